@@ -1,0 +1,57 @@
+"""Exact tests and intervals for counts out of n, computed with integers where they can be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+
+def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a rate (Wilson 1927, JASA 22), as fractions.
+
+    `total` must be positive.
+    """
+    if total <= 0:
+        raise ValueError("an interval needs at least one observation")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    rate = successes / total
+    centre = (rate + z * z / (2 * total)) / (1 + z * z / total)
+    spread = math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
+    half = z / (1 + z * z / total) * spread
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Two-sided exact McNemar p from the discordant pairs (McNemar 1947): a binomial at 1/2."""
+    discordant = only_first + only_second
+    if discordant == 0:
+        return 1.0
+    tail = sum(math.comb(discordant, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
+
+
+def fisher_exact(first: int, first_total: int, second: int, second_total: int) -> float:
+    """Two-sided Fisher p for `first` of `first_total` against `second` of `second_total`.
+
+    Sums every table, margins fixed, that is no likelier than the one seen, as scipy does.
+    """
+    successes = first + second
+    lowest, highest = max(0, successes - second_total), min(first_total, successes)
+    ways = {
+        k: math.comb(first_total, k) * math.comb(second_total, successes - k)
+        for k in range(lowest, highest + 1)
+    }
+    seen = ways[first]
+    return sum(w for w in ways.values() if w <= seen) / sum(ways.values())
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values (Holm 1979, Scand. J. Statist. 6), in the order given."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted

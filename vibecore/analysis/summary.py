@@ -1,0 +1,104 @@
+"""The metrics table: one row a config, from the store's sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+BASELINE_PRECISION = "bf16"
+
+
+def summarise(configs: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The metrics of every config of a study, without the sweet spot.
+
+    `configs` are rows of store.read_configs. Rates are fractions of the prompts scored; what is
+    not known is None, and quality is None throughout where weights are dummy. `vs_bf16` compares
+    with the same model at bf16 (-0.09 for 9 % slower) and is None for that baseline itself.
+    """
+    rows = [_config_row(config) for config in configs]
+    baselines = {
+        row["model"]: row["tokens_per_second"]
+        for row in rows
+        if row["precision"] == BASELINE_PRECISION
+    }
+    for row in rows:
+        baseline, speed = baselines.get(row["model"]), row["tokens_per_second"]
+        known = row["precision"] != BASELINE_PRECISION and baseline and speed
+        row["vs_bf16"] = speed / baseline - 1 if known else None
+    return rows
+
+
+def _config_row(config: Mapping[str, Any]) -> Row:
+    memory_bytes, memory_source, memory_basis = _memory(config)
+    scored = config["published_prompts"] or config["scored"]
+    repetitive = _either(config, "repetitive")
+    adherent = _either(config, "adherent_prompts")
+    published = config["published_prompts"] is not None
+    judged = config["published_prompts"] or config["adherence_judged"]
+    return {
+        "config": config["config"],
+        "model": config["model"],
+        "precision": config["precision"],
+        "prompts": config["published_prompts"] or config["generations"] or 0,
+        "tokens_per_second": _speed(config),
+        "vs_bf16": None,
+        "mean_new_tokens": None
+        if published
+        else _share(config["new_tokens"], config["generations"]),
+        "repetitive": repetitive,
+        "repetition_judged": scored,
+        "repetition_rate": _share(repetitive, scored),
+        "empty": _either(config, "empty"),
+        "garbage": None if published else config["garbage"],
+        "adherent_prompts": adherent,
+        "adherence_judged": judged,
+        "prompt_adherence": _share(adherent, judged),
+        "constraint_adherence": None
+        if published
+        else _share(config["constraints_met"], config["constraints_judged"]),
+        "constraints_met": None if published else config["constraints_met"],
+        "constraints_judged": None if published else config["constraints_judged"],
+        "memory_bytes": memory_bytes,
+        "memory_source": memory_source,
+        "memory_basis": memory_basis,
+        "weight_bytes": config["weight_bytes"],
+        "batch_size": config["batch_size"],
+        "weights": config["weights"],
+        "dtype": config["dtype"],
+        "status": config["status"],
+        "error": config["error"],
+    }
+
+
+def _either(config: Mapping[str, Any], column: str) -> int | None:
+    """A published count where one was published, else the count over stored outputs."""
+    if config["published_prompts"] is not None:
+        return config[f"published_{column}"]
+    return config[column]
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
+
+
+def _speed(config: Mapping[str, Any]) -> float | None:
+    if config["published_tokens_per_second"] is not None:
+        return config["published_tokens_per_second"]
+    return _share(config["new_tokens"], config["total_seconds"])
+
+
+def _memory(config: Mapping[str, Any]) -> tuple[int | None, str | None, str | None]:
+    """(bytes, source, what they are).
+
+    On a GPU the peak the allocator reached; on a CPU the weights as loaded, because a process's
+    resident memory cannot be told apart from Python's own.
+    """
+    if config["environment"].get("device") == "cuda" and config["peak_memory_bytes"]:
+        return config["peak_memory_bytes"], "measured", "peak allocated on the GPU"
+    if config["weight_bytes"]:
+        return config["weight_bytes"], "measured", "weights as loaded"
+    if config["estimated_weight_bytes"]:
+        return config["estimated_weight_bytes"], "estimated", "weights from the architecture"
+    return None, None, None

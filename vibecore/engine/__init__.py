@@ -1,0 +1,23 @@
+"""Loading and decoding: the only importer of torch, transformers, bitsandbytes, accelerate.
+
+Imported inside a worker process, never in the parent. `load` makes a LoadedModel of a
+LoadRequest; `generate` decodes a batch of prompts with it.
+"""
+
+from vibecore.engine.quiet import silence
+
+silence()
+
+from vibecore.engine.eager import StopSwitch, generate, warm_up  # noqa: E402
+from vibecore.engine.load import LoadedModel, choose_device, load  # noqa: E402
+from vibecore.engine.stream import text_stream  # noqa: E402
+
+__all__ = [
+    "LoadedModel",
+    "StopSwitch",
+    "choose_device",
+    "generate",
+    "load",
+    "text_stream",
+    "warm_up",
+]

@@ -1,0 +1,51 @@
+"""Where a run happened: enough to tell whether two runs may be compared."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from vibecore.machine import read_machine
+from vibecore.records import LoadRequest
+
+PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "tokenizers", "safetensors")
+
+
+def read_environment(
+    request: LoadRequest, model: PreTrainedModel, device: torch.device
+) -> dict[str, Any]:
+    """Versions, device, threads, and the arguments a run was really made with."""
+    environment: dict[str, Any] = {
+        "device": device.type,
+        "machine": read_machine(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "threads": torch.get_num_threads(),
+        "revision": request.revision,
+        "engine": request.engine,
+        "precision": request.precision,
+        "attention": model.config._attn_implementation,
+        "decoding": {"do_sample": False, "use_cache": True},
+        "chat_template": False,
+    }
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        environment["gpu"] = {
+            "name": properties.name,
+            "total_bytes": properties.total_memory,
+            "compute_capability": f"{properties.major}.{properties.minor}",
+            "cuda": torch.version.cuda,
+            "native_bf16": torch.cuda.is_bf16_supported(including_emulation=False),
+        }
+    return environment
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,211 @@
+"""Load one config: real weights from a folder, or random ones in a published architecture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from vibecore.configs import PRECISIONS, Precision
+from vibecore.demo import MODELS_DIR
+from vibecore.engine.environment import read_environment
+from vibecore.engine.memory import explain_out_of_memory, reset_peak
+from vibecore.errors import RunError
+from vibecore.records import LoadReport, LoadRequest
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+# Random weights speak no language, so any tokenizer whose ids fit will do; this one ships.
+DUMMY_TOKENIZER = MODELS_DIR / "1M"
+# The standard deviation Qwen2 initialises with (Qwen2Config.initializer_range).
+DUMMY_DEVIATION = 0.02
+DUMMY_SEED = 0
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to decode. `dummy` ones never stop at EOS and make no text."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    eos_token_ids: tuple[int, ...]
+    pad_token_id: int
+    context: int
+    dummy: bool
+    request: LoadRequest
+    report: LoadReport
+
+
+def choose_device(device: str) -> str:
+    """`cpu` or `cuda`; `auto` is CUDA where there is one. Raises RunError when it is absent."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RunError(
+            f"CUDA was asked for, but torch {torch.__version__} sees no GPU. Use --device cpu, "
+            "or install a CUDA build of torch and an NVIDIA driver. `python -m vibecore doctor` "
+            "shows what is there."
+        )
+    return device
+
+
+def load(request: LoadRequest) -> LoadedModel:
+    """Load a config and report what it cost. Raises RunError, out of memory included."""
+    device = torch.device(choose_device(request.device))
+    precision = PRECISIONS[request.precision]
+    started = time.perf_counter()
+    try:
+        with explain_out_of_memory(request, device):
+            if request.folder is None:
+                model, tokenizer = _load_dummy(request, precision)
+            else:
+                model, tokenizer = _load_folder(Path(request.folder), precision, request.device)
+    except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RunError(f"{request.config_id} cannot be loaded: {reason}") from error
+    model.eval()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - started
+    reset_peak(device)
+    dtype = str(model.dtype).removeprefix("torch.")
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        device=device,
+        eos_token_ids=() if request.folder is None else _eos_token_ids(model, tokenizer),
+        pad_token_id=_pad_token_id(model, tokenizer),
+        context=model.config.max_position_embeddings,
+        dummy=request.folder is None,
+        request=request,
+        report=LoadReport(
+            load_seconds=seconds,
+            weight_bytes=weight_bytes(model),
+            dtype=dtype,
+            environment=read_environment(request, model, device),
+        ),
+    )
+
+
+def _load_folder(
+    folder: Path, precision: Precision, device: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        config=config,
+        dtype=DTYPES[precision.dtype],
+        device_map={"": device},
+        quantization_config=_quantization(precision),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+    )
+    return model, tokenizer
+
+
+def _load_dummy(
+    request: LoadRequest, precision: Precision
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Random weights through the very path real ones take, quantiser included."""
+    assert request.architecture is not None
+    shape = dict(request.architecture)
+    rope = {"rope_type": "default", "rope_theta": shape.pop("rope_theta")}
+    config = Qwen2Config(**shape, rope_parameters=rope)
+    model = Qwen2ForCausalLM.from_pretrained(
+        None,
+        config=config,
+        state_dict=_random_weights(config, DTYPES[precision.dtype]),
+        dtype=DTYPES[precision.dtype],
+        device_map={"": request.device},
+        quantization_config=_quantization(precision),
+    )
+    return model, AutoTokenizer.from_pretrained(DUMMY_TOKENIZER, local_files_only=True)
+
+
+def _random_weights(config: Qwen2Config, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:
+    with torch.device("meta"):
+        shapes = {
+            name: tensor.shape for name, tensor in Qwen2ForCausalLM(config).state_dict().items()
+        }
+    if config.tie_word_embeddings:
+        shapes.pop("lm_head.weight", None)
+    generator = torch.Generator().manual_seed(DUMMY_SEED)
+    weights = {}
+    for name, shape in shapes.items():
+        if name.endswith("norm.weight"):
+            weights[name] = torch.ones(shape, dtype=dtype)
+        else:
+            weights[name] = torch.empty(shape, dtype=dtype).normal_(
+                0.0, DUMMY_DEVIATION, generator=generator
+            )
+    return weights
+
+
+def _quantization(precision: Precision) -> BitsAndBytesConfig | None:
+    if precision.weight_bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=precision.outlier_threshold)
+    if precision.weight_bits == 4:
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=DTYPES[precision.dtype],
+        )
+    return None
+
+
+def _eos_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    found = model.generation_config.eos_token_id if model.generation_config else None
+    if found is None:
+        found = tokenizer.eos_token_id
+    if found is None:
+        return ()
+    return tuple(found) if isinstance(found, list) else (found,)
+
+
+def _pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    candidates = (tokenizer.pad_token_id, *_eos_token_ids(model, tokenizer), 0)
+    return next(id_ for id_ in candidates if id_ is not None)
+
+
+def weight_bytes(model: torch.nn.Module) -> int:
+    """Bytes of all weights and buffers as loaded, quantiser scales included, each once."""
+    tensors = {tensor.data_ptr(): tensor for tensor in _tensors(model) if tensor.numel()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def _tensors(model: torch.nn.Module) -> Iterable[torch.Tensor]:
+    for parameter in model.parameters():
+        yield parameter.data
+        scales = getattr(parameter, "SCB", None)
+        if isinstance(scales, torch.Tensor):
+            yield scales
+        state = getattr(parameter, "quant_state", None)
+        if state is not None:
+            yield state.absmax
+            yield state.code
+    yield from model.buffers()
+    for module in model.modules():
+        # LLM.int8() moves its weights and scales here at the first forward pass.
+        state = getattr(module, "state", None)
+        for name in ("CB", "SCB"):
+            tensor = getattr(state, name, None)
+            if isinstance(tensor, torch.Tensor):
+                yield tensor

@@ -1,0 +1,70 @@
+"""Memory of the device a model runs on: its peak, and what to say when it runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import torch
+
+from vibecore.configs import GIB
+from vibecore.errors import RunError
+from vibecore.records import LoadRequest
+
+PROC_STATUS = Path("/proc/self/status")
+PROC_CLEAR = Path("/proc/self/clear_refs")
+# Writing 5 resets the peak resident set size (proc(5), since Linux 4.0).
+RESET_PEAK = "5"
+
+
+def reset_peak(device: torch.device) -> None:
+    """Forget the peak so far, so that loading does not count as running."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    elif PROC_CLEAR.exists():
+        try:
+            PROC_CLEAR.write_text(RESET_PEAK)
+        except OSError:
+            return
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Peak since the reset: GPU memory allocated, or this process's resident memory on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if PROC_STATUS.exists():
+        for line in PROC_STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return psutil.Process().memory_info().rss
+
+
+@contextmanager
+def explain_out_of_memory(request: LoadRequest, device: torch.device) -> Iterator[None]:
+    """Turn any way of running out of memory into a RunError with both sizes in it."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        raise RunError(_out_of_memory(request, device)) from None
+    except RuntimeError as error:
+        # The CPU allocator raises a plain RuntimeError (c10/core/impl/alloc_cpu.cpp).
+        if "can't allocate memory" not in str(error):
+            raise
+        raise RunError(_out_of_memory(request, device)) from None
+
+
+def _out_of_memory(request: LoadRequest, device: torch.device) -> str:
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        room = f"the GPU has {total / GIB:.2f} GiB, {free / GIB:.2f} GiB of it free now"
+    else:
+        room = f"this machine has {psutil.virtual_memory().total / GIB:.1f} GiB"
+    size = request.estimated_weight_bytes
+    needs = f" Its weights alone need {size / GIB:.2f} GiB;" if size else ""
+    return (
+        f"{request.config_id} ran out of memory.{needs} {room}. Try a lower precision, a smaller "
+        "model, or a smaller --batch-size."
+    )

@@ -1,0 +1,30 @@
+"""Silence what third parties log at every step, and nothing else: real warnings stay."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+# Logger -> the start of the message it repeats. The cast is part of LLM.int8() (one line per
+# matmul on bf16 input); the kernel is an optional download from the hub, which is not wanted.
+REPEATED = {
+    "bitsandbytes.autograd._functions": "MatMul8bitLt: inputs will be cast from",
+    "bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward",
+}
+
+
+class _Drop(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(REPEATED[self.name])
+
+
+def silence() -> None:
+    """Set before transformers is imported; safe to call twice."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in REPEATED:
+        logger = logging.getLogger(name)
+        if not any(isinstance(present, _Drop) for present in logger.filters):
+            logger.addFilter(_Drop(name))

@@ -1,0 +1,15 @@
+"""The errors a user sees: one clear paragraph that says what happened and what to do."""
+
+from __future__ import annotations
+
+
+class VibeError(Exception):
+    """Anything Vibe check can explain; its message is shown to the user as it stands."""
+
+
+class InputError(VibeError):
+    """Bad usage or input, found before anything was written (exit code 2)."""
+
+
+class RunError(VibeError):
+    """One config could not run; the study records it and goes on (exit code 1)."""

@@ -1,0 +1,105 @@
+"""Tables as text: for a terminal, JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+Row = Mapping[str, Any]
+
+FORMATS = ("table", "json", "csv", "md")
+# A spreadsheet runs a cell that starts with one of these as a formula (OWASP, CSV injection).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_json(value: Any, indent: int | None = 1) -> str:
+    """JSON with characters as they are, on one line where `indent` is None."""
+    return json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
+
+
+def to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    """CSV with a header; text that a spreadsheet would run is made harmless with a quote."""
+    names = list(columns or _columns(rows))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_csv_cell(row.get(name)) for name in names])
+    return buffer.getvalue()
+
+
+def to_markdown(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    """A Markdown table; pipes, line ends and markup in cells are escaped."""
+    names = list(columns or _columns(rows))
+    lines = [
+        "| " + " | ".join(names) + " |",
+        "| " + " | ".join("---" for _ in names) + " |",
+    ]
+    for row in rows:
+        lines.append("| " + " | ".join(_markdown_cell(row.get(name)) for name in names) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number with fixed decimals, `–` where it is not known."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def count_and_rate(count: int | None, total: int | None) -> str:
+    """`13/30 · 43 %`."""
+    if count is None or not total:
+        return "–"
+    return f"{count}/{total} · {100 * count / total:.0f} %"
+
+
+def percent(share: float | None, signed: bool = False) -> str:
+    """A share as whole percent; signed ones with a true minus sign."""
+    if share is None:
+        return "–"
+    text = f"{100 * share:+.0f} %" if signed else f"{100 * share:.0f} %"
+    return text.replace("-", "−")
+
+
+def memory(size: int | None) -> str:
+    """Bytes as GiB, or as MiB below a tenth of one."""
+    if size is None:
+        return "–"
+    gib = size / 1024**3
+    return f"{gib:.2f} GiB" if gib >= 0.1 else f"{size / 1024**2:.1f} MiB"
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, ensure_ascii=False, default=_plain)
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return "" if value is None else value
+
+
+def _markdown_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, ensure_ascii=False, default=_plain)
+    text = str(value).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    for character in "|`*_[]!":
+        text = text.replace(character, "\\" + character)
+    return text.replace("\r", " ").replace("\n", "<br>")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ") + " UTC"
+    if hasattr(value, "__dataclass_fields__"):
+        return vars(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,68 @@
+"""What this machine is: processor, memory, GPUs and their driver. Needs no torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import psutil
+
+
+def read_machine() -> dict[str, Any]:
+    """Processor name, usable cores, memory in bytes, operating system and NVIDIA GPUs."""
+    gpus, driver = read_gpus()
+    return {
+        "cpu": cpu_name(),
+        "cores": usable_cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": f"{platform.system()} {platform.release()}",
+        "gpus": gpus,
+        "driver": driver,
+    }
+
+
+def usable_cores() -> int:
+    """Cores this process may use, which a container can make fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    """The processor's brand name, as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def read_gpus() -> tuple[list[dict[str, Any]], str | None]:
+    """NVIDIA GPUs by NVML, and the driver's version; an empty list where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return [], None
+    try:
+        gpus = []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+            major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+            gpus.append(
+                {
+                    "name": pynvml.nvmlDeviceGetName(handle),
+                    "total_bytes": memory.total,
+                    "free_bytes": memory.free,
+                    "compute_capability": f"{major}.{minor}",
+                }
+            )
+        return gpus, pynvml.nvmlSystemGetDriverVersion()
+    finally:
+        pynvml.nvmlShutdown()

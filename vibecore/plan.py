@@ -1,0 +1,179 @@
+"""From what a person asks for to a Plan: defaults, limits, and the plan of a resumed study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vibecore import store
+from vibecore.configs import (
+    MODELS,
+    PRECISIONS,
+    Config,
+    Model,
+    family_configs,
+    find_configs,
+    own_configs,
+    read_architecture,
+)
+from vibecore.errors import InputError
+from vibecore.prompts import Constraint, Prompt, Suite
+from vibecore.records import Protocol
+from vibecore.scoring import load_suite
+from vibecore.study import Plan
+
+ENGINES = ("eager",)
+DEVICES = ("auto", "cpu", "cuda")
+DEFAULT_SUITE = "vibe30"
+MOST_NEW_TOKENS = 32_768
+MOST_BATCH_SIZE = 4_096
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `run` was asked for; None where the default, or the resumed study's own, holds."""
+
+    family: str | None = None
+    configs: tuple[str, ...] = ()
+    model: str | None = None
+    precisions: tuple[str, ...] = ()
+    suite: str | None = None
+    study: str | None = None
+    max_new_tokens: int | None = None
+    batch_size: int | None = None
+    engine: str | None = None
+    weights: str | None = None
+    device: str | None = None
+
+
+def new_plan(options: Options, db: Path) -> Plan:
+    """The plan of a new study. Raises InputError for options that make no sense."""
+    configs = _chosen_configs(options)
+    name = options.study or _default_name(options)
+    protocol = Protocol(
+        max_new_tokens=_within("--max-new-tokens", options.max_new_tokens, 200, MOST_NEW_TOKENS),
+        batch_size=_within("--batch-size", options.batch_size, 1, MOST_BATCH_SIZE),
+        engine=_one_of("--engine", options.engine or "eager", ENGINES),
+        device=_one_of("--device", options.device or "auto", DEVICES),
+    )
+    suite = load_suite(options.suite or DEFAULT_SUITE)
+    return Plan(db, name, suite, configs, protocol, options.weights or "hub")
+
+
+def resumed_plan(options: Options, db: Path) -> Plan:
+    """The plan an existing study was made with.
+
+    Raises InputError when there is no such study, or when an option contradicts it.
+    """
+    if not options.study:
+        raise InputError("--resume needs --study NAME: the study to go on with.")
+    with store.reading(db) as connection:
+        study = store.read_study(connection, options.study)
+        runs = store.read_configs(connection, options.study)
+        prompts = store.read_prompts(connection, options.study)
+    if study["source"] != "measured":
+        raise InputError(f"The study '{options.study}' was published, not run here: nothing to do.")
+    protocol = Protocol(**study["protocol"])
+    _refuse_changes(options, study, protocol, [run["config"] for run in runs])
+    suite = Suite(
+        name=study["suite"],
+        title=study["suite"],
+        description="",
+        prompts=tuple(_stored_prompt(row) for row in prompts),
+        sha256=study["suite_sha256"],
+    )
+    configs = tuple(_stored_config(run) for run in runs)
+    weights = "dummy" if protocol.weights == "dummy" else "hub"
+    return Plan(db, options.study, suite, configs, protocol, weights)
+
+
+def _chosen_configs(options: Options) -> tuple[Config, ...]:
+    ways = [bool(options.family), bool(options.configs), bool(options.model)]
+    if sum(ways) != 1:
+        raise InputError(
+            "Say what to run with one of: --family qwen2.5 or demo, --config ID (repeatable), "
+            "--model ID|PATH with --precision."
+        )
+    if options.precisions and not options.model:
+        raise InputError("--precision goes with --model; a config's id already names its own.")
+    if options.family:
+        return family_configs(options.family)
+    if options.configs:
+        return find_configs(options.configs)
+    assert options.model is not None
+    if not options.precisions:
+        raise InputError("--model needs at least one --precision, such as bf16, 8bit or 4bit.")
+    return own_configs(options.model, options.precisions)
+
+
+def _default_name(options: Options) -> str:
+    """A name that says what ran and when: `demo-20261123-1405`."""
+    if options.family:
+        what = options.family
+    elif options.model:
+        what = Path(options.model).name
+    else:
+        what = (
+            options.configs[0] if len(options.configs) == 1 else f"{len(options.configs)}-configs"
+        )
+    return f"{what}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _within(option: str, value: int | None, default: int, most: int) -> int:
+    value = default if value is None else value
+    if not 1 <= value <= most:
+        raise InputError(f"{option} must be from 1 to {most}, not {value}.")
+    return value
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InputError(f"{option} must be one of {', '.join(allowed)}, not '{value}'.")
+    return value
+
+
+def _refuse_changes(
+    options: Options, study: dict[str, Any], protocol: Protocol, configs: list[str]
+) -> None:
+    """A study is one protocol: what was given must be what it was made with."""
+    asked = {
+        "--suite": (options.suite and load_suite(options.suite).sha256, study["suite_sha256"]),
+        "--max-new-tokens": (options.max_new_tokens, protocol.max_new_tokens),
+        "--batch-size": (options.batch_size, protocol.batch_size),
+        "--engine": (options.engine, protocol.engine),
+        "--device": (options.device if options.device != "auto" else None, protocol.device),
+    }
+    if options.weights in ("dummy", "hub"):
+        was_dummy = protocol.weights == "dummy"
+        asked["--weights"] = (options.weights, "dummy" if was_dummy else "hub")
+    if options.family or options.configs or options.model:
+        chosen = sorted(config.id for config in _chosen_configs(options))
+        asked["the choice of configs"] = (chosen, sorted(configs))
+    for option, (given, stored) in asked.items():
+        if given is not None and given != stored:
+            raise InputError(
+                f"The study '{options.study}' was made with another value of {option}"
+                f"{'' if option == '--suite' else f' ({stored})'}. Leave the option out to "
+                "resume it, or start a study of another name."
+            )
+
+
+def _stored_prompt(row: dict[str, Any]) -> Prompt:
+    constraints = tuple(
+        Constraint(item["check"], {k: v for k, v in item.items() if k != "check"})
+        for item in row["constraints"]
+    )
+    return Prompt(row["prompt_id"], row["category"], row["text"], constraints)
+
+
+def _stored_config(run: dict[str, Any]) -> Config:
+    """The config of a stored run, its weights where they were then."""
+    precision, source = PRECISIONS[run["precision"]], run["source"]
+    known = MODELS.get(run["model"])
+    if known and known.source == source:
+        return Config(known, precision)
+    if run["weights"] == "hub":
+        return Config(Model(run["model"], source, "hub", None), precision)
+    return Config(Model(run["model"], source, "local", read_architecture(Path(source))), precision)

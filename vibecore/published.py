@@ -1,0 +1,85 @@
+"""The published study as it was reported: aggregates and two outputs, nothing filled in.
+
+Source: `vibecore/data/published/`. What the report does not give stays null: memory, timings,
+finish reasons, and every output but two.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vibecore import store
+from vibecore.configs import MODELS, PRECISIONS, Config
+from vibecore.scoring import SCORER_VERSION, load_suite, score_output
+
+DATA = Path(__file__).resolve().parent / "data" / "published"
+STUDY = "published"
+SUITE = "vibe30"
+
+
+def add_published(db: Path) -> None:
+    """Write the study `published` into a prepared database."""
+    report = json.loads((DATA / "study.json").read_text(encoding="utf-8"))
+    samples = read_samples()
+    suite = load_suite(SUITE)
+    known = {sample["prompt_id"] for sample in samples}
+    rows = [dict(zip(report["columns"], values, strict=True)) for values in report["rows"]]
+    study = store.NewStudy(
+        name=STUDY,
+        source="published",
+        title=report["study"],
+        suite="published, 30 prompts of which one is known",
+        prompts=tuple(prompt for prompt in suite.prompts if prompt.id in known),
+        prompt_count=report["prompts"],
+        protocol=None,
+        hardware=report["hardware"]["gpu"],
+        note=f"{report['backend']}. {report['decoding'].capitalize()}. "
+        + " ".join(f"{note.capitalize()}." for note in report["notes"]),
+    )
+    configs = [Config(MODELS[row["model"]], PRECISIONS[row["precision"]]) for row in rows]
+    runs = [
+        store.NewRun(
+            config=config.id,
+            model=config.model.name,
+            precision=config.precision.name,
+            source=report["models"][config.model.name],
+            weights="hub",
+            estimated_weight_bytes=config.estimated_weight_bytes,
+            status="complete",
+        )
+        for config in configs
+    ]
+    prompts = {prompt.id: prompt for prompt in suite.prompts}
+    with store.writing(db) as connection:
+        run_ids = store.create_study(connection, study, runs)
+        for config, row in zip(configs, rows, strict=True):
+            figures = {
+                "prompts": report["prompts"],
+                "tokens_per_second": row["tokens_per_second"],
+                "repetitive": row["repetitive_outputs"],
+                "empty": row["empty_outputs"],
+                "adherent_prompts": row["adherent_prompts"],
+            }
+            store.add_aggregate(connection, run_ids[config.id], figures)
+        for sample in samples:
+            prompt = prompts[sample["prompt_id"]]
+            generation = {
+                "text": sample["text"],
+                "new_tokens": sample["published"]["new_tokens"],
+            }
+            score = score_output(prompt, sample["text"])
+            store.add_generations(
+                connection,
+                run_ids[sample["config"]],
+                0,
+                [(prompt.id, generation, score)],
+                SCORER_VERSION,
+            )
+
+
+def read_samples() -> list[dict[str, Any]]:
+    """The two published outputs with the figures the report gives for them."""
+    lines = (DATA / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]

@@ -1,0 +1,77 @@
+"""What the pages and the command line read: stored rows taken through the analysis.
+
+Every function opens the database read-only, queries and closes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vibecore import store
+from vibecore.analysis import Rule, SweetSpot, find_sweet_spot, summarise
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A study's metrics table, its sweet spot, and the study itself."""
+
+    study: Row
+    rows: list[Row]
+    sweet_spot: SweetSpot
+
+
+def list_studies(db: Path) -> list[Row]:
+    """Every study of a database, oldest first."""
+    with store.reading(db) as connection:
+        return store.list_studies(connection)
+
+
+def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
+    """One row a config with its metrics (see analysis.summarise) and `sweet_spot`, a bool."""
+    with store.reading(db) as connection:
+        found = store.read_study(connection, study)
+        rows = summarise(store.read_configs(connection, study))
+        scores = store.read_scores(connection, study)
+    choice = find_sweet_spot(rows, scores, rule)
+    for row in rows:
+        row["sweet_spot"] = row["config"] == choice.config
+    return Summary(found, rows, choice)
+
+
+def read_prompts(db: Path, study: str) -> list[Row]:
+    """The study's suite as it was when it ran."""
+    with store.reading(db) as connection:
+        return store.read_prompts(connection, study)
+
+
+def read_outputs(
+    db: Path, study: str, prompt: str | None = None, config: str | None = None
+) -> list[Row]:
+    """Outputs with their scores and a list `constraints` of verdicts, in suite order."""
+    with store.reading(db) as connection:
+        rows = store.read_outputs(connection, study, prompt, config)
+        verdicts = store.read_verdicts(connection, study, prompt)
+    by_output: dict[tuple[str, str], list[Row]] = {}
+    for verdict in verdicts:
+        key = (verdict.pop("config"), verdict.pop("prompt_id"))
+        verdict.pop("position")
+        by_output.setdefault(key, []).append(verdict)
+    for row in rows:
+        row["constraints"] = by_output.get((row["config"], row["prompt_id"]), [])
+    return rows
+
+
+def read_scores(db: Path, study: str) -> list[Row]:
+    """Scores of every output, without texts."""
+    with store.reading(db) as connection:
+        return store.read_scores(connection, study)
+
+
+def read_runs(db: Path, study: str) -> list[Row]:
+    """Runs of a study with their environment and status."""
+    with store.reading(db) as connection:
+        return store.read_configs(connection, study)

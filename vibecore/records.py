@@ -1,0 +1,96 @@
+"""Plain data that passes between the engine, the worker, the study and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+FinishReason = Literal["eos", "length", "stopped"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What every run of a study shares; two studies with the same protocol compare.
+
+    `weights` is `hub`, `local`, `demo` or `dummy`; `device` is `cpu` or `cuda`.
+    """
+
+    max_new_tokens: int = 200
+    batch_size: int = 1
+    engine: str = "eager"
+    weights: str = "hub"
+    device: str = "cpu"
+    decoding: str = "greedy"
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What a worker is asked to load: a resolved folder, or an architecture for dummy weights."""
+
+    config_id: str
+    precision: str
+    device: str
+    engine: str = "eager"
+    folder: str | None = None
+    architecture: Mapping[str, Any] | None = None
+    revision: str | None = None
+    estimated_weight_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What loading cost and where it happened. Seconds and bytes."""
+
+    load_seconds: float
+    weight_bytes: int
+    dtype: str
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One prompt's output. Times in seconds, memory in bytes.
+
+    In a batch, `total_seconds` is the batch's wall time, shared by its `batch_size` sequences,
+    and the sequence's own speeds are None: only the batch has a throughput.
+    `peak_memory_bytes` is allocated GPU memory on CUDA, resident memory of the worker on a CPU.
+    """
+
+    text: str | None
+    token_ids: tuple[int, ...]
+    prompt_tokens: int
+    finish_reason: FinishReason
+    first_token_seconds: float
+    total_seconds: float
+    peak_memory_bytes: int
+    batch_size: int = 1
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens produced, the end-of-sequence token included."""
+        return len(self.token_ids)
+
+    @property
+    def answer_token_ids(self) -> tuple[int, ...]:
+        """The tokens without the end-of-sequence token."""
+        return self.token_ids[:-1] if self.finish_reason == "eos" else self.token_ids
+
+    @property
+    def decode_seconds(self) -> float:
+        """Time after the first token."""
+        return self.total_seconds - self.first_token_seconds
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """New tokens over total time: the published study's definition."""
+        if self.batch_size > 1 or self.total_seconds <= 0:
+            return None
+        return self.new_tokens / self.total_seconds
+
+    @property
+    def decode_tokens_per_second(self) -> float | None:
+        """(New tokens - 1) over decode time; None for a single token."""
+        if self.batch_size > 1 or self.new_tokens < 2 or self.decode_seconds <= 0:
+            return None
+        return (self.new_tokens - 1) / self.decode_seconds

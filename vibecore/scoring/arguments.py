@@ -1,0 +1,145 @@
+"""The arguments of a check: their schema, read from its signature, and whether values fit.
+
+A check's keyword-only parameters are its arguments: all required, none with a default. Their
+annotations say what is allowed: int (at least 0), float, bool, str and list[str] (neither
+empty), a Literal of words, or one of the pattern types below.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from re import _constants as regex_codes
+from re import _parser as regex_parser
+from typing import Annotated, Any, Literal
+
+PATTERN_LIMIT = 200
+
+
+def pattern_defect(pattern: str) -> str | None:
+    """What makes a regular expression unfit for a suite; None when it is fit.
+
+    It must compile, be short, not match the empty text (it could not fail), and repeat nothing
+    inside an unbounded repeat, which is what takes exponential time.
+    """
+    if len(pattern) > PATTERN_LIMIT:
+        return f"the pattern is longer than {PATTERN_LIMIT} characters"
+    try:
+        matches_nothing = re.compile(pattern).search("") is not None
+        parsed = regex_parser.parse(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        return f'"{pattern}" is not a regular expression: {error}'
+    if matches_nothing:
+        return f'"{pattern}" matches the empty text, so it could not fail'
+    if _repeats_a_repeat(parsed, False):
+        return f'"{pattern}" has a choice or repeat inside an unbounded repeat, which can be slow'
+    return None
+
+
+def patterns_defect(patterns: list[str]) -> str | None:
+    """The first defect of several patterns; None when all are fit."""
+    return next(filter(None, map(pattern_defect, patterns)), None)
+
+
+def _repeats_a_repeat(parsed: Any, inside: bool) -> bool:
+    for code, operand in parsed:
+        variable = code is regex_codes.BRANCH
+        unbounded = False
+        if code in (regex_codes.MAX_REPEAT, regex_codes.MIN_REPEAT):
+            variable = operand[0] != operand[1]
+            unbounded = operand[1] is regex_codes.MAXREPEAT
+        if inside and variable:
+            return True
+        if any(_repeats_a_repeat(part, inside or unbounded) for part in _parts(operand)):
+            return True
+    return False
+
+
+def _parts(operand: Any) -> Iterator[Any]:
+    if isinstance(operand, regex_parser.SubPattern):
+        yield operand
+    elif isinstance(operand, tuple | list):
+        for item in operand:
+            yield from _parts(item)
+
+
+Pattern = Annotated[str, pattern_defect]
+Patterns = Annotated[list[str], patterns_defect]
+
+
+@cache
+def schema_of(check: Callable) -> dict[str, Any]:
+    """Argument name → annotation, in order; raises TypeError if a check is not of the form."""
+    hints = typing.get_type_hints(check, include_extras=True)
+    text, *arguments = inspect.signature(check).parameters.values()
+    if text.name != "text" or any(
+        p.kind is not p.KEYWORD_ONLY or p.default is not p.empty for p in arguments
+    ):
+        raise TypeError(f"{check.__name__}: wanted (text, *, required keyword arguments)")
+    return {parameter.name: hints[parameter.name] for parameter in arguments}
+
+
+def find_defect(check: Callable, arguments: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The first argument that does not fit, as (key, what is wrong); None when all fit."""
+    schema = schema_of(check)
+    allowed = ", ".join(schema) or "none"
+    for key in arguments:
+        if key not in schema:
+            return key, f"is not an argument of {check.__name__}; its arguments: {allowed}"
+    for key, annotation in schema.items():
+        if key not in arguments:
+            return key, f"is missing; the arguments of {check.__name__}: {allowed}"
+        defect = _value_defect(annotation, arguments[key])
+        if defect:
+            return key, defect
+    if {"relation", "count"} <= schema.keys():
+        case = arguments["relation"], arguments["count"]
+        if case in {("ge", 0), ("lt", 0)}:
+            return "count", f"{case[0]} 0 is {'always' if case[0] == 'ge' else 'never'} met"
+    return None
+
+
+def _value_defect(annotation: Any, value: Any) -> str | None:
+    validators: tuple[Callable[[Any], str | None], ...] = ()
+    if typing.get_origin(annotation) is Annotated:
+        annotation, *extra = typing.get_args(annotation)
+        validators = tuple(extra)
+    if typing.get_origin(annotation) is Literal:
+        allowed = typing.get_args(annotation)
+        return None if value in allowed else f"is {value!r}; allowed: {', '.join(allowed)}"
+    wanted, fits = _TYPES[annotation]
+    if not fits(value):
+        return f"is {value!r}, wanted {wanted}"
+    return next(filter(None, (validate(value) for validate in validators)), None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+_TYPES: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    int: (
+        "a whole number, 0 or more",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+    ),
+    float: ("a number", _is_number),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    str: ("text, not empty, in quotes if it looks like anything else", _is_text),
+    list[str]: (
+        "a list of texts, none empty, none twice",
+        lambda value: (
+            isinstance(value, list)
+            and bool(value)
+            and all(map(_is_text, value))
+            and len(set(value)) == len(value)
+        ),
+    ),
+}

@@ -1,0 +1,26 @@
+"""Load a suite with every constraint held against the table of checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vibecore.prompts import Suite, SuiteError, read_suite
+from vibecore.scoring.judge import constraint_defect
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """Read a suite and validate its constraints.
+
+    Raises SuiteError naming file, prompt and key: unknown check; missing or unknown argument;
+    wrong type; bad relation or pattern; a count that can never fail.
+    """
+    suite = read_suite(name_or_path)
+    for prompt in suite.prompts:
+        for number, constraint in enumerate(prompt.constraints, 1):
+            defect = constraint_defect(constraint)
+            if defect:
+                raise SuiteError(
+                    f"The suite {name_or_path} cannot be used: "
+                    f'prompt "{prompt.id}", constraint {number}, {defect}.'
+                )
+    return suite

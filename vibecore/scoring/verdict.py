@@ -1,0 +1,54 @@
+"""What a check says: passed or not, and why, in one sentence.
+
+`compare` is the one place where a found count meets a wanted one, so that every explanation of a
+count reads the same: "found 5 sentences, wanted exactly 3".
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Relation = Literal["eq", "lt", "le", "gt", "ge"]
+
+RELATIONS: dict[str, tuple[Callable[[int, int], bool], str]] = {
+    "eq": (operator.eq, "exactly"),
+    "lt": (operator.lt, "fewer than"),
+    "le": (operator.le, "at most"),
+    "gt": (operator.gt, "more than"),
+    "ge": (operator.ge, "at least"),
+}
+
+QUOTE_LIMIT = 40
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a constraint is met, and one sentence that says what was found and wanted."""
+
+    passed: bool
+    explanation: str
+
+
+def compare(found: int, relation: Relation, wanted: int, noun: str) -> Verdict:
+    """Hold a count against the wanted one; `noun` is singular and takes a plain "s"."""
+    holds, words = RELATIONS[relation]
+    plural = "" if found == 1 else "s"
+    return Verdict(holds(found, wanted), f"found {found} {noun}{plural}, wanted {words} {wanted}")
+
+
+def quote(text: str, limit: int = QUOTE_LIMIT) -> str:
+    """Model text for an explanation: on one line, in quotes, at most `limit` characters."""
+    # Only the start can be shown, so only the start is tidied.
+    start = "".join(c if c.isprintable() else " " for c in text.strip()[: 2 * limit])
+    line = " ".join(start.split())
+    if len(line) <= limit and len(text.strip()) <= 2 * limit:
+        return f'"{line}"'
+    return f'"{line[: limit - 1]}…"'
+
+
+def listed(items: Iterable[str]) -> str:
+    """Arguments of a check for an explanation: `"storm", "light"`."""
+    return ", ".join(f'"{item}"' for item in items)

@@ -1,0 +1,154 @@
+"""Words, sentences, lines and paragraphs: one definition each, for the scores and the checks."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+# Fillers, the braille blank, the grapheme joiner and the variation selectors: each has a
+# category that is usually visible, and none draws anything.
+_INVISIBLE_CHARACTERS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+)
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+
+_STOP = re.compile(
+    r"""(?<![.!?…])([.!?…]++)(["'”’»)\]*_`]*+)(?=\s|$)|[。！？]+["”’」』）]*"""
+    r"""|(?<=[^\W\d_])[!?]+(?=[A-Z])|(?<=[a-z])\.(?=[A-Z][a-z]*[ ,'’])"""
+)
+_LIST_MARKER = re.compile(r"(?:[-*+•>]|#{1,6}|\d{1,3}[.)])\s+")
+_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
+_OPENERS = "([{\"'“‘«*_`"
+# Always followed by what they belong to.
+_TITLES = (
+    "mr mrs ms mx dr prof st mt gen col sgt capt lt rev hon sen rep gov pres messrs "
+    "vs cf e.g i.e eg ie viz approx"
+)
+# Abbreviations only before a number: "No. 5", but "No. I will not."
+_REFERENCES = "no nos fig figs vol p pp ch sec eq art"
+# May end a sentence: they do so before a capital.
+_ENDINGS = "etc inc ltd co corp jr sr al dept est ave"
+_NEVER_LAST, _BEFORE_NUMBER, _MAYBE_LAST = (
+    frozenset(text.split()) for text in (_TITLES, _REFERENCES, _ENDINGS)
+)
+
+
+def is_visible(character: str) -> bool:
+    """Whether the character draws something: not white space, control, zero-width or filler."""
+    return (
+        unicodedata.category(character) not in _INVISIBLE_CATEGORIES
+        and character not in _INVISIBLE_CHARACTERS
+    )
+
+
+def has_visible(text: str) -> bool:
+    """Whether any character of the text is visible."""
+    return any(map(is_visible, text))
+
+
+def count_words(text: str) -> int:
+    """Words: pieces between white space that hold a letter or a digit (so no lone dash)."""
+    search = _LETTER_OR_DIGIT.search
+    return sum(1 for piece in text.split() if piece.isalnum() or search(piece))
+
+
+def lines(text: str) -> list[str]:
+    """Lines with a visible character, stripped."""
+    return [line.strip() for line in text.splitlines() if has_visible(line)]
+
+
+def paragraphs(text: str) -> list[str]:
+    """Runs of lines with a visible character between lines without one."""
+    found: list[list[str]] = []
+    inside = False
+    for line in text.splitlines():
+        visible = has_visible(line)
+        if visible and inside:
+            found[-1].append(line)
+        elif visible:
+            found.append([line])
+        inside = visible
+    return ["\n".join(paragraph) for paragraph in found]
+
+
+@lru_cache(maxsize=8)
+def sentences(text: str) -> tuple[str, ...]:
+    """Split into sentences, by rule.
+
+    A sentence ends at a run of . ! ? … (closing quotes, brackets and emphasis after it belong
+    to it) that is followed by white space or the end, and at 。！？ anywhere. It does not end:
+    - after a title or the like ("Dr.", "e.g.", "vs."), nor after "No." or "p." before a digit;
+    - after "etc.", "a.m.", "U.S." before a word in lower case;
+    - after a single capital before another capital, an initial ("J. Smith"), except "I.";
+    - at an ellipsis, or at a stop inside closing quotes or brackets, before lower case.
+    A stop with no white space after it ("3.5", "setup.py") ends nothing, unless a space was left
+    out ("home.The door", "home!The door"). A line break ends a
+    sentence, stop or no stop, unless the line ends in a comma or semicolon, or has no stop and
+    the next line begins in lower case. List markers and fence lines are dropped, and a piece
+    with no letter or digit is no sentence.
+    """
+    found = []
+    for unit in _units(text):
+        start = 0
+        for stop in _STOP.finditer(unit):
+            if _ends_sentence(unit, stop):
+                found.append(unit[start : stop.end()])
+                start = stop.end()
+        found.append(unit[start:])
+    return tuple(piece.strip() for piece in found if _LETTER_OR_DIGIT.search(piece))
+
+
+def _units(text: str) -> list[str]:
+    """Lines, those that a sentence runs across joined, without their list markers."""
+    units: list[list[str]] = []
+    goes_on = False
+    for line in map(str.strip, text.splitlines()):
+        if not line or line.startswith(("```", "~~~")):
+            goes_on = False
+            continue
+        marker = _LIST_MARKER.match(line)
+        if marker:
+            line = line[marker.end() :]
+        last = units[-1][-1][-1:] if units else ""
+        if (
+            goes_on
+            and not marker
+            and (last in ",;" or (last not in ".!?…。！？" and line[0].islower()))
+        ):
+            units[-1].append(line)
+        elif line:
+            units.append([line])
+        goes_on = bool(line)
+    return [" ".join(unit) for unit in units]
+
+
+def _ends_sentence(unit: str, stop: re.Match[str]) -> bool:
+    if stop[1] is None:
+        return True
+    end = stop.end()
+    while end < len(unit) and unit[end].isspace():
+        end += 1
+    following = unit[end : end + 1]
+    if not following:
+        return True
+    if following.islower() and (stop[2].strip("*_`") or stop[1] != stop[1][0] or stop[1] == "…"):
+        return False
+    if stop[1] != "." or stop[2]:
+        return True
+    begin = max(unit.rfind(" ", 0, stop.start()), unit.rfind("\t", 0, stop.start())) + 1
+    word = unit[begin : stop.start()].lstrip(_OPENERS)
+    return not _is_abbreviation(word, following)
+
+
+def _is_abbreviation(word: str, following: str) -> bool:
+    """Whether a full stop after this word belongs to the word; `following` is what comes next."""
+    lower = word.lower()
+    if lower in _NEVER_LAST:
+        return True
+    if lower in _BEFORE_NUMBER:
+        return following.isdigit()
+    if lower in _MAYBE_LAST or _DOTTED.fullmatch(word):
+        return not following.isupper()
+    return len(word) == 1 and word.isupper() and word != "I" and following.isupper()

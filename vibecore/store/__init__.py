@@ -1,0 +1,57 @@
+"""All SQL, and the only importer of duckdb.
+
+Writers open, commit one short transaction and close; readers open read-only, query and close.
+DuckDB allows one writing process or many reading ones, so nobody holds a connection while idle.
+"""
+
+from vibecore.store.connection import content_key, copy_compact, prepare, reading, writing
+from vibecore.store.read import (
+    list_studies,
+    missing_prompts,
+    read_configs,
+    read_outputs,
+    read_prompts,
+    read_protocol,
+    read_scores,
+    read_study,
+    read_verdicts,
+    study_exists,
+)
+from vibecore.store.write import (
+    NewRun,
+    NewStudy,
+    add_aggregate,
+    add_generations,
+    create_study,
+    finish_run,
+    generation_row,
+    now,
+    start_run,
+)
+
+__all__ = [
+    "NewRun",
+    "NewStudy",
+    "add_aggregate",
+    "add_generations",
+    "content_key",
+    "copy_compact",
+    "create_study",
+    "finish_run",
+    "generation_row",
+    "list_studies",
+    "missing_prompts",
+    "now",
+    "prepare",
+    "read_configs",
+    "read_outputs",
+    "read_prompts",
+    "read_protocol",
+    "read_scores",
+    "read_study",
+    "read_verdicts",
+    "reading",
+    "start_run",
+    "study_exists",
+    "writing",
+]

@@ -1,0 +1,160 @@
+"""Opening and closing the database: short-lived connections, bounded waits, clear errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from vibecore.errors import InputError, VibeError
+from vibecore.store.schema import MIGRATIONS, migrate
+
+# The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
+STORAGE = {"storage_compatibility_version": "v1.0.0"}
+LOCK_MESSAGES = ("Could not set lock", "Conflicting lock", "being used by another process")
+WAIT_SECONDS = 30.0
+PAUSE_SECONDS = 0.05
+
+
+def content_key(path: Path) -> tuple[int, ...]:
+    """Changes whenever the database's content does: size and time of the file and its WAL."""
+    key: list[int] = []
+    for file in (path, path.with_name(path.name + ".wal")):
+        if file.exists():
+            status = file.stat()
+            key += [status.st_size, status.st_mtime_ns]
+    return tuple(key)
+
+
+def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            config = {} if read_only else STORAGE
+            return duckdb.connect(str(path), read_only=read_only, config=config)
+        except duckdb.IOException as error:
+            if any(message in str(error) for message in LOCK_MESSAGES):
+                if time.monotonic() < deadline:
+                    time.sleep(PAUSE_SECONDS)
+                    continue
+                raise VibeError(
+                    f"{path} has been in use by another process for {wait_seconds:.0f} s. "
+                    "Try again when that process has finished, or name another file with --db."
+                ) from error
+            raise InputError(_not_readable(path, error)) from error
+        except duckdb.Error as error:
+            raise InputError(_not_readable(path, error)) from error
+
+
+def _not_readable(path: Path, error: duckdb.Error) -> str:
+    if path.is_dir():
+        return f"{path} is a folder. Name a database file with --db."
+    if "not a valid DuckDB database" in str(error):
+        return f"{path} is not a DuckDB database. Name another file with --db; it was not changed."
+    first_line = str(error).strip().splitlines()[0]
+    return f"{path} cannot be opened as a database ({first_line}). Name another file with --db."
+
+
+def _require_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    try:
+        row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    except duckdb.CatalogException:
+        raise InputError(
+            f"{path} is a DuckDB database, but not one of Vibe check. Name another with --db."
+        ) from None
+    version = row[0] if row else None
+    if version != len(MIGRATIONS):
+        raise InputError(
+            f"{path} has schema {version}, this Vibe check reads {len(MIGRATIONS)}. "
+            "Update Vibe check, or run a study into a new file with --db."
+        )
+
+
+@contextmanager
+def reading(
+    path: Path, *, wait_seconds: float = WAIT_SECONDS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection. Raises InputError where there is no Vibe check database."""
+    if not path.exists():
+        raise InputError(
+            f"There is no database at {path}. Name one with --db, or make one: "
+            "python -m vibecore run --family demo --db FILE."
+        )
+    connection = _open(path, read_only=True, wait_seconds=wait_seconds)
+    try:
+        _require_schema(connection, path)
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def writing(
+    path: Path, *, wait_seconds: float = WAIT_SECONDS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """One transaction on a prepared database: committed at the end, undone on an exception."""
+    connection = _open(path, read_only=False, wait_seconds=wait_seconds)
+    try:
+        connection.begin()
+        try:
+            yield connection
+            connection.commit()
+        except duckdb.ConstraintException:
+            connection.rollback()
+            raise VibeError(
+                f"{path} already holds these outputs: another process is running the same study. "
+                "Nothing was written twice. Let that process finish, then use --resume."
+            ) from None
+        except duckdb.Error as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise VibeError(f"{path} could not be written: {first_line}") from error
+        except BaseException:
+            connection.rollback()
+            raise
+    finally:
+        connection.close()
+
+
+def prepare(path: Path) -> None:
+    """Create the database, or bring an older one up to date. A foreign file is left alone."""
+    if path.exists() and not path.is_dir():
+        with _read_only(path) as connection:
+            tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+            if tables and "schema_version" not in tables:
+                _require_schema(connection, path)
+            if tables:
+                _refuse_newer(connection, path)
+    elif not path.parent.is_dir():
+        raise InputError(f"The folder {path.parent} does not exist. Make it, or change --db.")
+    with writing(path) as connection:
+        migrate(connection)
+
+
+@contextmanager
+def _read_only(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = _open(path, read_only=True, wait_seconds=WAIT_SECONDS)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _refuse_newer(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    if row and row[0] is not None and row[0] > len(MIGRATIONS):
+        _require_schema(connection, path)
+
+
+def copy_compact(source: Path, target: Path) -> None:
+    """Copy a database into a new file without the space that many small transactions left."""
+    connection = _open(target, read_only=False, wait_seconds=WAIT_SECONDS)
+    try:
+        connection.execute(f"ATTACH '{source}' AS source (READ_ONLY)")
+        connection.execute(f"COPY FROM DATABASE source TO {target.stem}")
+        connection.execute("DETACH source")
+        connection.execute("CHECKPOINT")
+    finally:
+        connection.close()

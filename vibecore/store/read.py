@@ -1,0 +1,217 @@
+"""Reading: each function queries inside a `reading` connection and returns plain rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import duckdb
+
+from vibecore.errors import InputError
+
+Row = dict[str, Any]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None
+) -> list[Row]:
+    cursor = connection.execute(query, parameters or [])
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def list_studies(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """One row a study, oldest first, with how many of its runs have ended in which way."""
+    rows = _rows(
+        connection,
+        """SELECT study.*,
+                  count(run.run_id) AS configs,
+                  count(*) FILTER (run.status = 'complete') AS complete,
+                  count(*) FILTER (run.status = 'failed') AS failed,
+                  (SELECT count(*) FROM generation
+                   WHERE run_id IN (SELECT run_id FROM run r WHERE r.study_id = study.study_id))
+                  AS generations
+           FROM study LEFT JOIN run USING (study_id)
+           GROUP BY ALL ORDER BY study.study_id""",
+    )
+    for row in rows:
+        row["protocol"] = json.loads(row["protocol"])
+    return rows
+
+
+def study_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a study of that name is stored."""
+    return bool(connection.execute("SELECT 1 FROM study WHERE name = ?", [name]).fetchone())
+
+
+def read_study(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
+    """One study. Raises InputError, with the names there are, when it does not exist."""
+    studies = {row["name"]: row for row in list_studies(connection)}
+    if name not in studies:
+        there = ", ".join(studies) or "none yet"
+        raise InputError(f"There is no study '{name}'. Studies in this database: {there}.")
+    return studies[name]
+
+
+def read_protocol(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
+    """The protocol a study was made with, as stored."""
+    return read_study(connection, name)["protocol"]
+
+
+def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+    """The suite as it was when the study ran: id, category, text, constraints."""
+    rows = _rows(
+        connection,
+        """SELECT prompt_id, category, text, constraints, position
+           FROM prompt WHERE study_id = ? ORDER BY position""",
+        [read_study(connection, name)["study_id"]],
+    )
+    for row in rows:
+        row["constraints"] = json.loads(row["constraints"])
+    return rows
+
+
+def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+    """One row a config: its run, sums over its generations and scores, published figures.
+
+    `total_seconds` counts each batch once, so new_tokens / total_seconds is the throughput of
+    a batched run and the speed of an unbatched one. Published figures have the prefix
+    `published_` and are None for a measured study.
+    """
+    rows = _rows(
+        connection,
+        """
+        WITH batches AS (
+            SELECT run_id, batch_index, max(total_seconds) AS seconds
+            FROM generation GROUP BY run_id, batch_index
+        ), seconds AS (
+            SELECT run_id, sum(seconds) AS total_seconds FROM batches GROUP BY run_id
+        ), outputs AS (
+            SELECT run_id,
+                   count(*) AS generations,
+                   sum(new_tokens) AS new_tokens,
+                   max(batch_size) AS batch_size,
+                   avg(first_token_seconds) AS mean_first_token_seconds,
+                   avg(decode_tokens_per_second) AS mean_decode_tokens_per_second,
+                   max(peak_memory_bytes) AS peak_memory_bytes,
+                   count(*) FILTER (finish_reason = 'length') AS truncated
+            FROM generation GROUP BY run_id
+        ), scores AS (
+            SELECT run_id,
+                   count(*) AS scored,
+                   count(*) FILTER (repetitive) AS repetitive,
+                   count(*) FILTER (empty) AS empty,
+                   count(*) FILTER (garbage) AS garbage,
+                   count(*) FILTER (garbage IS NOT NULL) AS garbage_judged,
+                   count(*) FILTER (adherent) AS adherent_prompts,
+                   count(*) FILTER (adherent IS NOT NULL) AS adherence_judged,
+                   sum(constraints_met) AS constraints_met,
+                   sum(constraints_judged) AS constraints_judged,
+                   min(scorer_version) AS scorer_version,
+                   max(scorer_version) AS newest_scorer_version
+            FROM score GROUP BY run_id
+        )
+        SELECT run.*, outputs.* EXCLUDE (run_id), scores.* EXCLUDE (run_id), total_seconds,
+               aggregate.prompts AS published_prompts,
+               aggregate.tokens_per_second AS published_tokens_per_second,
+               aggregate.repetitive AS published_repetitive,
+               aggregate.empty AS published_empty,
+               aggregate.adherent_prompts AS published_adherent_prompts
+        FROM run
+        LEFT JOIN outputs USING (run_id) LEFT JOIN scores USING (run_id)
+        LEFT JOIN seconds USING (run_id) LEFT JOIN aggregate USING (run_id)
+        WHERE run.study_id = ? ORDER BY run.position""",
+        [read_study(connection, name)["study_id"]],
+    )
+    for row in rows:
+        row["environment"] = json.loads(row["environment"]) if row["environment"] else {}
+    return rows
+
+
+def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+    """One row a scored output: config, prompt, category and its scores, without the text."""
+    return _rows(
+        connection,
+        """SELECT run.config, prompt.category, prompt.position, score.* EXCLUDE (run_id),
+                  generation.new_tokens, generation.finish_reason
+           FROM score JOIN run USING (run_id) JOIN generation USING (run_id, prompt_id)
+           JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = score.prompt_id
+           WHERE run.study_id = ? ORDER BY prompt.position, run.position""",
+        [read_study(connection, name)["study_id"]],
+    )
+
+
+def read_outputs(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    prompt_id: str | None = None,
+    config: str | None = None,
+) -> list[Row]:
+    """Outputs with timings and scores, by suite order, then config order.
+
+    Raises InputError for a prompt or config that is not in the study.
+    """
+    study_id = read_study(connection, name)["study_id"]
+    _require(connection, "prompt", "prompt_id", study_id, prompt_id)
+    _require(connection, "run", "config", study_id, config)
+    return _rows(
+        connection,
+        """SELECT run.config, generation.* EXCLUDE (run_id), prompt.category,
+                  score.* EXCLUDE (run_id, prompt_id)
+           FROM generation JOIN run USING (run_id)
+           JOIN prompt ON prompt.study_id = run.study_id
+                      AND prompt.prompt_id = generation.prompt_id
+           LEFT JOIN score ON score.run_id = generation.run_id
+                          AND score.prompt_id = generation.prompt_id
+           WHERE run.study_id = $study
+             AND ($prompt IS NULL OR generation.prompt_id = $prompt)
+             AND ($config IS NULL OR run.config = $config)
+           ORDER BY prompt.position, run.position""",
+        {"study": study_id, "prompt": prompt_id, "config": config},  # type: ignore[arg-type]
+    )
+
+
+def _require(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, study_id: int, value: str | None
+) -> None:
+    if value is None:
+        return
+    query = f"SELECT {column} FROM {table} WHERE study_id = ? ORDER BY position"
+    there = [row[0] for row in connection.execute(query, [study_id]).fetchall()]
+    if value not in there:
+        kind = "prompt" if table == "prompt" else "config"
+        raise InputError(
+            f"There is no {kind} '{value}' in this study. There are: {', '.join(there)}."
+        )
+
+
+def read_verdicts(
+    connection: duckdb.DuckDBPyConnection, name: str, prompt_id: str | None = None
+) -> list[Row]:
+    """Constraint verdicts: config, prompt_id, position, check, arguments, status, explanation."""
+    rows = _rows(
+        connection,
+        """SELECT run.config, verdict.prompt_id, verdict.position, check_name AS "check",
+                  arguments, verdict.status, explanation
+           FROM verdict JOIN run USING (run_id)
+           WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
+           ORDER BY run.position, verdict.prompt_id, verdict.position""",
+        {
+            "study": read_study(connection, name)["study_id"],
+            "prompt": prompt_id,
+        },  # type: ignore[arg-type]
+    )
+    for row in rows:
+        row["arguments"] = json.loads(row["arguments"])
+    return rows
+
+
+def missing_prompts(connection: duckdb.DuckDBPyConnection, run_id: int) -> set[str]:
+    """Ids of the prompts a run has no generation for yet."""
+    rows = connection.execute(
+        """SELECT prompt_id FROM prompt
+           WHERE study_id = (SELECT study_id FROM run WHERE run_id = $run)
+           EXCEPT SELECT prompt_id FROM generation WHERE run_id = $run""",
+        {"run": run_id},
+    ).fetchall()
+    return {row[0] for row in rows}

@@ -1,0 +1,152 @@
+"""The schema, as numbered functions that only ever grow: never edit one that has shipped.
+
+Tables: study (one suite under one protocol), prompt (the suite as it was), run (one config of a
+study), aggregate (published figures that have no outputs behind them), generation, score and
+verdict. Times are UTC; durations are seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+
+
+def m001_studies(connection: duckdb.DuckDBPyConnection) -> None:
+    """Studies with the suite they ran, one row a prompt."""
+    connection.execute("""
+        CREATE TABLE study (
+            study_id INTEGER PRIMARY KEY,
+            name VARCHAR NOT NULL UNIQUE,
+            source VARCHAR NOT NULL CHECK (source IN ('measured', 'published')),
+            title VARCHAR NOT NULL,
+            hardware VARCHAR,
+            suite VARCHAR NOT NULL,
+            suite_sha256 VARCHAR,
+            prompt_count INTEGER NOT NULL,
+            protocol JSON NOT NULL,
+            code_commit VARCHAR,
+            created_at TIMESTAMP,
+            note VARCHAR
+        )""")
+    connection.execute("""
+        CREATE TABLE prompt (
+            study_id INTEGER NOT NULL,
+            prompt_id VARCHAR NOT NULL,
+            position INTEGER NOT NULL,
+            category VARCHAR NOT NULL,
+            text VARCHAR NOT NULL,
+            constraints JSON NOT NULL,
+            PRIMARY KEY (study_id, prompt_id)
+        )""")
+
+
+def m002_runs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Runs, and the aggregates of a study that published no outputs."""
+    connection.execute("""
+        CREATE TABLE run (
+            run_id INTEGER PRIMARY KEY,
+            study_id INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            config VARCHAR NOT NULL,
+            model VARCHAR NOT NULL,
+            precision VARCHAR NOT NULL,
+            source VARCHAR NOT NULL,
+            weights VARCHAR NOT NULL,
+            revision VARCHAR,
+            estimated_weight_bytes BIGINT,
+            status VARCHAR NOT NULL
+                CHECK (status IN ('pending', 'running', 'complete', 'stopped', 'failed')),
+            error VARCHAR,
+            started_at TIMESTAMP,
+            finished_at TIMESTAMP,
+            load_seconds DOUBLE,
+            weight_bytes BIGINT,
+            dtype VARCHAR,
+            environment JSON,
+            UNIQUE (study_id, config)
+        )""")
+    connection.execute("""
+        CREATE TABLE aggregate (
+            run_id INTEGER PRIMARY KEY,
+            prompts INTEGER NOT NULL,
+            tokens_per_second DOUBLE,
+            repetitive INTEGER,
+            empty INTEGER,
+            adherent_prompts INTEGER
+        )""")
+
+
+def m003_generations(connection: duckdb.DuckDBPyConnection) -> None:
+    """Generations with their scores and verdicts."""
+    connection.execute("""
+        CREATE TABLE generation (
+            run_id INTEGER NOT NULL,
+            prompt_id VARCHAR NOT NULL,
+            text VARCHAR,
+            token_ids INTEGER[],
+            prompt_tokens INTEGER,
+            new_tokens INTEGER,
+            finish_reason VARCHAR CHECK (finish_reason IN ('eos', 'length', 'stopped')),
+            batch_index INTEGER,
+            batch_size INTEGER,
+            first_token_seconds DOUBLE,
+            total_seconds DOUBLE,
+            tokens_per_second DOUBLE,
+            decode_tokens_per_second DOUBLE,
+            peak_memory_bytes BIGINT,
+            created_at TIMESTAMP,
+            PRIMARY KEY (run_id, prompt_id)
+        )""")
+    connection.execute("""
+        CREATE TABLE score (
+            run_id INTEGER NOT NULL,
+            prompt_id VARCHAR NOT NULL,
+            scorer_version INTEGER NOT NULL,
+            words INTEGER NOT NULL,
+            characters INTEGER NOT NULL,
+            sentences INTEGER NOT NULL,
+            lines INTEGER NOT NULL,
+            empty BOOLEAN NOT NULL,
+            repetition_ratio DOUBLE NOT NULL,
+            repetitive BOOLEAN NOT NULL,
+            garbage BOOLEAN,
+            distinct_1 DOUBLE,
+            distinct_2 DOUBLE,
+            rep_4 DOUBLE,
+            zlib_ratio DOUBLE,
+            loop_onset INTEGER,
+            constraints_met INTEGER NOT NULL,
+            constraints_total INTEGER NOT NULL,
+            constraints_judged INTEGER NOT NULL,
+            adherent BOOLEAN,
+            PRIMARY KEY (run_id, prompt_id)
+        )""")
+    connection.execute("""
+        CREATE TABLE verdict (
+            run_id INTEGER NOT NULL,
+            prompt_id VARCHAR NOT NULL,
+            position INTEGER NOT NULL,
+            check_name VARCHAR NOT NULL,
+            arguments JSON NOT NULL,
+            status VARCHAR NOT NULL CHECK (status IN ('pass', 'fail', 'error', 'skipped')),
+            explanation VARCHAR NOT NULL,
+            PRIMARY KEY (run_id, prompt_id, position)
+        )""")
+
+
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    m001_studies,
+    m002_runs,
+    m003_generations,
+)
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring an open database to the newest schema."""
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY)")
+    done = {row[0] for row in connection.execute("SELECT version FROM schema_version").fetchall()}
+    for number, migration in enumerate(MIGRATIONS, start=1):
+        if number not in done:
+            migration(connection)
+            connection.execute("INSERT INTO schema_version VALUES (?)", [number])

@@ -1,0 +1,241 @@
+"""Writing: each function is called inside one `writing` transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from vibecore.prompts import Prompt
+from vibecore.records import Generation, LoadReport, Protocol
+
+SCORE_COLUMNS = (
+    "words",
+    "characters",
+    "sentences",
+    "lines",
+    "empty",
+    "repetition_ratio",
+    "repetitive",
+    "garbage",
+    "distinct_1",
+    "distinct_2",
+    "rep_4",
+    "zlib_ratio",
+    "loop_onset",
+    "constraints_met",
+    "constraints_total",
+    "constraints_judged",
+    "adherent",
+)
+
+
+@dataclass(frozen=True)
+class NewStudy:
+    """A study about to be written, with the suite as it is now."""
+
+    name: str
+    source: str
+    title: str
+    suite: str
+    prompts: tuple[Prompt, ...]
+    prompt_count: int
+    protocol: Protocol | None
+    suite_sha256: str | None = None
+    hardware: str | None = None
+    code_commit: str | None = None
+    created_at: datetime | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A config about to be run, or one whose figures were published."""
+
+    config: str
+    model: str
+    precision: str
+    source: str
+    weights: str
+    revision: str | None = None
+    estimated_weight_bytes: int | None = None
+    status: str = "pending"
+
+
+def now() -> datetime:
+    """The present time as stored: UTC, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    if not rows:
+        return
+    columns = list(rows[0])
+    marks = ", ".join("?" for _ in columns)
+    # Table and column names are this module's own literals, never input.
+    connection.executemany(
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",
+        [[row[column] for column in columns] for row in rows],
+    )
+
+
+def _next_id(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
+    row = connection.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def create_study(
+    connection: duckdb.DuckDBPyConnection, study: NewStudy, runs: Iterable[NewRun]
+) -> dict[str, int]:
+    """Write a study, its prompts and its pending runs. Returns run ids by config."""
+    study_id = _next_id(connection, "study", "study_id")
+    protocol = dataclasses.asdict(study.protocol) if study.protocol else {}
+    row = {
+        field.name: getattr(study, field.name)
+        for field in dataclasses.fields(study)
+        if field.name not in ("prompts", "protocol")
+    }
+    _insert(connection, "study", [{"study_id": study_id, **row, "protocol": json.dumps(protocol)}])
+    _insert(
+        connection,
+        "prompt",
+        [
+            {
+                "study_id": study_id,
+                "prompt_id": prompt.id,
+                "position": position,
+                "category": prompt.category,
+                "text": prompt.text,
+                "constraints": json.dumps(
+                    [{"check": c.check, **c.arguments} for c in prompt.constraints]
+                ),
+            }
+            for position, prompt in enumerate(study.prompts)
+        ],
+    )
+    run_ids: dict[str, int] = {}
+    first = _next_id(connection, "run", "run_id")
+    for position, run in enumerate(runs):
+        run_ids[run.config] = first + position
+        values = {"run_id": first + position, "study_id": study_id, "position": position}
+        _insert(connection, "run", [{**values, **dataclasses.asdict(run)}])
+    return run_ids
+
+
+def start_run(connection: duckdb.DuckDBPyConnection, run_id: int, report: LoadReport) -> None:
+    """Mark a run as running, with what loading it cost and where it runs."""
+    connection.execute(
+        """UPDATE run SET status = 'running', error = NULL, started_at = coalesce(started_at, ?),
+           finished_at = NULL, load_seconds = ?, weight_bytes = ?, dtype = ?, environment = ?
+           WHERE run_id = ?""",
+        [
+            now(),
+            report.load_seconds,
+            report.weight_bytes,
+            report.dtype,
+            json.dumps(report.environment),
+            run_id,
+        ],
+    )
+
+
+def finish_run(
+    connection: duckdb.DuckDBPyConnection, run_id: int, status: str, error: str | None = None
+) -> None:
+    """Set a run's final status: `complete`, `stopped`, or `failed` with its error."""
+    connection.execute(
+        "UPDATE run SET status = ?, error = ?, finished_at = ? WHERE run_id = ?",
+        [status, error, now(), run_id],
+    )
+
+
+def add_aggregate(
+    connection: duckdb.DuckDBPyConnection, run_id: int, figures: Mapping[str, Any]
+) -> None:
+    """Write the published figures of a run that has no outputs."""
+    _insert(connection, "aggregate", [{"run_id": run_id, **figures}])
+
+
+def add_generations(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: int,
+    batch_index: int,
+    rows: Sequence[tuple[str, Mapping[str, Any], Any]],
+    scorer_version: int,
+) -> None:
+    """Write one batch of (prompt id, generation, score) with all verdicts.
+
+    `generation` holds columns of the generation table (see `generation_row`); `score` is a
+    scoring.Score, or None where quality is not scored.
+    """
+    created = now()
+    _insert(
+        connection,
+        "generation",
+        [
+            {
+                "run_id": run_id,
+                "prompt_id": prompt_id,
+                "batch_index": batch_index,
+                "created_at": created,
+                **generation,
+            }
+            for prompt_id, generation, _ in rows
+        ],
+    )
+    scored = [(prompt_id, score) for prompt_id, _, score in rows if score is not None]
+    _insert(
+        connection,
+        "score",
+        [
+            {
+                "run_id": run_id,
+                "prompt_id": prompt_id,
+                "scorer_version": scorer_version,
+                **{column: getattr(score, column) for column in SCORE_COLUMNS},
+            }
+            for prompt_id, score in scored
+        ],
+    )
+    _insert(
+        connection,
+        "verdict",
+        [
+            {
+                "run_id": run_id,
+                "prompt_id": prompt_id,
+                "position": position,
+                "check_name": result.check,
+                "arguments": json.dumps(dict(result.arguments)),
+                "status": result.status,
+                "explanation": result.explanation,
+            }
+            for prompt_id, score in scored
+            for position, result in enumerate(score.constraints)
+        ],
+    )
+
+
+def generation_row(generation: Generation) -> dict[str, Any]:
+    """A measured generation as columns of the generation table."""
+    return {
+        "text": generation.text,
+        "token_ids": list(generation.token_ids),
+        "prompt_tokens": generation.prompt_tokens,
+        "new_tokens": generation.new_tokens,
+        "finish_reason": generation.finish_reason,
+        "batch_size": generation.batch_size,
+        "first_token_seconds": generation.first_token_seconds,
+        "total_seconds": generation.total_seconds,
+        "tokens_per_second": generation.tokens_per_second,
+        "decode_tokens_per_second": generation.decode_tokens_per_second,
+        "peak_memory_bytes": generation.peak_memory_bytes,
+    }
