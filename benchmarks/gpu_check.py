@@ -1,9 +1,10 @@
-"""Try every GPU path once: `python -m benchmarks.gpu_check --out FOLDER`.
+"""Try every GPU path once: `python -m benchmarks.gpu_check --out FOLDER [--device cpu]`.
 
 Loads all six Qwen2.5 configs, fp16 and 8bit-t0 with dummy weights, and the demo family with its
 own, on CUDA; measures speed and memory against the estimates; fills the GPU to see the
 out-of-memory message; stops a generation; counts what a closed worker leaves behind.
-Exit code 1 when anything is not as it should be.
+Exit code 1 when anything is not as it should be. With `--device cpu` it is a dry run of what
+needs no GPU.
 """
 
 from __future__ import annotations
@@ -48,16 +49,16 @@ def gpu_bytes_used() -> int:
     return gpu["total_bytes"] - gpu["free_bytes"]
 
 
-def run_studies(db: Path) -> None:
+def run_studies(db: Path, device: str) -> None:
     """The six configs and the extra precisions on dummy weights, and the demo family."""
-    common = ["--device", "cuda", "--suite", str(SUITE), "--db", str(db)]
+    common = ["--device", device, "--suite", str(SUITE), "--db", str(db)]
     dummy = [*common, "--weights", "dummy"]
     check(
         "six configs, dummy", vibecore("run", "--family", "qwen2.5", "--study", "six", *dummy) == 0
     )
     extra = [part for config in EXTRA for part in ("--config", config)]
     check("fp16 and 8bit-t0", vibecore("run", *extra, "--study", "extra", *dummy) == 0)
-    demo = ["run", "--family", "demo", "--device", "cuda", "--db", str(db)]
+    demo = ["run", "--family", "demo", "--device", device, "--db", str(db)]
     check("demo family, batch 30", vibecore(*demo, "--study", "demo", "--batch-size", "30") == 0)
     for study in ("six", "extra"):
         for row in read_summary(db, study).rows:
@@ -116,13 +117,16 @@ def main() -> None:
     """Run all of it; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="where the database goes")
-    folder = parser.parse_args().out
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    options = parser.parse_args()
+    folder = options.out
     folder.mkdir(parents=True, exist_ok=True)
     db = folder / "gpu.duckdb"
     vibecore("doctor")
-    run_studies(db)
-    try_stop()
-    try_out_of_memory(db)
+    run_studies(db, options.device)
+    if options.device == "cuda":
+        try_stop()
+        try_out_of_memory(db)
     print("all well" if not problems else f"{len(problems)} problems: {problems}")
     sys.exit(bool(problems))
 

@@ -16,12 +16,16 @@ import typer
 from vibecore.errors import InputError, VibeError
 from vibecore.paths import DEFAULT_DB
 
+# What a shell reports for a command that Ctrl-C ended (128 + SIGINT).
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="vibecore",
     help="Which small language model, at which precision, to run on one GPU.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -82,7 +86,11 @@ def run(
         device=device,
     )
     plan = resumed_plan(options, db) if resume else new_plan(options, db)
-    statuses = follow(plan, resume=resume)
+    try:
+        statuses = follow(plan, resume=resume)
+    except KeyboardInterrupt:
+        _say(f"Stopped. What was generated is stored; go on with --resume --study {plan.name}.")
+        raise typer.Exit(INTERRUPTED) from None
     if any(status != "complete" for status in statuses.values()):
         raise typer.Exit(1)
 
@@ -226,9 +234,6 @@ def main() -> None:
     except VibeError as error:
         _say(f"Error: {error}")
         sys.exit(2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
-        _say("Stopped. What was generated is stored; go on with --resume.")
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe (head, say) has gone: nothing is wrong.
         sys.stderr.close()

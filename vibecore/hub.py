@@ -121,10 +121,10 @@ def _hub_folder(repository: str) -> Path:
     )
 
     try:
-        revision = HfApi().model_info(repository, timeout=HUB_TIMEOUT_SECONDS).sha
-        return Path(
-            snapshot_download(repository, revision=revision, allow_patterns=list(WANTED_FILES))
-        )
+        # Asked first because its wait is bounded. The snapshot's folder is named by its commit,
+        # and the ref it leaves is what finds it again without a network.
+        HfApi().model_info(repository, timeout=HUB_TIMEOUT_SECONDS)
+        return Path(snapshot_download(repository, allow_patterns=list(WANTED_FILES)))
     except GatedRepoError:
         raise InputError(
             f"{repository} is gated. Accept its terms on its hub page and log in. {WHAT_TO_DO}"

@@ -78,6 +78,9 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
 
     Raises InputError, with nothing written, for a plan that cannot run.
     """
+    store.check_writable(plan.db)
+    if not resume:
+        _refuse_existing(plan)
     resolved = {config.id: resolve(config, plan.weights) for config in plan.configs}
     with ExitStack() as stack:
         # The first workers answer what `auto` means before a row is written, and are then used.
@@ -125,13 +128,19 @@ def _weights_kind(resolved: dict[str, Resolved]) -> str:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def _create(plan: Plan, resolved: dict[str, Resolved]) -> dict[str, int]:
-    with store.writing(plan.db) as connection:
+def _refuse_existing(plan: Plan) -> None:
+    if not plan.db.exists():
+        return
+    with store.reading(plan.db) as connection:
         if store.study_exists(connection, plan.name):
             raise InputError(
                 f"{plan.db} already has a study '{plan.name}'. Choose another --study name, or "
                 "add --resume to do what is missing of it."
             )
+
+
+def _create(plan: Plan, resolved: dict[str, Resolved]) -> dict[str, int]:
+    with store.writing(plan.db) as connection:
         study = store.NewStudy(
             name=plan.name,
             source="measured",

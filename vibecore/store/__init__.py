@@ -4,7 +4,21 @@ Writers open, commit one short transaction and close; readers open read-only, qu
 DuckDB allows one writing process or many reading ones, so nobody holds a connection while idle.
 """
 
-from vibecore.store.connection import content_key, copy_compact, prepare, reading, writing
+from vibecore.store.connection import (
+    check_writable,
+    content_key,
+    copy_compact,
+    prepare,
+    reading,
+    writing,
+)
+from vibecore.store.prompt_list import (
+    PromptFilter,
+    find_prompts,
+    list_categories,
+    list_checks,
+    read_prompt_results,
+)
 from vibecore.store.read import (
     list_studies,
     missing_prompts,
@@ -32,19 +46,25 @@ from vibecore.store.write import (
 __all__ = [
     "NewRun",
     "NewStudy",
+    "PromptFilter",
     "add_aggregate",
     "add_generations",
+    "check_writable",
     "content_key",
     "copy_compact",
     "create_study",
+    "find_prompts",
     "finish_run",
     "generation_row",
+    "list_categories",
+    "list_checks",
     "list_studies",
     "missing_prompts",
     "now",
     "prepare",
     "read_configs",
     "read_outputs",
+    "read_prompt_results",
     "read_prompts",
     "read_protocol",
     "read_scores",

@@ -58,14 +58,18 @@ def _not_readable(path: Path, error: duckdb.Error) -> str:
     return f"{path} cannot be opened as a database ({first_line}). Name another file with --db."
 
 
-def _require_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     try:
         row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     except duckdb.CatalogException:
         raise InputError(
             f"{path} is a DuckDB database, but not one of Vibe check. Name another with --db."
         ) from None
-    version = row[0] if row else None
+    return (row and row[0]) or 0
+
+
+def _require_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    version = _version(connection, path)
     if version != len(MIGRATIONS):
         raise InputError(
             f"{path} has schema {version}, this Vibe check reads {len(MIGRATIONS)}. "
@@ -118,34 +122,26 @@ def writing(
         connection.close()
 
 
-def prepare(path: Path) -> None:
-    """Create the database, or bring an older one up to date. A foreign file is left alone."""
-    if path.exists() and not path.is_dir():
-        with _read_only(path) as connection:
-            tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-            if tables and "schema_version" not in tables:
-                _require_schema(connection, path)
-            if tables:
-                _refuse_newer(connection, path)
-    elif not path.parent.is_dir():
+def check_writable(path: Path) -> None:
+    """Raise InputError when `path` can neither be used nor made; writes nothing."""
+    if not path.parent.is_dir():
         raise InputError(f"The folder {path.parent} does not exist. Make it, or change --db.")
-    with writing(path) as connection:
-        migrate(connection)
-
-
-@contextmanager
-def _read_only(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    if not path.exists():
+        return
     connection = _open(path, read_only=True, wait_seconds=WAIT_SECONDS)
     try:
-        yield connection
+        tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+        if tables and _version(connection, path) > len(MIGRATIONS):
+            _require_schema(connection, path)
     finally:
         connection.close()
 
 
-def _refuse_newer(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    if row and row[0] is not None and row[0] > len(MIGRATIONS):
-        _require_schema(connection, path)
+def prepare(path: Path) -> None:
+    """Create the database, or bring an older one up to date. A foreign file is left alone."""
+    check_writable(path)
+    with writing(path) as connection:
+        migrate(connection)
 
 
 def copy_compact(source: Path, target: Path) -> None:

@@ -1,0 +1,37 @@
+# Two commands do all the set-up: `make app` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: app test lint demo results clean
+
+app: $(VENV)/installed
+	$(BIN)/streamlit run app.py
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# A fresh demo study in a file of its own; results.duckdb stays as it is.
+demo: $(VENV)/installed
+	$(BIN)/python -m vibecore run --family demo --db demo.duckdb
+
+# The shipped database anew: the published figures and a measured demo study.
+results: $(VENV)/installed
+	$(BIN)/python -m vibecore.rebuild
+
+$(VENV)/installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Vibe check needs Python 3.11 or newer." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV)

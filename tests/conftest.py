@@ -1,0 +1,101 @@
+"""Shared fixtures: temporary databases and a fake worker that needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from vibecore import store
+from vibecore.errors import RunError
+from vibecore.published import add_published
+from vibecore.records import Generation, LoadReport, LoadRequest
+
+ENVIRONMENT = {"device": "cpu", "machine": {"cpu": "test", "cores": 1, "gpus": []}}
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """An empty, prepared database."""
+    path = tmp_path / "test.duckdb"
+    store.prepare(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def published_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the published study; tests only read it."""
+    path = tmp_path_factory.mktemp("published") / "published.duckdb"
+    store.prepare(path)
+    add_published(path)
+    return path
+
+
+@dataclass
+class FakeWorker:
+    """Answers what `answer` says, in the place of a process with a model in it.
+
+    `broken` maps config ids to the error their loading raises; `interrupt_after` raises
+    KeyboardInterrupt after that many generations.
+    """
+
+    answer: Callable[[str, str], str] = lambda config, prompt: f"an answer to {prompt}"
+    broken: dict[str, str] = field(default_factory=dict)
+    interrupt_after: int | None = None
+    dummy: bool = False
+    calls: list[tuple[str, list[str]]] = field(default_factory=list)
+    config: str = ""
+
+    def __call__(self) -> FakeWorker:
+        return self
+
+    def __enter__(self) -> FakeWorker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def wait_ready(self) -> None:
+        return None
+
+    def choose_device(self, device: str) -> str:
+        if device == "cuda":
+            raise RunError("CUDA was asked for, but there is none. Use --device cpu.")
+        return "cpu"
+
+    def load(self, request: LoadRequest) -> LoadReport:
+        self.config = request.config_id
+        if self.config in self.broken:
+            raise RunError(self.broken[self.config])
+        return LoadReport(0.5, 1000, "bfloat16", ENVIRONMENT)
+
+    def warm_up(self, prompts: Sequence[str]) -> None:
+        return None
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[Generation]:
+        if self.interrupt_after is not None and len(self.calls) >= self.interrupt_after:
+            raise KeyboardInterrupt
+        self.calls.append((self.config, list(prompts)))
+        return [
+            Generation(
+                text=None if self.dummy else self.answer(self.config, prompt),
+                token_ids=tuple(range(10)),
+                prompt_tokens=5,
+                finish_reason="length",
+                first_token_seconds=0.1,
+                total_seconds=0.5,
+                peak_memory_bytes=2000,
+                batch_size=len(prompts),
+            )
+            for prompt in prompts
+        ]
+
+
+@pytest.fixture
+def fake_worker(monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
+    """A fake worker in the place of every worker process of a study."""
+    worker = FakeWorker()
+    monkeypatch.setattr("vibecore.study.Worker", worker)
+    return worker

@@ -1,0 +1,122 @@
+"""The rule, step by step, on the published figures and on made-up tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vibecore import Rule, read_summary
+from vibecore.analysis import find_sweet_spot
+from vibecore.configs import GIB
+
+
+@pytest.mark.parametrize(
+    ("rule", "choice"),
+    [
+        (Rule(), "1.5B-4bit"),
+        (Rule(speed_floor=0.95), "1.5B-bf16"),
+        (Rule(vram_gib=1.0), "0.5B-bf16"),
+        (Rule(vram_gib=0.3), None),
+    ],
+)
+def test_the_published_study(published_db: Path, rule: Rule, choice: str | None) -> None:
+    summary = read_summary(published_db, "published", rule)
+    assert summary.sweet_spot.config == choice
+    assert [row["config"] for row in summary.rows if row["sweet_spot"]] == [choice] * bool(choice)
+    others = {row["config"] for row in summary.rows} - {choice}
+    assert set(summary.sweet_spot.excluded) == others
+
+
+def test_the_published_reason_names_what_decided(published_db: Path) -> None:
+    spot = read_summary(published_db, "published").sweet_spot
+    for part in ("1.5B-4bit", "estimated 1.12 GiB", "Fisher", "n = 30", "85 %", "18.8 tok/s"):
+        assert part in spot.reason
+    assert "16/30 against 3/30" in spot.excluded["0.5B-8bit"]
+    assert "under 85 %" in spot.excluded["1.5B-8bit"]
+    assert "2.88 GiB" in spot.excluded["1.5B-bf16"]
+
+
+def row(config: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "config": config,
+        "status": "complete",
+        "error": None,
+        "prompts": 30,
+        "tokens_per_second": 100.0,
+        "repetitive": 5,
+        "repetition_judged": 30,
+        "adherent_prompts": 5,
+        "adherence_judged": 30,
+        "memory_bytes": GIB,
+        "memory_source": "measured",
+    } | changes
+
+
+def test_least_memory_wins_and_ties_go_to_the_faster() -> None:
+    rows = [row("a"), row("b", tokens_per_second=110.0), row("c", memory_bytes=2 * GIB)]
+    assert find_sweet_spot(rows).config == "b"
+    assert "same" in find_sweet_spot(rows).excluded["a"]
+
+
+def test_each_step_drops_what_it_should() -> None:
+    rows = [
+        row("big", memory_bytes=9 * GIB, tokens_per_second=500.0),
+        row("looping", repetitive=25, memory_bytes=GIB // 2),
+        row("careless", adherent_prompts=0, repetitive=0, memory_bytes=GIB // 2),
+        row("slow", tokens_per_second=10.0, memory_bytes=GIB // 2),
+        row("good", adherent_prompts=20),
+    ]
+    spot = find_sweet_spot(rows, rule=Rule(vram_gib=8))
+    assert spot.config == "good"
+    assert "cap of 8 GiB" in spot.excluded["big"]
+    assert "repetitive 25/30" in spot.excluded["looping"]
+    assert "adherent 0/30 against 20/30" in spot.excluded["careless"]
+    assert spot.excluded["slow"].startswith("adherent") or "tok/s" in spot.excluded["slow"]
+
+
+def test_outputs_make_the_comparison_paired() -> None:
+    # 6 prompts all one way: Fisher on 6 v 0 of 30 gives 0.024, paired McNemar 0.031; at 5 the
+    # paired test cannot reach 0.05.
+    def scores(config: str, repetitive: int) -> list[dict[str, Any]]:
+        return [
+            {"config": config, "prompt_id": f"p{i}", "repetitive": i < repetitive, "adherent": True}
+            for i in range(30)
+        ]
+
+    rows = [
+        row("a", repetitive=0, adherent_prompts=30),
+        row("b", repetitive=6, adherent_prompts=30),
+    ]
+    spot = find_sweet_spot(rows, scores("a", 0) + scores("b", 6))
+    [comparison] = [c for c in spot.comparisons if c.metric == "repetition"]
+    assert comparison.test == "exact McNemar"
+    assert comparison.p == pytest.approx(2 / 2**6)
+    assert "b" in spot.excluded
+    counts_only = find_sweet_spot(rows)
+    assert {c.test for c in counts_only.comparisons} == {"Fisher"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"status": "failed", "error": "out of memory"}, "failed: out of memory"),
+        ({"status": "running", "prompts": 12}, "not finished: 12 prompts"),
+        ({"repetitive": None}, "not scored"),
+        ({"tokens_per_second": None}, "speed is not known"),
+    ],
+)
+def test_what_cannot_be_compared_is_left_out(changes: dict[str, Any], why: str) -> None:
+    spot = find_sweet_spot([row("a", **changes), row("b")])
+    assert spot.config == "b"
+    assert why in spot.excluded["a"]
+    alone = find_sweet_spot([row("a", **changes)])
+    assert alone.config is None
+    assert alone.reason.startswith("No sweet spot")
+
+
+def test_unknown_memory_cannot_pass_a_cap() -> None:
+    rows = [row("a", memory_bytes=None, memory_source=None)]
+    assert find_sweet_spot(rows).config == "a"
+    assert find_sweet_spot(rows, rule=Rule(vram_gib=8)).config is None
