@@ -57,7 +57,9 @@ def stated_answer(text: str) -> str | None:
         return None
     if last["boxed"]:
         return _inside_braces(text, last.end())
-    return last["stated"] if last["stated"] is not None else last["marked"]
+    stated = last["stated"] if last["stated"] is not None else last["marked"]
+    _, box, boxed = stated.rpartition("\\boxed{")
+    return _inside_braces(boxed, 0) if box else stated
 
 
 def parse_number(text: str) -> Fraction | None:

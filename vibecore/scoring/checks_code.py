@@ -73,16 +73,17 @@ def is_recursive(text: str, *, name: str) -> Verdict:
 
 
 def has_docstring(text: str) -> Verdict:
-    """A function or class in the code has a docstring that is not blank."""
+    """A function in the code has a docstring that is not blank."""
     blocks = find_code(text)
-    defined = [node for node in _nodes(blocks) if isinstance(node, Function | ast.ClassDef)]
-    for node in defined:
-        docstring = ast.get_docstring(node)
-        if docstring and docstring.strip():
-            return Verdict(True, f"{quote(node.name, 20)} has the docstring {quote(docstring, 30)}")
-    if defined:
-        return Verdict(False, f"{quote(defined[0].name)} has no docstring, wanted one")
-    return Verdict(False, f"{_why_none(blocks, 'function')}, wanted a docstring")
+    return _judge_docstrings([function for function, _ in _functions(blocks)], blocks, "function")
+
+
+def class_has_docstring(text: str, *, name: str) -> Verdict:
+    """The code defines a class of this name, itself with a docstring that is not blank."""
+    blocks = find_code(text)
+    classes = [node for node in _nodes(blocks) if isinstance(node, ast.ClassDef)]
+    named = [node for node in classes if node.name == name]
+    return _judge_docstrings(named, blocks, f"class {name}")
 
 
 def has_type_hints(text: str) -> Verdict:
@@ -141,6 +142,18 @@ def _search(blocks: tuple[Block, ...], patterns: list[str]) -> re.Match[str] | N
             if match := re.search(pattern, block.instructions, re.MULTILINE):
                 return match
     return None
+
+
+def _judge_docstrings(
+    defined: list[Function] | list[ast.ClassDef], blocks: tuple[Block, ...], kind: str
+) -> Verdict:
+    for node in defined:
+        docstring = ast.get_docstring(node)
+        if docstring and docstring.strip():
+            return Verdict(True, f"{quote(node.name, 20)} has the docstring {quote(docstring, 30)}")
+    if defined:
+        return Verdict(False, f"{quote(defined[0].name)} has no docstring, wanted one")
+    return Verdict(False, f"{_why_none(blocks, kind)}, wanted one with a docstring")
 
 
 def _judge_functions(text: str, wanted: str, parameters: int, name: str | None) -> Verdict:

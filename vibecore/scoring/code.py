@@ -16,8 +16,10 @@ from functools import cached_property, lru_cache
 
 # An output of 200 tokens stays far below these; they bound the time for any text.
 MAXIMUM_CHARACTERS = 50_000
-MAXIMUM_BLOCKS = 12
-MAXIMUM_TRIES = 30
+MAXIMUM_BLOCKS = 8
+# How far a search for the part that parses goes, in characters parsed, and in tries.
+PARSE_BUDGET = 30_000
+MINIMUM_TRIES, MAXIMUM_TRIES = 2, 12
 
 # Possessive repeats throughout: a line of any length is read once.
 _FENCE = re.compile(r"(?<![`~])(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`~]*+$")
@@ -97,7 +99,7 @@ def _fenced(text: str) -> list[Block]:
                 fence = ""
             else:
                 labelled[-1][1].append(line)
-        elif opening := _FENCE.search(line):
+        elif (opening := _FENCE.search(line)) and line.count(opening[1]) == 1:
             fence = opening[1]
             labelled.append((opening[2].lower(), []))
     chosen = [body for label, body in labelled if label in _PYTHON_LABELS]
@@ -132,11 +134,11 @@ def _bare_block(lines: list[str]) -> tuple[int, Block]:
         return len(lines), block
     good = _prefix_length(source)
     after = next((line for line in lines[good:] if line.strip()), "")
-    if good and not after[margin : margin + 1].isspace() and not _OPENING.match(after.lstrip()):
-        # Prose begins where the code stopped parsing: the code before it is whole.
+    if good and not after[margin : margin + 1].isspace():
+        # Prose, or another block, begins where the code stopped parsing: what is before is whole.
         prefix = "\n".join(source.splitlines()[:good]).rstrip()
         return good, Block(prefix, block.tree, None)
-    # Broken code: it runs to the first line that is blank or prose at the margin.
+    # Broken code: it runs to the first line at the margin.
     end = max(good, 1)
     while end < len(lines) and (
         not lines[end].strip() or lines[end][margin : margin + 1].isspace()
@@ -169,7 +171,8 @@ def _prefix_length(source: str) -> int:
     """
     lines = source.splitlines()
     length = len(lines)
-    for _ in range(MAXIMUM_TRIES):
+    tries = max(MINIMUM_TRIES, min(MAXIMUM_TRIES, PARSE_BUDGET // (len(source) + 1)))
+    for _ in range(tries):
         if not length:
             break
         _, error, line = _try_parse("\n".join(lines[:length]))

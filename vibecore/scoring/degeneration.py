@@ -42,7 +42,7 @@ def find_loop(token_ids: Sequence[int]) -> Loop | None:
     best: Loop | None = None
     for period, matched in enumerate(_z_function(backwards)):
         tail = period + matched
-        if period == 0 or tail < max(LOOP_REPETITIONS * period, LOOP_MINIMUM_TOKENS):
+        if period == 0 or tail < LOOP_REPETITIONS * period or tail < LOOP_MINIMUM_TOKENS:
             continue
         onset = len(backwards) - tail
         if best is None or onset < best.onset:

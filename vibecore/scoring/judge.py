@@ -48,6 +48,7 @@ CHECKS: dict[str, Callable[..., Verdict]] = {
     "defines_class": checks_code.defines_class,
     "is_recursive": checks_code.is_recursive,
     "has_docstring": checks_code.has_docstring,
+    "class_has_docstring": checks_code.class_has_docstring,
     "has_type_hints": checks_code.has_type_hints,
     "comment_count": checks_code.comment_count,
     "mentions_in_code": checks_code.mentions_in_code,

@@ -58,7 +58,7 @@ def is_garbage(text: str) -> bool | None:
     words = text.split()
     if len(words) < GARBAGE_MINIMUM_WORDS:
         return None
-    with_letter = sum(1 for word in words if word.isalpha() or any(map(str.isalpha, word)))
+    with_letter = sum(1 for word in words if word[0].isalpha() or any(map(str.isalpha, word)))
     shortest, longest = GARBAGE_WORD_LENGTH
     return (
         with_letter / len(words) < GARBAGE_LETTER_SHARE

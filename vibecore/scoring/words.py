@@ -12,7 +12,11 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
 _INVISIBLE_CHARACTERS = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
-_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+# The four fillers that Unicode calls letters are none.
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+_LETTER_OR_DIGIT = re.compile(rf"[^\W_{_FILLERS}]")
+# From the start of a piece between white space to its first letter or digit.
+_WORD_START = re.compile(rf"(?<!\S)(?:(?!\s)[\W_{_FILLERS}])*+[^\W_{_FILLERS}]")
 
 _STOP = re.compile(
     r"""(?<![.!?…])([.!?…]++)(["'”’»)\]*_`]*+)(?=\s|$)|[。！？]+["”’」』）]*"""
@@ -50,8 +54,7 @@ def has_visible(text: str) -> bool:
 
 def count_words(text: str) -> int:
     """Words: pieces between white space that hold a letter or a digit (so no lone dash)."""
-    search = _LETTER_OR_DIGIT.search
-    return sum(1 for piece in text.split() if piece.isalnum() or search(piece))
+    return len(_WORD_START.findall(text))
 
 
 def lines(text: str) -> list[str]:
