@@ -79,21 +79,18 @@ def test_each_step_drops_what_it_should() -> None:
 def test_outputs_make_the_comparison_paired() -> None:
     # 6 prompts all one way: Fisher on 6 v 0 of 30 gives 0.024, paired McNemar 0.031; at 5 the
     # paired test cannot reach 0.05.
-    def scores(config: str, repetitive: int) -> list[dict[str, Any]]:
-        return [
-            {"config": config, "prompt_id": f"p{i}", "repetitive": i < repetitive, "adherent": True}
-            for i in range(30)
-        ]
-
-    rows = [
-        row("a", repetitive=0, adherent_prompts=30),
-        row("b", repetitive=6, adherent_prompts=30),
+    repetition = [
+        {"outcomes": {"a": False, "b": True}, "prompts": 6},
+        {"outcomes": {"a": False, "b": False}, "prompts": 24},
     ]
-    spot = find_sweet_spot(rows, scores("a", 0) + scores("b", 6))
+    rows = [row(c, repetitive=n, adherent_prompts=30) for c, n in (("a", 0), ("b", 6))]
+    spot = find_sweet_spot(rows, {"repetition": repetition})
     [comparison] = [c for c in spot.comparisons if c.metric == "repetition"]
     assert comparison.test == "exact McNemar"
     assert comparison.p == pytest.approx(2 / 2**6)
     assert "b" in spot.excluded
+    incomplete = find_sweet_spot(rows, {"repetition": repetition[:1]})
+    assert {c.test for c in incomplete.comparisons} == {"Fisher"}
     counts_only = find_sweet_spot(rows)
     assert {c.test for c in counts_only.comparisons} == {"Fisher"}
 

@@ -49,9 +49,8 @@ def test_every_option_the_readme_uses_exists() -> None:
 def test_every_file_of_the_code_is_told() -> None:
     for name in tracked_files():
         if name.endswith(".py") and name.startswith(("vibecore/", "pages/", "benchmarks/")):
-            parts = name.split("/")
-            told = name if parts[-1] == "__init__.py" else parts[-1]
-            assert parts[-1] == "__init__.py" or f"`{told}`" in README, name
+            file = name.rsplit("/", 1)[-1]
+            assert file == "__init__.py" or f"{file}`" in README, name
 
 
 def test_every_file_the_readme_names_exists() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ from vibecore.records import Protocol
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.store.schema import MIGRATIONS
 
-PROMPT = Prompt("p1", "code", "Say hi.", (Constraint("starts_with", {"text": "hi"}),))
+PROMPT = Prompt("p1", "code", "Say hi.", (Constraint("starts_with", {"prefix": "hi"}),))
 STUDY = store.NewStudy("s", "measured", "S", "suite", (PROMPT,), 1, Protocol())
 RUN = store.NewRun("1M-bf16", "1M", "bf16", "demo/1M", "demo")
 
@@ -44,8 +45,8 @@ def test_what_is_written_is_read(db: Path) -> None:
         assert store.missing_prompts(connection, run_id) == set()
         assert store.read_protocol(connection, "s")["max_new_tokens"] == 200
     assert (output["text"], output["token_ids"]) == ("hi there", [1, 2])
-    assert verdict["arguments"] == {"text": "hi"}
-    assert prompt["constraints"] == [{"check": "starts_with", "text": "hi"}]
+    assert verdict["arguments"] == {"prefix": "hi"}
+    assert prompt["constraints"] == [{"check": "starts_with", "prefix": "hi"}]
 
 
 def test_a_transaction_is_all_or_nothing(db: Path) -> None:
@@ -170,6 +171,28 @@ def test_unknown_names_list_what_there_is(db: Path) -> None:
             store.read_outputs(connection, "s", "x")
         with pytest.raises(InputError, match=r"no config 'x'.*1M-bf16"):
             store.read_outputs(connection, "s", None, "x")
+
+
+def test_patterns_count_what_configs_did_together(db: Path) -> None:
+    prompts = tuple(replace(PROMPT, id=f"p{i}") for i in range(3))
+    study = replace(STUDY, prompts=prompts)
+    runs = [RUN, replace(RUN, config="1M-4bit")]
+    with store.writing(db) as connection:
+        ids = store.create_study(connection, study, runs)
+    texts = {"1M-bf16": ["hi", "hi", "no"], "1M-4bit": ["hi", "no"]}
+    for config, answers in texts.items():
+        rows = [(f"p{i}", {"text": a}, score_output(PROMPT, a)) for i, a in enumerate(answers)]
+        with store.writing(db) as connection:
+            store.add_generations(connection, ids[config], 0, rows, SCORER_VERSION)
+    with store.reading(db) as connection:
+        patterns = store.read_patterns(connection, "s", "adherent")
+        with pytest.raises(ValueError, match="adherent"):
+            store.read_patterns(connection, "s", "text")
+    assert sorted((sorted(p["outcomes"].items()), p["prompts"]) for p in patterns) == [
+        ([("1M-4bit", False), ("1M-bf16", True)], 1),
+        ([("1M-4bit", True), ("1M-bf16", True)], 1),
+        ([("1M-bf16", False)], 1),
+    ]
 
 
 def test_the_content_key_follows_the_content(db: Path) -> None:

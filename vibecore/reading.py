@@ -5,6 +5,7 @@ Every function opens the database read-only, queries and closes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,11 @@ def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
     with store.reading(db) as connection:
         found = store.read_study(connection, study)
         rows = summarise(store.read_configs(connection, study))
-        scores = store.read_scores(connection, study)
-    choice = find_sweet_spot(rows, scores, rule)
+        patterns = {
+            "repetition": store.read_patterns(connection, study, "repetitive"),
+            "adherence": store.read_patterns(connection, study, "adherent"),
+        }
+    choice = find_sweet_spot(rows, patterns, rule)
     for row in rows:
         row["sweet_spot"] = row["config"] == choice.config
     return Summary(found, rows, choice)
@@ -46,6 +50,31 @@ def read_prompts(db: Path, study: str) -> list[Row]:
     """The study's suite as it was when it ran."""
     with store.reading(db) as connection:
         return store.read_prompts(connection, study)
+
+
+@dataclass(frozen=True)
+class PromptList:
+    """The prompts that match a filter, and what a filter can name in this study."""
+
+    ids: list[str]
+    categories: list[str]
+    checks: list[str]
+
+
+def find_prompts(db: Path, study: str, wanted: store.PromptFilter | None = None) -> PromptList:
+    """The ids of a study's prompts that match a filter, in suite order."""
+    with store.reading(db) as connection:
+        return PromptList(
+            store.find_prompts(connection, study, wanted),
+            store.list_categories(connection, study),
+            store.list_checks(connection, study),
+        )
+
+
+def read_prompt_results(db: Path, study: str, prompt_ids: Sequence[str]) -> list[Row]:
+    """How each config did on some prompts (see store.read_prompt_results)."""
+    with store.reading(db) as connection:
+        return store.read_prompt_results(connection, study, prompt_ids)
 
 
 def read_outputs(

@@ -51,22 +51,25 @@ class SweetSpot:
     comparisons: tuple[Comparison, ...] = ()
 
 
-# metric -> (count column, total column, per-output column, whether more is better, wording)
+# metric -> (count column, total column, whether more is better, wording)
 METRICS = {
-    "repetition": ("repetitive", "repetition_judged", "repetitive", False, "repetitive"),
-    "adherence": ("adherent_prompts", "adherence_judged", "adherent", True, "adherent"),
+    "repetition": ("repetitive", "repetition_judged", False, "repetitive"),
+    "adherence": ("adherent_prompts", "adherence_judged", True, "adherent"),
 }
 
 
 def find_sweet_spot(
-    summary: Sequence[Row], scores: Sequence[Row] = (), rule: Rule | None = None
+    summary: Sequence[Row],
+    patterns: Mapping[str, Sequence[Row]] | None = None,
+    rule: Rule | None = None,
 ) -> SweetSpot:
     """Apply the rule to a summary (see `summarise`).
 
-    `scores` are per-output rows (config, prompt_id, repetitive, adherent): where they cover two
-    configs the comparison is paired (exact McNemar), else it is Fisher's on the counts.
+    `patterns` gives, by metric, how often the configs did what together (rows with `outcomes`,
+    config -> bool, and `prompts`). Where they cover every output of two configs the comparison
+    is paired (exact McNemar), else it is Fisher's on the counts.
     """
-    rule = rule or Rule()
+    rule, patterns = rule or Rule(), patterns or {}
     excluded: dict[str, str] = {}
     left = [row for row in summary if _keep(row, _not_comparable(row), excluded)]
     if not left:
@@ -77,7 +80,9 @@ def find_sweet_spot(
         reason = _nothing(f"no config fits in {rule.vram_gib:g} GiB")
         return SweetSpot(None, reason, excluded)
 
-    comparisons = tuple(c for metric in METRICS for c in _compare(left, scores, metric))
+    comparisons = tuple(
+        c for metric in METRICS for c in _compare(left, patterns.get(metric, ()), metric)
+    )
     worse = {c.config: _worse(c) for c in reversed(comparisons) if c.p < rule.alpha}
     left = [row for row in left if _keep(row, worse.get(row["config"]), excluded)]
 
@@ -123,21 +128,17 @@ def _does_not_fit(row: Row, rule: Rule) -> str | None:
     return None
 
 
-def _compare(left: Sequence[Row], scores: Sequence[Row], metric: str) -> list[Comparison]:
+def _compare(left: Sequence[Row], patterns: Sequence[Row], metric: str) -> list[Comparison]:
     """Every config left against the best of them on one metric, Holm-adjusted."""
-    count, total, output_column, more_is_better, _ = METRICS[metric]
+    count, total, more_is_better, _ = METRICS[metric]
     direction = -1 if more_is_better else 1
     best = min(left, key=lambda row: direction * row[count] / row[total])
     others = [row for row in left if row is not best]
-    outputs = {row["config"]: _outputs(scores, row["config"], output_column) for row in left}
     p_values, tests = [], []
     for row in others:
-        own, reference = outputs[row["config"]], outputs[best["config"]]
-        shared = own.keys() & reference.keys()
-        if shared and len(own) == row[total] and len(reference) == best[total]:
-            only_own = sum(own[p] and not reference[p] for p in shared)
-            only_reference = sum(reference[p] and not own[p] for p in shared)
-            p_values.append(mcnemar_exact(only_own, only_reference))
+        shared, only_own, only_best = _paired(patterns, row["config"], best["config"])
+        if shared == row[total] == best[total]:
+            p_values.append(mcnemar_exact(only_own, only_best))
             tests.append("exact McNemar")
         else:
             p_values.append(fisher_exact(row[count], row[total], best[count], best[total]))
@@ -158,12 +159,14 @@ def _compare(left: Sequence[Row], scores: Sequence[Row], metric: str) -> list[Co
     ]
 
 
-def _outputs(scores: Sequence[Row], config: str, column: str) -> dict[str, bool]:
-    return {
-        row["prompt_id"]: row[column]
-        for row in scores
-        if row["config"] == config and row[column] is not None
-    }
+def _paired(patterns: Sequence[Row], own: str, best: str) -> tuple[int, int, int]:
+    """(prompts both have, those only `own` did it on, those only `best` did it on)."""
+    both = [row for row in patterns if own in row["outcomes"] and best in row["outcomes"]]
+    shared = sum(row["prompts"] for row in both)
+    parted = [row for row in both if row["outcomes"][own] != row["outcomes"][best]]
+    only_own = sum(row["prompts"] for row in parted if row["outcomes"][own])
+    only_best = sum(row["prompts"] for row in parted if row["outcomes"][best])
+    return shared, only_own, only_best
 
 
 def _worse(comparison: Comparison) -> str:

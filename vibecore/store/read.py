@@ -13,7 +13,9 @@ Row = dict[str, Any]
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: list[Any] | dict[str, Any] | None = None,
 ) -> list[Row]:
     cursor = connection.execute(query, parameters or [])
     names = [column[0] for column in cursor.description]
@@ -24,14 +26,13 @@ def list_studies(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     """One row a study, oldest first, with how many of its runs have ended in which way."""
     rows = _rows(
         connection,
-        """SELECT study.*,
+        """WITH outputs AS (SELECT run_id, count(*) AS generations FROM generation GROUP BY run_id)
+           SELECT study.*,
                   count(run.run_id) AS configs,
                   count(*) FILTER (run.status = 'complete') AS complete,
                   count(*) FILTER (run.status = 'failed') AS failed,
-                  (SELECT count(*) FROM generation
-                   WHERE run_id IN (SELECT run_id FROM run r WHERE r.study_id = study.study_id))
-                  AS generations
-           FROM study LEFT JOIN run USING (study_id)
+                  coalesce(sum(outputs.generations), 0)::BIGINT AS generations
+           FROM study LEFT JOIN run USING (study_id) LEFT JOIN outputs USING (run_id)
            GROUP BY ALL ORDER BY study.study_id""",
     )
     for row in rows:
@@ -81,9 +82,11 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     rows = _rows(
         connection,
         """
-        WITH batches AS (
+        WITH runs AS (
+            SELECT run_id FROM run WHERE study_id = $study
+        ), batches AS (
             SELECT run_id, batch_index, max(total_seconds) AS seconds
-            FROM generation GROUP BY run_id, batch_index
+            FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id, batch_index
         ), seconds AS (
             SELECT run_id, sum(seconds) AS total_seconds FROM batches GROUP BY run_id
         ), outputs AS (
@@ -95,7 +98,7 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
                    avg(decode_tokens_per_second) AS mean_decode_tokens_per_second,
                    max(peak_memory_bytes) AS peak_memory_bytes,
                    count(*) FILTER (finish_reason = 'length') AS truncated
-            FROM generation GROUP BY run_id
+            FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id
         ), scores AS (
             SELECT run_id,
                    count(*) AS scored,
@@ -109,7 +112,7 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
                    sum(constraints_judged) AS constraints_judged,
                    min(scorer_version) AS scorer_version,
                    max(scorer_version) AS newest_scorer_version
-            FROM score GROUP BY run_id
+            FROM score WHERE run_id IN (FROM runs) GROUP BY run_id
         )
         SELECT run.*, outputs.* EXCLUDE (run_id), scores.* EXCLUDE (run_id), total_seconds,
                aggregate.prompts AS published_prompts,
@@ -120,8 +123,8 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
         FROM run
         LEFT JOIN outputs USING (run_id) LEFT JOIN scores USING (run_id)
         LEFT JOIN seconds USING (run_id) LEFT JOIN aggregate USING (run_id)
-        WHERE run.study_id = ? ORDER BY run.position""",
-        [read_study(connection, name)["study_id"]],
+        WHERE run.study_id = $study ORDER BY run.position""",
+        {"study": read_study(connection, name)["study_id"]},
     )
     for row in rows:
         row["environment"] = json.loads(row["environment"]) if row["environment"] else {}
@@ -139,6 +142,29 @@ def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
            WHERE run.study_id = ? ORDER BY prompt.position, run.position""",
         [read_study(connection, name)["study_id"]],
     )
+
+
+PATTERN_COLUMNS = ("repetitive", "adherent")
+
+
+def read_patterns(connection: duckdb.DuckDBPyConnection, name: str, column: str) -> list[Row]:
+    """How often the configs of a study did what, together: the table behind paired tests.
+
+    One row for each distinct combination: `outcomes` (config -> bool, configs without a verdict
+    left out) and `prompts`, how many prompts had it. `column` is one of PATTERN_COLUMNS.
+    """
+    if column not in PATTERN_COLUMNS:
+        raise ValueError(f"{column} is not one of {', '.join(PATTERN_COLUMNS)}")
+    rows = connection.execute(
+        f"""WITH runs AS (SELECT run_id, config, position FROM run WHERE study_id = $study),
+            by_prompt AS (
+                SELECT list((config, {column}) ORDER BY position) AS outcomes
+                FROM score JOIN runs USING (run_id) WHERE {column} IS NOT NULL GROUP BY prompt_id
+            )
+            SELECT outcomes, count(*) FROM by_prompt GROUP BY outcomes""",
+        {"study": read_study(connection, name)["study_id"]},
+    ).fetchall()
+    return [{"outcomes": dict(outcomes), "prompts": prompts} for outcomes, prompts in rows]
 
 
 def read_outputs(
@@ -167,7 +193,7 @@ def read_outputs(
              AND ($prompt IS NULL OR generation.prompt_id = $prompt)
              AND ($config IS NULL OR run.config = $config)
            ORDER BY prompt.position, run.position""",
-        {"study": study_id, "prompt": prompt_id, "config": config},  # type: ignore[arg-type]
+        {"study": study_id, "prompt": prompt_id, "config": config},
     )
 
 
@@ -196,10 +222,7 @@ def read_verdicts(
            FROM verdict JOIN run USING (run_id)
            WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
            ORDER BY run.position, verdict.prompt_id, verdict.position""",
-        {
-            "study": read_study(connection, name)["study_id"],
-            "prompt": prompt_id,
-        },  # type: ignore[arg-type]
+        {"study": read_study(connection, name)["study_id"], "prompt": prompt_id},
     )
     for row in rows:
         row["arguments"] = json.loads(row["arguments"])
