@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,36 +89,35 @@ def test_any_duckdb_since_1_0_can_read_the_file(db: Path) -> None:
     assert tags["storage_version"].startswith("v1.0.0")
 
 
-def test_a_reader_waits_for_a_writer(db: Path) -> None:
+@contextmanager
+def locked(path: Path, seconds: float) -> Iterator[None]:
+    """Another process holds the database open for writing."""
     code = (
-        "import duckdb, sys, time\n"
-        f"connection = duckdb.connect({str(db)!r})\n"
-        "print('locked', flush=True); time.sleep(1)\n"
+        "import duckdb, time\n"
+        f"connection = duckdb.connect({str(path)!r})\n"
+        f"print('locked', flush=True); time.sleep({seconds})\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        with store.reading(db) as connection:
-            assert store.list_studies(connection) == []
+        yield
+        writer.kill()
+
+
+def test_a_reader_waits_for_a_writer(db: Path) -> None:
+    with locked(db, seconds=1), store.reading(db) as connection:
+        assert store.list_studies(connection) == []
 
 
 def test_the_wait_is_bounded_and_says_so(db: Path) -> None:
-    code = (
-        "import duckdb, sys, time\n"
-        f"connection = duckdb.connect({str(db)!r})\n"
-        "print('locked', flush=True); time.sleep(60)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        started = time.monotonic()
-        with (
-            pytest.raises(VibeError, match="in use by another process"),
-            store.reading(db, wait_seconds=0.3),
-        ):
-            pass
-        assert time.monotonic() - started < 10
-        writer.kill()
+    started = time.monotonic()
+    with (
+        locked(db, seconds=60),
+        pytest.raises(VibeError, match="in use by another process"),
+        store.reading(db, wait_seconds=0.3),
+    ):
+        pass
+    assert time.monotonic() - started < 10
 
 
 def foreign_text(path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ENVIRONMENT
 from vibecore import read_outputs, read_runs, read_summary, store
 from vibecore.errors import InputError
 from vibecore.plan import Options, new_plan, resumed_plan
@@ -78,6 +79,21 @@ def test_resume_retries_a_failed_config_and_keeps_the_protocol(db: Path, fake_wo
     run(db, resume=True)
     assert [len(prompts) for _, prompts in fake_worker.calls] == [8, 8, 8, 6]
     assert [(row["status"], row["error"]) for row in read_runs(db, "s")] == [("complete", None)] * 2
+
+
+def test_a_run_begun_on_another_machine_is_not_mixed_with_this_one(
+    db: Path, fake_worker, monkeypatch
+) -> None:
+    fake_worker.interrupt_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        run(db, configs=("1M-bf16",))
+    fake_worker.interrupt_after = None
+    monkeypatch.setitem(ENVIRONMENT["machine"], "cpu", "another")
+    statuses, events = run(db, resume=True)
+    assert statuses == {"1M-bf16": "failed"}
+    assert "begun with test" in events[-1].error
+    assert len(read_outputs(db, "s")) == 3
+    monkeypatch.undo()
 
 
 def test_a_batch_is_committed_whole(db: Path, fake_worker) -> None:

@@ -7,10 +7,11 @@ fails is recorded with its error and the study goes on.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from vibecore import store
 from vibecore.configs import Config
@@ -67,6 +68,7 @@ class _Job:
     config: Config
     resolved: Resolved
     batches: tuple[tuple[int, tuple[Prompt, ...]], ...]
+    begun_on: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def prompts(self) -> int:
@@ -92,8 +94,9 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
         protocol = replace(plan.protocol, device=device, weights=_weights_kind(resolved))
         plan = replace(plan, protocol=protocol)
         store.prepare(plan.db)
-        run_ids = _existing_runs(plan) if resume else _create(plan, resolved)
-        jobs = list(_jobs(plan, run_ids, resolved))
+        if not resume:
+            _create(plan, resolved)
+        jobs = list(_jobs(plan, resolved))
         total = len(plan.suite.prompts)
         for job in jobs:
             on_event(Event("planned", job.config.id, total - job.prompts, total))
@@ -139,7 +142,7 @@ def _refuse_existing(plan: Plan) -> None:
             )
 
 
-def _create(plan: Plan, resolved: dict[str, Resolved]) -> dict[str, int]:
+def _create(plan: Plan, resolved: dict[str, Resolved]) -> None:
     with store.writing(plan.db) as connection:
         study = store.NewStudy(
             name=plan.name,
@@ -154,7 +157,7 @@ def _create(plan: Plan, resolved: dict[str, Resolved]) -> dict[str, int]:
             code_commit=_code_commit(),
             created_at=store.now(),
         )
-        return store.create_study(
+        store.create_study(
             connection, study, [_new_run(config, resolved[config.id]) for config in plan.configs]
         )
 
@@ -172,24 +175,20 @@ def _new_run(config: Config, resolved: Resolved) -> store.NewRun:
     )
 
 
-def _existing_runs(plan: Plan) -> dict[str, int]:
-    with store.reading(plan.db) as connection:
-        return {row["config"]: row["run_id"] for row in store.read_configs(connection, plan.name)}
-
-
-def _jobs(plan: Plan, run_ids: dict[str, int], resolved: dict[str, Resolved]) -> Iterator[_Job]:
+def _jobs(plan: Plan, resolved: dict[str, Resolved]) -> Iterator[_Job]:
     """What each config still has to do. A batch is committed whole, so it is missing whole."""
     size = plan.protocol.batch_size
     prompts = plan.suite.prompts
     batches = [prompts[start : start + size] for start in range(0, len(prompts), size)]
     with store.reading(plan.db) as connection:
+        runs = {run["config"]: run for run in store.read_configs(connection, plan.name)}
         missing = {
-            config_id: store.missing_prompts(connection, run_id)
-            for config_id, run_id in run_ids.items()
+            config: store.missing_prompts(connection, run["run_id"]) for config, run in runs.items()
         }
     for config in plan.configs:
+        run = runs[config.id]
         yield _Job(
-            run_ids[config.id],
+            run["run_id"],
             config,
             resolved[config.id],
             tuple(
@@ -197,6 +196,7 @@ def _jobs(plan: Plan, run_ids: dict[str, int], resolved: dict[str, Resolved]) ->
                 for index, batch in enumerate(batches)
                 if any(prompt.id in missing[config.id] for prompt in batch)
             ),
+            run["environment"] if run["generations"] else {},
         )
 
 
@@ -215,6 +215,7 @@ def _run_config(plan: Plan, job: _Job, worker: Worker, on_event: OnEvent) -> str
                 job.config, job.resolved, plan.protocol.device, plan.protocol.engine
             )
             report = worker.load(request)
+            _require_same_place(job, report)
             worker.warm_up([prompt.text for prompt in job.batches[0][1]])
             with store.writing(plan.db) as connection:
                 store.start_run(connection, job.run_id, report)
@@ -236,6 +237,24 @@ def _run_config(plan: Plan, job: _Job, worker: Worker, on_event: OnEvent) -> str
         store.finish_run(connection, job.run_id, status, reason)
     tell(status, error=reason)
     return status
+
+
+def _require_same_place(job: _Job, report: LoadReport) -> None:
+    """Raise RunError when a run's other outputs were made on another machine or packages."""
+    begun, here = (_place(found) for found in (job.begun_on, report.environment))
+    if job.begun_on and begun != here:
+        raise RunError(
+            f"{job.config.id} was begun with {begun}; this is {here}. Its speeds would mix the "
+            "two. Resume it there, or start a study of another name."
+        )
+
+
+def _place(environment: Mapping[str, Any]) -> str:
+    machine = environment.get("machine", {})
+    device = environment.get("gpu", {}).get("name") or machine.get("cpu")
+    packages = environment.get("packages", {})
+    versions = (f"{name} {version}" for name, version in sorted(packages.items()))
+    return ", ".join([str(device), *versions])
 
 
 def _commit(
