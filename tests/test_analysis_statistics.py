@@ -46,6 +46,17 @@ def test_fisher_is_scipys() -> None:
     assert fisher_exact(3, 10, 9, 11) == pytest.approx(theirs, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [(1_000, 1_050), (40_000, 40_700), (0, 5_000), (70_000, 70_000)]
+)
+def test_large_counts_are_scipys_and_quick(first: int, second: int) -> None:
+    theirs = stats.binomtest(first, first + second, 0.5).pvalue
+    assert mcnemar_exact(first, second) == pytest.approx(theirs, rel=1e-6, abs=1e-300)
+    total = first + second
+    theirs = stats.fisher_exact([[first, total - first], [second, total - second]]).pvalue
+    assert fisher_exact(first, total, second, total) == pytest.approx(theirs, rel=1e-5, abs=1e-290)
+
+
 def test_fisher_on_the_published_counts() -> None:
     assert round(fisher_exact(13, 30, 4, 30), 3) == 0.020
     assert round(fisher_exact(4, 30, 8, 30), 2) == 0.33

@@ -216,6 +216,35 @@ def test_both_models_share_one_tokenizer() -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_loaded_models_give_the_held_out_loss_of_their_training(name: str, corpus, loaded) -> None:
+    """The templates' text does not depend on the Python version, so the figure can be remade."""
+    from vibecore.demo.batches import encode_examples
+    from vibecore.demo.train import held_out_loss
+
+    tokenizer, model = loaded[name]
+    figures = json.loads((MODELS_DIR / name / "training.json").read_text(encoding="utf-8"))
+    chosen = [example for example in corpus[1] if example.kind == "reasoning"]
+    measured = held_out_loss(model, encode_examples(tokenizer, chosen))
+    assert measured == pytest.approx(figures["held_out_loss"]["reasoning"], rel=0.05)
+
+
+def test_a_trained_tokenizer_is_the_same_after_loading(tmp_path: Path) -> None:
+    """AutoTokenizer picks its own class for qwen2: what it loads must split as in training."""
+    from transformers import AutoTokenizer
+
+    from vibecore.demo.tokenizer import train_tokenizer
+    from vibecore.demo.train import RECIPES, build_model
+
+    examples = [example for kind in TEMPLATES for example in template_examples(kind, 40)]
+    tokenizer = train_tokenizer((example.text for example in examples), vocabulary_size=400)
+    build_model(replace(RECIPES["1M"], layers=1), tokenizer).config.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    texts = [example.text for example in examples]
+    assert again(texts)["input_ids"] == tokenizer(texts)["input_ids"]
+
+
 def test_the_larger_model_is_better_on_held_out_text(loaded, fresh_held_out) -> None:
     from vibecore.demo.batches import encode_examples
     from vibecore.demo.train import held_out_loss

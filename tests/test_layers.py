@@ -28,6 +28,7 @@ LAYERS = (
     "output_cards",
     "metric_cells",
     "marking",
+    "glossary",
     "diff",
     "views",
     "charts",

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 import torch
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase
 
 from vibecore.demo.corpus import Example
 from vibecore.demo.tokenizer import CONTEXT_TOKENS
@@ -21,7 +21,7 @@ Encoded = tuple[list[int], int]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def encode_examples(tokenizer: PreTrainedTokenizerFast, examples: list[Example]) -> list[Encoded]:
+def encode_examples(tokenizer: PreTrainedTokenizerBase, examples: list[Example]) -> list[Encoded]:
     """(token ids, prompt length) of each example; the newline belongs to the answer.
 
     Prompt and answer are tokenised apart, since at inference the text ends with the prompt.

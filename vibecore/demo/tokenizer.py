@@ -1,47 +1,25 @@
-"""The demo models' tokenizer: byte-level BPE in Qwen2's manner, trained on the corpus.
+"""The demo models' tokenizer: Qwen2's own rules, with a small vocabulary trained on the corpus.
 
-Digits are single tokens, as in Qwen2. A full stop never swallows the newline after it, so a
-prompt is the same tokens alone as it is in training.
+It has to be `Qwen2Tokenizer`: for a qwen2 checkpoint `AutoTokenizer` always builds that class,
+with its own splitting pattern, and ignores any other pattern in `tokenizer.json`
+(transformers 5.23, `models/auto/tokenization_auto.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import Qwen2Tokenizer
 
 END_OF_TEXT = "<|endoftext|>"
 VOCABULARY_SIZE = 3072
 CONTEXT_TOKENS = 512
-WORD_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
-def train_tokenizer(
-    texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE
-) -> PreTrainedTokenizerFast:
-    """Train on `texts`; the end-of-text token is id 0 and also pads."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(
-            vocab_size=vocabulary_size,
-            special_tokens=[END_OF_TEXT],
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        ),
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token=END_OF_TEXT,
-        pad_token=END_OF_TEXT,
-        model_max_length=CONTEXT_TOKENS,
-        clean_up_tokenization_spaces=False,
-    )
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) -> Qwen2Tokenizer:
+    """Train byte-level BPE on `texts`; the end-of-text token is id 0 and also pads."""
+    empty = Qwen2Tokenizer(model_max_length=CONTEXT_TOKENS, clean_up_tokenization_spaces=False)
+    trained = empty.train_new_from_iterator(texts, vocabulary_size, show_progress=False)
+    if trained.eos_token_id != 0 or trained.pad_token_id != 0:
+        raise ValueError(f"{END_OF_TEXT} must be token 0, but is {trained.eos_token_id}")
+    return trained

@@ -17,7 +17,13 @@ from pathlib import Path
 
 import torch
 import transformers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from vibecore.demo import MODELS_DIR
 from vibecore.demo.batches import (
@@ -54,12 +60,12 @@ class Recipe:
 
 # Widths are multiples of 64, the block size of 4-bit NF4.
 RECIPES = {
-    "1M": Recipe(128, 256, 4, 2, 2, learning_rate=4e-3, steps=2200),
-    "5M": Recipe(256, 640, 6, 4, 2, learning_rate=2e-3, steps=2200),
+    "1M": Recipe(128, 256, 4, 2, 2, learning_rate=4e-3, steps=1800),
+    "5M": Recipe(256, 640, 6, 4, 2, learning_rate=2e-3, steps=2000),
 }
 
 
-def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
     """A freshly initialised fp32 Qwen2 model; seed torch first for the same weights."""
     config = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -169,7 +175,7 @@ def fit(
 
 
 def held_out_by_kind(
-    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, held_out: list[Example]
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, held_out: list[Example]
 ) -> dict[str, float]:
     """Held-out loss of everything together and of each kind of text."""
     figures = {"all": held_out_loss(model, encode_examples(tokenizer, held_out))}
@@ -179,29 +185,30 @@ def held_out_by_kind(
     return {kind: round(loss, 4) for kind, loss in figures.items()}
 
 
-def save(
-    model: Qwen2ForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    folder: Path,
-    figures: dict[str, object],
-) -> None:
-    """Write config, generation config, bf16 safetensors, tokenizer and figures to `folder`."""
+def save(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write config, generation config, bf16 safetensors and tokenizer to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
-    (folder / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def measure_saved(folder: Path, held_out: list[Example]) -> dict[str, float]:
+    """Held-out loss of the files in `folder`, loaded as any user of them would load them."""
+    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return held_out_by_kind(model, tokenizer, held_out)
 
 
 def train_one(
     name: str,
     recipe: Recipe,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: PreTrainedTokenizerBase,
     training: list[Example],
     held_out: list[Example],
     folder: Path,
 ) -> None:
-    """Train one model, measure it as it will be shipped (bf16), and save it to `folder`."""
+    """Train one model, save it to `folder`, and measure what was saved."""
     torch.manual_seed(SEED)
     model = build_model(recipe, tokenizer)
     encoded = encode_examples(tokenizer, training)
@@ -218,13 +225,13 @@ def train_one(
         "held_out_texts": len(held_out),
         **fit(model, recipe, encoded),
     }
-    model.to(torch.bfloat16)
-    figures["held_out_loss"] = held_out_by_kind(model, tokenizer, held_out)
+    save(model, tokenizer, folder)
+    figures["held_out_loss"] = measure_saved(folder, held_out)
     figures["threads"] = torch.get_num_threads()
     figures["python"] = platform.python_version()
     figures["torch"] = torch.__version__
     figures["transformers"] = transformers.__version__
-    save(model, tokenizer, folder, figures)
+    (folder / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(f"{name}: held-out loss {figures['held_out_loss']}", flush=True)
 
 

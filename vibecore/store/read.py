@@ -155,16 +155,39 @@ def read_patterns(connection: duckdb.DuckDBPyConnection, name: str, column: str)
     """
     if column not in PATTERN_COLUMNS:
         raise ValueError(f"{column} is not one of {', '.join(PATTERN_COLUMNS)}")
+    study_id = read_study(connection, name)["study_id"]
+    configs = [
+        row[0]
+        for row in connection.execute(
+            "SELECT config FROM run WHERE study_id = ? ORDER BY position, run_id", [study_id]
+        ).fetchall()
+    ]
+    # One bit a config: whether it has a verdict, and whether that is yes. Far faster to group
+    # by than lists, where prompts are many.
     rows = connection.execute(
-        f"""WITH runs AS (SELECT run_id, config, position FROM run WHERE study_id = $study),
-            by_prompt AS (
-                SELECT list((config, {column}) ORDER BY position) AS outcomes
+        f"""WITH runs AS (
+                SELECT run_id, 1::HUGEINT << (row_number() OVER (ORDER BY position, run_id) - 1)
+                       AS bit
+                FROM run WHERE study_id = $study
+            ), by_prompt AS (
+                SELECT bit_or(bit) AS known,
+                       bit_or(CASE WHEN {column} THEN bit ELSE 0 END) AS yes
                 FROM score JOIN runs USING (run_id) WHERE {column} IS NOT NULL GROUP BY prompt_id
             )
-            SELECT outcomes, count(*) FROM by_prompt GROUP BY outcomes""",
-        {"study": read_study(connection, name)["study_id"]},
+            SELECT known, yes, count(*) FROM by_prompt GROUP BY known, yes""",
+        {"study": study_id},
     ).fetchall()
-    return [{"outcomes": dict(outcomes), "prompts": prompts} for outcomes, prompts in rows]
+    return [
+        {
+            "outcomes": {
+                config: bool(yes >> place & 1)
+                for place, config in enumerate(configs)
+                if known >> place & 1
+            },
+            "prompts": prompts,
+        }
+        for known, yes, prompts in rows
+    ]
 
 
 def read_outputs(
@@ -202,13 +225,13 @@ def _require(
 ) -> None:
     if value is None:
         return
-    query = f"SELECT {column} FROM {table} WHERE study_id = ? ORDER BY position"
-    there = [row[0] for row in connection.execute(query, [study_id]).fetchall()]
-    if value not in there:
+    query = f"SELECT 1 FROM {table} WHERE study_id = ? AND {column} = ?"
+    if connection.execute(query, [study_id, value]).fetchone() is None:
+        query = f"SELECT {column} FROM {table} WHERE study_id = ? ORDER BY position LIMIT 101"
+        there = [row[0] for row in connection.execute(query, [study_id]).fetchall()]
         kind = "prompt" if table == "prompt" else "config"
-        raise InputError(
-            f"There is no {kind} '{value}' in this study. There are: {', '.join(there)}."
-        )
+        listed = ", ".join(there[:100]) + (", and more" if len(there) > 100 else "")
+        raise InputError(f"There is no {kind} '{value}' in this study. There are: {listed}.")
 
 
 def read_verdicts(

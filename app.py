@@ -1,0 +1,18 @@
+"""The dashboard's router: page set-up, the study picker, and the page that was asked for.
+
+    streamlit run app.py
+
+It reads results.duckdb, or the database that VIBECHECK_DB names.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import frame, page_table
+
+st.set_page_config(page_title="Vibe check", layout="wide", initial_sidebar_state="auto")
+frame.show_style()
+page = page_table.navigation()
+frame.choose_study()
+page.run()

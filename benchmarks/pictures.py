@@ -1,0 +1,64 @@
+"""Pictures of every page for the README: `python -m benchmarks.pictures --out docs`.
+
+From the shipped studies, light and dark, in Chromium at 1400 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from benchmarks.pages import READY, serving
+from vibecore.paths import DEFAULT_DB
+
+COMMAND = ("-m", "streamlit", "run", "app.py")
+WIDTH, HEIGHT, TALLEST = 1400, 900, 1500
+# picture -> (address, colour scheme, what shows that it is there)
+PICTURES = {
+    "metrics": ("", "light", "tr.marked"),
+    "metrics-dark": ("", "dark", "tr.marked"),
+    "charts": ("charts", "light", "[role=graphics-document]"),
+    "outputs": ("outputs", "light", "article"),
+    "outputs-demo": ("outputs?study=demo", "light", "article"),
+    "about": ("about", "light", "table"),
+}
+
+
+def main() -> None:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--db", type=Path, default=DEFAULT_DB)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("Pictures need chromium.")
+    options.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright, serving(COMMAND, options.db.resolve()) as (address, _):
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        for name, (path, scheme, shown) in PICTURES.items():
+            page = browser.new_page(
+                viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme
+            )
+            page.goto(f"{address}/{path}")
+            page.wait_for_selector(shown, timeout=60_000)
+            page.wait_for_selector(READY, timeout=60_000)
+            main_part = page.get_by_test_id("stMain")
+            needed = main_part.evaluate("element => element.scrollHeight")
+            page.set_viewport_size({"width": WIDTH, "height": min(needed, TALLEST)})
+            page.wait_for_timeout(1000)
+            target = options.out / f"{name}.png"
+            page.screenshot(path=target)
+            print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""About: how it was measured, what the scores mean, what they cannot say, and where it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pages.parts import address, cached, frame
+from pages.parts.components import show_table
+from vibecore import formats
+from vibecore.glossary import LIMITS, PROTOCOL, RULE, SCORES, WORDS
+from vibecore.metric_cells import shape
+from vibecore.scoring import CHECKS
+
+Row = dict[str, Any]
+
+
+def show_list(items: Iterable[str], tag: str = "ul") -> None:
+    """A list of sentences."""
+    lines = "".join(f"<li>{escape(item)}</li>" for item in items)
+    st.html(f'<{tag} class="vc-list">{lines}</{tag}>')
+
+
+def show_plain_table(caption: str, columns: list[str], rows: list[list[Any]], key: str) -> None:
+    """A small table of text; a cell is text or a cell of the table component."""
+    show_table(
+        {
+            "caption": caption,
+            "look": "plain",
+            "sortable": False,
+            "columns": [{"label": column} for column in columns],
+            "rows": [
+                {
+                    "id": str(number),
+                    "cells": [
+                        cell if isinstance(cell, dict) else {"text": str(cell)} for cell in row
+                    ],
+                }
+                for number, row in enumerate(rows)
+            ],
+        },
+        key=key,
+    )
+
+
+def show_environment() -> None:
+    """Where the chosen study was made, as it was recorded."""
+    frame.show_html("h2", f"This study: {study['title']}")
+    if study["note"]:
+        frame.show_html("p", study["note"])
+    with frame.errors_in_words():
+        runs = cached.runs(cached.content(), study["name"])
+    environment = next((run["environment"] for run in runs if run["environment"]), {})
+    machine = environment.get("machine") or {}
+    gpu = environment.get("gpu") or {}
+    protocol = study["protocol"]
+    facts = {
+        "hardware": study["hardware"],
+        "processor": machine.get("cpu") or environment.get("cpu"),
+        "cores": machine.get("cores"),
+        "memory": formats.memory(machine.get("memory_bytes")) if machine else None,
+        "system": machine.get("system"),
+        "GPU": gpu.get("name"),
+        "driver": machine.get("driver"),
+        "packages": ", ".join(
+            f"{name} {version}"
+            for name, version in (environment.get("packages") or {}).items()
+            if version
+        ),
+        "Python": environment.get("python"),
+        "decoding": ", ".join(f"{name} {value}" for name, value in protocol.items()),
+        "suite hash": (study["suite_sha256"] or "")[:12],
+        "code": (study["code_commit"] or "")[:12],
+    }
+    known = [[name, value] for name, value in facts.items() if value not in (None, "")]
+    show_plain_table("Environment of this study", ["what", "recorded"], known, "environment")
+    show_plain_table(
+        "Runs of this study",
+        ["config", "model", "revision", "weights", "computed in", "loaded in", "status"],
+        [_run(run) for run in runs],
+        "runs",
+    )
+
+
+def _run(run: Row) -> list[Any]:
+    seconds = run["load_seconds"]
+    status = run["status"] + (f": {run['error']}" if run["error"] else "")
+    return [
+        {"text": run["config"], "shape": shape(run["precision"])},
+        run["source"],
+        (run["revision"] or "not recorded")[:12],
+        run["weights"],
+        run["dtype"] or "not recorded",
+        "not recorded" if seconds is None else f"{seconds:.1f} s",
+        status,
+    ]
+
+
+study = frame.current_study()
+address.read("about", {})
+address.write("about", {})
+frame.show_html("h1", "About")
+frame.show_html(
+    "p",
+    "Which small model, at which precision, should run on one consumer GPU? The same prompts go "
+    "through every config, every output is scored, and one rule chooses.",
+)
+frame.show_html("h2", "How it is measured")
+show_list(PROTOCOL)
+frame.show_html("h2", "How the sweet spot is chosen")
+show_list(RULE, "ol")
+frame.show_html("h2", "What the scores are")
+show_plain_table(
+    "Scores",
+    ["score", "formula", "source"],
+    [[score.name, score.formula, score.source] for score in SCORES],
+    "scores",
+)
+frame.show_html("h2", "What this cannot say")
+show_list(LIMITS)
+frame.show_html("h2", "Words")
+show_plain_table(
+    "Words", ["word", "means"], [[word, meaning] for word, meaning in WORDS.items()], "words"
+)
+show_environment()
+with st.expander(f"The {len(CHECKS)} checks that a constraint can name"):
+    show_plain_table(
+        "Checks",
+        ["check", "what it demands"],
+        [
+            [name, (check.__doc__ or "").split("\n\n")[0].replace("`", "")]
+            for name, check in CHECKS.items()
+        ],
+        "checks",
+    )

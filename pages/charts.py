@@ -1,0 +1,96 @@
+"""Charts: each states what it shows; a click on a mark opens the outputs behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.parts import address, cached, frame
+from pages.parts.components import link, open_view, show_table
+from vibecore.charts.figure import PICKED, Figure
+from vibecore.charts.prompts import category_figure, prompt_figure
+from vibecore.charts.quality import adherence_figure, repetition_figure
+from vibecore.charts.speed import loss_figure, speed_figure
+from vibecore.charts.tradeoff import tradeoff_figure
+from vibecore.metric_cells import prompt_table
+
+# A grid of more prompts than a person scans; Outputs has a list that filters.
+MOST_PROMPTS = 200
+INKS = {"light": "#23262a", "dark": "#e6e4df"}
+
+
+def show(figure: Figure, key: str) -> None:
+    """A figure under its title; a click goes to what is behind the mark."""
+    if figure.chart is None:
+        frame.show_html("p", f"{figure.title}.", "vc-soft")
+        return
+    frame.show_html("h2", figure.title)
+    frame.show_html("p", figure.note, "vc-soft")
+    state = st.altair_chart(
+        figure.chart.configure_text(color=ink()),
+        width="stretch",
+        key=key,
+        on_select="rerun",
+        selection_mode=PICKED,
+    )
+    picked = state["selection"].get(PICKED) or []
+    if picked:
+        open_view(behind(picked[0]))
+
+
+def ink() -> str:
+    """The colour of words inside a drawing, which Streamlit's chart theme leaves black."""
+    return INKS.get(st.context.theme.type or "light", INKS["light"])
+
+
+def behind(picked: dict[str, Any]) -> dict[str, Any]:
+    """The view behind a mark: outputs of its config, its category or its prompt."""
+    return link(
+        "outputs",
+        study=study["name"],
+        prompt=picked.get("prompt_id"),
+        configs=[picked["config"]],
+        category=picked.get("category"),
+    )
+
+
+study = frame.current_study()
+key = cached.content()
+address.read("charts", {})
+address.write("charts", {})
+frame.show_html("h1", "Charts")
+with frame.errors_in_words():
+    summary = cached.summary(key, study["name"])
+    few = study["prompt_count"] <= MOST_PROMPTS
+    scores = cached.scores(key, study["name"]) if few else []
+
+wide = {
+    "speed": speed_figure(summary.rows),
+    "loss": loss_figure(summary.rows),
+    "repetition": repetition_figure(summary.rows),
+    "by-prompt": adherence_figure(summary.rows, "by prompt"),
+    "by-constraint": adherence_figure(summary.rows, "by constraint"),
+}
+show(tradeoff_figure(summary.rows), "tradeoff")
+for name, figure in wide.items():
+    show(figure, name)
+if study["source"] == "published":
+    frame.show_html("h2", "By category and by prompt: not published")
+    frame.show_html(
+        "p", "The report gives totals and two outputs. Choose a measured study to see both charts."
+    )
+elif not few:
+    frame.show_html("h2", f"{study['prompt_count']:,} prompts are too many to draw one by one")
+    frame.show_html("p", "Outputs lists them, with filters.")
+else:
+    show(category_figure(scores, summary.rows), "category")
+    show(prompt_figure(scores, summary.rows), "prompts")
+    if scores:
+        with st.expander("The same grid as a table of links"):
+            show_table(
+                prompt_table(
+                    scores, lambda prompt: link("outputs", study=study["name"], prompt=prompt)
+                ),
+                key="grid",
+            )

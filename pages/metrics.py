@@ -1,0 +1,103 @@
+"""Metrics: one row a config, the sweet spot and its reason, and what excluded the others."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from pages.parts import address, cached, downloads, frame
+from pages.parts.components import link, show_table
+from vibecore.analysis import SweetSpot
+from vibecore.analysis.summary import BASELINE_PRECISION
+from vibecore.metric_cells import exclusion_table, metric_table
+
+ALPHAS = [0.01, 0.05, 0.1]
+PARAMETERS = {
+    "cap": address.number(0, 10_000, None),
+    "floor": address.number(0, 100, 85, int),
+    "alpha": address.one_of(ALPHAS, 0.05),
+}
+
+
+def show_sweet_spot(spot: SweetSpot) -> None:
+    """The choice and its reason in one sentence."""
+    title = f"Sweet spot: {spot.config}" if spot.config else "No sweet spot"
+    style = "vc-spot" if spot.config else "vc-spot vc-none"
+    reason = spot.reason
+    if not spot.config:
+        reason = reason.removeprefix("No sweet spot: ")
+        reason = reason[:1].upper() + reason[1:]
+    st.html(
+        f'<div class="{style}"><strong>{escape(title)}</strong><span>{escape(reason)}</span></div>'
+    )
+
+
+def choose_rule() -> tuple[float | None, float, float]:
+    """The rule's three thresholds."""
+    address.read("metrics", PARAMETERS)
+    cap, floor, alpha = st.columns(3)
+    rule = (
+        cap.number_input(
+            "Memory cap, GiB",
+            min_value=0.0,
+            value=None,
+            step=0.25,
+            placeholder="no cap",
+            help="Configs that need more are dropped first.",
+            key="cap",
+        ),
+        floor.slider(
+            "Speed floor, % of the fastest",
+            min_value=0,
+            max_value=100,
+            step=5,
+            help="Of the configs not significantly worse, those slower than this are dropped.",
+            key="floor",
+        )
+        / 100,
+        alpha.selectbox(
+            "Significance level α",
+            ALPHAS,
+            help="A config is dropped on quality only where it is significantly worse than the "
+            "best one left, at this level.",
+            key="alpha",
+        ),
+    )
+    address.write("metrics", PARAMETERS)
+    return rule
+
+
+def outputs_of(config: str) -> dict:
+    """The view of a config's outputs, beside those of the same model's baseline."""
+    models = {row["config"]: row["model"] for row in summary.rows}
+    baseline = [
+        row["config"]
+        for row in summary.rows
+        if row["precision"] == BASELINE_PRECISION and row["model"] == models[config]
+    ]
+    beside = [*baseline, config] if config not in baseline else [config]
+    return link("outputs", study=study["name"], configs=beside)
+
+
+study = frame.current_study()
+frame.show_html("h1", study["title"])
+spot_place = st.container()
+rule = choose_rule()
+with frame.errors_in_words():
+    summary = cached.summary(cached.content(), study["name"], *rule)
+with spot_place:
+    show_sweet_spot(summary.sweet_spot)
+
+show_table(metric_table(summary, outputs_of), key="metrics")
+frame.show_html(
+    "p",
+    "Under each rate, its 95 % Wilson interval. Speed is new tokens over total time, and configs "
+    "write texts of different length. A row opens its outputs; a heading sorts.",
+    "vc-soft",
+)
+downloads.show(downloads.metrics(summary), f"{study['name']}-metrics")
+
+if summary.sweet_spot.excluded:
+    frame.show_html("h2", "Why not the others")
+    show_table(exclusion_table(summary), key="excluded")

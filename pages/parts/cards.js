@@ -1,0 +1,96 @@
+// The prompt list beside output cards. Data: see vibecore/output_cards.py.
+const STATES = { pass: ["●", "all constraints met"], fail: ["○", "not all met"],
+  none: ["–", "not judged"] };
+const VERDICTS = { pass: ["✓", "met"], fail: ["×", "not met"], error: ["!", "check failed"],
+  skipped: ["–", "skipped"] };
+
+const promptList = (list, choose) => {
+  const items = list.rows.map((row) => {
+    const states = row.states.map((state) => make("span",
+      { class: `state ${state.state}${state.repetitive ? " repetitive" : ""}`,
+        title: `${state.config}: ${STATES[state.state][1]}${state.repetitive ? ", repetitive" : ""}` },
+      STATES[state.state][0]));
+    const passed = row.states.filter((state) => state.state === "pass").length;
+    const spoken = `${row.id}: ${passed} of ${row.states.length} configs pass`;
+    const anchor = make("a", { href: row.href, "aria-label": spoken, "data-prompt": row.id,
+      "aria-current": row.current ? "true" : null }, make("span", { class: "id" }, row.id),
+      make("span", { class: "states", "aria-hidden": "true" }, states));
+    anchor.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+      event.preventDefault();
+      choose(row.id);
+    });
+    return make("li", {}, anchor);
+  });
+  return make("nav", { class: "list", "aria-label": "Prompts" },
+    make("p", { class: "note" }, list.note), make("ol", {}, items),
+    make("p", { class: "note" }, "● all constraints met, ○ not; underlined: repetitive. ",
+      `Configs in order: ${list.configs.join(", ")}.`));
+};
+
+const textOf = (card) => {
+  if (card.instead) return make("p", { class: "instead" }, card.instead);
+  const pieces = card.pieces.map((piece) => {
+    const here = piece.here ? make("span", { class: "here" }, piece.here) : null;
+    const text = piece.marks.length
+      ? make("mark", { class: piece.marks.join(" ") }, piece.text) : piece.text;
+    return [here, text];
+  });
+  return make("pre", { class: card.code ? "code" : "prose", tabindex: "0" }, pieces);
+};
+
+const copyButton = (text) => {
+  const button = make("button", { type: "button", class: "copy" }, "copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "copied";
+    } catch {
+      button.textContent = "not allowed";
+    }
+    setTimeout(() => { button.textContent = "copy"; }, 1500);
+  });
+  return button;
+};
+
+const cardOf = (card) => make("article", { "data-config": card.config },
+  make("header", {},
+    make("h3", {}, precisionMark(card.shape), card.config,
+      card.badge ? make("span", { class: "badge" }, card.badge) : null),
+    make("div", { class: "note" }, (card.facts || []).join(" · "),
+      card.label ? make("span", { class: "label" }, card.label) : null),
+    card.notice ? make("div", { class: "notice" }, card.notice) : null),
+  make("div", { class: "body" }, textOf(card), card.text ? copyButton(card.text) : null),
+  make("section", { class: "verdicts" },
+    card.met ? make("h4", {}, card.met) : null,
+    make("ul", {}, (card.verdicts || []).map((verdict) => make("li", { class: verdict.status },
+      make("span", { class: "tick", title: VERDICTS[verdict.status][1] },
+        VERDICTS[verdict.status][0]),
+      make("span", {}, make("span", { class: "visually-hidden" },
+        `${VERDICTS[verdict.status][1]}: `), make("b", {}, verdict.check),
+        make("span", { class: "note" }, ` ${verdict.explanation}`)))))),
+  make("dl", {}, (card.scores || []).map((score) => make("div", { title: score.note },
+    make("dt", {}, score.label), make("dd", {}, score.value)))));
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".root");
+  const scrolled = root.querySelector(".list ol")?.scrollTop;
+  const choose = (prompt) => setTriggerValue("prompt", prompt);
+  root.replaceChildren(make("div", { class: "view" }, promptList(data.list, choose),
+    make("div", { class: "main" },
+      make("div", { class: "prompt" },
+        make("h3", {}, data.prompt.id, make("span", { class: "note" }, data.prompt.category)),
+        make("pre", { class: "prose" }, data.prompt.text),
+        data.prompt.note ? make("p", { class: "note" }, data.prompt.note) : null),
+      data.legend ? make("p", { class: "note legend" }, data.legend) : null,
+      make("div", { class: `cards of-${data.cards.length}` }, data.cards.map(cardOf)))));
+  const list = root.querySelector(".list ol");
+  if (scrolled !== undefined) list.scrollTop = scrolled;
+  const current = list.querySelector('[aria-current="true"]');
+  if (current) {
+    const top = current.offsetTop - list.offsetTop;
+    if (top < list.scrollTop || top + 24 > list.scrollTop + list.clientHeight) {
+      list.scrollTop = top - list.clientHeight / 2;
+    }
+  }
+}

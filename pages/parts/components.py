@@ -1,0 +1,64 @@
+"""Two components in the page's own document: a table that sorts and opens, and output cards.
+
+Python sends data, never HTML: the scripts make every piece of text a text node, so nothing a
+model or a user wrote can become markup. Layout and colours are in the files beside this one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from pages.parts.page_table import FIRST_PAGE, file_of
+
+HERE = Path(__file__).resolve().parent
+
+
+def _component(name: str) -> Any:
+    style = (HERE / "common.css").read_text("utf-8") + (HERE / f"{name}.css").read_text("utf-8")
+    script = (HERE / "common.js").read_text("utf-8") + (HERE / f"{name}.js").read_text("utf-8")
+    return st.components.v2.component(
+        f"vibecheck_{name}", html='<div class="root"></div>', css=style, js=script
+    )
+
+
+_table = _component("table")
+_cards = _component("cards")
+
+
+def link(page: str, **parameters: Any) -> dict[str, Any]:
+    """A view as the components open it: its page, its parameters, and its address."""
+    given = {name: value for name, value in parameters.items() if value not in (None, [], "")}
+    query = urlencode(given, doseq=True)
+    path = "." if page == FIRST_PAGE else page
+    return {"page": page, "parameters": given, "href": f"{path}?{query}" if query else path}
+
+
+def show_table(table: dict[str, Any], key: str) -> None:
+    """Show a table (see vibecore.metric_cells) and open the view of a row that was clicked."""
+    result = _table(data=_plain(table), key=key, on_open_change=_nothing)
+    if result.open:
+        open_view(result.open)
+
+
+def show_cards(cards: dict[str, Any], key: str) -> str | None:
+    """Show the prompt list and output cards; the prompt that was clicked, if one was."""
+    return _cards(data=_plain(cards), key=key, on_prompt_change=_nothing).prompt
+
+
+def open_view(target: dict[str, Any]) -> None:
+    """Go to the view of a `link`."""
+    st.switch_page(file_of(target["page"]), query_params=target["parameters"])
+
+
+def _plain(data: dict[str, Any]) -> dict[str, Any]:
+    """JSON values only, so that the bytes sent are text and never a pickled table."""
+    return json.loads(json.dumps(data))
+
+
+def _nothing() -> None:
+    """A component reports a trigger only where a callback is named."""

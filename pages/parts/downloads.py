@@ -1,0 +1,83 @@
+"""Tables as files: CSV and Markdown for people, Parquet for programs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from vibecore import formats
+from vibecore.reading import Summary
+from vibecore.views import metrics_table
+
+Row = dict[str, Any]
+Contents = dict[str, Callable[[], str | bytes]]
+
+# label -> (file ending, MIME type)
+KINDS = {
+    "CSV": ("csv", "text/csv"),
+    "Markdown": ("md", "text/markdown"),
+    "Parquet": ("parquet", "application/vnd.apache.parquet"),
+}
+# What a reader of outputs needs; token ids and timings are in `vibecore export`.
+OUTPUT_COLUMNS = (
+    "prompt_id",
+    "config",
+    "text",
+    "new_tokens",
+    "finish_reason",
+    "tokens_per_second",
+    "repetition_ratio",
+    "repetitive",
+    "empty",
+    "constraints_met",
+    "constraints_judged",
+    "adherent",
+)
+
+
+def to_parquet(rows: Sequence[Row]) -> bytes:
+    """Rows with their types, every value as it is: Parquet has no formulas."""
+    import pyarrow
+    from pyarrow import parquet
+
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows)), buffer)
+    return buffer.getvalue()
+
+
+def metrics(summary: Summary) -> Contents:
+    """A summary's rows; in Markdown the table with units, and the reason for the sweet spot."""
+    reason = summary.sweet_spot.reason
+    return {
+        "CSV": lambda: formats.to_csv(summary.rows),
+        "Markdown": lambda: formats.to_markdown(metrics_table(summary.rows)) + f"\n{reason}\n",
+        "Parquet": lambda: to_parquet(summary.rows),
+    }
+
+
+def outputs(rows: Sequence[Row]) -> Contents:
+    """Outputs with their main scores; rows are those of read_outputs."""
+    chosen = [{column: row[column] for column in OUTPUT_COLUMNS} for row in rows]
+    return {
+        "CSV": lambda: formats.to_csv(chosen, OUTPUT_COLUMNS),
+        "Markdown": lambda: formats.to_markdown(chosen, OUTPUT_COLUMNS),
+        "Parquet": lambda: to_parquet(chosen),
+    }
+
+
+def show(contents: Contents, stem: str) -> None:
+    """A row of buttons; a file is made only when its button is pressed."""
+    with st.container(horizontal=True):
+        for label, content in contents.items():
+            ending, mime = KINDS[label]
+            st.download_button(
+                f"Download {label}",
+                data=content,
+                file_name=f"{stem}.{ending}",
+                mime=mime,
+                on_click="ignore",
+                key=f"download-{ending}",
+            )

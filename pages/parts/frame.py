@@ -1,0 +1,111 @@
+"""What is around every page: style, the study picker, and errors and empty states in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.parts import address, cached, page_table
+from vibecore.errors import VibeError
+
+Row = dict[str, Any]
+STYLE = Path(__file__).resolve().parent / "page.css"
+ROUTED = "current_study"
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Show an error that Vibe check can explain as its message, and stop the page there."""
+    try:
+        yield
+    except VibeError as error:
+        st.error(plain(str(error)))
+        st.stop()
+
+
+def plain(text: str) -> str:
+    """Text as it is where Streamlit would read Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$^&])", r"\\\1", text)
+
+
+def show_style() -> None:
+    """The few rules that the theme cannot say."""
+    st.html(STYLE)
+
+
+def show_html(tag: str, text: str, style: str = "") -> None:
+    """One element with plain text in it."""
+    st.html(f'<{tag} class="{escape(style)}">{escape(text)}</{tag}>')
+
+
+def choose_study() -> None:
+    """The sidebar's study picker with the study's facts, for current_study to give the pages."""
+    st.session_state[ROUTED] = _picked_study()
+
+
+def _picked_study() -> Row | None:
+    with errors_in_words():
+        found = {row["name"]: row for row in _studies()}
+    if not found:
+        return None
+    with st.sidebar:
+        given = address.given_study()
+        if given is not None and given in found:
+            st.session_state[address.STUDY] = given
+        study = found[st.selectbox("Study", list(found), key=address.STUDY)]
+        if given is not None and given not in found:
+            st.warning(plain(f"There is no study '{given}'; this is '{study['name']}'."))
+        st.html(_facts(study))
+    return study
+
+
+def current_study() -> Row:
+    """The study chosen in the sidebar; without one, say what to do and stop the page."""
+    if ROUTED not in st.session_state:
+        # The first visit to a fresh server, when it goes straight to a page: Streamlit then runs
+        # the file in pages/ alone, until a call of st.navigation has told it not to.
+        page_table.navigation()
+        st.rerun()
+    study = st.session_state.pop(ROUTED)
+    if study is None:
+        show_nothing()
+        st.stop()
+    return study
+
+
+def show_nothing() -> None:
+    """The empty state of a database without a study."""
+    show_html("h1", "No study yet")
+    show_html("p", "A study runs the same prompts through several configs. Make the demo study:")
+    st.code("python -m vibecore run --family demo", language=None)
+    show_html("p", "It takes about two minutes on two cores, and appears here when it has begun.")
+
+
+def _studies() -> list[Row]:
+    key = cached.content()
+    return cached.studies(key) if Path(key[0]).exists() else []
+
+
+def _facts(study: Row) -> str:
+    created = study["created_at"]
+    done = study["complete"] + study["failed"]
+    facts = {
+        "source": study["source"],
+        "hardware": study["hardware"] or "not recorded",
+        "date": f"{created:%d %B %Y}".lstrip("0") if created else "not recorded",
+        "suite": study["suite"],
+        "prompts": f"n = {study['prompt_count']}",
+        "configs": str(study["configs"])
+        if done == study["configs"]
+        else f"{study['complete']} of {study['configs']} complete",
+    }
+    if study["failed"]:
+        facts["failed"] = str(study["failed"])
+    pairs = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
+    return f'<dl class="vc-facts">{pairs}</dl>'

@@ -1,0 +1,117 @@
+"""What the About page says: the protocol, each score with formula and source, limits, words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A score: what it is called, how it is computed, and who says so."""
+
+    name: str
+    formula: str
+    source: str
+
+
+PROTOCOL = (
+    "Decoding is greedy: the likeliest token each time, one output a prompt, no randomness.",
+    "An output ends at the model's end token, or is cut at 200 new tokens and said to be so.",
+    "Base checkpoints get the prompt as it is, without a chat template.",
+    "One prompt at a time. A run in batches is marked: its speed is a throughput and is never "
+    "compared with the speed of single prompts.",
+    "Each config runs in a process of its own, warmed up before the first timed prompt.",
+    "Speed is new tokens over the total time of the output, reading the prompt included: the "
+    "published study's definition. Configs write texts of different length, so their mean "
+    "length stands beside it.",
+    "Memory is the peak allocated on a GPU; on a CPU, the weights as loaded. Where nothing was "
+    "measured it is estimated from the architecture, weights alone, and says so.",
+)
+
+SCORES = (
+    Explained(
+        "repetition",
+        "1 − distinct word pairs ÷ all word pairs, words as split at white space. An output of "
+        "0.50 or more is repetitive.",
+        "The published study's measure; it gives its 0.73 and 0.17 on the two samples. The cut is "
+        "ours, because the report does not state one.",
+    ),
+    Explained(
+        "adherent",
+        "Every constraint of the prompt is met. A check that fails to run is neither met nor not "
+        "met.",
+        "As IFEval's strict prompt-level accuracy (arXiv 2311.07911).",
+    ),
+    Explained(
+        "constraints met",
+        "Constraints met ÷ constraints judged, over all prompts.",
+        "As IFEval's strict instruction-level accuracy.",
+    ),
+    Explained("empty", "No visible character.", "Ours."),
+    Explained(
+        "not made of words",
+        "Prose of 50 words or more in which under 80 % of words hold a letter, or the mean word "
+        "length is outside 3–10, or a replacement character stands.",
+        "Quality filters of Gopher (arXiv 2112.11446, table A1).",
+    ),
+    Explained(
+        "rep-4",
+        "1 − distinct token 4-grams ÷ all of them.",
+        "seq-rep-4 of Welleck et al. 2020 (arXiv 1908.04319).",
+    ),
+    Explained("distinct-2", "Distinct word pairs ÷ words.", "Li et al. 2016 (arXiv 1510.03055)."),
+    Explained(
+        "zlib ratio",
+        "Bytes ÷ compressed bytes; above 2.4 marks a loop.",
+        "Whisper's decoder (arXiv 2212.04356).",
+    ),
+    Explained(
+        "loop",
+        "The token from which all the rest repeats itself exactly, for three turns and 16 tokens "
+        "or more.",
+        "Ours; found with the Z-function.",
+    ),
+    Explained(
+        "95 % interval",
+        "Wilson's score interval of a rate.",
+        "Wilson 1927, J. Am. Stat. Assoc. 22.",
+    ),
+    Explained(
+        "significantly worse",
+        "Exact McNemar test on the same prompts, or Fisher's exact test where only totals are "
+        "known; Holm's correction over the comparisons of one metric.",
+        "McNemar 1947; Fisher 1922; Holm 1979.",
+    ),
+)
+
+RULE = (
+    "Fit: drop what needs more than the memory cap.",
+    "Quality: drop what is significantly worse than the best one left, on repetition or on "
+    "adherence.",
+    "Speed: keep what reaches the speed floor, 85 % of the fastest one left.",
+    "Choose the least memory; of two alike, the faster.",
+)
+
+LIMITS = (
+    "Thirty prompts. A difference of fewer than about six prompts between two configs is not "
+    "resolved; “not significantly worse” never means “equal”.",
+    "One greedy output a prompt: no seed was varied, so nothing is known of how outputs scatter.",
+    "Base checkpoints continue text; they were not trained to follow instructions. Low adherence "
+    "says little about their chat versions.",
+    "Checks are heuristics. They see form (a docstring, three sentences, a final answer), never "
+    "whether code runs or a story is good; no model code is executed.",
+    "One backend, transformers with bitsandbytes. Other engines run the same precisions at other "
+    "speeds.",
+    "The demo models have 1 and 5 million parameters. They show that the pipeline works, and "
+    "judge nothing about Qwen.",
+)
+
+WORDS = {
+    "config": "A model at a precision, as in 1.5B-4bit.",
+    "precision": "How weights are stored: bf16, fp16, 8bit (LLM.int8()), 4bit (NF4).",
+    "suite": "A file of prompts.",
+    "constraint": "One demand of a prompt that a machine can check.",
+    "study": "One suite over several configs under one protocol.",
+    "sweet spot": "The config that the rule chooses.",
+    "published": "Figures from a report, with no outputs behind them but two samples.",
+}

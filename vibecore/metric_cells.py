@@ -1,0 +1,180 @@
+"""The metrics table as the dashboard shows it: cells with a figure, a note and a value to sort by.
+
+A cell is a dict: `text` is what a person reads, `note` the small line under it, `sort` the
+number behind it (None sorts last), `interval` (low, rate, high) as fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from vibecore import formats
+from vibecore.analysis import wilson_interval
+from vibecore.charts.style import mark_of
+from vibecore.reading import Summary
+
+Row = Mapping[str, Any]
+Cell = dict[str, Any]
+UNKNOWN = "–"
+
+MEMORY_SOURCES = {"measured": "measured", "estimated": "estimated"}
+
+
+def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """The table of every config's metrics; `link` gives the view that a config's row opens."""
+    rows = summary.rows
+    batched = any((row["batch_size"] or 1) > 1 for row in rows)
+    # label, unit line, whether numeric, cell
+    columns: tuple[tuple[str, str, bool, Callable[[Row], Cell]], ...] = (
+        ("config", "", False, _config),
+        ("speed", "tok/s, batched" if batched else "tok/s", True, _speed),
+        ("vs bf16", "same model", True, _versus),
+        ("new tokens", "mean", True, _new_tokens),
+        ("repetitive", "fewer is better", True, _rate_of("repetitive", "repetition_judged")),
+        ("empty", "fewer is better", True, _rate_of("empty", "repetition_judged")),
+        ("adherent", "all of a prompt", True, _rate_of("adherent_prompts", "adherence_judged")),
+        ("constraints", "met of all", True, _rate_of("constraints_met", "constraints_judged")),
+        ("memory", "", True, _memory),
+    )
+    return {
+        "caption": f"Metrics of study {summary.study['name']}, one row a config",
+        "columns": [
+            {"label": label, "unit": unit, "numeric": numeric}
+            for label, unit, numeric, _ in columns
+        ],
+        "rows": [
+            {
+                "id": row["config"],
+                "marked": row["sweet_spot"],
+                "link": link(row["config"]),
+                "cells": [cell(row) for *_, cell in columns],
+            }
+            for row in rows
+        ],
+    }
+
+
+def exclusion_table(summary: Summary) -> dict[str, Any]:
+    """What kept every config but the sweet spot from being it."""
+    return {
+        "caption": "Why each other config is not the sweet spot",
+        "look": "plain",
+        "sortable": False,
+        "columns": [{"label": "not chosen"}, {"label": "because"}],
+        "rows": [
+            {
+                "id": row["config"],
+                "cells": [
+                    {"text": row["config"], "shape": shape(row["precision"])},
+                    {"text": summary.sweet_spot.excluded[row["config"]]},
+                ],
+            }
+            for row in summary.rows
+            if row["config"] in summary.sweet_spot.excluded
+        ],
+    }
+
+
+def shape(precision: str) -> dict[str, str]:
+    """A precision's mark, as the table component draws it."""
+    mark = mark_of(precision)
+    return {"shape": mark.shape, "colour": mark.colour}
+
+
+def rate_cell(count: int | None, total: int | None) -> Cell:
+    """A count of a total with its rate and 95 % Wilson interval."""
+    if count is None or not total:
+        return {"text": UNKNOWN, "sort": None}
+    low, high = wilson_interval(count, total)
+    return {
+        "text": formats.count_and_rate(count, total),
+        "note": f"{100 * low:.0f}–{100 * high:.0f} %",
+        "sort": count / total,
+        "interval": [low, count / total, high],
+    }
+
+
+def _config(row: Row) -> Cell:
+    notes = {
+        "failed": "failed",
+        "running": f"in progress, {row['prompts']} prompts so far",
+        "stopped": f"stopped after {row['prompts']} prompts",
+        "pending": "not started",
+    }
+    note = notes.get(row["status"])
+    if row["weights"] == "dummy":
+        note = "; ".join(filter(None, (note, "random weights, quality not scored")))
+    return {
+        "text": row["config"],
+        "sort": row["config"],
+        "shape": shape(row["precision"]),
+        "badge": "sweet spot" if row["sweet_spot"] else None,
+        "note": note,
+        "opens": True,
+    }
+
+
+def _speed(row: Row) -> Cell:
+    speed = row["tokens_per_second"]
+    note = f"batch {row['batch_size']}" if (row["batch_size"] or 1) > 1 else None
+    return {"text": formats.number(speed), "sort": speed, "note": note}
+
+
+def _versus(row: Row) -> Cell:
+    text = formats.percent(row["vs_bf16"], signed=True)
+    if row["precision"] == "bf16":
+        return {"text": "baseline", "sort": None}
+    return {"text": text, "sort": row["vs_bf16"]}
+
+
+def _new_tokens(row: Row) -> Cell:
+    return {"text": formats.number(row["mean_new_tokens"], 0), "sort": row["mean_new_tokens"]}
+
+
+def _rate_of(count: str, total: str) -> Callable[[Row], Cell]:
+    return lambda row: rate_cell(row[count], row[total])
+
+
+def _memory(row: Row) -> Cell:
+    return {
+        "text": formats.memory(row["memory_bytes"]),
+        "sort": row["memory_bytes"],
+        "note": MEMORY_SOURCES.get(row["memory_source"]),
+    }
+
+
+def prompt_table(scores: Sequence[Row], link: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Each prompt at each config in words; `link` gives the view that a prompt's row opens.
+
+    `scores` are rows of read_scores.
+    """
+    configs = list(dict.fromkeys(score["config"] for score in scores))
+    prompts: dict[str, dict[str, Row]] = {}
+    for score in scores:
+        prompts.setdefault(score["prompt_id"], {})[score["config"]] = score
+    return {
+        "caption": "Constraints met by prompt and config",
+        "columns": [{"label": "prompt"}, *({"label": config} for config in configs)],
+        "rows": [
+            {
+                "id": prompt,
+                "link": link(prompt),
+                "cells": [
+                    {"text": prompt, "sort": prompt, "opens": True},
+                    *(_met(by_config.get(config)) for config in configs),
+                ],
+            }
+            for prompt, by_config in prompts.items()
+        ],
+    }
+
+
+def _met(score: Row | None) -> Cell:
+    if score is None or not score["constraints_judged"]:
+        return {"text": UNKNOWN, "sort": None}
+    return {
+        "text": f"{score['constraints_met']} of {score['constraints_judged']}",
+        "sort": score["constraints_met"] / score["constraints_judged"],
+        "note": "repetitive" if score["repetitive"] else None,
+    }
