@@ -195,6 +195,13 @@ def test_the_sweet_spot_is_marked_and_follows_the_cap(visitor: Visitor) -> None:
     expect(chosen(again)).to_have_text("Sweet spot: 0.5B-bf16")
 
 
+def test_an_unknown_study_is_an_alert(visitor: Visitor) -> None:
+    """Also the control of the other tests' search for alerts: this is what one looks like."""
+    page = visitor.go("?study=nowhere")
+    expect(page.locator('[data-testid="stAlertContentWarning"]')).to_contain_text("nowhere")
+    expect(chosen(page)).to_have_text("Sweet spot: 1.5B-4bit")
+
+
 def test_a_heading_sorts_by_keyboard(visitor: Visitor) -> None:
     page = visitor.go("")
     order = "rows => rows.map(r => r.dataset.row)"
@@ -229,9 +236,23 @@ def test_rows_menus_and_back_keep_study_and_view(visitor: Visitor) -> None:
     page.get_by_role("link", name="Outputs").click()
     expect(page.locator(".prompt h3")).to_contain_text("code_002")
     assert shown_configs(page) == ["1M-bf16", "1M-4bit"]
+    # The menu's own entry, without parameters, shows the same view; before it, the charts.
+    page.go_back()
+    visitor.settle()
+    expect(page.locator(".prompt h3")).to_contain_text("code_002")
     page.go_back()
     expect(page.locator("h1")).to_have_text("Charts")
     assert visitor.problems == []
+
+
+def test_back_undoes_the_choice_of_a_prompt(visitor: Visitor) -> None:
+    page = visitor.go("outputs?study=varied")
+    expect(page.locator(".prompt h3")).to_contain_text("code_001")
+    page.locator('[data-prompt="reasoning_002"]').click()
+    expect(page.locator(".prompt h3")).to_contain_text("reasoning_002")
+    visitor.settle()
+    page.go_back()
+    expect(page.locator(".prompt h3")).to_contain_text("code_001")
 
 
 def test_a_click_in_the_heat_map_opens_that_prompt(visitor: Visitor) -> None:
@@ -247,6 +268,17 @@ def test_a_click_in_the_heat_map_opens_that_prompt(visitor: Visitor) -> None:
     wanted.last.click()
     expect(page.locator(".prompt h3")).to_contain_text("creative_002")
     assert shown_configs(page) == ["1M-8bit"]
+
+
+def test_a_click_on_a_mark_opens_its_config(visitor: Visitor) -> None:
+    page = visitor.go("charts?study=published")
+    mark = page.locator(
+        '.st-key-speed [aria-roledescription="point"][aria-label*="config: 1.5B-4bit"]'
+    )
+    mark.first.scroll_into_view_if_needed()
+    mark.first.click(force=True)
+    expect(page.locator("article")).to_have_count(1)
+    assert shown_configs(page) == ["1.5B-4bit"]
 
 
 def test_untrusted_text_is_characters(visitor: Visitor) -> None:
@@ -268,6 +300,7 @@ def test_untrusted_text_is_characters(visitor: Visitor) -> None:
 
 def test_cards_have_equal_heights_and_a_copy_button(visitor: Visitor) -> None:
     page = visitor.go("outputs?study=varied&prompt=code_001&configs=1M-bf16&configs=1M-8bit")
+    expect(page.locator("article")).to_have_count(2)
     heights = page.locator("article .body").evaluate_all("all => all.map(e => e.offsetHeight)")
     assert len(set(heights)) == 1
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

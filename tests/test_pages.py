@@ -303,7 +303,9 @@ def test_no_database_says_what_to_do(tmp_path: Path, use: Any, page: str) -> Non
     app = visit(page)
     assert not app.error
     assert "No study yet" in html(app)
-    assert "python -m vibecore run --family demo" in app.code[0].value
+    assert app.code[0].value == (
+        f"python -m vibecore run --family demo --db {tmp_path / 'absent.duckdb'}"
+    )
 
 
 def test_an_empty_database_says_what_to_do(tmp_path: Path, use: Any) -> None:
@@ -320,6 +322,7 @@ def test_a_file_that_is_no_database_is_an_error_in_words(tmp_path: Path, use: An
     app = visit()
     assert len(app.error) == 1
     assert "Traceback" not in app.error[0].value
+    assert "VIBECHECK" in app.error[0].value
 
 
 def test_a_finished_run_appears_without_a_restart(tmp_path: Path, use: Any) -> None:

@@ -76,7 +76,8 @@ def read(page: str, parameters: dict[str, Parameter]) -> None:
     """Set the session state of a page's widgets, before they are made."""
     given, new = _given(), _is_new()
     remembered = st.session_state.get(_REMEMBERED, {}).get(page)
-    came_by_menu = new and not set(given) & set(parameters)
+    # The menu alone leads to a page without any parameter; every address of ours has the study.
+    came_by_menu = new and not given
     if came_by_menu and remembered and remembered[STUDY] == [st.session_state[STUDY]]:
         given = remembered
     for name, parameter in parameters.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -13,6 +14,7 @@ import streamlit as st
 
 from pages.parts import address, cached, page_table
 from vibecore.errors import VibeError
+from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
 
 Row = dict[str, Any]
 STYLE = Path(__file__).resolve().parent / "page.css"
@@ -20,12 +22,12 @@ ROUTED = "current_study"
 
 
 @contextmanager
-def errors_in_words() -> Iterator[None]:
+def errors_in_words(advice: str = "") -> Iterator[None]:
     """Show an error that Vibe check can explain as its message, and stop the page there."""
     try:
         yield
     except VibeError as error:
-        st.error(plain(str(error)))
+        st.error(plain(f"{error} {advice}".strip()))
         st.stop()
 
 
@@ -50,7 +52,7 @@ def choose_study() -> None:
 
 
 def _picked_study() -> Row | None:
-    with errors_in_words():
+    with errors_in_words(f"The dashboard's database is the one that {DATABASE_VARIABLE} names."):
         found = {row["name"]: row for row in _studies()}
     if not found:
         return None
@@ -83,8 +85,10 @@ def show_nothing() -> None:
     """The empty state of a database without a study."""
     show_html("h1", "No study yet")
     show_html("p", "A study runs the same prompts through several configs. Make the demo study:")
-    st.code("python -m vibecore run --family demo", language=None)
-    show_html("p", "It takes about two minutes on two cores, and appears here when it has begun.")
+    path = database_path()
+    named = "" if path == DEFAULT_DB else f" --db {shlex.quote(str(path))}"
+    st.code(f"python -m vibecore run --family demo{named}", language=None)
+    show_html("p", "It takes a few minutes. Reload this page once it has begun.")
 
 
 def _studies() -> list[Row]:
