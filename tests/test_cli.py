@@ -183,6 +183,11 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None
     assert db.read_text() == "my notes\n" * 50
 
 
+def test_configs_are_listed_by_repetition_or_with_commas() -> None:
+    assert cli._listed(["1M-bf16", "1M-4bit, 5M-4bit"]) == ("1M-bf16", "1M-4bit", "5M-4bit")
+    assert cli._listed(None) == ()
+
+
 @pytest.mark.parametrize(("error", "code"), [(InputError("in"), 2), (VibeError("run"), 1)])
 def test_exit_codes(monkeypatch, capsys, error: VibeError, code: int) -> None:
     def fail() -> None:

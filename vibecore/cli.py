@@ -55,9 +55,11 @@ Alpha = Annotated[
 @app.command()
 def run(
     family: Annotated[str | None, typer.Option(help="A family of configs: qwen2.5, demo.")] = None,
-    config: Annotated[list[str] | None, typer.Option(help="A config such as 0.5B-4bit.")] = None,
+    config: Annotated[
+        list[str] | None, typer.Option(help="A config such as 0.5B-4bit; repeatable.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Your own model: hub id or folder.")] = None,
-    precision: Annotated[list[str] | None, typer.Option(help="With --model: bf16, 4bit …")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="With --model; repeatable.")] = None,
     suite: Annotated[str | None, typer.Option(help="Suite name or YAML file [vibe30].")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study [what and when].")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Tokens per output [200].")] = None,
@@ -74,9 +76,9 @@ def run(
 
     options = Options(
         family=family,
-        configs=tuple(config or ()),
+        configs=_listed(config),
         model=model,
-        precisions=tuple(precision or ()),
+        precisions=_listed(precision),
         suite=suite,
         study=study,
         max_new_tokens=max_new_tokens,
@@ -207,6 +209,13 @@ def doctor(format: OutputFormat = Format.table) -> None:
     from vibecore.doctor import examine
 
     _print(examine(), format, "This machine")
+
+
+def _listed(values: list[str] | None) -> tuple[str, ...]:
+    """An option given several times, or once with commas."""
+    return tuple(
+        part.strip() for value in values or () for part in value.split(",") if part.strip()
+    )
 
 
 def _print(rows: list[dict[str, Any]], format: Format, title: str) -> None:
