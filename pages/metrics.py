@@ -12,6 +12,10 @@ from vibecore.analysis import SweetSpot
 from vibecore.analysis.summary import BASELINE_PRECISION
 from vibecore.metric_cells import exclusion_table, metric_table
 
+DEMO_NOTE = (
+    "The demo models, of one and five million parameters, show the pipeline at work. They judge "
+    "nothing about Qwen."
+)
 ALPHAS = [0.01, 0.05, 0.1]
 PARAMETERS = {
     "cap": address.number(0, 10_000, None),
@@ -96,6 +100,8 @@ frame.show_html(
     "write texts of different length. A row opens its outputs; a heading sorts.",
     "vc-soft",
 )
+if any(row["weights"] == "demo" for row in summary.rows):
+    frame.show_html("p", DEMO_NOTE, "vc-soft")
 downloads.show(downloads.metrics(summary), f"{study['name']}-metrics")
 
 if summary.sweet_spot.excluded:

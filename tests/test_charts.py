@@ -50,8 +50,8 @@ TITLES = {
     "intervals of the two do not overlap",
     "by prompt": "1.5B-8bit: most prompts met in full, 5 of 30; 0.5B-bf16: fewest, 0 of 30",
     "by constraint": "Adherence by constraint is not known in this study",
-    "tradeoff": "0.5B-8bit is beaten by another config on memory, speed and repetition; the sweet "
-    "spot, 1.5B-4bit, is on the front",
+    "tradeoff": "0.5B-8bit is matched or beaten by another config on memory, speed and repetition; "
+    "the sweet spot, 1.5B-4bit, is on the front",
 }
 
 

@@ -111,8 +111,8 @@ def tradeoff_figure(rows: Sequence[Row]) -> Figure:
     )
     chart = described(on_front + beaten + words + ring + clicks, 400, description)
     note = (
-        "Best is top left, and large. Filled marks are the Pareto front: no other config beats "
-        "them on memory, speed and repetition at once. A hollow one is beaten on all three."
+        "Best is top left, and large. Filled marks are the Pareto front. A hollow one is no better "
+        "than another config on memory, speed and repetition, and worse on at least one."
     )
     return Figure(_title(known, front), note, chart, description)
 
@@ -144,7 +144,8 @@ def _title(rows: Sequence[Row], front: list[str]) -> str:
     if beaten:
         are = "is" if len(beaten) == 1 else "are"
         first = (
-            f"{', '.join(beaten)} {are} beaten by another config on memory, speed and repetition"
+            f"{', '.join(beaten)} {are} matched or beaten by another config on memory, speed and "
+            "repetition"
         )
     else:
         first = "No config is beaten by another on memory, speed and repetition at once"
