@@ -7,8 +7,8 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_scoring_checks import ROWS
 
+from tests.test_scoring_checks import ROWS
 from vibecore.prompts import Constraint, Prompt
 from vibecore.scoring import CHECKS, judge, load_suite, score_output
 
