@@ -215,6 +215,43 @@ def test_a_heading_sorts_by_keyboard(visitor: Visitor) -> None:
     assert table.locator("tbody tr").evaluate_all(order)[0] == "1.5B-8bit"
 
 
+# Numbers everything a pointer can use; what is hidden does not count.
+NUMBER_CONTROLS = """() => {
+    const wanted = ['a[href]', 'button', 'input', 'textarea', 'select', 'summary',
+        '[role=slider]', 'pre[tabindex]'].join();
+    const usable = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled
+        && e.tabIndex >= 0 && e.type !== 'hidden';
+    const controls = [...document.querySelectorAll(wanted)].filter(usable);
+    controls.forEach((e, i) => { e.dataset.control = i; });
+    return controls.map((e) => e.outerHTML.slice(0, 120));
+}"""
+# Steps inside a number field (its arrow keys do the same), and buttons that say so themselves.
+POINTER_ONLY = """() => {
+    const excused = '[data-testid=stNumberInput], [data-baseweb], .react-aria-ComboBox';
+    const unreachable = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled
+        && e.tabIndex < 0 && !e.closest(excused);
+    return [...document.querySelectorAll('a, button, [role=button]')].filter(unreachable)
+        .map((e) => e.outerHTML.slice(0, 120));
+}"""
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
+def test_the_keyboard_reaches_every_control(visitor: Visitor, path: str) -> None:
+    page = visitor.go(f"{path}?study=varied")
+    page.wait_for_timeout(500)
+    controls = page.evaluate(NUMBER_CONTROLS)
+    assert len(controls) > 5
+    assert page.evaluate(POINTER_ONLY) == []
+    reached = set()
+    for _ in range(2 * len(controls)):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("() => document.activeElement?.dataset?.control"))
+        if len(reached - {None}) == len(controls):
+            break
+    missed = [html for number, html in enumerate(controls) if str(number) not in reached]
+    assert missed == []
+
+
 def test_rows_menus_and_back_keep_study_and_view(visitor: Visitor) -> None:
     page = visitor.go("?study=varied")
     link = page.locator('table:not(.plain) tr[data-row="1M-4bit"] a')

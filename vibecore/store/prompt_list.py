@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from vibecore.store.read import Row, _rows, read_study
+from vibecore.store.read import Row, _rows, study_id_of
 
 ONLY = ("all", "differ", "repetitive")
 
@@ -51,7 +51,7 @@ def find_prompts(
 ) -> list[str]:
     """Ids of the prompts that match, in suite order."""
     wanted = wanted or PromptFilter()
-    parameters: dict[str, Any] = {"study": read_study(connection, name)["study_id"]}
+    parameters: dict[str, Any] = {"study": study_id_of(connection, name)}
     given = {
         "category": wanted.category,
         "failing": wanted.failing,
@@ -91,7 +91,7 @@ def read_prompt_results(
            LEFT JOIN score ON score.run_id = run.run_id AND score.prompt_id = prompt.prompt_id
            WHERE prompt.study_id = $study AND list_contains($ids, prompt.prompt_id)
            ORDER BY prompt.position, run.position""",
-        {"study": read_study(connection, name)["study_id"], "ids": list(prompt_ids)},  # type: ignore[arg-type]
+        {"study": study_id_of(connection, name), "ids": list(prompt_ids)},  # type: ignore[arg-type]
     )
 
 
@@ -100,7 +100,7 @@ def list_checks(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
     rows = connection.execute(
         """SELECT DISTINCT unnest(json_extract_string(constraints, '$[*].check')) AS name
            FROM prompt WHERE study_id = ? ORDER BY name""",
-        [read_study(connection, name)["study_id"]],
+        [study_id_of(connection, name)],
     ).fetchall()
     return [row[0] for row in rows]
 
@@ -110,6 +110,6 @@ def list_categories(connection: duckdb.DuckDBPyConnection, name: str) -> list[st
     rows = connection.execute(
         """SELECT category FROM prompt WHERE study_id = ?
            GROUP BY category ORDER BY min(position)""",
-        [read_study(connection, name)["study_id"]],
+        [study_id_of(connection, name)],
     ).fetchall()
     return [row[0] for row in rows]

@@ -54,6 +54,12 @@ def read_study(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
     return studies[name]
 
 
+def study_id_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """A study's id, without counting what it holds. Raises InputError as read_study does."""
+    row = connection.execute("SELECT study_id FROM study WHERE name = ?", [name]).fetchone()
+    return row[0] if row else read_study(connection, name)["study_id"]
+
+
 def read_protocol(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
     """The protocol a study was made with, as stored."""
     return read_study(connection, name)["protocol"]
@@ -65,7 +71,7 @@ def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
         connection,
         """SELECT prompt_id, category, text, constraints, position
            FROM prompt WHERE study_id = ? ORDER BY position""",
-        [read_study(connection, name)["study_id"]],
+        [study_id_of(connection, name)],
     )
     for row in rows:
         row["constraints"] = json.loads(row["constraints"])
@@ -124,7 +130,7 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
         LEFT JOIN outputs USING (run_id) LEFT JOIN scores USING (run_id)
         LEFT JOIN seconds USING (run_id) LEFT JOIN aggregate USING (run_id)
         WHERE run.study_id = $study ORDER BY run.position""",
-        {"study": read_study(connection, name)["study_id"]},
+        {"study": study_id_of(connection, name)},
     )
     for row in rows:
         row["environment"] = json.loads(row["environment"]) if row["environment"] else {}
@@ -140,7 +146,7 @@ def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
            FROM score JOIN run USING (run_id) JOIN generation USING (run_id, prompt_id)
            JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = score.prompt_id
            WHERE run.study_id = ? ORDER BY prompt.position, run.position""",
-        [read_study(connection, name)["study_id"]],
+        [study_id_of(connection, name)],
     )
 
 
@@ -155,7 +161,7 @@ def read_patterns(connection: duckdb.DuckDBPyConnection, name: str, column: str)
     """
     if column not in PATTERN_COLUMNS:
         raise ValueError(f"{column} is not one of {', '.join(PATTERN_COLUMNS)}")
-    study_id = read_study(connection, name)["study_id"]
+    study_id = study_id_of(connection, name)
     configs = [
         row[0]
         for row in connection.execute(
@@ -200,7 +206,7 @@ def read_outputs(
 
     Raises InputError for a prompt or config that is not in the study.
     """
-    study_id = read_study(connection, name)["study_id"]
+    study_id = study_id_of(connection, name)
     _require(connection, "prompt", "prompt_id", study_id, prompt_id)
     _require(connection, "run", "config", study_id, config)
     return _rows(
@@ -245,7 +251,7 @@ def read_verdicts(
            FROM verdict JOIN run USING (run_id)
            WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
            ORDER BY run.position, verdict.prompt_id, verdict.position""",
-        {"study": read_study(connection, name)["study_id"], "prompt": prompt_id},
+        {"study": study_id_of(connection, name), "prompt": prompt_id},
     )
     for row in rows:
         row["arguments"] = json.loads(row["arguments"])
