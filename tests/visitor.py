@@ -1,0 +1,54 @@
+"""A browser tab that remembers what went wrong and what it asked for."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+from playwright.sync_api import Page, expect
+
+PATIENCE = 30_000
+# Streamlit looks for its server beside the page's path first, and finds it one level up.
+EXPECTED_404 = re.compile(r"/_stcore/(health|host-config)$")
+
+
+class Visitor:
+    """A tab that remembers what went wrong and what it asked for."""
+
+    def __init__(self, page: Page, server: str) -> None:
+        self.page, self.server = page, server
+        self.problems: list[str] = []
+        self.foreign: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: self._on_request(request.url))
+        page.on("response", lambda response: self._on_response(response.status, response.url))
+
+    def _on_console(self, message) -> None:
+        # A failed request is judged by its status and address in _on_response.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.problems.append(message.text)
+
+    def _on_request(self, url: str) -> None:
+        if not url.startswith((self.server, "data:", "blob:", "ws://127.0.0.1")):
+            self.foreign.append(url)
+
+    def _on_response(self, status: int, url: str) -> None:
+        if status >= 400 and not EXPECTED_404.search(url):
+            self.problems.append(f"{status} {url}")
+
+    def go(self, path: str) -> Page:
+        self.page.goto(f"{self.server}/{path}")
+        self.settle()
+        return self.page
+
+    def settle(self) -> None:
+        """Wait until the script has run and the title stands."""
+        expect(self.page.locator("h1")).to_have_count(1, timeout=PATIENCE)
+        self.page.wait_for_selector(
+            '[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=PATIENCE
+        )
+
+    def query(self) -> dict[str, list[str]]:
+        return parse_qs(urlparse(self.page.url).query)
