@@ -24,6 +24,8 @@ from vibecore.worker import Worker
 
 SUITE = Path(__file__).resolve().parent.parent / "tests" / "data" / "two_prompts.yaml"
 EXTRA = ("0.5B-fp16", "0.5B-8bit-t0", "1.5B-8bit-t0")
+# A dry run on a CPU is about the paths, not about the speeds.
+NEW_TOKENS = {"cuda": 200, "cpu": 4}
 # Peak memory holds cache and activations too; this is how far above the weights it may lie.
 MOST_ABOVE_ESTIMATE_BYTES = int(0.3 * GIB)
 
@@ -52,7 +54,7 @@ def gpu_bytes_used() -> int:
 def run_studies(db: Path, device: str) -> None:
     """The six configs and the extra precisions on dummy weights, and the demo family."""
     common = ["--device", device, "--suite", str(SUITE), "--db", str(db)]
-    dummy = [*common, "--weights", "dummy"]
+    dummy = [*common, "--weights", "dummy", "--max-new-tokens", str(NEW_TOKENS[device])]
     check(
         "six configs, dummy", vibecore("run", "--family", "qwen2.5", "--study", "six", *dummy) == 0
     )
