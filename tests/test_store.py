@@ -45,7 +45,7 @@ def test_what_is_written_is_read(db: Path) -> None:
         [verdict] = store.read_verdicts(connection, "s")
         [prompt] = store.read_prompts(connection, "s")
         assert store.missing_prompts(connection, run_id) == set()
-        assert store.read_protocol(connection, "s")["max_new_tokens"] == 200
+        assert store.read_study(connection, "s")["protocol"]["max_new_tokens"] == 200
     assert (output["text"], output["token_ids"]) == ("hi there", [1, 2])
     assert verdict["arguments"] == {"prefix": "hi"}
     assert prompt["constraints"] == [{"check": "starts_with", "prefix": "hi"}]

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vibecore import formats
 from vibecore.analysis.statistics import fisher_exact, holm, mcnemar_exact
-
-GIB = 1024**3
+from vibecore.configs import GIB
 
 Row = Mapping[str, Any]
 
@@ -219,8 +219,7 @@ def _memory(row: Row) -> float:
 def _gib(row: Row) -> str:
     if row["memory_bytes"] is None:
         return "an unknown amount of memory"
-    gib = row["memory_bytes"] / GIB
-    size = f"{gib:.2f} GiB" if gib >= 0.1 else f"{row['memory_bytes'] / 1024**2:.1f} MiB"
+    size = formats.memory(row["memory_bytes"])
     return f"an estimated {size}" if row["memory_source"] == "estimated" else size
 
 

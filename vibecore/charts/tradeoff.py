@@ -20,8 +20,8 @@ from vibecore.charts.figure import (
     tip,
 )
 from vibecore.charts.style import NEUTRAL
+from vibecore.configs import GIB
 
-GIB = 1024**3
 MIB = 1024**2
 
 

@@ -60,11 +60,6 @@ def study_id_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return row[0] if row else read_study(connection, name)["study_id"]
 
 
-def read_protocol(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
-    """The protocol a study was made with, as stored."""
-    return read_study(connection, name)["protocol"]
-
-
 def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     """The suite as it was when the study ran: id, category, text, constraints."""
     rows = _rows(
