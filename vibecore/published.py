@@ -35,8 +35,7 @@ def add_published(db: Path) -> None:
         prompt_count=report["prompts"],
         protocol=None,
         hardware=report["hardware"]["gpu"],
-        note=f"{report['backend']}. {report['decoding'].capitalize()}. "
-        + " ".join(f"{note.capitalize()}." for note in report["notes"]),
+        note=study_note(report),
     )
     configs = [Config(MODELS[row["model"]], PRECISIONS[row["precision"]]) for row in rows]
     runs = [
@@ -77,6 +76,15 @@ def add_published(db: Path) -> None:
                 [(prompt.id, generation, score)],
                 SCORER_VERSION,
             )
+
+
+def study_note(report: dict[str, Any]) -> str:
+    """What a reader of the study has to know: how it was made, and what it does not give."""
+    return (
+        f"{report['backend']}. {report['decoding'].capitalize()}. Adherent prompts are counted "
+        "back from the published percentages, each a whole number of thirtieths. The report "
+        "gives no memory figures and, but for two samples, no outputs."
+    )
 
 
 def read_samples() -> list[dict[str, Any]]:
