@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from vibecore import cli, store
+from vibecore.cli import base
 from vibecore.errors import InputError, VibeError
 from vibecore.paths import PROJECT_ROOT
 from vibecore.published import DATA
@@ -184,8 +185,8 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None
 
 
 def test_configs_are_listed_by_repetition_or_with_commas() -> None:
-    assert cli._listed(["1M-bf16", "1M-4bit, 5M-4bit"]) == ("1M-bf16", "1M-4bit", "5M-4bit")
-    assert cli._listed(None) == ()
+    assert base.listed(["1M-bf16", "1M-4bit, 5M-4bit"]) == ("1M-bf16", "1M-4bit", "5M-4bit")
+    assert base.listed(None) == ()
 
 
 @pytest.mark.parametrize(("error", "code"), [(InputError("in"), 2), (VibeError("run"), 1)])

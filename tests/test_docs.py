@@ -40,7 +40,8 @@ def test_every_command_is_told_and_every_told_command_exists() -> None:
 
 
 def test_every_option_the_readme_uses_exists() -> None:
-    source = (PROJECT_ROOT / "vibecore" / "cli.py").read_text(encoding="utf-8")
+    files = (PROJECT_ROOT / "vibecore" / "cli").glob("*.py")
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     told = set(re.findall(r"python -m vibecore .*", README))
     for option in {option for line in told for option in re.findall(r"--[\w-]+", line)}:
         assert f'"{option}"' in source or f"{option[2:].replace('-', '_')}:" in source, option

@@ -155,6 +155,19 @@ def test_a_missing_database_says_how_to_make_one(tmp_path: Path) -> None:
         store.prepare(tmp_path / "nowhere" / "x.duckdb")
 
 
+def test_a_reader_brings_an_older_schema_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "older.duckdb"
+    monkeypatch.setattr("vibecore.store.schema.MIGRATIONS", MIGRATIONS[:-1])
+    monkeypatch.setattr("vibecore.store.connection.MIGRATIONS", MIGRATIONS[:-1])
+    store.prepare(path)
+    monkeypatch.undo()
+    with store.reading(path) as connection:
+        version = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    assert version == (len(MIGRATIONS),)
+
+
 def test_a_newer_schema_is_refused(db: Path) -> None:
     with store.writing(db) as connection:
         connection.execute("INSERT INTO schema_version VALUES (?)", [len(MIGRATIONS) + 1])

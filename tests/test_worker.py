@@ -13,7 +13,7 @@ import pytest
 from vibecore.configs import PRECISIONS, find_configs
 from vibecore.errors import RunError
 from vibecore.hub import load_request, resolve
-from vibecore.records import LoadRequest
+from vibecore.records import Decoding, LoadRequest
 from vibecore.worker import Worker, WorkerDied
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour."]
@@ -171,3 +171,12 @@ def test_closing_ends_the_process() -> None:
     worker.close()
     assert not psutil.pid_exists(worker.process.pid)
     worker.close()
+
+
+def test_sampling_follows_its_seed(worker: Worker) -> None:
+    def sample(seed: int) -> tuple[int, ...]:
+        decoding = Decoding(temperature=1.5, seed=seed)
+        return worker.generate(PROMPTS[:1], 16, decoding=decoding)[0].token_ids
+
+    assert sample(1) == sample(1)
+    assert len({sample(seed) for seed in range(4)}) > 1

@@ -25,6 +25,19 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How the next token is chosen: greedily, or sampled at a `temperature` above 0 from the
+    smallest set of tokens whose probability reaches `top_p`, with a seed. Studies are greedy."""
+
+    temperature: float | None = None
+    top_p: float = 1.0
+    seed: int = 0
+
+
+GREEDY = Decoding()
+
+
+@dataclass(frozen=True)
 class LoadRequest:
     """What a worker is asked to load: a resolved folder, or an architecture for dummy weights."""
 

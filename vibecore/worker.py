@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from vibecore.errors import RunError
 from vibecore.paths import PROJECT_ROOT
-from vibecore.records import Generation, LoadReport, LoadRequest
+from vibecore.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest
 
 CLOSE_SECONDS = 10.0
 
@@ -70,11 +70,15 @@ class Worker:
         self._receive()
 
     def generate(
-        self, prompts: Sequence[str], max_new_tokens: int, on_text: OnText | None = None
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        on_text: OnText | None = None,
+        decoding: Decoding = GREEDY,
     ) -> list[Generation]:
         """Outputs of the prompts as one batch. Raises RunError; the worker stays usable unless
         it died (WorkerDied)."""
-        self._send(("generate", list(prompts), max_new_tokens, on_text is not None))
+        self._send(("generate", list(prompts), max_new_tokens, on_text is not None, decoding))
         return self._receive(on_text)
 
     def stop(self) -> None:
@@ -200,9 +204,11 @@ def _serve(
                 engine.warm_up(loaded, arguments[0])
                 _reply(replies, "warm", None)
             else:
-                prompts, max_new_tokens, streaming = arguments
+                prompts, max_new_tokens, streaming, decoding = arguments
                 on_token = engine.text_stream(loaded, len(prompts), emit) if streaming else None
-                generations = engine.generate(loaded, prompts, max_new_tokens, switch, on_token)
+                generations = engine.generate(
+                    loaded, prompts, max_new_tokens, switch, on_token, decoding
+                )
                 _reply(replies, "done", generations)
         except RunError as error:
             _reply(replies, "error", str(error))

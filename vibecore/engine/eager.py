@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Any
 
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
@@ -17,7 +18,7 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 from vibecore.engine.load import LoadedModel
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.errors import RunError
-from vibecore.records import FinishReason, Generation
+from vibecore.records import GREEDY, Decoding, FinishReason, Generation
 
 WARM_UP_TOKENS = 4
 
@@ -66,8 +67,9 @@ def generate(
     max_new_tokens: int,
     switch: StopSwitch | None = None,
     on_token: OnToken | None = None,
+    decoding: Decoding = GREEDY,
 ) -> list[Generation]:
-    """Greedy outputs of all `prompts`, decoded as one left-padded batch.
+    """Outputs of all `prompts`, decoded as one left-padded batch.
 
     Raises RunError for a prompt that does not fit the context.
     """
@@ -89,7 +91,7 @@ def generate(
     with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
         sequences = loaded.model.generate(
             **inputs,
-            generation_config=_greedy(loaded, max_new_tokens),
+            generation_config=_generation_config(loaded, max_new_tokens, decoding),
             stopping_criteria=StoppingCriteriaList([recorder]),
         )
     _synchronise(loaded.device)
@@ -134,10 +136,22 @@ def _own_part(
     return tuple(tokens), reason
 
 
-def _greedy(loaded: LoadedModel, max_new_tokens: int) -> GenerationConfig:
+def _generation_config(
+    loaded: LoadedModel, max_new_tokens: int, decoding: Decoding
+) -> GenerationConfig:
+    how: dict[str, Any] = {"do_sample": False}
+    if decoding.temperature is not None:
+        torch.manual_seed(decoding.seed)
+        # top_k=0: no cut but top_p's; transformers' own default of 50 would be a second one.
+        how = {
+            "do_sample": True,
+            "temperature": decoding.temperature,
+            "top_p": decoding.top_p,
+            "top_k": 0,
+        }
     return GenerationConfig(
+        **how,
         max_new_tokens=max_new_tokens,
-        do_sample=False,
         eos_token_id=list(loaded.eos_token_ids) or None,
         pad_token_id=loaded.pad_token_id,
     )

@@ -68,20 +68,25 @@ def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return (row and row[0]) or 0
 
 
-def _require_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _is_older(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Whether the database needs migrating. Raises InputError when it is newer than this code."""
     version = _version(connection, path)
-    if version != len(MIGRATIONS):
+    if version > len(MIGRATIONS):
         raise InputError(
             f"{path} has schema {version}, this Vibe check reads {len(MIGRATIONS)}. "
             "Update Vibe check, or run a study into a new file with --db."
         )
+    return version < len(MIGRATIONS)
 
 
 @contextmanager
 def reading(
     path: Path, *, wait_seconds: float = WAIT_SECONDS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection. Raises InputError where there is no Vibe check database."""
+    """A read-only connection. Raises InputError where there is no Vibe check database.
+
+    A database of an older schema is brought up to date first, which is the one write of a reader.
+    """
     if not path.exists():
         raise InputError(
             f"There is no database at {path}. Name one with --db, or make one: "
@@ -89,7 +94,10 @@ def reading(
         )
     connection = _open(path, read_only=True, wait_seconds=wait_seconds)
     try:
-        _require_schema(connection, path)
+        if _is_older(connection, path):
+            connection.close()
+            prepare(path)
+            connection = _open(path, read_only=True, wait_seconds=wait_seconds)
         yield connection
     finally:
         connection.close()
@@ -131,8 +139,8 @@ def check_writable(path: Path) -> None:
     connection = _open(path, read_only=True, wait_seconds=WAIT_SECONDS)
     try:
         tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-        if tables and _version(connection, path) > len(MIGRATIONS):
-            _require_schema(connection, path)
+        if tables:
+            _is_older(connection, path)
     finally:
         connection.close()
 

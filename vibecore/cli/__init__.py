@@ -1,0 +1,29 @@
+"""The command line: `python -m vibecore COMMAND`. A new command is a function in a file here.
+
+Exit codes: 0 success, 1 a run failed, 2 bad usage or input. Data goes to stdout, messages to
+stderr. What a command does not use is not imported: `summary` never loads torch.
+"""
+
+from __future__ import annotations
+
+import sys
+
+# In the order that --help lists their commands.
+from vibecore.cli import read, run, tools
+from vibecore.cli.base import app, say
+from vibecore.errors import InputError, VibeError
+
+__all__ = ["app", "main", "read", "run", "tools"]
+
+
+def main() -> None:
+    """Run the command line, turning every explained error into a paragraph and an exit code."""
+    try:
+        app()
+    except VibeError as error:
+        say(f"Error: {error}")
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except BrokenPipeError:
+        # The reader of a pipe (head, say) has gone: nothing is wrong.
+        sys.stderr.close()
+        sys.exit(0)

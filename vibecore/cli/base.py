@@ -1,0 +1,69 @@
+"""What the commands share: the application, common options, and how rows are printed."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="vibecore",
+    help="Which small language model, at which precision, to run on one GPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    md = "md"
+
+
+Database = Annotated[Path, typer.Option("--db", help="The database file.")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
+StudyName = Annotated[str, typer.Option("--study", help="A study's name; see `studies`.")]
+MemoryCap = Annotated[
+    float | None, typer.Option("--vram-gb", min=0, help="Memory cap in GiB; default: none.")
+]
+SpeedFloor = Annotated[
+    float, typer.Option("--speed-floor", min=0, max=1, help="Share of the fastest config's speed.")
+]
+Alpha = Annotated[
+    float, typer.Option("--alpha", min=0, max=1, help="Significance level of the quality tests.")
+]
+
+
+def listed(values: list[str] | None) -> tuple[str, ...]:
+    """An option given several times, or once with commas."""
+    return tuple(
+        part.strip() for value in values or () for part in value.split(",") if part.strip()
+    )
+
+
+def print_rows(rows: list[dict[str, Any]], format: Format, title: str = "") -> None:
+    """Print rows to stdout in a format; `title` stands above a table."""
+    from vibecore import formats
+    from vibecore.views import print_table
+
+    if format is Format.json:
+        print(formats.to_json(rows))
+    elif format is Format.csv:
+        print(formats.to_csv(rows), end="")
+    elif format is Format.md:
+        print(formats.to_markdown(rows), end="")
+    else:
+        print_table(rows, title)
+
+
+def say(message: str) -> None:
+    """Print a message to stderr."""
+    print(message, file=sys.stderr)

@@ -1,0 +1,114 @@
+"""What a database holds: `studies`, `summary`, `sweet-spot`, `outputs`, `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibecore.cli.base import (
+    Alpha,
+    Database,
+    Format,
+    MemoryCap,
+    OutputFormat,
+    SpeedFloor,
+    StudyName,
+    app,
+    print_rows,
+    say,
+)
+from vibecore.paths import DEFAULT_DB
+
+
+@app.command()
+def studies(db: Database = DEFAULT_DB, format: OutputFormat = Format.table) -> None:
+    """List the studies of a database."""
+    from vibecore.reading import list_studies
+    from vibecore.views import STUDY_COLUMNS
+
+    rows = [{name: row[name] for name in STUDY_COLUMNS} for row in list_studies(db)]
+    print_rows(rows, format, "Studies")
+
+
+@app.command()
+def summary(
+    study: StudyName,
+    vram_gb: MemoryCap = None,
+    speed_floor: SpeedFloor = 0.85,
+    alpha: Alpha = 0.05,
+    db: Database = DEFAULT_DB,
+    format: OutputFormat = Format.table,
+) -> None:
+    """The metrics of every config of a study, with the sweet spot marked."""
+    from vibecore.analysis import Rule
+    from vibecore.reading import read_summary
+    from vibecore.views import metrics_table
+
+    found = read_summary(db, study, Rule(vram_gb, speed_floor, alpha))
+    if format is Format.table:
+        print_rows(metrics_table(found.rows), format, found.study["title"])
+        say(found.sweet_spot.reason)
+    else:
+        print_rows(found.rows, format)
+
+
+@app.command("sweet-spot")
+def sweet_spot(
+    study: StudyName,
+    vram_gb: MemoryCap = None,
+    speed_floor: SpeedFloor = 0.85,
+    alpha: Alpha = 0.05,
+    db: Database = DEFAULT_DB,
+    format: OutputFormat = Format.table,
+) -> None:
+    """The config to run, by the rule, with its reason and what excluded the others."""
+    from vibecore.analysis import Rule
+    from vibecore.formats import to_json
+    from vibecore.reading import read_summary
+
+    choice = read_summary(db, study, Rule(vram_gb, speed_floor, alpha)).sweet_spot
+    if format is Format.json:
+        print(to_json(choice))
+        return
+    chosen = [{"config": choice.config, "chosen": True, "why": choice.reason}]
+    others = [{"config": c, "chosen": False, "why": why} for c, why in choice.excluded.items()]
+    if format is not Format.table:
+        print_rows((chosen if choice.config else []) + others, format)
+        return
+    print(choice.config or "none")
+    print(choice.reason)
+    print_rows([{"config": row["config"], "why not": row["why"]} for row in others], format)
+
+
+@app.command()
+def outputs(
+    study: StudyName,
+    prompt: Annotated[str | None, typer.Option(help="One prompt's id.")] = None,
+    config: Annotated[str | None, typer.Option(help="One config's id.")] = None,
+    db: Database = DEFAULT_DB,
+    format: OutputFormat = Format.table,
+) -> None:
+    """Outputs with their scores and every constraint's verdict."""
+    from vibecore.reading import read_outputs
+    from vibecore.views import print_outputs
+
+    rows = read_outputs(db, study, prompt, config)
+    if format is Format.table:
+        print_outputs(rows)
+    else:
+        print_rows(rows, format)
+
+
+@app.command()
+def export(
+    study: StudyName,
+    out: Annotated[Path, typer.Option(help="A folder, made if it is not there.")],
+    db: Database = DEFAULT_DB,
+) -> None:
+    """Write a study's tables to a folder as CSV, JSON and Markdown."""
+    from vibecore.export import export_study
+
+    for path in export_study(db, study, out):
+        print(path)

@@ -1,0 +1,58 @@
+"""`run`: make a study."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vibecore.cli.base import Database, app, listed, say
+from vibecore.paths import DEFAULT_DB
+
+# What a shell reports for a command that Ctrl-C ended (128 + SIGINT).
+INTERRUPTED = 130
+
+
+@app.command()
+def run(
+    family: Annotated[str | None, typer.Option(help="A family of configs: qwen2.5, demo.")] = None,
+    config: Annotated[
+        list[str] | None, typer.Option(help="A config such as 0.5B-4bit; repeatable.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Your own model: hub id or folder.")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="With --model; repeatable.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Suite name or YAML file [vibe30].")] = None,
+    study: Annotated[str | None, typer.Option(help="Name of the study [what and when].")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Tokens per output [200].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Prompts decoded together [1].")] = None,
+    engine: Annotated[str | None, typer.Option(help="Decoding engine [eager].")] = None,
+    weights: Annotated[str | None, typer.Option(help="hub, dummy or a folder [hub].")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [auto].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Do what a study lacks.")] = False,
+    db: Database = DEFAULT_DB,
+) -> None:
+    """Run configs over a suite, score every output and store it."""
+    from vibecore.plan import Options, new_plan, resumed_plan
+    from vibecore.progress import follow
+
+    options = Options(
+        family=family,
+        configs=listed(config),
+        model=model,
+        precisions=listed(precision),
+        suite=suite,
+        study=study,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        engine=engine,
+        weights=weights,
+        device=device,
+    )
+    plan = resumed_plan(options, db) if resume else new_plan(options, db)
+    try:
+        statuses = follow(plan, resume=resume)
+    except KeyboardInterrupt:
+        say(f"Stopped. What was generated is stored; go on with --resume --study {plan.name}.")
+        raise typer.Exit(INTERRUPTED) from None
+    if any(status != "complete" for status in statuses.values()):
+        raise typer.Exit(1)

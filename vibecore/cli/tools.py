@@ -1,0 +1,33 @@
+"""What needs no study: `score` and `doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibecore.cli.base import Format, OutputFormat, app, print_rows
+from vibecore.errors import InputError
+
+
+@app.command()
+def score(
+    suite: Annotated[str, typer.Option(help="Suite name or YAML file.")],
+    responses: Annotated[Path, typer.Option(help="JSONL with prompt_id and text a row.")],
+    format: Annotated[str, typer.Option("--format", help="jsonl, json, csv or md.")] = "jsonl",
+) -> None:
+    """Score outputs made elsewhere."""
+    from vibecore.responses import SCORE_FORMATS, score_responses, write_scores
+
+    if format not in SCORE_FORMATS:
+        raise InputError(f"--format must be one of {', '.join(SCORE_FORMATS)}, not '{format}'.")
+    write_scores(score_responses(suite, responses), format)
+
+
+@app.command()
+def doctor(format: OutputFormat = Format.table) -> None:
+    """What this machine can run, and why not."""
+    from vibecore.doctor import examine
+
+    print_rows(examine(), format, "This machine")
