@@ -8,12 +8,16 @@ from typing import Any, Literal
 
 FinishReason = Literal["eos", "length", "stopped"]
 
+# How tokens are decoded; vibecore/engine has one function an engine.
+ENGINES = ("eager", "graph")
+
 
 @dataclass(frozen=True)
 class Protocol:
     """What every run of a study shares; two studies with the same protocol compare.
 
-    `weights` is `hub`, `local`, `demo` or `dummy`; `device` is `cpu` or `cuda`.
+    `weights` is `hub`, `local`, `demo` or `dummy`; `device` is `cpu` or `cuda`. `execute_code`:
+    whether constraints that run an answer's code were judged, in isolation, or skipped.
     """
 
     max_new_tokens: int = 200
@@ -22,6 +26,7 @@ class Protocol:
     weights: str = "hub"
     device: str = "cpu"
     decoding: str = "greedy"
+    execute_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,21 @@ class LoadReport:
     weight_bytes: int
     dtype: str
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """How long decoding took, token by token. All in seconds.
+
+    `prefill_seconds` ends with the first token; `step_seconds` has one entry for each further
+    one. `host_seconds` is what the host needs to launch one step on a GPU, `gpu_seconds` what the
+    GPU needs for it with the host out of its way; None on a CPU, or where it cannot be told.
+    """
+
+    prefill_seconds: float
+    step_seconds: tuple[float, ...]
+    host_seconds: float | None = None
+    gpu_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,12 @@ from vibecore.engine.quiet import silence
 
 silence()
 
-from vibecore.engine.eager import StopSwitch, generate, warm_up  # noqa: E402
+from vibecore.engine.light import import_lightly  # noqa: E402
+
+import_lightly()
+
+from vibecore.engine.batch import StopSwitch  # noqa: E402
+from vibecore.engine.engines import generate, time_steps, warm_up  # noqa: E402
 from vibecore.engine.load import LoadedModel, choose_device, load  # noqa: E402
 from vibecore.engine.stream import text_stream  # noqa: E402
 
@@ -19,5 +24,6 @@ __all__ = [
     "generate",
     "load",
     "text_stream",
+    "time_steps",
     "warm_up",
 ]

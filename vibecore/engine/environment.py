@@ -29,6 +29,7 @@ def read_environment(
         "engine": request.engine,
         "precision": request.precision,
         "attention": model.config._attn_implementation,
+        "kernels": _kernels(request, device),
         "decoding": {"do_sample": False, "use_cache": True},
         "chat_template": False,
     }
@@ -42,6 +43,16 @@ def read_environment(
             "native_bf16": torch.cuda.is_bf16_supported(including_emulation=False),
         }
     return environment
+
+
+def _kernels(request: LoadRequest, device: torch.device) -> str | None:
+    """Whose kernels engine `graph` runs on a GPU; None for another engine or a CPU."""
+    if request.engine != "graph" or device.type != "cuda":
+        return None
+    from vibecore.engine.capture import triton_kernels
+
+    kernels, reason = triton_kernels()
+    return "triton" if kernels else f"torch: {reason}"
 
 
 def _version(name: str) -> str | None:

@@ -22,7 +22,9 @@ from transformers import (
 
 from vibecore.configs import PRECISIONS, Precision
 from vibecore.demo import MODELS_DIR
+from vibecore.engine.decoder import Decoder, build_decoder
 from vibecore.engine.environment import read_environment
+from vibecore.engine.light import import_bitsandbytes
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
 from vibecore.errors import RunError
 from vibecore.records import LoadReport, LoadRequest
@@ -33,6 +35,8 @@ DUMMY_TOKENIZER = MODELS_DIR / "1M"
 # The standard deviation Qwen2 initialises with (Qwen2Config.initializer_range).
 DUMMY_DEVIATION = 0.02
 DUMMY_SEED = 0
+# A prime, so that rows of no tensor line up with the pool's repetition.
+DUMMY_POOL = 16_777_213
 # Below this a second CPU thread costs more, in waiting at every small operation, than it gives:
 # measured on the demo models, at batch 1 and 30.
 ONE_THREAD_PARAMETERS = 20_000_000
@@ -51,6 +55,7 @@ class LoadedModel:
     dummy: bool
     request: LoadRequest
     report: LoadReport
+    decoder: Decoder | None = None
 
 
 def choose_device(device: str) -> str:
@@ -70,6 +75,8 @@ def load(request: LoadRequest) -> LoadedModel:
     """Load a config and report what it cost. Raises RunError, out of memory included."""
     device = torch.device(choose_device(request.device))
     precision = PRECISIONS[request.precision]
+    if precision.weight_bits < 16:
+        import_bitsandbytes()
     started = time.perf_counter()
     try:
         with explain_out_of_memory(request, device):
@@ -83,6 +90,7 @@ def load(request: LoadRequest) -> LoadedModel:
     model.eval()
     if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
         torch.set_num_threads(1)
+    decoder = build_decoder(model) if request.engine == "graph" else None
     if device.type == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
@@ -97,6 +105,7 @@ def load(request: LoadRequest) -> LoadedModel:
         context=model.config.max_position_embeddings,
         dummy=request.folder is None,
         request=request,
+        decoder=decoder,
         report=LoadReport(
             load_seconds=seconds,
             weight_bytes=weight_bytes(model),
@@ -153,15 +162,26 @@ def _random_weights(config: Qwen2Config, dtype: torch.dtype) -> Mapping[str, tor
     if config.tie_word_embeddings:
         shapes.pop("lm_head.weight", None)
     generator = torch.Generator().manual_seed(DUMMY_SEED)
+    pool = torch.empty(DUMMY_POOL, dtype=dtype).normal_(0.0, DUMMY_DEVIATION, generator=generator)
     weights = {}
     for name, shape in shapes.items():
         if name.endswith("norm.weight"):
             weights[name] = torch.ones(shape, dtype=dtype)
         else:
-            weights[name] = torch.empty(shape, dtype=dtype).normal_(
-                0.0, DUMMY_DEVIATION, generator=generator
-            )
+            weights[name] = _from_pool(pool, shape, generator)
     return weights
+
+
+def _from_pool(pool: torch.Tensor, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """A tensor of the pool's numbers from a random start on: drawing each anew takes a minute."""
+    start = int(torch.randint(pool.numel(), (1,), generator=generator))
+    flat = torch.empty(shape.numel(), dtype=pool.dtype)
+    filled = 0
+    while filled < flat.numel():
+        piece = pool[start : start + flat.numel() - filled]
+        flat[filled : filled + piece.numel()] = piece
+        filled, start = filled + piece.numel(), 0
+    return flat.view(shape)
 
 
 def _quantization(precision: Precision) -> BitsAndBytesConfig | None:

@@ -1,0 +1,109 @@
+"""Engine `graph` against engine `eager` on the demo models: the same tokens, by a shorter way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from vibecore import engine
+from vibecore.configs import find_configs
+from vibecore.engine.load import LoadedModel
+from vibecore.errors import RunError
+from vibecore.hub import load_request, resolve
+from vibecore.records import Decoding
+
+PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
+
+
+def loaded(config_id: str, name: str) -> LoadedModel:
+    [config] = find_configs([config_id])
+    return engine.load(load_request(config, resolve(config, "hub"), "cpu", name))
+
+
+@pytest.fixture(scope="module", params=["1M-bf16", "1M-4bit", "1M-8bit", "1M-8bit-t0", "1M-fp16"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[LoadedModel, LoadedModel]]:
+    yield loaded(request.param, "eager"), loaded(request.param, "graph")
+
+
+@pytest.fixture(scope="module")
+def graph() -> LoadedModel:
+    return loaded("1M-bf16", "graph")
+
+
+def test_a_single_prompt_gives_the_same_tokens(pair: tuple[LoadedModel, LoadedModel]) -> None:
+    for prompt in PROMPTS:
+        eager, graph = (engine.generate(each, [prompt], 40)[0] for each in pair)
+        assert graph.token_ids == eager.token_ids
+        assert graph.text == eager.text
+        assert graph.finish_reason == eager.finish_reason
+        assert 0 < graph.first_token_seconds <= graph.total_seconds
+
+
+def test_a_batch_gives_the_same_tokens(pair: tuple[LoadedModel, LoadedModel]) -> None:
+    eager, graph = (engine.generate(each, PROMPTS, 60) for each in pair)
+    assert [each.token_ids for each in graph] == [each.token_ids for each in eager]
+    assert [each.prompt_tokens for each in graph] == [each.prompt_tokens for each in eager]
+
+
+def test_taking_a_model_apart_copies_no_weights(pair: tuple[LoadedModel, LoadedModel]) -> None:
+    eager, graph = pair
+    # A CPU packs 4-bit weights at first use, which has happened in one of the two.
+    assert graph.report.weight_bytes <= eager.report.weight_bytes
+
+
+def test_every_token_is_streamed_to_its_sequence(graph: LoadedModel) -> None:
+    streamed: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    generations = engine.generate(
+        graph, PROMPTS, 60, on_token=lambda index, token: streamed[index].append(token)
+    )
+    assert {each.finish_reason for each in generations} == {"eos", "length"} or all(
+        each.finish_reason == "eos" for each in generations
+    )
+    assert [list(each.token_ids) for each in generations] == list(streamed.values())
+
+
+def test_it_stops_within_a_token(graph: LoadedModel) -> None:
+    switch = engine.StopSwitch()
+    seen: list[int] = []
+
+    def on_token(index: int, token: int) -> None:
+        seen.append(token)
+        if len(seen) == 3:
+            switch.event.set()
+
+    [generation] = engine.generate(graph, PROMPTS[:1], 200, switch, on_token)
+    assert generation.finish_reason == "stopped"
+    assert generation.new_tokens == 3
+
+
+def test_sampling_goes_the_way_of_eager(graph: LoadedModel) -> None:
+    decoding = Decoding(temperature=1.5, seed=3)
+    first, second = (
+        engine.generate(graph, PROMPTS[:1], 20, decoding=decoding)[0].token_ids for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("name", ["eager", "graph"])
+def test_steps_are_timed_one_by_one_whatever_the_model_says(name: str) -> None:
+    times = engine.time_steps(loaded("1M-bf16", name), prompt_tokens=16, new_tokens=70)
+    assert len(times.step_seconds) == 69
+    assert min(times.step_seconds) > 0
+    assert times.prefill_seconds > 0
+    assert (times.host_seconds, times.gpu_seconds) == (None, None)
+
+
+def test_what_does_not_fit_the_context_is_told(graph: LoadedModel) -> None:
+    with pytest.raises(RunError, match="context is 512"):
+        engine.generate(graph, PROMPTS[:1], 600)
+    with pytest.raises(RunError, match="context is 512"):
+        engine.time_steps(graph, 500, 100)
+
+
+def test_another_architecture_is_sent_to_eager(graph: LoadedModel) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    other = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=2, n_embd=16, vocab_size=32))
+    with pytest.raises(RunError, match="Use --engine eager"):
+        engine.decoder.build_decoder(other)

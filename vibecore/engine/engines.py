@@ -1,0 +1,73 @@
+"""The engines by name, and the two things that each one does for a loaded model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from vibecore.engine import eager, graph
+from vibecore.engine.batch import Batch, OnToken, StopSwitch, encode, random_batch, synchronise
+from vibecore.engine.costs import step_costs
+from vibecore.engine.load import LoadedModel
+from vibecore.records import GREEDY, Decoding, Generation, StepTimes
+
+ENGINES = {"eager": eager.generate, "graph": graph.generate}
+WARM_UP_TOKENS = 4
+# Stands for "no end of sequence": transformers takes the model's own for an empty list.
+NO_TOKEN = -1
+
+
+def generate(
+    loaded: LoadedModel,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    switch: StopSwitch | None = None,
+    on_token: OnToken | None = None,
+    decoding: Decoding = GREEDY,
+) -> list[Generation]:
+    """Outputs of all `prompts` as one left-padded batch, by the engine the model was loaded for.
+
+    Raises RunError for a prompt that does not fit the context, or when memory runs out.
+    """
+    batch = encode(loaded, prompts, max_new_tokens)
+    return _decode(loaded, batch, max_new_tokens, switch, on_token, decoding)
+
+
+def time_steps(
+    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+) -> StepTimes:
+    """Decode exactly `new_tokens` after a prompt of random tokens, and time each one as it comes.
+
+    Raises RunError for what does not fit the context or the memory.
+    """
+    batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
+    stamps: list[float] = []
+
+    def stamp(index: int, token: int) -> None:
+        if index == 0:
+            stamps.append(time.perf_counter())
+
+    synchronise(loaded.device)
+    started = time.perf_counter()
+    _decode(replace(loaded, eos_token_ids=(NO_TOKEN,)), batch, new_tokens, None, stamp, GREEDY)
+    steps = tuple(after - before for before, after in pairwise(stamps))
+    return StepTimes(stamps[0] - started, steps, *step_costs(loaded, batch, new_tokens))
+
+
+def warm_up(loaded: LoadedModel, prompts: Sequence[str]) -> None:
+    """Run the first batch for a few tokens, so that no timed one pays for set-up."""
+    generate(loaded, prompts, WARM_UP_TOKENS)
+
+
+def _decode(
+    loaded: LoadedModel,
+    batch: Batch,
+    max_new_tokens: int,
+    switch: StopSwitch | None,
+    on_token: OnToken | None,
+    decoding: Decoding,
+) -> list[Generation]:
+    engine = ENGINES[loaded.request.engine]
+    return engine(loaded, batch, max_new_tokens, switch or StopSwitch(), on_token, decoding)

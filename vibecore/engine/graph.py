@@ -1,0 +1,133 @@
+"""Engine `graph`: the prompt through transformers, then one lean decode step repeated.
+
+On a GPU the step is captured once as a CUDA graph and replayed (see capture.py); on a CPU it is
+called, and finished sequences leave the batch. Greedy only: sampled decoding goes to `eager`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from vibecore.engine import eager
+from vibecore.engine.batch import (
+    Batch,
+    OnToken,
+    StopSwitch,
+    Times,
+    synchronise,
+    to_generations,
+)
+from vibecore.engine.decoder import Decoder, decode_step, new_cache, prefill
+from vibecore.engine.int8 import BATCHED_OUTLIERS
+from vibecore.engine.load import LoadedModel
+from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
+from vibecore.records import GREEDY, Decoding, Generation
+
+
+@dataclass
+class Collector:
+    """Takes each step's tokens to the sequences still running, and knows when to end."""
+
+    sequences: int
+    eos_token_ids: tuple[int, ...]
+    max_new_tokens: int
+    switch: StopSwitch
+    on_token: OnToken | None
+    tokens: list[list[int]] = field(init=False)
+    running: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = [[] for _ in range(self.sequences)]
+        self.running = list(range(self.sequences))
+
+    def take(self, rows: Sequence[int], step: Sequence[int]) -> bool:
+        """Add one token to each running sequence of `rows`. True when decoding goes on."""
+        running = set(self.running)
+        for index, token in zip(rows, step, strict=True):
+            if index in running:
+                self.tokens[index].append(token)
+                if self.on_token is not None:
+                    self.on_token(index, token)
+        self.running = [
+            index for index in self.running if self.tokens[index][-1] not in self.eos_token_ids
+        ]
+        longest = max((len(self.tokens[index]) for index in self.running), default=0)
+        return bool(self.running) and longest < self.max_new_tokens and not self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked for an end."""
+        return self.switch.event.is_set()
+
+
+def generate(
+    loaded: LoadedModel,
+    batch: Batch,
+    max_new_tokens: int,
+    switch: StopSwitch,
+    on_token: OnToken | None = None,
+    decoding: Decoding = GREEDY,
+) -> list[Generation]:
+    """Outputs of a batch, as `eager.generate` gives them."""
+    assert loaded.decoder is not None
+    if decoding != GREEDY or why_eager(loaded.decoder, len(batch.lengths)):
+        return eager.generate(loaded, batch, max_new_tokens, switch, on_token, decoding)
+    collector = Collector(
+        len(batch.lengths), loaded.eos_token_ids, max_new_tokens, switch, on_token
+    )
+    reset_peak(loaded.device)
+    synchronise(loaded.device)
+    started = time.perf_counter()
+    with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
+        first_token = decode(loaded.decoder, batch, collector)
+    ended = time.perf_counter()
+    return to_generations(
+        loaded,
+        batch,
+        collector.tokens,
+        Times(started, first_token, ended),
+        peak_bytes(loaded.device),
+        stopped=collector.stopped,
+        max_new_tokens=max_new_tokens,
+    )
+
+
+def why_eager(decoder: Decoder, rows: int) -> str | None:
+    """Why a batch of `rows` cannot be decoded by this engine; None when it can."""
+    if decoder.device.type == "cpu" or decoder.outlier_threshold == 0:
+        return None
+    if rows > 1:
+        return BATCHED_OUTLIERS
+    from vibecore.engine.capture import triton_kernels
+
+    reason = triton_kernels()[1]
+    return f"the kernel for outliers needs Triton ({reason})" if reason else None
+
+
+def decode(decoder: Decoder, batch: Batch, collector: Collector) -> float:
+    """Fill the collector. Returns when the first tokens were there, by time.perf_counter."""
+    if decoder.device.type == "cuda":
+        from vibecore.engine.capture import decode_captured
+
+        return decode_captured(decoder, batch, collector)
+    return _decode_called(decoder, batch, collector)
+
+
+def _decode_called(decoder: Decoder, batch: Batch, collector: Collector) -> float:
+    rows = list(range(len(batch.lengths)))
+    slot = batch.tokens.shape[1]
+    cache = new_cache(decoder, len(rows), slot + collector.max_new_tokens)
+    tokens = prefill(decoder, batch.tokens, batch.mask, cache)
+    first_token = time.perf_counter()
+    while collector.take(rows, tokens.tolist()):
+        if len(collector.running) < len(rows):
+            kept = [place for place, index in enumerate(rows) if index in collector.running]
+            cache.keep(kept)
+            rows, tokens = collector.running, tokens[kept]
+        tokens = decode_step(decoder, cache, tokens, slot)
+        slot += 1
+    return first_token
