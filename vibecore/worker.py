@@ -1,13 +1,14 @@
 """One process per loaded config: it streams tokens, and its exit frees everything.
 
-The child is a fresh interpreter (`python -m vibecore.worker`), so no state of the parent, a web
-server's included, is repeated in it. Messages are pickles on its standard streams; end of file
-on its input, which a killed parent causes too, ends it at once.
+The child is forked by the nursery, or is an interpreter of its own, so no state of the parent, a
+web server's included, is repeated in it. Messages are pickles on two pipes; end of file on its
+input, which a killed parent causes too, ends it at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import queue
@@ -17,10 +18,12 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, BinaryIO
 
+from vibecore import nursery
 from vibecore.errors import RunError
-from vibecore.paths import PROJECT_ROOT
+from vibecore.nursery import Forked, NurseryDied
 from vibecore.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest
 
 CLOSE_SECONDS = 10.0
@@ -37,8 +40,9 @@ class WorkerDied(RunError):
 class Worker:
     """The parent's side of a worker. Use as a context manager: leaving it ends the process."""
 
-    process: subprocess.Popen[bytes] = field(default_factory=lambda: _start())
+    process: Forked | subprocess.Popen[bytes] = field(default_factory=lambda: _start())
     ready: bool = False
+    closed: bool = False
 
     def __enter__(self) -> Worker:
         return self
@@ -81,12 +85,21 @@ class Worker:
         self._send(("generate", list(prompts), max_new_tokens, on_text is not None, decoding))
         return self._receive(on_text)
 
+    def call(self, function: str, *arguments: Any) -> Any:
+        """What `vibecore.engine.FUNCTION(loaded, *arguments)` returns, `module.name` as function.
+        Raises RunError, as generate does."""
+        self._send(("call", function, *arguments))
+        return self._receive()
+
     def stop(self) -> None:
         """Ask the running `generate` to end after its current token. Safe from any thread."""
         self._send(("stop",))
 
     def close(self) -> None:
-        """End the process and free what it holds."""
+        """End the process and free what it holds. Safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
         process = self.process
         if process.stdin and not process.stdin.closed:
             with contextlib.suppress(OSError):
@@ -98,6 +111,8 @@ class Worker:
             process.wait()
         if process.stdout:
             process.stdout.close()
+        if isinstance(process, Forked):
+            nursery.release()
 
     def _send(self, message: tuple[Any, ...]) -> None:
         assert self.process.stdin is not None
@@ -136,30 +151,41 @@ class Worker:
         return f"The worker process ended unexpectedly ({how})."
 
 
-def _start() -> subprocess.Popen[bytes]:
-    paths = [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
-    # OpenMP threads spin while they wait for each other, by default. On a machine that does
-    # anything else besides, a spinning thread holds the core its neighbour needs: decoding was
-    # seen to fall to a tenth and less. It is read before torch is loaded, so it is set here.
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return subprocess.Popen(
+def _start() -> Forked | subprocess.Popen[bytes]:
+    try:
+        forked = nursery.start_worker()
+    except NurseryDied:
+        raise WorkerDied(
+            "The worker process could not be started: the process that starts workers ended "
+            "unexpectedly, as happens when memory runs out. Try again."
+        ) from None
+    return forked or subprocess.Popen(
         [sys.executable, "-m", "vibecore.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=environment,
+        env=nursery.environment(),
     )
 
 
 def main() -> None:
-    """The child's side: import the engine, then answer messages until the input ends."""
+    """The child's side: a nursery (`--nursery HANDLE`), or one worker on its standard streams."""
+    if sys.argv[1:2] == ["--nursery"]:
+        # Ctrl-C reaches the whole process group; the parent decides what becomes of workers.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        from vibecore import engine  # noqa: F401
+
+        gc.freeze()
+        nursery.serve(int(sys.argv[2]), _work)
+        return
     requests = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # A stray print of a third party must not end up among the replies.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Ctrl-C reaches the whole process group; the parent decides what becomes of the worker.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _work(requests, replies)
 
+
+def _work(requests: BinaryIO, replies: BinaryIO) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from vibecore import engine
 
     switch = engine.StopSwitch()
@@ -203,6 +229,10 @@ def _serve(
             elif kind == "warm_up":
                 engine.warm_up(loaded, arguments[0])
                 _reply(replies, "warm", None)
+            elif kind == "call":
+                module, _, name = arguments[0].rpartition(".")
+                function = getattr(import_module(f"vibecore.engine.{module}"), name)
+                _reply(replies, "done", function(loaded, *arguments[1:]))
             else:
                 prompts, max_new_tokens, streaming, decoding = arguments
                 on_token = engine.text_stream(loaded, len(prompts), emit) if streaming else None
