@@ -1,8 +1,9 @@
 """Try every GPU path once: `python -m benchmarks.gpu_check --out FOLDER [--device cpu]`.
 
-Loads all six Qwen2.5 configs, fp16 and 8bit-t0 with dummy weights, and the demo family with its
-own, on CUDA; measures speed and memory against the estimates; fills the GPU to see the
-out-of-memory message; stops a generation; counts what a closed worker leaves behind.
+Loads all six Qwen2.5 configs by both engines, fp16 and 8bit-t0 with dummy weights, and the demo
+family with its own, on CUDA; holds every kernel of ours against plain torch; measures speed and
+memory against the estimates; fills the GPU to see the out-of-memory message; stops a generation;
+counts what a closed worker leaves behind.
 Exit code 1 when anything is not as it should be. With `--device cpu` it is a dry run of what
 needs no GPU.
 """
@@ -25,7 +26,7 @@ from vibecore.worker import Worker
 SUITE = Path(__file__).resolve().parent.parent / "tests" / "data" / "two_prompts.yaml"
 EXTRA = ("0.5B-fp16", "0.5B-8bit-t0", "1.5B-8bit-t0")
 # A dry run on a CPU is about the paths, not about the speeds.
-NEW_TOKENS = {"cuda": 200, "cpu": 4}
+NEW_TOKENS = {"cuda": 40, "cpu": 4}
 # Peak memory holds cache and activations too; this is how far above the weights it may lie.
 MOST_ABOVE_ESTIMATE_BYTES = int(0.3 * GIB)
 
@@ -60,9 +61,14 @@ def run_studies(db: Path, device: str) -> None:
     )
     extra = [part for config in EXTRA for part in ("--config", config)]
     check("fp16 and 8bit-t0", vibecore("run", *extra, "--study", "extra", *dummy) == 0)
-    demo = ["run", "--family", "demo", "--device", device, "--db", str(db)]
+    graph = ["--engine", "graph", *dummy]
+    check(
+        "six configs, graph",
+        vibecore("run", "--family", "qwen2.5", "--study", "graph", *graph) == 0,
+    )
+    demo = ["run", "--family", "demo", "--engine", "graph", "--device", device, "--db", str(db)]
     check("demo family, batch 30", vibecore(*demo, "--study", "demo", "--batch-size", "30") == 0)
-    for study in ("six", "extra"):
+    for study in ("six", "extra", "graph"):
         for row in read_summary(db, study).rows:
             estimate = find_configs([row["config"]])[0].estimated_weight_bytes or 0
             above = row["memory_bytes"] - estimate
@@ -77,6 +83,13 @@ def run_studies(db: Path, device: str) -> None:
     check(
         "demo outputs have text", all(row["text"] is not None for row in read_outputs(db, "demo"))
     )
+
+
+def check_kernels() -> None:
+    """Every Triton kernel against plain torch."""
+    tests = SUITE.parent.parent / "test_engine_kernels.py"
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(tests)])
+    check("kernels agree with torch", done.returncode == 0)
 
 
 def try_stop() -> None:
@@ -127,6 +140,7 @@ def main() -> None:
     vibecore("doctor")
     run_studies(db, options.device)
     if options.device == "cuda":
+        check_kernels()
         try_stop()
         try_out_of_memory(db)
     print("all well" if not problems else f"{len(problems)} problems: {problems}")

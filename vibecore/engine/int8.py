@@ -24,7 +24,7 @@ def cuda_projection(
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """From inputs [rows, in] to [rows, out]; `weight` int8 [out, in], `scales` float32 [out].
 
-    At a threshold above 0 it takes one row (see why_not_captured).
+    At a threshold above 0 it takes one row (see graph.why_eager).
     """
     from vibecore.engine.capture import triton_kernels
 
@@ -32,7 +32,9 @@ def cuda_projection(
 
     def project(x: torch.Tensor) -> torch.Tensor:
         if kernels is not None and x.shape[0] == 1:
-            return kernels.int8_vector(x, weight, scales, bias, threshold)
+            from vibecore.engine.kernels_int8 import int8_vector
+
+            return int8_vector(x, weight, scales, bias, threshold)
         quantised, row_scale, _ = _bnb.int8_vectorwise_quant.default(x.half(), 0.0)
         return _bnb.int8_scaled_mm.default(
             quantised, weight, row_scale, scales, bias=bias, dtype=x.dtype
