@@ -7,22 +7,31 @@ from typing import Annotated
 
 import typer
 
-from vibecore.cli.base import Format, OutputFormat, app, print_rows
+from vibecore.cli.base import ExecuteCode, Format, OutputFormat, app, print_rows, say
 from vibecore.errors import InputError
 
 
 @app.command()
 def score(
-    suite: Annotated[str, typer.Option(help="Suite name or YAML file.")],
+    suite: Annotated[str, typer.Option(help="Suite name, YAML file or IFEval JSONL.")],
     responses: Annotated[Path, typer.Option(help="JSONL with prompt_id and text a row.")],
     format: Annotated[str, typer.Option("--format", help="jsonl, json, csv or md.")] = "jsonl",
+    execute_code: ExecuteCode = False,
 ) -> None:
     """Score outputs made elsewhere."""
-    from vibecore.responses import SCORE_FORMATS, score_responses, write_scores
+    from vibecore.responses import (
+        SCORE_FORMATS,
+        ifeval_accuracies,
+        score_responses,
+        write_scores,
+    )
 
     if format not in SCORE_FORMATS:
         raise InputError(f"--format must be one of {', '.join(SCORE_FORMATS)}, not '{format}'.")
-    write_scores(score_responses(suite, responses), format)
+    rows = score_responses(suite, responses, execute_code=execute_code)
+    write_scores(rows, format)
+    if accuracies := ifeval_accuracies(rows):
+        say(accuracies)
 
 
 @app.command()
