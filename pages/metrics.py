@@ -1,4 +1,4 @@
-"""Metrics: one row a config, the sweet spot and its reason, and what excluded the others."""
+"""Metrics: one row a config, the sweet spot with its reason and stability, and every verdict."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ import streamlit as st
 
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_table
-from vibecore.analysis import SweetSpot
+from vibecore.analysis import Decision, switch_sentences
 from vibecore.analysis.summary import BASELINE_PRECISION
-from vibecore.metric_cells import exclusion_table, metric_table
+from vibecore.metric_cells import exclusion_table, judgement_table, metric_table
 
 DEMO_NOTE = (
     "The demo models, of one and five million parameters, show the pipeline at work. They judge "
     "nothing about Qwen."
+)
+JUDGEMENT_NOTE = (
+    "A difference is the config's rate minus the best one's; a ratio is its figure over the best "
+    "one's. Better and worse need a p under α, Holm-adjusted over the comparisons of a metric; "
+    "equivalent needs two one-sided tests within the margin, each at α. The best one is picked on "
+    "the same prompts, which no adjustment here pays for. Intervals cover other prompts of this "
+    "kind, not another run on another day. How many prompts would resolve a difference is for that "
+    "comparison alone."
+)
+STABILITY_NOTE = (
+    "In each resampled study the whole rule is applied again. What happened on no prompt, or on "
+    "all, never varies in a resample."
 )
 ALPHAS = [0.01, 0.05, 0.1]
 PARAMETERS = {
@@ -24,17 +36,29 @@ PARAMETERS = {
 }
 
 
-def show_sweet_spot(spot: SweetSpot) -> None:
-    """The choice and its reason in one sentence."""
+def show_sweet_spot(decision: Decision) -> None:
+    """The choice, its reason in one sentence, and how stable it is."""
+    spot = decision.sweet_spot
     title = f"Sweet spot: {spot.config}" if spot.config else "No sweet spot"
     style = "vc-spot" if spot.config else "vc-spot vc-none"
     reason = spot.reason
     if not spot.config:
         reason = reason.removeprefix("No sweet spot: ")
         reason = reason[:1].upper() + reason[1:]
+    stability = f"<p>{escape(decision.stability.sentence())}</p>" if decision.stability else ""
     st.html(
-        f'<div class="{style}"><strong>{escape(title)}</strong><span>{escape(reason)}</span></div>'
+        f'<div class="{style}"><strong>{escape(title)}</strong><span>{escape(reason)}</span>'
+        f"{stability}</div>"
     )
+
+
+def show_switches(decision: Decision) -> None:
+    """Where each threshold would give another answer."""
+    frame.show_html("h2", "What would change it")
+    lines = switch_sentences(decision.switches, decision.rule)
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    st.html(f'<ul class="vc-list">{items}</ul>')
+    frame.show_html("p", STABILITY_NOTE, "vc-soft")
 
 
 def choose_rule() -> tuple[float | None, float, float]:
@@ -89,9 +113,11 @@ frame.show_html("h1", study["title"])
 spot_place = st.container()
 rule = choose_rule()
 with frame.errors_in_words():
-    summary = cached.summary(cached.content(), study["name"], *rule)
+    content = cached.content()
+    summary = cached.summary(content, study["name"], *rule)
+    decision = cached.decision(content, study["name"], *rule)
 with spot_place:
-    show_sweet_spot(summary.sweet_spot)
+    show_sweet_spot(decision)
 
 show_table(metric_table(summary, outputs_of), key="metrics")
 frame.show_html(
@@ -102,8 +128,18 @@ frame.show_html(
 )
 if any(row["weights"] == "demo" for row in summary.rows):
     frame.show_html("p", DEMO_NOTE, "vc-soft")
-downloads.show(downloads.metrics(summary), f"{study['name']}-metrics")
+frame.show_scorers(study["name"])
+downloads.show(
+    {**downloads.metrics(summary), **downloads.report(content[0], study["name"], rule)},
+    f"{study['name']}-metrics",
+)
 
 if summary.sweet_spot.excluded:
     frame.show_html("h2", "Why not the others")
     show_table(exclusion_table(summary), key="excluded")
+if decision.stability is not None:
+    show_switches(decision)
+if decision.pairs:
+    frame.show_html("h2", "Against the best, metric by metric")
+    show_table(judgement_table(decision, summary.rows), key="judgements")
+    frame.show_html("p", JUDGEMENT_NOTE, "vc-soft")

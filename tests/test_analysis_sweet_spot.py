@@ -117,3 +117,46 @@ def test_unknown_memory_cannot_pass_a_cap() -> None:
     rows = [row("a", memory_bytes=None, memory_source=None)]
     assert find_sweet_spot(rows).config == "a"
     assert find_sweet_spot(rows, rule=Rule(vram_gib=8)).config is None
+
+
+def test_a_suite_without_constraints_is_chosen_on_the_rest() -> None:
+    rows = [
+        row(c, adherent_prompts=0, adherence_judged=0, repetitive=n)
+        for c, n in (("a", 0), ("b", 25))
+    ]
+    spot = find_sweet_spot(rows)
+    assert spot.config == "a"
+    assert {comparison.metric for comparison in spot.comparisons} == {"repetition"}
+
+
+def test_speeds_of_other_batch_sizes_are_not_compared() -> None:
+    rows = [row("a", batch_size=1), row("b", batch_size=1), row("c", batch_size=8)]
+    spot = find_sweet_spot([*rows[:2], rows[2] | {"tokens_per_second": 900.0}])
+    assert spot.config == "a"
+    assert "batch size 8 does not compare with batch size 1" in spot.excluded["c"]
+    tie = find_sweet_spot([rows[0], rows[2] | {"tokens_per_second": 900.0}])
+    assert tie.config == "a"
+
+
+def test_paired_comparisons_carry_their_table() -> None:
+    patterns = [
+        {"outcomes": {"a": True, "b": True}, "prompts": 2},
+        {"outcomes": {"a": False, "b": True}, "prompts": 3},
+        {"outcomes": {"a": False, "b": False}, "prompts": 25},
+    ]
+    rows = [row("a", repetitive=2), row("b", repetitive=5)]
+    [comparison] = [
+        c
+        for c in find_sweet_spot(rows, {"repetition": patterns}).comparisons
+        if c.metric == "repetition"
+    ]
+    assert comparison.pairs == (2, 3, 0, 25)
+
+
+def test_none_is_left_where_each_is_worse_than_another() -> None:
+    rows = [row("a", repetitive=25, adherent_prompts=28), row("b", repetitive=2)]
+    spot = find_sweet_spot(rows)
+    assert spot.config is None
+    assert spot.reason.startswith("No sweet spot: every config is significantly worse")
+    assert set(spot.excluded) == {"a", "b"}
+    assert len(spot.comparisons) == 2

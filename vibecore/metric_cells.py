@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vibecore import formats
-from vibecore.analysis import wilson_interval
+from vibecore.analysis import Decision, wilson_interval
+from vibecore.analysis.pairwise import Pair
 from vibecore.charts.style import mark_of
 from vibecore.reading import Summary
 
@@ -74,6 +75,84 @@ def exclusion_table(summary: Summary) -> dict[str, Any]:
             if row["config"] in summary.sweet_spot.excluded
         ],
     }
+
+
+# metric -> what the config that did best on it is said to have
+BEST = {
+    "repetition": "the lowest rate",
+    "adherence": "the highest rate",
+    "speed": "the fastest",
+    "memory": "the least",
+}
+
+
+def judgement_table(decision: Decision, rows: Sequence[Row]) -> dict[str, Any]:
+    """Each config judged on each metric against the one that did best on it.
+
+    A cell shows the verdict; its note the estimate, interval, method, p and n.
+    """
+    found = {(pair.config, pair.metric): pair for pair in decision.pairs}
+    best = {pair.metric: pair.best for pair in decision.pairs}
+    metrics = [metric for metric in BEST if metric in best]
+    shown = {config for config, _ in found} | set(best.values())
+    return {
+        "caption": "Each config against the one that did best, metric by metric",
+        "look": "verdicts",
+        "columns": [
+            {"label": "config"},
+            *(
+                {
+                    "label": metric,
+                    "unit": f"against {best[metric]}",
+                    "narrow": f"{metric}, against {best[metric]}",
+                }
+                for metric in metrics
+            ),
+        ],
+        "rows": [
+            {
+                "id": row["config"],
+                "cells": [
+                    {
+                        "text": row["config"],
+                        "sort": row["config"],
+                        "shape": shape(row["precision"]),
+                        "badge": "sweet spot"
+                        if row["config"] == decision.sweet_spot.config
+                        else None,
+                    },
+                    *(
+                        _best_cell(row, metric)
+                        if row["config"] == best[metric]
+                        else _pair_cell(found.get((row["config"], metric)))
+                        for metric in metrics
+                    ),
+                ],
+            }
+            for row in rows
+            if row["config"] in shown
+        ],
+    }
+
+
+def _pair_cell(pair: Pair | None) -> Cell:
+    if pair is None:
+        return {"text": UNKNOWN, "sort": None}
+    if pair.judgement is None:
+        return {"text": f"× {pair.ratio:.3g}", "sort": None, "note": f"not judged: {pair.note}"}
+    judged = pair.judgement
+    notes = filter(None, (judged.details(), judged.outlook()))
+    return {"text": judged.headline(), "sort": judged.estimate, "note": "; ".join(notes)}
+
+
+def _best_cell(row: Row, metric: str) -> Cell:
+    figures = {
+        "repetition": formats.count_and_rate(row["repetitive"], row["repetition_judged"]),
+        "adherence": formats.count_and_rate(row["adherent_prompts"], row["adherence_judged"]),
+        "speed": f"{formats.number(row['tokens_per_second'])} tok/s",
+        "memory": formats.memory(row["memory_bytes"]),
+    }
+    return {"text": figures[metric], "sort": None, "note": BEST[metric]}
 
 
 def shape(precision: str) -> dict[str, str]:

@@ -1,20 +1,35 @@
 """Pure functions from tables to tables: summary, statistics, sweet spot.
 
-A table is a list of dicts. Nothing here imports pandas or scipy, so that `summary` answers in
-under a second; the tests check every statistic against scipy.
+A table is a list of dicts. Nothing here imports pandas or scipy, and NumPy only where thousands of
+resampled studies ask for it, so that `summary` answers in under a second; the tests check every
+statistic against scipy.
 """
 
+from vibecore.analysis.decision import Decision, Evidence, decide, decision_record, gather
+from vibecore.analysis.outcomes import to_outcomes
 from vibecore.analysis.statistics import fisher_exact, holm, mcnemar_exact, wilson_interval
 from vibecore.analysis.summary import summarise
 from vibecore.analysis.sweet_spot import Rule, SweetSpot, find_sweet_spot
+from vibecore.analysis.switches import switch_sentences
+from vibecore.analysis.verdicts import Judgement, judge_counts, judge_ratio
 
 __all__ = [
+    "Decision",
+    "Evidence",
+    "Judgement",
     "Rule",
     "SweetSpot",
+    "decide",
+    "decision_record",
     "find_sweet_spot",
     "fisher_exact",
+    "gather",
     "holm",
+    "judge_counts",
+    "judge_ratio",
     "mcnemar_exact",
     "summarise",
+    "switch_sentences",
+    "to_outcomes",
     "wilson_interval",
 ]

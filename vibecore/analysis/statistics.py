@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 # Beyond this many observations counts of ways are kept as logarithms: whole numbers of that
@@ -27,6 +28,7 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tup
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+@lru_cache(maxsize=16_384)
 def mcnemar_exact(only_first: int, only_second: int) -> float:
     """Two-sided exact McNemar p from the discordant pairs (McNemar 1947): a binomial at 1/2."""
     discordant = only_first + only_second
@@ -38,6 +40,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail / 2**discordant)
 
 
+@lru_cache(maxsize=16_384)
 def fisher_exact(first: int, first_total: int, second: int, second_total: int) -> float:
     """Two-sided Fisher p for `first` of `first_total` against `second` of `second_total`.
 

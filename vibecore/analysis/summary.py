@@ -8,6 +8,7 @@ from typing import Any
 Row = dict[str, Any]
 
 BASELINE_PRECISION = "bf16"
+PEAK_MEMORY = "peak allocated on the GPU"
 
 
 def summarise(configs: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -96,7 +97,7 @@ def _memory(config: Mapping[str, Any]) -> tuple[int | None, str | None, str | No
     resident memory cannot be told apart from Python's own.
     """
     if config["environment"].get("device") == "cuda" and config["peak_memory_bytes"]:
-        return config["peak_memory_bytes"], "measured", "peak allocated on the GPU"
+        return config["peak_memory_bytes"], "measured", PEAK_MEMORY
     if config["weight_bytes"]:
         return config["weight_bytes"], "measured", "weights as loaded"
     if config["estimated_weight_bytes"]:

@@ -6,6 +6,7 @@ left; "not significantly worse" is never said to be "equal".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One config against the best on one metric; `p` is Holm-adjusted."""
+    """One config against the best on one metric; `p` is Holm-adjusted.
+
+    `pairs` (both, only it, only the best, neither) where the test is paired, else None.
+    """
 
     config: str
     metric: str
@@ -39,16 +43,21 @@ class Comparison:
     best_total: int
     test: str
     p: float
+    pairs: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
 class SweetSpot:
-    """The choice (None: there is none), its reason, and what excluded every other config."""
+    """The choice (None: there is none), its reason, and what excluded every other config.
+
+    `speed_shares` gives the speed of every config left at that step, over the fastest's.
+    """
 
     config: str | None
     reason: str
     excluded: dict[str, str] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
+    speed_shares: dict[str, float] = field(default_factory=dict)
 
 
 # metric -> (count column, total column, whether more is better, wording)
@@ -71,7 +80,7 @@ def find_sweet_spot(
     """
     rule, patterns = rule or Rule(), patterns or {}
     excluded: dict[str, str] = {}
-    left = [row for row in summary if _keep(row, _not_comparable(row), excluded)]
+    left = comparable(summary, excluded)
     if not left:
         return SweetSpot(None, _nothing("no config has finished with scored outputs"), excluded)
 
@@ -86,7 +95,16 @@ def find_sweet_spot(
     worse = {c.config: _worse(c) for c in reversed(comparisons) if c.p < rule.alpha}
     left = [row for row in left if _keep(row, worse.get(row["config"]), excluded)]
 
+    if not left:
+        reason = _nothing(
+            "every config is significantly worse than another one on repetition or adherence"
+        )
+        return SweetSpot(None, reason, excluded, comparisons)
+
     fastest = max(left, key=lambda row: row["tokens_per_second"])
+    shares = {
+        row["config"]: row["tokens_per_second"] / fastest["tokens_per_second"] for row in left
+    }
     left = [row for row in left if _keep(row, _too_slow(row, fastest, rule), excluded)]
     chosen = min(left, key=lambda row: (_memory(row), -row["tokens_per_second"]))
     for row in left:
@@ -97,7 +115,37 @@ def find_sweet_spot(
                 else f"needs the same {_gib(row)}, but is slower than {chosen['config']}"
             )
     reason = _reason(chosen, fastest, comparisons, rule)
-    return SweetSpot(chosen["config"], reason, excluded, comparisons)
+    return SweetSpot(chosen["config"], reason, excluded, comparisons, shares)
+
+
+def comparable(summary: Sequence[Row], excluded: dict[str, str] | None = None) -> list[Row]:
+    """The configs the rule can compare; why each other cannot be goes into `excluded`.
+
+    Speeds are compared at one batch size only: the one most configs ran at, the smaller of two.
+    """
+    excluded = {} if excluded is None else excluded
+    left = [row for row in summary if _keep(row, _not_comparable(row), excluded)]
+    sizes = Counter(batch_size(row) for row in left)
+    if len(sizes) > 1:
+        most = min(sizes, key=lambda size: (-sizes[size], size))
+        left = [row for row in left if _keep(row, _other_batch(row, most), excluded)]
+    return left
+
+
+def fits(row: Row, rule: Rule) -> bool:
+    """Whether a config stays under the memory cap."""
+    return _does_not_fit(row, rule) is None
+
+
+def batch_size(row: Row) -> int:
+    """The prompts a config decoded together; 1 where none is stored."""
+    return row.get("batch_size") or 1
+
+
+def _other_batch(row: Row, most: int) -> str | None:
+    if batch_size(row) == most:
+        return None
+    return f"its speed at batch size {batch_size(row)} does not compare with batch size {most}"
 
 
 def _keep(row: Row, objection: str | None, excluded: dict[str, str]) -> bool:
@@ -131,18 +179,23 @@ def _does_not_fit(row: Row, rule: Rule) -> str | None:
 def _compare(left: Sequence[Row], patterns: Sequence[Row], metric: str) -> list[Comparison]:
     """Every config left against the best of them on one metric, Holm-adjusted."""
     count, total, more_is_better, _ = METRICS[metric]
+    judged = [row for row in left if row[total]]
+    if not judged:
+        return []
     direction = -1 if more_is_better else 1
-    best = min(left, key=lambda row: direction * row[count] / row[total])
-    others = [row for row in left if row is not best]
-    p_values, tests = [], []
+    best = min(judged, key=lambda row: direction * row[count] / row[total])
+    others = [row for row in judged if row is not best]
+    p_values, found = [], []
     for row in others:
         shared, only_own, only_best = _paired(patterns, row["config"], best["config"])
         if shared == row[total] == best[total]:
             p_values.append(mcnemar_exact(only_own, only_best))
-            tests.append("exact McNemar")
+            both = row[count] - only_own
+            pairs = (both, only_own, only_best, shared - both - only_own - only_best)
+            found.append(("exact McNemar", pairs))
         else:
             p_values.append(fisher_exact(row[count], row[total], best[count], best[total]))
-            tests.append("Fisher")
+            found.append(("Fisher", None))
     return [
         Comparison(
             row["config"],
@@ -154,8 +207,9 @@ def _compare(left: Sequence[Row], patterns: Sequence[Row], metric: str) -> list[
             best[total],
             test,
             p,
+            pairs,
         )
-        for row, test, p in zip(others, tests, holm(p_values), strict=True)
+        for row, (test, pairs), p in zip(others, found, holm(p_values), strict=True)
     ]
 
 

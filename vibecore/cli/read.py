@@ -63,23 +63,29 @@ def sweet_spot(
     db: Database = DEFAULT_DB,
     format: OutputFormat = Format.table,
 ) -> None:
-    """The config to run, by the rule, with its reason and what excluded the others."""
-    from vibecore.analysis import Rule
+    """The config to run, by the rule: why, how stable that is, and what would change it."""
+    from vibecore.analysis import Rule, decide, decision_record, switch_sentences
     from vibecore.formats import to_json
-    from vibecore.reading import read_summary
+    from vibecore.reading import read_evidence
+    from vibecore.views import choice_rows, pair_rows
 
-    choice = read_summary(db, study, Rule(vram_gb, speed_floor, alpha)).sweet_spot
+    decision = decide(read_evidence(db, study), Rule(vram_gb, speed_floor, alpha))
     if format is Format.json:
-        print(to_json(choice))
+        print(to_json(decision_record(decision)))
         return
-    chosen = [{"config": choice.config, "chosen": True, "why": choice.reason}]
-    others = [{"config": c, "chosen": False, "why": why} for c, why in choice.excluded.items()]
     if format is not Format.table:
-        print_rows((chosen if choice.config else []) + others, format)
+        print_rows(choice_rows(decision), format)
         return
+    choice = decision.sweet_spot
     print(choice.config or "none")
     print(choice.reason)
-    print_rows([{"config": row["config"], "why not": row["why"]} for row in others], format)
+    if decision.stability is not None:
+        print(decision.stability.sentence())
+        for sentence in switch_sentences(decision.switches, decision.rule):
+            print(sentence)
+    print_rows([{"config": c, "why not": why} for c, why in choice.excluded.items()], format)
+    if decision.pairs:
+        print_rows(pair_rows(decision), format, "Each config against the one that did best")
 
 
 @app.command()

@@ -1,0 +1,240 @@
+"""How often each verdict is wrong, and how often it is right, in simulated studies.
+
+    python -m benchmarks.null_studies [--studies 2000] [--prompts 30]
+
+Null studies have no difference ("better" or "worse" is an error) or lie on the margin's edge
+("equivalent" is an error). Power stands beside its exact value: the sum over every table. Needs
+the development requirements (scipy).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from vibecore.analysis import find_sweet_spot, power
+from vibecore.analysis.verdicts import Judgement, judge_counts, judge_ratio
+
+RATE_MARGIN, RATIO_MARGIN = 0.10, 0.05
+ALPHA = 0.05
+Judge = Callable[[np.random.Generator, int], Judgement]
+
+
+def paired(only_first: float, only_second: float, both: float = 0.1) -> Judge:
+    """Studies of two configs on the same prompts, from the chances of the outcomes."""
+
+    def judge(rng: np.random.Generator, n: int) -> Judgement:
+        rates = [both, only_first, only_second, 1 - both - only_first - only_second]
+        a, b, c, d = (int(k) for k in rng.multinomial(n, rates))
+        return judge_counts((a + b, n), (a + c, n), more_is_better=True, pairs=(a, b, c, d))
+
+    return judge
+
+
+def counts(first: float, second: float) -> Judge:
+    """Studies of which only two counts are known."""
+
+    def judge(rng: np.random.Generator, n: int) -> Judgement:
+        x, y = (int(k) for k in rng.binomial(n, [first, second]))
+        return judge_counts((x, n), (y, n), more_is_better=True)
+
+    return judge
+
+
+def speeds(ratio: float, noise: float) -> Judge:
+    """Studies of two speeds: lengths that end by themselves or are cut, noisy seconds."""
+
+    def judge(rng: np.random.Generator, n: int) -> Judgement:
+        tokens = np.where(rng.random((2, n)) < 0.6, 200, rng.integers(5, 200, (2, n))).astype(float)
+        seconds = (tokens / 20 + 0.05) * rng.lognormal(0, noise, (2, n))
+        seconds[0] /= ratio
+        return judge_ratio(
+            *tokens, first_weights=seconds[0], second_weights=seconds[1], more_is_better=True
+        )
+
+    return judge
+
+
+def lengths(ratio: float, noise: float) -> Judge:
+    """Studies of two skewed lengths, alike from prompt to prompt."""
+
+    def judge(rng: np.random.Generator, n: int) -> Judgement:
+        base = rng.lognormal(4, 0.8, n)
+        first, second = base * rng.lognormal(0, noise, (2, n))
+        return judge_ratio(ratio * first, second, more_is_better=True)
+
+    return judge
+
+
+# what -> studies without any difference
+NULL = {
+    "paired, 15 % discordant each way": paired(0.15, 0.15),
+    "paired, 30 % discordant each way": paired(0.3, 0.3),
+    "paired, 3 % discordant each way": paired(0.03, 0.03),
+    "counts, both 15 %": counts(0.15, 0.15),
+    "counts, both 50 %": counts(0.5, 0.5),
+    "speeds, 5 % noise": speeds(1.0, 0.05),
+    "speeds, 40 % noise": speeds(1.0, 0.4),
+    "lengths, 5 % noise": lengths(1.0, 0.05),
+    "lengths, 60 % noise": lengths(1.0, 0.6),
+}
+# what -> studies that differ by just the margin
+EDGE = {
+    "paired, 10 % v 0 %": paired(RATE_MARGIN, 0.0),
+    "paired, 12 % v 2 %": paired(RATE_MARGIN + 0.02, 0.02),
+    "counts, 10 % v 0 %": counts(RATE_MARGIN, 0.0),
+    "counts, 97 % v 87 %": counts(0.97, 0.87),
+    "speeds, 5 % apart, 2 % noise": speeds(1 + RATIO_MARGIN, 0.02),
+    "speeds, 5 % apart, 10 % noise": speeds(1 + RATIO_MARGIN, 0.1),
+    "lengths, 5 % apart, 2 % noise": lengths(1 + RATIO_MARGIN, 0.02),
+    "lengths, 5 % apart, 8 % noise": lengths(1 + RATIO_MARGIN, 0.08),
+}
+
+
+def judge_all(judge: Judge, studies: int, prompts: int) -> list[Judgement]:
+    """The judgements of so many studies."""
+    rng = np.random.default_rng(2026)
+    return [judge(rng, prompts) for _ in range(studies)]
+
+
+def share(judge: Judge, verdicts: tuple[str, ...], studies: int, prompts: int) -> float:
+    """How many of the studies end in one of the verdicts."""
+    judged = judge_all(judge, studies, prompts)
+    return sum(one.verdict in verdicts for one in judged) / studies
+
+
+def rule_drops(studies: int, prompts: int, rate: float, together: float) -> float:
+    """How often the sweet spot's quality step drops any of six configs that are all alike.
+
+    Each prompt's outcome is shared by all six with chance `together`, else each has its own.
+    """
+    rng = np.random.default_rng(2026)
+    names = [f"config {i}" for i in range(6)]
+    fixed = {"status": "complete", "error": None, "prompts": prompts, "tokens_per_second": 1.0}
+    fixed |= {"memory_bytes": 1, "memory_source": "measured"}
+    dropped = 0
+    for _ in range(studies):
+        flags = rng.random((2, prompts, 6)) < rate
+        shared = rng.random((2, prompts)) < together
+        flags[shared] = flags[shared][:, :1]
+        counts = flags.sum(axis=1)
+        rows = [
+            {
+                **fixed,
+                "config": name,
+                "repetitive": int(counts[0, i]),
+                "adherent_prompts": int(counts[1, i]),
+                "repetition_judged": prompts,
+                "adherence_judged": prompts,
+            }
+            for i, name in enumerate(names)
+        ]
+        patterns = {
+            metric: [
+                {"outcomes": dict(zip(names, prompt, strict=True)), "prompts": 1}
+                for prompt in flags[which].tolist()
+            ]
+            for which, metric in enumerate(("repetition", "adherence"))
+        }
+        dropped += any(c.p < ALPHA for c in find_sweet_spot(rows, patterns).comparisons)
+    return dropped / studies
+
+
+def paired_equivalence_power(rate: float, prompts: int) -> float:
+    """Exact chance of "equivalent" where both discordant rates are `rate`."""
+    return math.fsum(
+        float(stats.multinomial.pmf([b, c, prompts - b - c], prompts, [rate, rate, 1 - 2 * rate]))
+        for b in range(prompts + 1)
+        for c in range(prompts + 1 - b)
+        if b + c < 6 and _equivalent(b, c, prompts)
+    )
+
+
+def _equivalent(b: int, c: int, n: int) -> bool:
+    pairs = (0, b, c, n - b - c)
+    judged = judge_counts((b, n), (c, n), more_is_better=True, pairs=pairs)
+    return judged.verdict == "equivalent"
+
+
+def ratio_power(noise: float, ratio: float, prompts: int) -> float:
+    """The normal approximation for a length whose log ratio has this noise a prompt, weighted."""
+    # A lognormal base of sigma 0.8 weights prompts unevenly: the effective n is n·E[w]²/E[w²].
+    effective = prompts / math.exp(0.8**2)
+    distance = math.log(ratio) / (noise * math.sqrt(2 / effective))
+    return float(stats.norm.sf(stats.norm.ppf(1 - ALPHA / 2) - distance))
+
+
+def main() -> None:
+    """Print the figures as Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", type=int, default=2_000)
+    parser.add_argument("--prompts", type=int, default=30)
+    options = parser.parse_args()
+    studies, n = options.studies, options.prompts
+    begin = time.perf_counter()
+    print(f"{studies:,} studies of {n} prompts each, α {ALPHA:g}\n")
+    print("| no difference | better or worse |\n| --- | --- |")
+    for name, judge in NULL.items():
+        print(f"| {name} | {share(judge, ('better', 'worse'), studies, n):.2%} |")
+    for rate, together in ((0.2, 0.5), (0.2, 0.0), (0.5, 0.0)):
+        found = rule_drops(studies, n, rate, together)
+        name = f"the rule, six alike configs, rate {rate:.0%}, {together:.0%} shared"
+        print(f"| {name}: any dropped | {found:.2%} |")
+    print("\n| at the margin's edge | equivalent | TOST p < α |\n| --- | --- | --- |")
+    for name, judge in EDGE.items():
+        judged = judge_all(judge, studies, n)
+        found = sum(one.verdict == "equivalent" for one in judged) / studies
+        passed = sum(one.equivalence_p < ALPHA for one in judged) / studies
+        print(f"| {name} | {found:.2%} | {passed:.2%} |")
+    needed = power.mcnemar_needed(5 / 30, 1 / 30)
+    fisher_needed = power.fisher_needed(8 / 30, 3 / 30)
+    decided = ("better", "worse")
+    rows = (
+        ("paired, 35 % v 5 %", paired(0.35, 0.05), decided, n, power.mcnemar_power(0.35, 0.05, n)),
+        (
+            "counts, 43 % v 13 %",
+            counts(0.43, 0.13),
+            decided,
+            n,
+            power.fisher_power(0.43, n, 0.13, n),
+        ),
+        (
+            "paired, 17 % v 3 %, at the n said to be needed",
+            paired(5 / 30, 1 / 30),
+            decided,
+            needed,
+            power.mcnemar_power(5 / 30, 1 / 30, needed),
+        ),
+        (
+            "counts, 27 % v 10 %, at the n said to be needed",
+            counts(8 / 30, 3 / 30),
+            decided,
+            fisher_needed,
+            power.fisher_power(8 / 30, fisher_needed, 3 / 30, fisher_needed),
+        ),
+        (
+            "paired, equivalent, 1 % each way",
+            paired(0.01, 0.01),
+            ("equivalent",),
+            n,
+            paired_equivalence_power(0.01, n),
+        ),
+    )
+    print("\n| power | prompts | simulated | exact |\n| --- | --- | --- | --- |")
+    for name, judge, verdicts, prompts, exact in rows:
+        print(
+            f"| {name} | {prompts} | {share(judge, verdicts, studies, prompts):.1%} | {exact:.1%} |"
+        )
+    found = share(lengths(1.1, 0.15), decided, studies, n)
+    exact = f"{ratio_power(0.15, 1.1, n):.1%} (normal)"
+    print(f"| lengths, 10 % apart, 15 % noise | {n} | {found:.1%} | {exact} |")
+    print(f"\n{time.perf_counter() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

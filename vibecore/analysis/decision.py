@@ -1,0 +1,96 @@
+"""All that is said of a study's choice under one rule: answer, stability, switches, judgements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.pairwise import Pair, judge_pairs
+from vibecore.analysis.stability import Draws, Stability, draw_studies, find_stability
+from vibecore.analysis.sweet_spot import Row, Rule, SweetSpot, find_sweet_spot
+from vibecore.analysis.switches import Switch, find_switches
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a choice rests on and no threshold changes: made once a study.
+
+    `rows` are those of `summarise`, `patterns` as find_sweet_spot takes them; `draws` is None
+    where no config can be compared.
+    """
+
+    rows: tuple[Row, ...]
+    patterns: Mapping[str, Sequence[Row]]
+    outcomes: Outcomes | None
+    draws: Draws | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The choice under a rule; `stability` is None where no config can be compared."""
+
+    rule: Rule
+    sweet_spot: SweetSpot
+    stability: Stability | None
+    switches: tuple[Switch, ...]
+    pairs: tuple[Pair, ...]
+
+
+def gather(
+    rows: Sequence[Row], patterns: Mapping[str, Sequence[Row]], outcomes: Outcomes | None
+) -> Evidence:
+    """Evidence of a study, its resampled studies among it."""
+    return Evidence(tuple(rows), patterns, outcomes, draw_studies(rows, outcomes))
+
+
+def decide(evidence: Evidence, rule: Rule) -> Decision:
+    """Apply a rule to a study's evidence."""
+    rows, patterns = evidence.rows, evidence.patterns
+    spot = find_sweet_spot(rows, patterns, rule)
+    stability = None
+    if evidence.draws is not None:
+        stability = find_stability(evidence.draws, rule, spot.config)
+    return Decision(
+        rule,
+        spot,
+        stability,
+        find_switches(rows, patterns, rule, spot),
+        judge_pairs(rows, evidence.outcomes, rule, spot),
+    )
+
+
+def decision_record(decision: Decision) -> dict[str, Any]:
+    """A decision as plain values for JSON; what has no bound is None."""
+    spot, stability = decision.sweet_spot, decision.stability
+    return {
+        "config": spot.config,
+        "reason": spot.reason,
+        "excluded": spot.excluded,
+        "comparisons": [asdict(comparison) for comparison in spot.comparisons],
+        "stability": None
+        if stability is None
+        else {
+            "share": stability.share,
+            "resamples": stability.resamples,
+            "how": stability.how,
+            "shares": [
+                {"config": config, "share": share} for config, share in stability.shares.items()
+            ],
+            "sentence": stability.sentence(),
+        },
+        "switches": [
+            {**asdict(switch), "sentence": switch.sentence()} for switch in decision.switches
+        ],
+        "judgements": [
+            _bounded({**asdict(pair), "sentence": pair.sentence()}) for pair in decision.pairs
+        ],
+    }
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _bounded(one) for name, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
