@@ -11,9 +11,11 @@ import streamlit as st
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
 from vibecore import formats
-from vibecore.glossary import LIMITS, PROTOCOL, RULE, SCORES, WORDS
+from vibecore.glossary import FLAG_NAMES, LABELLED, LIMITS, PROTOCOL, RULE, SCORES, WORDS
+from vibecore.labelled import Agreement, measure_flags
 from vibecore.metric_cells import shape
-from vibecore.scoring import CHECKS
+from vibecore.rescore import versions_note
+from vibecore.scoring import CHECKS, SCORER_VERSION
 
 Row = dict[str, Any]
 
@@ -46,6 +48,44 @@ def show_plain_table(caption: str, columns: list[str], rows: list[list[Any]], ke
     )
 
 
+@st.cache_data(show_spinner=False)
+def measured_flags(scorer_version: int) -> list[Agreement]:
+    """Each flag against the labelled set, by this version of the scorers."""
+    return measure_flags()
+
+
+def show_flags() -> None:
+    """How well the flags find what a reader called looping."""
+    flags = measured_flags(SCORER_VERSION)
+    frame.show_html("h2", "How well the flags find loops")
+    counts = {"outputs": flags[0].outputs, "looping": flags[0].looping}
+    frame.show_html("p", LABELLED.format(**counts))
+    show_plain_table(
+        "Flags against the labelled outputs",
+        ["flag", "flagged", "precision", "recall"],
+        [
+            [
+                FLAG_NAMES[found.flag],
+                f"{found.flagged} of {found.outputs}",
+                _share(found.both, found.flagged, found.precision_interval),
+                _share(found.both, found.looping, found.recall_interval),
+            ]
+            for found in flags
+        ],
+        "flags",
+    )
+
+
+def _share(part: int, whole: int, interval: tuple[float, float] | None) -> dict[str, str]:
+    if interval is None:
+        return {"text": "–"}
+    low, high = (100 * bound for bound in interval)
+    return {
+        "text": f"{100 * part / whole:.0f} % ({part} of {whole})",
+        "note": f"{low:.0f}–{high:.0f} %",
+    }
+
+
 def show_environment() -> None:
     """Where the chosen study was made, as it was recorded."""
     frame.show_html("h2", f"This study: {study['title']}")
@@ -53,6 +93,8 @@ def show_environment() -> None:
         frame.show_html("p", study["note"])
     with frame.errors_in_words():
         runs = cached.runs(cached.content(), study["name"])
+    note = versions_note(runs, study["name"])
+    frame.show_html("p", note or f"Scored by scorer version {SCORER_VERSION}.", "vc-soft")
     environment = next((run["environment"] for run in runs if run["environment"]), {})
     machine = environment.get("machine") or {}
     gpu = environment.get("gpu") or {}
@@ -119,6 +161,7 @@ show_plain_table(
     [[score.name, score.formula, score.source] for score in SCORES],
     "scores",
 )
+show_flags()
 frame.show_html("h2", "What this cannot say")
 show_list(LIMITS)
 frame.show_html("h2", "Words")

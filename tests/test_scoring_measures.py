@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from vibecore.prompts import Constraint, Prompt
-from vibecore.scoring import CHECKS, SCORER_VERSION, Verdict, judge, load_suite, score_output
+from vibecore.scoring import (
+    CHECKS,
+    SCORER_VERSION,
+    ConstraintResult,
+    Verdict,
+    judge,
+    load_suite,
+    score_output,
+)
 from vibecore.scoring.degeneration import LOOP_MINIMUM_TOKENS, find_loop, rep_n
 from vibecore.scoring.measures import distinct, is_garbage, repetition_ratio, zlib_ratio
 
@@ -55,13 +64,19 @@ PLAIN = Prompt("plain", "creative", "Write.", ())
 def test_published_samples():
     looping = score_output(PALINDROME, PUBLISHED_05B_BF16)
     assert round(looping.repetition_ratio, 3) == 0.726
-    assert (looping.repetitive, looping.constraints_met, looping.constraints_total) == (True, 0, 4)
+    assert (looping.repetitive, looping.constraints_met, looping.constraints_total) == (True, 0, 5)
     assert looping.adherent is False
     fine = score_output(PALINDROME, PUBLISHED_15B_4BIT)
     assert round(fine.repetition_ratio, 3) == 0.173
     assert fine.repetitive is False
     # Its indentation was lost in publication: it does not parse, but it tests for "".
-    assert [result.status for result in fine.constraints] == ["fail", "fail", "fail", "pass"]
+    assert [result.status for result in fine.constraints] == [
+        "fail",
+        "fail",
+        "fail",
+        "pass",
+        "skipped",
+    ]
     assert "expected an indented block" in fine.constraints[0].explanation
 
 
@@ -209,7 +224,7 @@ def test_an_exception_in_a_check_is_an_error_not_a_verdict(monkeypatch):
     assert score.constraints[0].status == "error"
     assert score.constraints[0].explanation == "the check failed: RuntimeError: the check broke"
     assert score.adherent is None
-    assert (score.constraints_met, score.constraints_total) == (2, 4)
+    assert (score.constraints_met, score.constraints_total) == (2, 5)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +238,28 @@ def test_an_exception_in_a_check_is_an_error_not_a_verdict(monkeypatch):
 )
 def test_a_constraint_that_cannot_be_judged_is_an_error(check, arguments):
     assert judge("Some text.", Constraint(check, arguments)).status == "error"
+
+
+def test_loose_totals_count_loose_statuses():
+    def results(*statuses):
+        return tuple(
+            ConstraintResult("ifeval", {}, strict, "", loose) for strict, loose in statuses
+        )
+
+    plain = score_output(PLAIN, "text")
+    assert (plain.constraints_met_loose, plain.adherent_loose) == (None, None)
+    strict_only = replace(plain, constraints=results(("pass", None), ("fail", None)))
+    assert (strict_only.constraints_met_loose, strict_only.adherent_loose) == (None, None)
+    for statuses, met, adherent in (
+        ([("fail", "pass"), ("pass", "pass")], 2, True),
+        ([("fail", "pass"), ("fail", "fail")], 1, False),
+        # A constraint beside the instructions has one reading only.
+        ([("fail", "pass"), ("pass", None)], 2, True),
+        ([("fail", "pass"), ("fail", None)], 1, False),
+        ([("fail", "pass"), ("error", None)], 1, None),
+    ):
+        score = replace(plain, constraints=results(*statuses))
+        assert (score.constraints_met_loose, score.adherent_loose) == (met, adherent), statuses
 
 
 def test_adherent_needs_constraints():

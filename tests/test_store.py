@@ -19,6 +19,7 @@ from vibecore.prompts import Constraint, Prompt
 from vibecore.records import Protocol
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.store.schema import MIGRATIONS
+from vibecore.store.scores import SCORE_COLUMNS
 
 PROMPT = Prompt("p1", "code", "Say hi.", (Constraint("starts_with", {"prefix": "hi"}),))
 STUDY = store.NewStudy("s", "measured", "S", "suite", (PROMPT,), 1, Protocol())
@@ -166,6 +167,65 @@ def test_a_reader_brings_an_older_schema_up_to_date(
     with store.reading(path) as connection:
         version = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     assert version == (len(MIGRATIONS),)
+
+
+def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "older.duckdb"
+    monkeypatch.setattr("vibecore.store.schema.MIGRATIONS", MIGRATIONS[:3])
+    monkeypatch.setattr("vibecore.store.connection.MIGRATIONS", MIGRATIONS[:3])
+    store.prepare(path)
+    run_id = create(path)
+    with store.writing(path) as connection:
+        connection.execute(
+            "INSERT INTO generation (run_id, prompt_id, text) VALUES (?, 'p1', 'hi')", [run_id]
+        )
+        connection.execute(
+            """INSERT INTO score VALUES (?, 'p1', 1, 1, 2, 1, 1, false, 0.0, true, NULL, 1.0, 1.0,
+                                         NULL, 1.0, NULL, 1, 1, 1, true)""",
+            [run_id],
+        )
+        connection.execute(
+            "INSERT INTO verdict VALUES (?, 'p1', 0, 'starts_with', '{}', 'pass', 'it does')",
+            [run_id],
+        )
+    monkeypatch.undo()
+    with store.reading(path) as connection:
+        [output] = store.read_outputs(connection, "s")
+        [verdict] = store.read_verdicts(connection, "s")
+        [run] = store.read_configs(connection, "s")
+        counts = store.count_scores(connection, "s")
+    assert (output["repetitive"], output["scorer_version"]) == (True, 1)
+    for name in ("degenerate", "degenerate_by", "duplicates", "loop_period", "refusal"):
+        assert output[name] is None
+    assert (verdict["status"], verdict["status_loose"]) == ("pass", None)
+    assert run["adherence_judged_loose"] == 0
+    assert (counts["repetitive"], counts["degenerate"]) == (1, None)
+
+
+def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
+    run_id = create(db)
+    looping = "hi " + "and so on " * 40
+    add(db, run_id, looping)
+    wanted = score_output(PROMPT, looping, [1])
+    with store.reading(db) as connection:
+        [output] = store.read_outputs(connection, "s")
+        [texts] = store.read_texts(connection, "s")
+        [row] = store.read_scores(connection, "s")
+    for name in SCORE_COLUMNS:
+        value = tuple(output[name]) if name == "degenerate_by" else output[name]
+        assert value == getattr(wanted, name), name
+    assert "duplicates" not in row
+    assert (texts["text"], texts["token_ids"], texts["finish_reason"]) == (looping, [1, 2], "eos")
+    with store.writing(db) as connection:
+        again = [("p1", score_output(PROMPT, "no"))]
+        store.add_scores(connection, run_id, again, SCORER_VERSION, replace=True)
+    with store.reading(db) as connection:
+        [output] = store.read_outputs(connection, "s")
+        [verdict] = store.read_verdicts(connection, "s")
+    assert (output["degenerate"], verdict["status"]) == (False, "fail")
+    assert output["text"] == looping
 
 
 def test_a_newer_schema_is_refused(db: Path) -> None:

@@ -62,14 +62,44 @@ SCORES = (
     Explained("distinct-2", "Distinct word pairs ÷ words.", "Li et al. 2016 (arXiv 1510.03055)."),
     Explained(
         "zlib ratio",
-        "Bytes ÷ compressed bytes; above 2.4 marks a loop.",
-        "Whisper's decoder (arXiv 2212.04356).",
+        "Bytes ÷ compressed bytes.",
+        "Whisper's decoder, which tries again above 2.4 (arXiv 2212.04356, 4.5).",
+    ),
+    Explained(
+        "duplicate shares",
+        "Shares of lines and paragraphs, and of their characters, that stood before; of "
+        "characters in the most frequent run of two, three or four words; of characters in runs "
+        "of five to ten words that stood before.",
+        "Gopher (arXiv 2112.11446, A1.1).",
+    ),
+    Explained(
+        "degenerate",
+        "From 50 words on, any duplicate share over its cut (lines 30 %, their characters 20 %, "
+        "runs 20 % down to 10 %); or a zlib ratio above 2.4. Another flag than repetitive, which "
+        "is the published study's alone.",
+        "The cuts of Gopher's table A1 and of Whisper, as published.",
     ),
     Explained(
         "loop",
         "The token from which all the rest repeats itself exactly, for three turns and 16 tokens "
-        "or more.",
+        "or more, and the period: the tokens of one turn.",
         "Ours; found with the Z-function.",
+    ),
+    Explained(
+        "echo",
+        "Share of the prompt's runs of four words that stand in the output.",
+        "The counterpart of novel n-grams (See et al. 2017, arXiv 1704.04368).",
+    ),
+    Explained(
+        "refusal",
+        "The output begins with a phrase of refusing (“I'm sorry, but”, “As an AI”).",
+        "The method of Zou et al. 2023 (arXiv 2307.15043); the phrases are ours.",
+    ),
+    Explained(
+        "other script",
+        "The character from which the output goes on to its end in another script: at least 20 "
+        "letters before and after, nine tenths of each in one script.",
+        "Ours. Two languages of one script are not told apart.",
     ),
     Explained(
         "95 % interval",
@@ -82,7 +112,48 @@ SCORES = (
         "known; Holm's correction over the comparisons of one metric.",
         "McNemar 1947; Fisher 1922; Holm 1979.",
     ),
+    Explained(
+        "better, worse",
+        "A significant test, and an interval that leaves out no difference. Rates: Tango's "
+        "interval on the same prompts, Newcombe's where only totals are known. Speeds: paired "
+        "bootstrap-t and a swap test over the prompts.",
+        "Tango 1998 and Newcombe 1998, Stat. Med. 17; Hall 1988, J. R. Stat. Soc. B 50.",
+    ),
+    Explained(
+        "equivalent",
+        "Two one-sided tests show a difference under 10 points of rate, or 5 % of speed or memory; "
+        "exact on up to 100 prompts.",
+        "Schuirmann 1987; Hsueh, Liu & Chen 2001, Biometrics 57; Chan 1998, Stat. Med. 17. The "
+        "margins are ours.",
+    ),
+    Explained(
+        "not resolved",
+        "Neither of the two above. With it, the prompts that would show the difference seen with "
+        "power 0.8, in that comparison alone.",
+        "Duffy 1984, Biometrics 40; Casagrande, Pike & Smith 1978, Biometrics 34.",
+    ),
+    Explained(
+        "stability",
+        "The share of 2,000 resampled studies in which the whole rule gives the same answer. "
+        "Prompts are drawn again; where only totals are known, each total from its own rate.",
+        "Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 6.",
+    ),
 )
+
+LABELLED = (
+    "{outputs} outputs were read and labelled looping or not, {looping} of them looping: outputs "
+    "of the demo models, the two published ones, and texts written as hard cases. Precision is "
+    "the share of flagged outputs that loop, recall the share of looping ones that are flagged, "
+    "each with its 95 % interval. The cuts were not chosen on this set, and other outputs than "
+    "these, chosen for variety, would give other figures."
+)
+
+# flag -> what it is called here
+FLAG_NAMES = {
+    "repetitive": "repetitive: the published study's measure, from 0.50",
+    "degenerate": "degenerate: any published cut of Gopher or Whisper",
+    "loop": "loop: exact repetition of tokens up to the end",
+}
 
 RULE = (
     "Fit: drop what needs more than the memory cap.",
@@ -99,7 +170,8 @@ LIMITS = (
     "Base checkpoints continue text; they were not trained to follow instructions. Low adherence "
     "says little about their chat versions.",
     "Checks are heuristics. They see form (a docstring, three sentences, a final answer), never "
-    "whether code runs or a story is good; no model code is executed.",
+    "whether a story is good. Whether code does what was asked is seen only where a study ran it, "
+    "isolated (--execute-code); elsewhere that check is skipped.",
     "One backend, transformers with bitsandbytes. Other engines run the same precisions at other "
     "speeds.",
     "The demo models have 1 and 5 million parameters. They show that the pipeline works, and "

@@ -21,7 +21,13 @@ SCORES: dict[str, tuple[str, int, str]] = {
     "repetition_ratio": ("repetition", 2, "share of word pairs seen before; repetitive from 0.50"),
     "rep_4": ("rep-4", 2, "share of token 4-grams seen before"),
     "distinct_2": ("distinct-2", 2, "distinct word pairs over words"),
-    "zlib_ratio": ("zlib ratio", 1, "size over compressed size; above 2.4 marks a loop"),
+    "zlib_ratio": ("zlib ratio", 1, "size over compressed size; published cut 2.4"),
+    "duplicate_5_grams": (
+        "duplicate 5-grams",
+        2,
+        "share of characters in runs of five words that stood before; published cut 0.15",
+    ),
+    "prompt_echo": ("echo", 2, "share of the prompt's four-word runs that stand in the output"),
     "words": ("words", 0, ""),
     "sentences": ("sentences", 0, ""),
 }
@@ -63,11 +69,7 @@ def output_card(
             for verdict in row["constraints"]
         ],
         "met": _met(row),
-        "scores": [
-            {"label": label, "value": f"{row[name]:.{digits}f}", "note": note}
-            for name, (label, digits, note) in SCORES.items()
-            if row[name] is not None
-        ],
+        "scores": _scores(row),
     }
 
 
@@ -118,10 +120,38 @@ def _notice(row: Row) -> str | None:
     if row["repetitive"]:
         notices.append("repetitive")
     if row["loop_onset"] is not None:
-        notices.append(f"loops after {row['loop_onset']} tokens")
+        period = f" (period {row['loop_period']})" if row["loop_period"] else ""
+        notices.append(f"loops after {row['loop_onset']} tokens{period}")
+    if row["degenerate"]:
+        over = row["degenerate_by"]
+        which = cut_name(over[0]) if len(over) == 1 else f"{len(over)} published cuts"
+        notices.append(f"degenerate ({which})")
     if row["garbage"]:
         notices.append("not made of words")
+    if row["refusal"]:
+        notices.append("begins as a refusal")
+    if row["language_switch"] is not None:
+        notices.append(f"goes on in another script from character {row['language_switch']:,}")
     return ", ".join(notices) or None
+
+
+def cut_name(name: str) -> str:
+    """A published cut's name in words: `duplicate 5-grams`, `top 2-gram`."""
+    return name.replace("_", " ").replace(" gram", "-gram")
+
+
+def _scores(row: Row) -> list[dict[str, str]]:
+    known = {**(row["duplicates"] or {}), **row}
+    scores = [
+        {"label": label, "value": f"{known[name]:.{digits}f}", "note": note}
+        for name, (label, digits, note) in SCORES.items()
+        if known.get(name) is not None
+    ]
+    if row["degenerate"]:
+        over = row["degenerate_by"]
+        note = ", ".join(map(cut_name, over))
+        scores.append({"label": "cuts exceeded", "value": str(len(over)), "note": note})
+    return scores
 
 
 def _met(row: Row) -> str | None:

@@ -7,11 +7,19 @@ says otherwise.
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from itertools import pairwise
+
+from vibecore.scoring.words import pieces
 
 GARBAGE_MINIMUM_WORDS = 50
 GARBAGE_LETTER_SHARE = 0.8
 GARBAGE_WORD_LENGTH = (3.0, 10.0)
+
+
+@lru_cache(maxsize=8)
+def _distinct_pairs(text: str) -> int:
+    return len(set(pairwise(pieces(text))))
 
 
 def repetition_ratio(text: str) -> float:
@@ -19,10 +27,10 @@ def repetition_ratio(text: str) -> float:
 
     The published study's measure: 0.726 and 0.173 on its two samples (published: 0.73, 0.17).
     """
-    words = text.split()
+    words = pieces(text)
     if len(words) < 2:
         return 0.0
-    return 1 - len(set(pairwise(words))) / (len(words) - 1)
+    return 1 - _distinct_pairs(text) / (len(words) - 1)
 
 
 def distinct(text: str, n: int) -> float | None:
@@ -32,9 +40,13 @@ def distinct(text: str, n: int) -> float | None:
     distinct-1 and distinct-2 are "scaled by total number of generated tokens", so distinct-2
     of an n-word text without repeats is (n − 1) / n.
     """
-    words = text.split()
+    words = pieces(text)
     if not words:
         return None
+    if n == 1:
+        return len(set(words)) / len(words)
+    if n == 2:
+        return _distinct_pairs(text) / len(words)
     return len(set(zip(*(words[start:] for start in range(n)), strict=False))) / len(words)
 
 
@@ -55,7 +67,7 @@ def is_garbage(text: str) -> bool | None:
     there is a replacement character (U+FFFD). The first two are quality filters of Rae et al.
     2021 (Gopher, table A1), which also starts at 50 words.
     """
-    words = text.split()
+    words = pieces(text)
     if len(words) < GARBAGE_MINIMUM_WORDS:
         return None
     with_letter = sum(1 for word in words if word[0].isalpha() or any(map(str.isalpha, word)))

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vibecore.prompts import Prompt
 from vibecore.scoring.code import find_code
 from vibecore.scoring.degeneration import find_loop, rep_n
+from vibecore.scoring.duplicates import cuts_exceeded, duplicate_shares
+from vibecore.scoring.echo import prompt_echo
 from vibecore.scoring.judge import ConstraintResult, judge
+from vibecore.scoring.language import language_switch
 from vibecore.scoring.measures import distinct, is_garbage, repetition_ratio, zlib_ratio
-from vibecore.scoring.words import count_words, has_visible, lines, sentences
+from vibecore.scoring.refusal import is_refusal
+from vibecore.scoring.words import count_words, has_visible, lines, pieces, sentences
 
 # Raise it whenever any score of any text can come out different.
-SCORER_VERSION = 1
+SCORER_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Score:
-    """The scores of one output; see `measures` and `degeneration` for each one's source.
+    """The scores of one output; each measure's source stands where it is computed.
 
+    `repetitive` is the published study's flag alone; `degenerate` is any published cut of others
+    (see `duplicates`), those exceeded named in `degenerate_by`, and the two are never mixed.
     `garbage` is None for answers with code and for fewer than 50 words. `rep_4` and `loop_onset`
-    (a token index) need token ids; `loop_onset` is None where there is no loop.
+    (a token index) need token ids; `loop_onset` and `loop_period` (tokens) are None where there
+    is no loop. `language_switch` is a character of the text.
     """
 
     words: int
@@ -31,12 +38,19 @@ class Score:
     empty: bool
     repetition_ratio: float
     repetitive: bool
+    degenerate: bool
+    degenerate_by: tuple[str, ...]
+    duplicates: Mapping[str, float]
     garbage: bool | None
     distinct_1: float | None
     distinct_2: float | None
     rep_4: float | None
     zlib_ratio: float | None
     loop_onset: int | None
+    loop_period: int | None
+    prompt_echo: float | None
+    refusal: bool
+    language_switch: int | None
     constraints: tuple[ConstraintResult, ...]
 
     @property
@@ -56,11 +70,33 @@ class Score:
 
     @property
     def adherent(self) -> bool | None:
-        """Whether all constraints passed; None without any, or where one has no verdict."""
-        statuses = {result.status for result in self.constraints}
-        if not statuses or statuses & {"error", "skipped"}:
+        """Whether all constraints that were judged passed: skipped ones say nothing either way.
+        None where none was judged, or where one is an error."""
+        statuses = {result.status for result in self.constraints} - {"skipped"}
+        if not statuses or "error" in statuses:
             return None
         return statuses == {"pass"}
+
+    @property
+    def constraints_met_loose(self) -> int | None:
+        """How many constraints passed, IFEval's instructions in their loose reading; None where
+        there is no such instruction."""
+        statuses = self._loose_statuses()
+        return statuses.count("pass") if statuses else None
+
+    @property
+    def adherent_loose(self) -> bool | None:
+        """`adherent` with IFEval's instructions in their loose reading; None where `adherent` is
+        and where there is no such instruction."""
+        statuses = self._loose_statuses()
+        if not statuses or self.adherent is None:
+            return None
+        return all(status == "pass" for status in statuses if status != "skipped")
+
+    def _loose_statuses(self) -> list[str]:
+        if all(result.status_loose is None for result in self.constraints):
+            return []
+        return [result.status_loose or result.status for result in self.constraints]
 
 
 def score_output(
@@ -69,15 +105,20 @@ def score_output(
     token_ids: Sequence[int] | None = None,
     *,
     repetitive_at: float = 0.5,
+    execute_code: bool = False,
 ) -> Score:
     """Score one output of one prompt.
 
     `text` is the new text alone, and `token_ids` the new tokens alone, without an end token.
-    `repetitive` is `repetition_ratio >= repetitive_at`.
+    `repetitive` is `repetition_ratio >= repetitive_at`. Constraints that run code are skipped
+    unless `execute_code`.
     """
     repetition = repetition_ratio(text)
     loop = find_loop(token_ids) if token_ids is not None else None
     garbage = is_garbage(text)
+    compressed = zlib_ratio(text)
+    duplicates = duplicate_shares(text)
+    over = cuts_exceeded(duplicates, len(pieces(text)), compressed)
     return Score(
         words=count_words(text),
         characters=len(text),
@@ -86,11 +127,20 @@ def score_output(
         empty=not has_visible(text),
         repetition_ratio=repetition,
         repetitive=repetition >= repetitive_at,
+        degenerate=bool(over),
+        degenerate_by=tuple(over),
+        duplicates=duplicates,
         garbage=None if garbage is None or find_code(text) else garbage,
         distinct_1=distinct(text, 1),
         distinct_2=distinct(text, 2),
         rep_4=rep_n(token_ids) if token_ids is not None else None,
-        zlib_ratio=zlib_ratio(text),
+        zlib_ratio=compressed,
         loop_onset=loop.onset if loop else None,
-        constraints=tuple(judge(text, constraint) for constraint in prompt.constraints),
+        loop_period=loop.period if loop else None,
+        prompt_echo=prompt_echo(prompt.text, text),
+        refusal=is_refusal(text),
+        language_switch=language_switch(text),
+        constraints=tuple(
+            judge(text, constraint, execute_code=execute_code) for constraint in prompt.constraints
+        ),
     )

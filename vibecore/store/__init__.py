@@ -12,6 +12,7 @@ from vibecore.store.connection import (
     reading,
     writing,
 )
+from vibecore.store.outcomes import read_outcomes
 from vibecore.store.prompt_list import (
     PromptFilter,
     find_prompts,
@@ -22,6 +23,7 @@ from vibecore.store.prompt_list import (
 from vibecore.store.read import (
     list_studies,
     missing_prompts,
+    read_bench,
     read_configs,
     read_outputs,
     read_patterns,
@@ -31,6 +33,8 @@ from vibecore.store.read import (
     read_verdicts,
     study_exists,
 )
+from vibecore.store.run_progress import read_run_progress, read_speeds
+from vibecore.store.scores import add_scores, count_scores, read_texts, set_protocol
 from vibecore.store.write import (
     NewRun,
     NewStudy,
@@ -40,6 +44,7 @@ from vibecore.store.write import (
     finish_run,
     generation_row,
     now,
+    set_bench,
     start_run,
 )
 
@@ -49,9 +54,11 @@ __all__ = [
     "PromptFilter",
     "add_aggregate",
     "add_generations",
+    "add_scores",
     "check_writable",
     "content_key",
     "copy_compact",
+    "count_scores",
     "create_study",
     "find_prompts",
     "finish_run",
@@ -62,15 +69,22 @@ __all__ = [
     "missing_prompts",
     "now",
     "prepare",
+    "read_bench",
     "read_configs",
+    "read_outcomes",
     "read_outputs",
     "read_patterns",
     "read_prompt_results",
     "read_prompts",
+    "read_run_progress",
     "read_scores",
+    "read_speeds",
     "read_study",
+    "read_texts",
     "read_verdicts",
     "reading",
+    "set_bench",
+    "set_protocol",
     "start_run",
     "study_exists",
     "writing",

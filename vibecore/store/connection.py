@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -162,3 +163,23 @@ def copy_compact(source: Path, target: Path) -> None:
         connection.execute("CHECKPOINT")
     finally:
         connection.close()
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    replace: bool = False,
+) -> None:
+    """Write rows, all of the same columns; `replace` those of the same key."""
+    if not rows:
+        return
+    columns = list(rows[0])
+    marks = ", ".join("?" for _ in columns)
+    # Table and column names are the store's own literals, never input.
+    connection.executemany(
+        f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({', '.join(columns)}) "
+        f"VALUES ({marks})",
+        [[row[column] for column in columns] for row in rows],
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from vibecore.store.read import Row, _rows, study_id_of
+from vibecore.store.read import Row, rows_of, study_id_of
 
 ONLY = ("all", "differ", "repetitive")
 
@@ -81,7 +81,7 @@ def read_prompt_results(
     connection: duckdb.DuckDBPyConnection, name: str, prompt_ids: Sequence[str]
 ) -> list[Row]:
     """One row a prompt and config: category, prompt text, verdicts on the output as a whole."""
-    return _rows(
+    return rows_of(
         connection,
         """SELECT prompt.prompt_id, category, prompt.text AS prompt, run.config,
                   score.adherent, score.repetitive, score.empty,

@@ -12,11 +12,12 @@ from vibecore.errors import InputError
 Row = dict[str, Any]
 
 
-def _rows(
+def rows_of(
     connection: duckdb.DuckDBPyConnection,
     query: str,
     parameters: list[Any] | dict[str, Any] | None = None,
 ) -> list[Row]:
+    """The result of a query as one dictionary a row."""
     cursor = connection.execute(query, parameters or [])
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
@@ -24,7 +25,7 @@ def _rows(
 
 def list_studies(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     """One row a study, oldest first, with how many of its runs have ended in which way."""
-    rows = _rows(
+    rows = rows_of(
         connection,
         """WITH outputs AS (SELECT run_id, count(*) AS generations FROM generation GROUP BY run_id)
            SELECT study.*,
@@ -62,7 +63,7 @@ def study_id_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     """The suite as it was when the study ran: id, category, text, constraints."""
-    rows = _rows(
+    rows = rows_of(
         connection,
         """SELECT prompt_id, category, text, constraints, position
            FROM prompt WHERE study_id = ? ORDER BY position""",
@@ -80,7 +81,7 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     a batched run and the speed of an unbatched one. Published figures have the prefix
     `published_` and are None for a measured study.
     """
-    rows = _rows(
+    rows = rows_of(
         connection,
         """
         WITH runs AS (
@@ -104,6 +105,7 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
             SELECT run_id,
                    count(*) AS scored,
                    count(*) FILTER (repetitive) AS repetitive,
+                   count(*) FILTER (degenerate) AS degenerate,
                    count(*) FILTER (empty) AS empty,
                    count(*) FILTER (garbage) AS garbage,
                    count(*) FILTER (garbage IS NOT NULL) AS garbage_judged,
@@ -111,11 +113,15 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
                    count(*) FILTER (adherent IS NOT NULL) AS adherence_judged,
                    sum(constraints_met) AS constraints_met,
                    sum(constraints_judged) AS constraints_judged,
+                   count(adherent_loose) AS adherence_judged_loose,
+                   count(*) FILTER (adherent_loose) AS adherent_prompts_loose,
+                   sum(constraints_met_loose) AS constraints_met_loose,
                    min(scorer_version) AS scorer_version,
                    max(scorer_version) AS newest_scorer_version
             FROM score WHERE run_id IN (FROM runs) GROUP BY run_id
         )
-        SELECT run.*, outputs.* EXCLUDE (run_id), scores.* EXCLUDE (run_id), total_seconds,
+        SELECT run.* EXCLUDE (bench), bench IS NOT NULL AS benched,
+               outputs.* EXCLUDE (run_id), scores.* EXCLUDE (run_id), total_seconds,
                aggregate.prompts AS published_prompts,
                aggregate.tokens_per_second AS published_tokens_per_second,
                aggregate.repetitive AS published_repetitive,
@@ -132,11 +138,21 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     return rows
 
 
+def read_bench(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+    """What `bench` measured, one result a config and engine (see vibecore/bench/report.py)."""
+    rows = connection.execute(
+        "SELECT bench FROM run WHERE study_id = ? AND bench IS NOT NULL ORDER BY position",
+        [study_id_of(connection, name)],
+    ).fetchall()
+    return [result for row in rows for result in json.loads(row[0])]
+
+
 def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     """One row a scored output: config, prompt, category and its scores, without the text."""
-    return _rows(
+    return rows_of(
         connection,
-        """SELECT run.config, prompt.category, prompt.position, score.* EXCLUDE (run_id),
+        """SELECT run.config, prompt.category, prompt.position,
+                  score.* EXCLUDE (run_id, duplicates),
                   generation.new_tokens, generation.finish_reason
            FROM score JOIN run USING (run_id) JOIN generation USING (run_id, prompt_id)
            JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = score.prompt_id
@@ -204,7 +220,7 @@ def read_outputs(
     study_id = study_id_of(connection, name)
     _require(connection, "prompt", "prompt_id", study_id, prompt_id)
     _require(connection, "run", "config", study_id, config)
-    return _rows(
+    rows = rows_of(
         connection,
         """SELECT run.config, generation.* EXCLUDE (run_id), prompt.category,
                   score.* EXCLUDE (run_id, prompt_id)
@@ -219,6 +235,9 @@ def read_outputs(
            ORDER BY prompt.position, run.position""",
         {"study": study_id, "prompt": prompt_id, "config": config},
     )
+    for row in rows:
+        row["duplicates"] = json.loads(row["duplicates"]) if row["duplicates"] else None
+    return rows
 
 
 def _require(
@@ -238,11 +257,12 @@ def _require(
 def read_verdicts(
     connection: duckdb.DuckDBPyConnection, name: str, prompt_id: str | None = None
 ) -> list[Row]:
-    """Constraint verdicts: config, prompt_id, position, check, arguments, status, explanation."""
-    rows = _rows(
+    """Constraint verdicts: config, prompt_id, position, check, arguments, status, status_loose
+    (None but for IFEval's instructions), explanation."""
+    rows = rows_of(
         connection,
         """SELECT run.config, verdict.prompt_id, verdict.position, check_name AS "check",
-                  arguments, verdict.status, explanation
+                  arguments, verdict.status, status_loose, explanation
            FROM verdict JOIN run USING (run_id)
            WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
            ORDER BY run.position, verdict.prompt_id, verdict.position""",

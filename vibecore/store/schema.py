@@ -135,10 +135,38 @@ def m003_generations(connection: duckdb.DuckDBPyConnection) -> None:
         )""")
 
 
+def m004_depth(connection: duckdb.DuckDBPyConnection) -> None:
+    """Scores in depth, and the loose verdicts of IFEval suites; NULL in older rows.
+
+    `duplicates` is a JSON object of shares by name, `degenerate_by` the names of the published
+    cuts exceeded, `language_switch` a character of the text.
+    """
+    for column in (
+        "degenerate BOOLEAN",
+        "degenerate_by VARCHAR[]",
+        "duplicates JSON",
+        "loop_period INTEGER",
+        "prompt_echo DOUBLE",
+        "refusal BOOLEAN",
+        "language_switch INTEGER",
+        "constraints_met_loose INTEGER",
+        "adherent_loose BOOLEAN",
+    ):
+        connection.execute(f"ALTER TABLE score ADD COLUMN {column}")
+    connection.execute("ALTER TABLE verdict ADD COLUMN status_loose VARCHAR")
+
+
+def m005_bench(connection: duckdb.DuckDBPyConnection) -> None:
+    """What `bench` measured of a config, by engine (see vibecore/bench/report.py); else NULL."""
+    connection.execute("ALTER TABLE run ADD COLUMN bench JSON")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
     m003_generations,
+    m004_depth,
+    m005_bench,
 )
 
 

@@ -13,26 +13,8 @@ import duckdb
 
 from vibecore.prompts import Prompt
 from vibecore.records import Generation, LoadReport, Protocol
-
-SCORE_COLUMNS = (
-    "words",
-    "characters",
-    "sentences",
-    "lines",
-    "empty",
-    "repetition_ratio",
-    "repetitive",
-    "garbage",
-    "distinct_1",
-    "distinct_2",
-    "rep_4",
-    "zlib_ratio",
-    "loop_onset",
-    "constraints_met",
-    "constraints_total",
-    "constraints_judged",
-    "adherent",
-)
+from vibecore.store.connection import insert
+from vibecore.store.scores import add_scores
 
 
 @dataclass(frozen=True)
@@ -72,20 +54,6 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    if not rows:
-        return
-    columns = list(rows[0])
-    marks = ", ".join("?" for _ in columns)
-    # Table and column names are this module's own literals, never input.
-    connection.executemany(
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",
-        [[row[column] for column in columns] for row in rows],
-    )
-
-
 def _next_id(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
     row = connection.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}").fetchone()
     assert row is not None
@@ -103,8 +71,8 @@ def create_study(
         for field in dataclasses.fields(study)
         if field.name not in ("prompts", "protocol")
     }
-    _insert(connection, "study", [{"study_id": study_id, **row, "protocol": json.dumps(protocol)}])
-    _insert(
+    insert(connection, "study", [{"study_id": study_id, **row, "protocol": json.dumps(protocol)}])
+    insert(
         connection,
         "prompt",
         [
@@ -126,7 +94,7 @@ def create_study(
     for position, run in enumerate(runs):
         run_ids[run.config] = first + position
         values = {"run_id": first + position, "study_id": study_id, "position": position}
-        _insert(connection, "run", [{**values, **dataclasses.asdict(run)}])
+        insert(connection, "run", [{**values, **dataclasses.asdict(run)}])
     return run_ids
 
 
@@ -157,11 +125,18 @@ def finish_run(
     )
 
 
+def set_bench(
+    connection: duckdb.DuckDBPyConnection, run_id: int, bench: Sequence[Mapping[str, Any]]
+) -> None:
+    """Keep what `bench` measured of a run's config: one result an engine."""
+    connection.execute("UPDATE run SET bench = ? WHERE run_id = ?", [json.dumps(bench), run_id])
+
+
 def add_aggregate(
     connection: duckdb.DuckDBPyConnection, run_id: int, figures: Mapping[str, Any]
 ) -> None:
     """Write the published figures of a run that has no outputs."""
-    _insert(connection, "aggregate", [{"run_id": run_id, **figures}])
+    insert(connection, "aggregate", [{"run_id": run_id, **figures}])
 
 
 def add_generations(
@@ -177,7 +152,7 @@ def add_generations(
     scoring.Score, or None where quality is not scored.
     """
     created = now()
-    _insert(
+    insert(
         connection,
         "generation",
         [
@@ -192,36 +167,7 @@ def add_generations(
         ],
     )
     scored = [(prompt_id, score) for prompt_id, _, score in rows if score is not None]
-    _insert(
-        connection,
-        "score",
-        [
-            {
-                "run_id": run_id,
-                "prompt_id": prompt_id,
-                "scorer_version": scorer_version,
-                **{column: getattr(score, column) for column in SCORE_COLUMNS},
-            }
-            for prompt_id, score in scored
-        ],
-    )
-    _insert(
-        connection,
-        "verdict",
-        [
-            {
-                "run_id": run_id,
-                "prompt_id": prompt_id,
-                "position": position,
-                "check_name": result.check,
-                "arguments": json.dumps(dict(result.arguments)),
-                "status": result.status,
-                "explanation": result.explanation,
-            }
-            for prompt_id, score in scored
-            for position, result in enumerate(score.constraints)
-        ],
-    )
+    add_scores(connection, run_id, scored, scorer_version)
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:

@@ -1,0 +1,145 @@
+"""Scores and verdicts: written with an output, and again when it is rescored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from vibecore.store.connection import insert
+from vibecore.store.read import Row, rows_of, study_id_of
+
+SCORE_COLUMNS = (
+    "words",
+    "characters",
+    "sentences",
+    "lines",
+    "empty",
+    "repetition_ratio",
+    "repetitive",
+    "degenerate",
+    "degenerate_by",
+    "duplicates",
+    "garbage",
+    "distinct_1",
+    "distinct_2",
+    "rep_4",
+    "zlib_ratio",
+    "loop_onset",
+    "loop_period",
+    "prompt_echo",
+    "refusal",
+    "language_switch",
+    "constraints_met",
+    "constraints_total",
+    "constraints_judged",
+    "adherent",
+    "constraints_met_loose",
+    "adherent_loose",
+)
+
+
+def add_scores(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: int,
+    scored: Sequence[tuple[str, Any]],
+    scorer_version: int,
+    *,
+    replace: bool = False,
+) -> None:
+    """Write (prompt id, scoring.Score) of one run with all verdicts, in place of older ones where
+    `replace` says so: a prompt's constraints, and so its verdicts' positions, never change."""
+    insert(
+        connection,
+        "score",
+        [
+            {"run_id": run_id, "prompt_id": prompt_id, "scorer_version": scorer_version}
+            | _columns(score)
+            for prompt_id, score in scored
+        ],
+        replace=replace,
+    )
+    insert(
+        connection,
+        "verdict",
+        [
+            {
+                "run_id": run_id,
+                "prompt_id": prompt_id,
+                "position": position,
+                "check_name": result.check,
+                "arguments": json.dumps(dict(result.arguments)),
+                "status": result.status,
+                "status_loose": result.status_loose,
+                "explanation": result.explanation,
+            }
+            for prompt_id, score in scored
+            for position, result in enumerate(score.constraints)
+        ],
+        replace=replace,
+    )
+
+
+def _columns(score: Any) -> Row:
+    columns = {column: getattr(score, column) for column in SCORE_COLUMNS}
+    columns["degenerate_by"] = list(score.degenerate_by)
+    columns["duplicates"] = json.dumps(dict(score.duplicates))
+    return columns
+
+
+def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+    """What there is to score of a study: run_id, prompt_id, text, token_ids, finish_reason.
+
+    Outputs without text (random weights) are left out.
+    """
+    return rows_of(
+        connection,
+        """SELECT generation.run_id, generation.prompt_id, generation.text, token_ids,
+                  finish_reason
+           FROM generation JOIN run USING (run_id)
+           JOIN prompt ON prompt.study_id = run.study_id
+                      AND prompt.prompt_id = generation.prompt_id
+           WHERE run.study_id = ? AND generation.text IS NOT NULL
+           ORDER BY run.position, prompt.position""",
+        [study_id_of(connection, name)],
+    )
+
+
+def count_scores(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, int | None]:
+    """How many of a study's outputs, and of their verdicts, have each property; None where the
+    scorer of the time did not say."""
+    [scores] = rows_of(
+        connection,
+        """SELECT count(*) AS outputs,
+                  count(*) FILTER (repetitive) AS repetitive,
+                  CASE WHEN count(degenerate) > 0 THEN count(*) FILTER (degenerate) END
+                      AS degenerate,
+                  count(loop_onset) AS loops,
+                  count(*) FILTER (garbage) AS garbage,
+                  count(*) FILTER (empty) AS empty,
+                  CASE WHEN count(refusal) > 0 THEN count(*) FILTER (refusal) END AS refusals,
+                  CASE WHEN count(refusal) > 0 THEN count(language_switch) END
+                      AS "language switches",
+                  count(*) FILTER (adherent) AS adherent
+           FROM score JOIN run USING (run_id) WHERE run.study_id = ?""",
+        [study_id_of(connection, name)],
+    )
+    statuses = connection.execute(
+        """SELECT verdict.status, count(*) FROM verdict JOIN run USING (run_id)
+           WHERE run.study_id = ? GROUP BY verdict.status""",
+        [study_id_of(connection, name)],
+    ).fetchall()
+    counted = dict(statuses)
+    for status in ("pass", "fail", "error", "skipped"):
+        scores[f"constraints: {status}"] = counted.get(status, 0)
+    return scores
+
+
+def set_protocol(connection: duckdb.DuckDBPyConnection, name: str, protocol: Row) -> None:
+    """Write a study's protocol anew."""
+    connection.execute(
+        "UPDATE study SET protocol = ? WHERE study_id = ?",
+        [json.dumps(protocol), study_id_of(connection, name)],
+    )
