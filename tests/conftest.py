@@ -10,10 +10,19 @@ import pytest
 
 from vibecore import store
 from vibecore.errors import RunError
+from vibecore.paths import STATE_VARIABLE
 from vibecore.published import add_published
 from vibecore.records import Generation, LoadReport, LoadRequest
 
 ENVIRONMENT = {"device": "cpu", "machine": {"cpu": "test", "cores": 1, "gpus": []}}
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder, this test's own: nothing of the user's is read, queued for or changed."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv(STATE_VARIABLE, str(folder))
+    return folder
 
 
 @pytest.fixture

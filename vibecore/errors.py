@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# What a shell reports for a command that Ctrl-C ended (128 + SIGINT).
+INTERRUPTED = 130
+
 
 class VibeError(Exception):
     """Anything Vibe check can explain; its message is shown to the user as it stands."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from vibecore import store
+from vibecore.batching import AUTO
 from vibecore.configs import (
     MODELS,
     PRECISIONS,
@@ -20,11 +21,11 @@ from vibecore.configs import (
 )
 from vibecore.errors import InputError
 from vibecore.prompts import Constraint, Prompt, Suite
-from vibecore.records import Protocol
-from vibecore.scoring import load_suite
-from vibecore.study import Plan
+from vibecore.records import ENGINES, Protocol
+from vibecore.sandbox import require_isolation
+from vibecore.scoring import load_suite, runs_code
+from vibecore.study_jobs import Plan
 
-ENGINES = ("eager",)
 DEVICES = ("auto", "cpu", "cuda")
 DEFAULT_SUITE = "vibe30"
 MOST_NEW_TOKENS = 32_768
@@ -42,24 +43,50 @@ class Options:
     suite: str | None = None
     study: str | None = None
     max_new_tokens: int | None = None
-    batch_size: int | None = None
+    batch_size: int | str | None = None
     engine: str | None = None
     weights: str | None = None
     device: str | None = None
+    execute_code: bool = False
+
+
+def absolute(options: Options) -> Options:
+    """Paths as they are meant here, whatever folder the run will work in.
+
+    Raises InputError for what the system cannot even look up.
+    """
+    found = {}
+    for name in ("model", "suite", "weights"):
+        value = getattr(options, name)
+        if not value or value in ("hub", "dummy"):
+            continue
+        try:
+            path = Path(value).expanduser()
+            if path.exists():
+                found[name] = str(path.resolve())
+        # A name that is too long; the home of a user that there is not.
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"--{name} '{value}' cannot be looked up: {error}") from None
+    return replace(options, **found)
 
 
 def new_plan(options: Options, db: Path) -> Plan:
     """The plan of a new study. Raises InputError for options that make no sense."""
+    options = absolute(options)
     configs = _chosen_configs(options)
     name = options.study or _default_name(options)
+    suite = load_suite(options.suite or DEFAULT_SUITE)
     protocol = Protocol(
         max_new_tokens=_within("--max-new-tokens", options.max_new_tokens, 200, MOST_NEW_TOKENS),
-        batch_size=_within("--batch-size", options.batch_size, 1, MOST_BATCH_SIZE),
+        batch_size=_batch_size(options.batch_size) or 1,
         engine=_one_of("--engine", options.engine or "eager", ENGINES),
         device=_one_of("--device", options.device or "auto", DEVICES),
+        execute_code=options.execute_code and runs_code(suite.prompts),
     )
-    suite = load_suite(options.suite or DEFAULT_SUITE)
-    return Plan(db, name, suite, configs, protocol, options.weights or "hub")
+    if protocol.execute_code:
+        require_isolation()
+    auto = options.batch_size == AUTO
+    return Plan(db, name, suite, configs, protocol, options.weights or "hub", auto)
 
 
 def resumed_plan(options: Options, db: Path) -> Plan:
@@ -75,8 +102,15 @@ def resumed_plan(options: Options, db: Path) -> Plan:
         prompts = store.read_prompts(connection, options.study)
     if study["source"] != "measured":
         raise InputError(f"The study '{options.study}' was published, not run here: nothing to do.")
+    if any(run["benched"] for run in runs):
+        raise InputError(
+            f"The study '{options.study}' was imported from a bench: it has no prompts to go on "
+            "with. Measure again with `python -m vibecore bench`."
+        )
     protocol = Protocol(**study["protocol"])
     _refuse_changes(options, study, protocol, [run["config"] for run in runs])
+    if protocol.execute_code:
+        require_isolation()
     suite = Suite(
         name=study["suite"],
         title=study["suite"],
@@ -128,6 +162,17 @@ def _within(option: str, value: int | None, default: int, most: int) -> int:
     return value
 
 
+def _batch_size(value: int | str | None) -> int | None:
+    """The number asked for; None where none was, or `auto`."""
+    if value is None or value == AUTO:
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        raise InputError(f"--batch-size must be a number or `{AUTO}`, not '{value}'.") from None
+    return _within("--batch-size", number, 1, MOST_BATCH_SIZE)
+
+
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise InputError(f"{option} must be one of {', '.join(allowed)}, not '{value}'.")
@@ -141,10 +186,12 @@ def _refuse_changes(
     asked = {
         "--suite": (options.suite and load_suite(options.suite).sha256, study["suite_sha256"]),
         "--max-new-tokens": (options.max_new_tokens, protocol.max_new_tokens),
-        "--batch-size": (options.batch_size, protocol.batch_size),
+        "--batch-size": (_batch_size(options.batch_size), protocol.batch_size),
         "--engine": (options.engine, protocol.engine),
         "--device": (options.device if options.device != "auto" else None, protocol.device),
     }
+    if options.execute_code:
+        asked["--execute-code"] = (True, protocol.execute_code)
     if options.weights in ("dummy", "hub"):
         was_dummy = protocol.weights == "dummy"
         asked["--weights"] = (options.weights, "dummy" if was_dummy else "hub")

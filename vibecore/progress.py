@@ -14,15 +14,22 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vibecore.study import Event, Plan, run_study
+from vibecore.batching import AUTO
+from vibecore.device_queue import in_words
+from vibecore.study import Event, run_study
+from vibecore.study_jobs import Plan
+
+# How much of a config's first output is shown.
+SHOWN_CHARACTERS = 60
 
 
 def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
     """Run a plan with progress on stderr. Returns status by config, as run_study does."""
     console = Console(stderr=True)
+    batch = AUTO if plan.auto_batch else plan.protocol.batch_size
     console.print(
         f"Study {plan.name}: {len(plan.configs)} configs × {len(plan.suite.prompts)} prompts, "
-        f"at most {plan.protocol.max_new_tokens} new tokens, batch {plan.protocol.batch_size}.",
+        f"at most {plan.protocol.max_new_tokens} new tokens, batch {batch}.",
         markup=False,
         highlight=False,
     )
@@ -60,8 +67,15 @@ class _View:
         self.whole = whole
         self.tasks: dict[str, TaskID] = {}
         self.done: dict[str, int] = {}
+        self.begun: set[str] = set()
 
     def show(self, event: Event) -> None:
+        if event.kind == "sized":
+            return self._say(f"Memory allows batches of {event.batch_size}.")
+        if event.kind in ("waiting", "crowded"):
+            return self._show_others(event)
+        if event.kind == "planned" and not self.done:
+            self.progress.update(self.whole, note="")
         self.done[event.config] = event.done
         self.progress.update(self.whole, completed=sum(self.done.values()))
         if event.kind == "planned":
@@ -73,9 +87,33 @@ class _View:
         task = self.tasks[event.config]
         self.progress.update(task, completed=event.done, note=_note(event))
         if event.kind == "failed":
-            self.progress.console.print(
-                f"{event.config} failed: {event.error}", markup=False, highlight=False
+            self._say(f"{event.config} failed: {event.error}")
+        if event.kind == "generated" and event.config not in self.begun:
+            # A bar is drawn on a terminal only; this line shows anywhere that the config works.
+            self.begun.add(event.config)
+            self._say(f"{event.config}: {_note(event)} on its first output{_begin(event)}")
+
+    def _show_others(self, event: Event) -> None:
+        """The study waits for the device, or goes on beside what was not unloaded."""
+        if event.kind == "waiting":
+            line = f"Waiting for {in_words(event.others)}."
+            self.progress.update(self.whole, note="waiting")
+        else:
+            line = (
+                f"Still loaded beside this study: {', '.join(other.what for other in event.others)}"
+                ". Its speeds may suffer."
             )
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _begin(event: Event) -> str:
+    """How the first output begins, made safe for a terminal; nothing where there is no text."""
+    words = " ".join((event.generations[0].text or "").split())
+    visible = "".join(character for character in words if character.isprintable())
+    return f": {visible[:SHOWN_CHARACTERS]}" if visible else ""
 
 
 def _note(event: Event) -> str:

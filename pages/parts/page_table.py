@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
+
 import streamlit as st
 
 # file name in pages/ -> title; the first is the one without a path of its own
 PAGES = {
     "metrics": "Metrics",
     "charts": "Charts",
+    "findings": "Findings",
     "outputs": "Outputs",
+    "compare": "Compare",
+    "speed": "Speed",
+    "try": "Try a prompt",
+    "launch": "Launch a run",
     "about": "About",
 }
 FIRST_PAGE = next(iter(PAGES))
+# The pages that load models and start runs, which a server that others reach may not want.
+ACTING = ("try", "launch")
+ACTING_VARIABLE = "VIBECHECK_ACTING"
+
+
+def may_act() -> bool:
+    """Whether the acting pages are on: they are, unless VIBECHECK_ACTING says off."""
+    return os.environ.get(ACTING_VARIABLE, "on").strip().lower() not in ("off", "0", "no", "false")
 
 
 def file_of(page: str) -> str:
@@ -20,10 +35,19 @@ def file_of(page: str) -> str:
 
 
 def navigation() -> st.Page:
-    """The page that the address asks for, and the menu of all of them."""
+    """The page that the address asks for, and the menu of all of them.
+
+    Acting pages that are off are not in the menu; their address still leads to them, so that they
+    can say that they are (see frame.acting_page).
+    """
     return st.navigation(
         [
-            st.Page(file_of(page), title=title, default=page == FIRST_PAGE)
+            st.Page(
+                file_of(page),
+                title=title,
+                default=page == FIRST_PAGE,
+                visibility="visible" if page not in ACTING or may_act() else "hidden",
+            )
             for page, title in PAGES.items()
         ]
     )

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from vibecore.cli.base import Database, app, listed, say
+from vibecore.cli.base import Database, ExecuteCode, app, listed, say
+from vibecore.errors import INTERRUPTED
 from vibecore.paths import DEFAULT_DB
-
-# What a shell reports for a command that Ctrl-C ended (128 + SIGINT).
-INTERRUPTED = 130
 
 
 @app.command()
@@ -24,16 +22,20 @@ def run(
     suite: Annotated[str | None, typer.Option(help="Suite name or YAML file [vibe30].")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study [what and when].")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Tokens per output [200].")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Prompts decoded together [1].")] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(help="Prompts decoded together, or auto [1].")
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="Decoding engine [eager].")] = None,
     weights: Annotated[str | None, typer.Option(help="hub, dummy or a folder [hub].")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [auto].")] = None,
+    execute_code: ExecuteCode = False,
     resume: Annotated[bool, typer.Option("--resume", help="Do what a study lacks.")] = False,
     db: Database = DEFAULT_DB,
 ) -> None:
     """Run configs over a suite, score every output and store it."""
     from vibecore.plan import Options, new_plan, resumed_plan
     from vibecore.progress import follow
+    from vibecore.run_record import noted
 
     options = Options(
         family=family,
@@ -47,12 +49,14 @@ def run(
         engine=engine,
         weights=weights,
         device=device,
+        execute_code=execute_code,
     )
-    plan = resumed_plan(options, db) if resume else new_plan(options, db)
-    try:
-        statuses = follow(plan, resume=resume)
-    except KeyboardInterrupt:
-        say(f"Stopped. What was generated is stored; go on with --resume --study {plan.name}.")
-        raise typer.Exit(INTERRUPTED) from None
-    if any(status != "complete" for status in statuses.values()):
-        raise typer.Exit(1)
+    with noted():
+        plan = resumed_plan(options, db) if resume else new_plan(options, db)
+        try:
+            statuses = follow(plan, resume=resume)
+        except KeyboardInterrupt:
+            say(f"Stopped. What was generated is stored; go on with --resume --study {plan.name}.")
+            raise typer.Exit(INTERRUPTED) from None
+        if any(status != "complete" for status in statuses.values()):
+            raise typer.Exit(1)
