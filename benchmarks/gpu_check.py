@@ -133,12 +133,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="where the database goes")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--quick", action="store_true", help="without the studies: a minute")
     options = parser.parse_args()
     folder = options.out
     folder.mkdir(parents=True, exist_ok=True)
     db = folder / "gpu.duckdb"
-    vibecore("doctor")
-    run_studies(db, options.device)
+    if not options.quick:
+        vibecore("doctor")
+        run_studies(db, options.device)
     if options.device == "cuda":
         check_kernels()
         try_stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,10 @@ from hypothesis import strategies as st
 from tests.test_scoring_checks import ROWS
 from vibecore.prompts import Constraint, Prompt
 from vibecore.scoring import CHECKS, judge, load_suite, score_output
+from vibecore.scoring.code import find_code
+from vibecore.scoring.detection import detect_language
+from vibecore.scoring.judge import EXECUTING
+from vibecore.scoring.words import sentences
 
 # Every argument set that the suite or a test uses: all are valid.
 CONSTRAINTS = [
@@ -82,6 +88,8 @@ ANY_TEXT = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=80),
     st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join),
 )
+# The reasons a check may give for having no verdict; an exception that escaped is none.
+EXPLAINED = re.compile("no language can be told|takes too long|nested too deeply")
 TOKENS = st.none() | st.lists(st.integers(0, 3), max_size=60)
 
 
@@ -90,13 +98,19 @@ TOKENS = st.none() | st.lists(st.integers(0, 3), max_size=60)
 def test_any_text_gets_a_score(text, token_ids):
     score = score_output(EVERYTHING, text, token_ids)
     for result in score.constraints:
-        assert result.status in ("pass", "fail"), (result, text)
+        judged = result.check not in EXECUTING
+        allowed = ("pass", "fail", "error") if judged else ("skipped",)
+        assert result.status in allowed, (result, text)
+        if result.status == "error":
+            assert EXPLAINED.search(result.explanation), (result, text)
         assert "\n" not in result.explanation
         assert result.explanation
     assert 0 <= score.repetition_ratio < 1
     assert score.empty is (score.lines == 0)
     if score.empty:
-        assert (score.words, score.sentences, score.constraints_met) == (0, 0, 0)
+        # IFEval alone takes what cannot be seen for text, and says so itself.
+        met = [r for r in score.constraints if r.status == "pass" and r.check != "ifeval"]
+        assert (score.words, score.sentences, met) == (0, 0, [])
     if score.loop_onset is not None:
         assert 0 <= score.loop_onset < len(token_ids)
 
@@ -134,12 +148,26 @@ SLOW_TEXTS = [
 
 
 def test_no_check_is_slow_on_any_loop_of_10_000_characters():
-    slowest = (0.0, "", "")
+    """50 ms of processor time, which other processes do not use up; the best of five."""
+    slow = []
     for text in SLOW_TEXTS:
-        for check in CHECKS:
+        for check in set(CHECKS) - EXECUTING:
             constraint = next(c for c in CONSTRAINTS if c.check == check)
-            start = time.perf_counter()
-            judge(text, constraint)
-            slowest = max(slowest, (time.perf_counter() - start, check, text[:20]))
-    # The aim is 50 ms; the bound leaves room for a busy machine.
-    assert slowest[0] < 0.5, slowest
+            least = min(_seconds(text, constraint, tries=5), default=0)
+            if least > 0.05:
+                slow.append((round(least, 3), check, text[:20]))
+    assert not slow, slow
+
+
+def _seconds(text: str, constraint: Constraint, tries: int) -> Iterator[float]:
+    """Processor seconds of each try, until one is quick; caches of whole texts are emptied."""
+    for _ in range(tries):
+        detect_language.cache_clear()
+        find_code.cache_clear()
+        sentences.cache_clear()
+        start = time.process_time()
+        judge(text, constraint)
+        seconds = time.process_time() - start
+        yield seconds
+        if seconds < 0.05:
+            return

@@ -85,6 +85,6 @@ def test_count_words(text, count):
 
 def test_lines_and_paragraphs():
     text = " one \n\u200b\ntwo\n \t\n\r\n\nthree\r\nfour"
-    assert lines(text) == ["one", "two", "three", "four"]
+    assert lines(text) == ("one", "two", "three", "four")
     assert paragraphs(text) == [" one ", "two", "three\nfour"]
     assert paragraphs(" \n ") == []

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 import yaml
 
 from vibecore.errors import InputError
+from vibecore.paths import state_folder
 
 CATEGORIES = ("code", "creative", "reasoning", "instruction")
 SUITES_DIR = Path(__file__).resolve().parent.parent / "prompts"
@@ -29,7 +30,7 @@ SUITES_DIR = Path(__file__).resolve().parent.parent / "prompts"
 _SUITE_KEYS = ("name", "title", "description", "prompts")
 _OPTIONAL_SUITE_KEYS = ("licence",)
 _PROMPT_KEYS = ("id", "category", "prompt", "constraints")
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class SuiteError(InputError):
@@ -66,8 +67,15 @@ class Suite:
 
 
 def suite_names() -> list[str]:
-    """Names of the suites shipped in `SUITES_DIR`, sorted."""
-    return sorted(path.stem for path in SUITES_DIR.glob("*.yaml"))
+    """Names of the suites shipped in `SUITES_DIR`, then of the user's own, each sorted."""
+    shipped = sorted(path.stem for path in SUITES_DIR.glob("*.yaml"))
+    own = sorted(path.stem for path in own_suites_folder().glob("*.yaml"))
+    return [*shipped, *(name for name in own if name not in shipped)]
+
+
+def own_suites_folder() -> Path:
+    """Where the suites lie that a user saves; it need not be there."""
+    return state_folder() / "suites"
 
 
 def read_suite(name_or_path: str | Path) -> Suite:
@@ -125,10 +133,13 @@ def _plain(constraint: Constraint) -> dict[str, Any]:
 
 
 def _locate(name_or_path: str | Path) -> Path:
-    if isinstance(name_or_path, str) and _IDENTIFIER.fullmatch(name_or_path):
+    if isinstance(name_or_path, str) and IDENTIFIER.fullmatch(name_or_path):
         shipped = SUITES_DIR / f"{name_or_path}.yaml"
         if shipped.is_file():
             return shipped
+        own = own_suites_folder() / f"{name_or_path}.yaml"
+        if own.is_file():
+            return own
         if not Path(name_or_path).is_file():
             raise SuiteError(
                 f'There is no suite named "{name_or_path}". Known suites: '
@@ -193,7 +204,7 @@ def _read_prompt(path: Path, number: int, entry: Any) -> Prompt:
     identifier, category, text = (
         _text(path, where, key, entry[key]) for key in ("id", "category", "prompt")
     )
-    if not _IDENTIFIER.fullmatch(identifier):
+    if not IDENTIFIER.fullmatch(identifier):
         _refuse(path, f'{where}key "id": use letters, digits, "_", "-" and "." only')
     if category not in CATEGORIES:
         allowed = _listed(CATEGORIES)

@@ -17,11 +17,12 @@ Row = dict[str, Any]
 SCORE_FORMATS = ("jsonl", "json", "csv", "md")
 
 
-def score_responses(suite_name: str, path: Path) -> list[Row]:
+def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) -> list[Row]:
     """The rows of a responses file with every score and the constraints' verdicts.
 
     A row in: `prompt_id`, `text`, and optionally `token_ids`; other keys pass through. A key
-    that a score also has is replaced by the score. Raises InputError naming the line.
+    that a score also has is replaced by the score. Constraints that run code are skipped unless
+    `execute_code`. Raises InputError naming the line.
     """
     suite = load_suite(suite_name)
     prompts = {prompt.id: prompt for prompt in suite.prompts}
@@ -30,7 +31,12 @@ def score_responses(suite_name: str, path: Path) -> list[Row]:
         where = f"{path}, line {line_number}"
         if row["prompt_id"] not in prompts:
             raise InputError(f"{where}: suite '{suite.name}' has no prompt '{row['prompt_id']}'.")
-        score = score_output(prompts[row["prompt_id"]], row["text"], row.get("token_ids"))
+        score = score_output(
+            prompts[row["prompt_id"]],
+            row["text"],
+            row.get("token_ids"),
+            execute_code=execute_code,
+        )
         fields = {
             field.name: getattr(score, field.name)
             for field in dataclasses.fields(score)
@@ -38,8 +44,13 @@ def score_responses(suite_name: str, path: Path) -> list[Row]:
         }
         verdicts = [
             {"check": c.check, "status": c.status, "explanation": c.explanation}
+            | ({"status_loose": c.status_loose} if c.status_loose else {})
             for c in score.constraints
         ]
+        loose = {
+            "constraints_met_loose": score.constraints_met_loose,
+            "adherent_loose": score.adherent_loose,
+        }
         rows.append(
             {
                 **row,
@@ -47,11 +58,32 @@ def score_responses(suite_name: str, path: Path) -> list[Row]:
                 "constraints_met": score.constraints_met,
                 "constraints_total": score.constraints_total,
                 "adherent": score.adherent,
+                **(loose if score.constraints_met_loose is not None else {}),
                 "scorer_version": SCORER_VERSION,
                 "constraints": verdicts,
             }
         )
     return rows
+
+
+def ifeval_accuracies(rows: Sequence[Row]) -> str | None:
+    """IFEval's four accuracies over scored rows, in one line; None without such instructions.
+
+    By prompt: the share whose instructions are all followed. By instruction: the share followed.
+    An instruction without a verdict counts as not followed, as the reference knows none.
+    """
+    judged = [row for row in rows if "adherent_loose" in row]
+    instructions = sum(row["constraints_total"] for row in judged)
+    if not instructions:
+        return None
+    figures = {
+        "prompt strict": sum(bool(row["adherent"]) for row in judged) / len(judged),
+        "instruction strict": sum(row["constraints_met"] for row in judged) / instructions,
+        "prompt loose": sum(bool(row["adherent_loose"]) for row in judged) / len(judged),
+        "instruction loose": sum(row["constraints_met_loose"] for row in judged) / instructions,
+    }
+    listed = ", ".join(f"{name} {share:.1%}" for name, share in figures.items())
+    return f"IFEval, {len(judged)} prompts, {instructions} instructions: {listed}"
 
 
 def read_responses(path: Path) -> list[tuple[int, Row]]:

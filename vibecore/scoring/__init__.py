@@ -1,4 +1,4 @@
-"""Scoring: text in, scores out. Pure functions, standard library only.
+"""Scoring: text in, scores out. Pure functions, on text alone.
 
 Words: a *check* is a function that judges a text; a *constraint* is a check's name with its
 arguments; a *verdict* is passed or not, with one sentence that says why.
@@ -8,7 +8,7 @@ arguments; a *verdict* is passed or not, with one sentence that says why.
     score.repetition_ratio, score.adherent, score.constraints[0].explanation
 """
 
-from vibecore.scoring.judge import CHECKS, ConstraintResult, constraint_defect, judge
+from vibecore.scoring.judge import CHECKS, ConstraintResult, constraint_defect, judge, runs_code
 from vibecore.scoring.score import SCORER_VERSION, Score, score_output
 from vibecore.scoring.suite import load_suite
 from vibecore.scoring.verdict import RELATIONS, Verdict
@@ -23,5 +23,6 @@ __all__ = [
     "constraint_defect",
     "judge",
     "load_suite",
+    "runs_code",
     "score_output",
 ]

@@ -50,6 +50,21 @@ def judge_final_answer(text: str, wanted: str) -> Verdict:
     return Verdict(_plain(wanted) in (_plain(stated), _plain(cut)), explanation)
 
 
+def judge_number(text: str, wanted: float, tolerance: float) -> Verdict:
+    """Whether the last answer stated, or else the last number, is within `tolerance`."""
+    stated = stated_answer(text)
+    if stated is not None:
+        number, told = first_number(stated), f"the stated answer is {quote(stated)}"
+    else:
+        last = _last(_NUMBER, text)
+        number = _value(last) if last else None
+        told = f"no answer is stated; the last number is {quote(last[0] if last else 'none', 20)}"
+    wish = f"wanted {wanted:g}" + (f" ± {tolerance:g}" if tolerance else "")
+    # As decimals: 0.1 is a tenth here, and 0.3 is within 0.1 of 0.2.
+    exact, margin = Fraction(str(wanted)), Fraction(str(tolerance))
+    return Verdict(number is not None and abs(number - exact) <= margin, f"{told}, {wish}")
+
+
 def stated_answer(text: str) -> str | None:
     """What follows the last "answer is", "Answer:", "####" or stands in the last box, or None."""
     last = _last(_STATED, text)

@@ -2,7 +2,7 @@
 
 A check's keyword-only parameters are its arguments: all required, none with a default. Their
 annotations say what is allowed: int (at least 0), float, bool, str and list[str] (neither
-empty), a Literal of words, or one of the pattern types below.
+empty), list[dict] (not empty), a Literal of words, or one of the pattern types below.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from re import _constants as regex_codes
 from re import _parser as regex_parser
 from typing import Annotated, Any, Literal
+
+from vibecore.scoring.patterns import parts_of
 
 PATTERN_LIMIT = 200
 
@@ -54,21 +56,25 @@ def _repeats_a_repeat(parsed: Any, inside: bool) -> bool:
             unbounded = operand[1] is regex_codes.MAXREPEAT
         if inside and variable:
             return True
-        if any(_repeats_a_repeat(part, inside or unbounded) for part in _parts(operand)):
+        if any(_repeats_a_repeat(part, inside or unbounded) for part in parts_of(operand)):
             return True
     return False
 
 
-def _parts(operand: Any) -> Iterator[Any]:
-    if isinstance(operand, regex_parser.SubPattern):
-        yield operand
-    elif isinstance(operand, tuple | list):
-        for item in operand:
-            yield from _parts(item)
+def positive_defect(number: int) -> str | None:
+    """What is wrong with a position: they are counted from 1."""
+    return None if number > 0 else f"is {number}; the first is 1"
+
+
+def margin_defect(number: float) -> str | None:
+    """What is wrong with a tolerance: it is not negative."""
+    return None if number >= 0 else f"is {number}, wanted 0 or more"
 
 
 Pattern = Annotated[str, pattern_defect]
 Patterns = Annotated[list[str], patterns_defect]
+Position = Annotated[int, positive_defect]
+Margin = Annotated[float, margin_defect]
 
 
 @cache
@@ -133,6 +139,7 @@ _TYPES: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     float: ("a number", _is_number),
     bool: ("true or false", lambda value: isinstance(value, bool)),
     str: ("text, not empty, in quotes if it looks like anything else", _is_text),
+    dict[str, Any]: ("a mapping", lambda value: isinstance(value, dict)),
     list[str]: (
         "a list of texts, none empty, none twice",
         lambda value: (
@@ -140,6 +147,14 @@ _TYPES: dict[Any, tuple[str, Callable[[Any], bool]]] = {
             and bool(value)
             and all(map(_is_text, value))
             and len(set(value)) == len(value)
+        ),
+    ),
+    list[dict]: (
+        "a list of mappings, not empty",
+        lambda value: (
+            isinstance(value, list)
+            and bool(value)
+            and all(isinstance(item, dict) for item in value)
         ),
     ),
 }

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from vibecore.scoring.arguments import Patterns
 from vibecore.scoring.code import Block, find_code
+from vibecore.scoring.patterns import search
 from vibecore.scoring.verdict import Relation, Verdict, compare, quote
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -139,7 +140,7 @@ def forbidden_in_code(text: str, *, what: str, patterns: Patterns) -> Verdict:
 def _search(blocks: tuple[Block, ...], patterns: list[str]) -> re.Match[str] | None:
     for block in blocks:
         for pattern in patterns:
-            if match := re.search(pattern, block.instructions, re.MULTILINE):
+            if match := search(pattern, block.instructions, re.MULTILINE):
                 return match
     return None
 
@@ -173,8 +174,7 @@ def _judge_functions(text: str, wanted: str, parameters: int, name: str | None) 
 
 def _nodes(blocks: tuple[Block, ...]) -> Iterator[ast.AST]:
     for block in blocks:
-        if block.tree is not None:
-            yield from ast.walk(block.tree)
+        yield from block.nodes
 
 
 def _functions(blocks: tuple[Block, ...]) -> Iterator[tuple[Function, bool]]:

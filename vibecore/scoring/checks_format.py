@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from vibecore.scoring.answers import judge_final_answer
+from vibecore.scoring.answers import judge_final_answer, judge_number
+from vibecore.scoring.arguments import Margin
+from vibecore.scoring.json_schema import schema_defect, schema_violation
 from vibecore.scoring.verdict import Relation, Verdict, compare, listed, quote
 
 _BULLET = re.compile(r"^[ \t]*[-*+•][ \t]+\S", re.MULTILINE)
@@ -65,6 +67,22 @@ def json_value_type(
 def final_answer(text: str, *, answer: str) -> Verdict:
     """The last answer stated is this one; see `answers` for how it is found and compared."""
     return judge_final_answer(text, answer)
+
+
+def numeric_answer(text: str, *, answer: float, tolerance: Margin) -> Verdict:
+    """The last answer stated is a number no further than `tolerance` from this one."""
+    return judge_number(text, answer, tolerance)
+
+
+def json_schema(text: str, *, schema: Annotated[dict[str, Any], schema_defect]) -> Verdict:
+    """The first JSON object in the answer, fenced or bare, keeps a JSON Schema (2020-12)."""
+    found, reason = _find_object(text)
+    if found is None:
+        return Verdict(False, f"{reason}, wanted one that keeps the schema")
+    violation = schema_violation(found, schema)
+    if violation:
+        return Verdict(False, violation)
+    return Verdict(True, "found a JSON object that keeps the schema")
 
 
 def _find_object(text: str) -> tuple[dict[str, Any] | None, str]:

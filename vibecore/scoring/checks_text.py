@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from vibecore.scoring.arguments import Pattern
+from vibecore.scoring.patterns import search
 from vibecore.scoring.verdict import Relation, Verdict, compare, listed, quote
 from vibecore.scoring.words import count_words, lines, paragraphs, sentences
 
@@ -146,7 +147,7 @@ def acrostic(text: str, *, word: str) -> Verdict:
 
 def matches_regex(text: str, *, what: str, pattern: Pattern) -> Verdict:
     """Somewhere the pattern matches (^ and $ at each line); `what` says it in words."""
-    match = re.search(pattern, text, re.MULTILINE)
+    match = search(pattern, text, re.MULTILINE)
     if match is None:
         return Verdict(False, f"found no {what}")
     return Verdict(True, f"found {what}: {quote(match[0])}")

@@ -1,4 +1,4 @@
-"""Python code in an answer: where it is, and whether it parses. Nothing is ever executed.
+"""Python code in an answer: where it is, and whether it parses. Nothing is executed here.
 
 Code is looked for in fences first (``` or ~~~, the last one possibly cut off by the token
 limit), else bare: a line that begins with def, class, import, from … import or @ opens a block,
@@ -30,6 +30,8 @@ _OPENING = re.compile(
 )
 # What may follow code once there is some: an example call after a line of prose.
 _CONTINUING = re.compile(r"print\(|assert\b|if __name__\b|for \w+ in\b|\w+ = \S")
+# Without one of these nothing opens, which most texts show at once.
+_OPENING_WORDS = ("def", "class", "import", "@")
 _BARE_START = re.compile(r"^[ \t]*" + _OPENING.pattern, re.MULTILINE)
 _STRING_OR_COMMENT = re.compile(
     r'(?P<docstring>"""[\s\S]*?(?:"""|\Z)|' + r"'''[\s\S]*?(?:'''|\Z))"
@@ -64,6 +66,11 @@ class Block:
         )
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the part that parses, walked once for all checks."""
+        return () if self.tree is None else tuple(ast.walk(self.tree))
+
+    @cached_property
     def instructions(self) -> str:
         """The source without comments and triple-quoted strings."""
         return _STRING_OR_COMMENT.sub(lambda found: found["string"] or "", self.source)
@@ -83,7 +90,7 @@ def find_code(text: str) -> tuple[Block, ...]:
     """
     text = text[:MAXIMUM_CHARACTERS]
     blocks = _fenced(text) if "```" in text or "~~~" in text else []
-    if not blocks and _BARE_START.search(text):
+    if not blocks and any(map(text.__contains__, _OPENING_WORDS)) and _BARE_START.search(text):
         blocks = _bare(text)
     blocks.sort(key=lambda block: (block.defines, block.parses, len(block.source)), reverse=True)
     return tuple(blocks)

@@ -26,10 +26,18 @@ QUOTE_LIMIT = 40
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a constraint is met, and one sentence that says what was found and wanted."""
+    """Whether a constraint is met, and one sentence that says what was found and wanted.
+
+    `passed_loose` is the verdict of IFEval's loose reading, and None for every other check.
+    """
 
     passed: bool
     explanation: str
+    passed_loose: bool | None = None
+
+
+class Undecided(Exception):
+    """A check can come to no verdict; the message says why. Judged as "error", never a pass."""
 
 
 def compare(found: int, relation: Relation, wanted: int, noun: str) -> Verdict:
@@ -42,7 +50,9 @@ def compare(found: int, relation: Relation, wanted: int, noun: str) -> Verdict:
 def quote(text: str, limit: int = QUOTE_LIMIT) -> str:
     """Model text for an explanation: on one line, in quotes, at most `limit` characters."""
     # Only the start can be shown, so only the start is tidied.
-    start = "".join(c if c.isprintable() else " " for c in text.strip()[: 2 * limit])
+    start = text.strip()[: 2 * limit]
+    if not start.isprintable():
+        start = "".join(c if c.isprintable() else " " for c in start)
     line = " ".join(start.split())
     if len(line) <= limit and len(text.strip()) <= 2 * limit:
         return f'"{line}"'

@@ -1,0 +1,100 @@
+"""Do the engines decode the same tokens? `python -m benchmarks.agreement [--device cuda]`.
+
+For each config of the demo family (real weights) or given with --config: the share of prompts
+whose greedy output engine `graph` decodes as engine `eager` does, to the end; and beside it, as
+the noise floor, the share that `eager` decodes as itself when the same prompts form one batch.
+Where outputs part, the margin between the two highest logits there, in units of the last place
+of bfloat16 at that size: 0 or 1 is a tie that rounding decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+from collections.abc import Sequence
+
+import torch
+
+from vibecore import engine
+from vibecore.configs import family_configs, find_configs
+from vibecore.engine.load import LoadedModel
+from vibecore.hub import load_request, resolve
+from vibecore.scoring import load_suite
+
+BF16_DIGITS = 8
+
+
+def margin_at(loaded: LoadedModel, prompt: str, tokens: Sequence[int]) -> float:
+    """Distance of the two highest next-token logits after a prompt and its first tokens, in units
+    of bfloat16's last place."""
+    ids = loaded.tokenizer([prompt], return_tensors="pt")["input_ids"].tolist()[0]
+    inputs = torch.tensor([[*ids, *tokens]], device=loaded.device)
+    with torch.inference_mode():
+        highest, second = loaded.model(inputs).logits[0, -1].float().topk(2).values.tolist()
+    unit = 2.0 ** (math.floor(math.log2(abs(highest))) - BF16_DIGITS + 1)
+    return (highest - second) / unit
+
+
+def parted(first: Sequence[int], second: Sequence[int]) -> int | None:
+    """Where two outputs first differ; None when they do not."""
+    for place, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return place
+    return None if len(first) == len(second) else min(len(first), len(second))
+
+
+def compare(config_id: str, options: argparse.Namespace, prompts: list[str]) -> None:
+    """Print one config's line."""
+    [config] = find_configs([config_id])
+    resolved = resolve(config, options.weights)
+
+    def load(name: str) -> LoadedModel:
+        return engine.load(load_request(config, resolved, options.device, name))
+
+    eager, graph = load("eager"), load("graph")
+
+    def decode(loaded: LoadedModel, size: int) -> list[tuple[int, ...]]:
+        batches = [prompts[start : start + size] for start in range(0, len(prompts), size)]
+        return [
+            one.token_ids
+            for batch in batches
+            for one in engine.generate(loaded, batch, options.new_tokens)
+        ]
+
+    alone, lean, batched = decode(eager, 1), decode(graph, 1), decode(eager, len(prompts))
+    places = [parted(one, other) for one, other in zip(alone, lean, strict=True)]
+    margins = [
+        margin_at(eager, prompt, tokens[:place])
+        for prompt, tokens, place in zip(prompts, alone, places, strict=True)
+        if place is not None
+    ]
+    floor = sum(one == other for one, other in zip(alone, batched, strict=True))
+    line = (
+        f"{config_id:<14} graph = eager {places.count(None):>3}/{len(prompts)}   "
+        f"eager in a batch = eager {floor:>3}/{len(prompts)}"
+    )
+    if margins:
+        line += (
+            f"   margin where they part: median {statistics.median(margins):.1f}, "
+            f"most {max(margins):.1f}"
+        )
+    print(line, flush=True)
+
+
+def main() -> None:
+    """Compare and print; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--weights", default="hub", help="hub, dummy or a folder")
+    parser.add_argument("--config", action="append", help="repeatable [the demo family]")
+    parser.add_argument("--prompts", type=int, default=30)
+    parser.add_argument("--new-tokens", type=int, default=200)
+    options = parser.parse_args()
+    prompts = [prompt.text for prompt in load_suite("vibe30").prompts][: options.prompts]
+    for config_id in options.config or [config.id for config in family_configs("demo")]:
+        compare(config_id, options, prompts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The check `ifeval`: one instruction of IFEval, in its strict and its loose reading."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from vibecore.scoring.ifeval.instructions import INSTRUCTIONS
+from vibecore.scoring.verdict import Verdict
+
+
+def ifeval(text: str, *, instruction_id: str, kwargs: dict[str, Any]) -> Verdict:
+    """An instruction of IFEval is followed, by the reference's own rule.
+
+    `passed` is the strict reading, of the text as it is; `passed_loose` the loose one: any of
+    eight texts follows it, the text without its first line, its last, both or neither, each with
+    and without its asterisks. A text of white space alone follows nothing.
+    Source: Zhou et al. 2023 (arXiv 2311.07911), section 2.3.
+    """
+    rule = INSTRUCTIONS[instruction_id]
+    if not text.strip():
+        return Verdict(False, f"{instruction_id}: the answer is empty", passed_loose=False)
+    strict = rule(text, **kwargs)
+    explanation = f"{instruction_id}: {strict.explanation}"
+    if strict.passed:
+        return Verdict(True, explanation, passed_loose=True)
+    for variant, how in loose_variants(text)[1:]:
+        if rule(variant, **kwargs).passed:
+            return Verdict(False, f"{explanation}; followed {how}", passed_loose=True)
+    return Verdict(False, explanation, passed_loose=False)
+
+
+@lru_cache(maxsize=8)
+def loose_variants(text: str) -> tuple[tuple[str, str], ...]:
+    """The texts of the loose reading that are not blank, each once, with what was left out.
+
+    The first is the text itself. Lines are parted by "\\n" alone.
+    """
+    lines = text.split("\n")
+    cuts = {
+        "": text,
+        "without its first line": "\n".join(lines[1:]).strip(),
+        "without its last line": "\n".join(lines[:-1]).strip(),
+        "without its first and last line": "\n".join(lines[1:-1]).strip(),
+    }
+    found: dict[str, str] = {}
+    for how, cut in cuts.items():
+        found.setdefault(cut, how)
+        found.setdefault(cut.replace("*", ""), f"{how} and asterisks" if how else "without its *")
+    return tuple((variant, how) for variant, how in found.items() if variant.strip())
