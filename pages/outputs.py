@@ -217,5 +217,6 @@ if chosen:
     go_to(chosen)
 with frame.errors_in_words():
     rows = [row for row in cached.outputs(key, study["name"], prompt) if row["config"] in configs]
+frame.show_scorers(study["name"])
 if rows:
     downloads.show(downloads.outputs(rows), f"{study['name']}-{prompt}")

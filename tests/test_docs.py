@@ -12,7 +12,24 @@ from vibecore.paths import PROJECT_ROOT
 from vibecore.scoring import CHECKS
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = ("run", "studies", "summary", "outputs", "sweet-spot", "score", "export", "doctor")
+COMMANDS = (
+    "run",
+    "try",
+    "studies",
+    "summary",
+    "outputs",
+    "sweet-spot",
+    "score",
+    "rescore",
+    "export",
+    "doctor",
+    "findings",
+    "audit",
+    "report",
+    "compare",
+    "bench",
+    "import",
+)
 
 
 def tracked_files() -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from vibecore import doctor
 from vibecore.configs import GIB
+from vibecore.sandbox import Isolation
 
 
 def examine(monkeypatch, *gpus: dict, cpu_build: bool = False) -> dict[str, dict[str, str]]:
@@ -17,7 +18,7 @@ def examine(monkeypatch, *gpus: dict, cpu_build: bool = False) -> dict[str, dict
         "driver": "600.1" if gpus else None,
     }
     monkeypatch.setattr(doctor, "read_machine", lambda: machine)
-    monkeypatch.setattr(doctor, "_torch_is_cpu_build", lambda: cpu_build)
+    monkeypatch.setattr(doctor, "torch_is_cpu_build", lambda: cpu_build)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return {row["what"]: row for row in doctor.examine()}
 
@@ -58,3 +59,11 @@ def test_no_gpu_means_the_cpu(monkeypatch) -> None:
     rows = examine(monkeypatch)
     assert rows["GPU"]["state"] == "missing"
     assert "fits in memory" in rows["1.5B-bf16"]["detail"]
+
+
+def test_it_says_whether_code_can_be_run_and_why_not(monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "find_isolation", lambda: Isolation("namespaces"))
+    assert examine(monkeypatch)["isolation"]["state"] == "ok"
+    monkeypatch.setattr(doctor, "find_isolation", lambda: Isolation(None, "it is a Mac"))
+    row = examine(monkeypatch)["isolation"]
+    assert (row["state"], "it is a Mac" in row["detail"]) == ("missing", True)

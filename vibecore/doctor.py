@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from vibecore.configs import FAMILIES, GIB, Config, family_configs
 from vibecore.formats import memory
 from vibecore.machine import read_machine
+from vibecore.sandbox import find_isolation
 
 Row = dict[str, str]
 
@@ -33,7 +34,7 @@ def examine() -> list[Row]:
         }
     )
     rows += _gpus(machine)
-    rows.append(_hub())
+    rows += [_hub(), _isolation()]
     rows += [_fit(config, machine) for family in FAMILIES for config in family_configs(family)]
     return rows
 
@@ -64,13 +65,14 @@ def _gpus(machine: dict[str, Any]) -> list[Row]:
                 f"{machine['driver']}{advice}",
             }
         )
-    if _torch_is_cpu_build():
+    if torch_is_cpu_build():
         detail = "torch is a CPU build and will not see the GPU: reinstall requirements.txt"
         rows.append({"what": "CUDA", "state": "missing", "detail": detail})
     return rows
 
 
-def _torch_is_cpu_build() -> bool:
+def torch_is_cpu_build() -> bool:
+    """Whether the installed torch has no CUDA in it."""
     try:
         return version("torch").endswith("+cpu")
     except PackageNotFoundError:
@@ -90,6 +92,14 @@ def _hub() -> Row:
         )
         return {"what": "model hub", "state": "missing", "detail": detail}
     return {"what": "model hub", "state": "ok", "detail": "reachable"}
+
+
+def _isolation() -> Row:
+    isolation = find_isolation()
+    if isolation.way is None:
+        detail = f"none, so --execute-code is refused: {isolation.reason}"
+        return {"what": "isolation", "state": "missing", "detail": detail}
+    return {"what": "isolation", "state": "ok", "detail": f"code can be run: {isolation.way}"}
 
 
 def _fit(config: Config, machine: dict[str, Any]) -> Row:

@@ -44,6 +44,11 @@ def to_markdown(rows: Sequence[Row], columns: Sequence[str] | None = None) -> st
     return "\n".join(lines) + "\n"
 
 
+def markdown_text(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return _markdown_cell(text)
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """A number with fixed decimals, `–` where it is not known."""
     return "–" if value is None else f"{value:.{digits}f}"

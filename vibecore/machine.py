@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 import psutil
+
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def read_machine() -> dict[str, Any]:
@@ -66,3 +69,26 @@ def read_gpus() -> tuple[list[dict[str, Any]], str | None]:
         return gpus, pynvml.nvmlSystemGetDriverVersion()
     finally:
         pynvml.nvmlShutdown()
+
+
+def free_bytes(device: str) -> int:
+    """Memory that a worker could take now: of the first GPU, or of this machine or container."""
+    if device == "cuda":
+        gpus, _ = read_gpus()
+        return gpus[0]["free_bytes"] if gpus else 0
+    return min(psutil.virtual_memory().available, _container_free(CGROUP))
+
+
+def _container_free(folder: Path) -> int:
+    """What a container's memory limit (cgroup v2) leaves; more than any machine has without one."""
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        stat = (folder / "memory.stat").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return 2**63
+    if limit == "max":
+        return 2**63
+    # The page cache counts as used, and gives way.
+    cache = next((int(n) for k, n in map(str.split, stat.splitlines()) if k == "inactive_file"), 0)
+    return max(0, int(limit) - used + cache)

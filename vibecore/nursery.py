@@ -3,7 +3,7 @@
 Importing torch and transformers costs seconds of processor time, and a study needs one worker a
 config. The nursery pays once and touches no GPU, so that each fork starts clean within
 milliseconds. It lives while anybody holds it. Where there is no fork (Windows), or where it is
-unsafe (macOS), a worker is an interpreter of its own.
+unsafe (macOS) or switched off, a worker is an interpreter of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import BinaryIO
 
 from vibecore.paths import PROJECT_ROOT
 
-CAN_FORK = sys.platform == "linux"
+# VIBECHECK_FORK=0 for a machine on which importing torch already touches the GPU.
+CAN_FORK = sys.platform == "linux" and os.environ.get("VIBECHECK_FORK") != "0"
 POLL_SECONDS = 0.01
 ANSWER_BYTES = 64
 

@@ -7,12 +7,15 @@ finish reasons, and every output but two.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vibecore import store
 from vibecore.configs import MODELS, PRECISIONS, Config
+from vibecore.prompts import Prompt
 from vibecore.scoring import SCORER_VERSION, load_suite, score_output
+from vibecore.scoring.judge import EXECUTING
 
 DATA = Path(__file__).resolve().parent / "data" / "published"
 STUDY = "published"
@@ -23,7 +26,7 @@ def add_published(db: Path) -> None:
     """Write the study `published` into a prepared database."""
     report = json.loads((DATA / "study.json").read_text(encoding="utf-8"))
     samples = read_samples()
-    suite = load_suite(SUITE)
+    prompts = {prompt.id: _only_read(prompt) for prompt in load_suite(SUITE).prompts}
     known = {sample["prompt_id"] for sample in samples}
     rows = [dict(zip(report["columns"], values, strict=True)) for values in report["rows"]]
     study = store.NewStudy(
@@ -31,7 +34,7 @@ def add_published(db: Path) -> None:
         source="published",
         title=report["study"],
         suite="published, 30 prompts of which one is known",
-        prompts=tuple(prompt for prompt in suite.prompts if prompt.id in known),
+        prompts=tuple(prompt for prompt in prompts.values() if prompt.id in known),
         prompt_count=report["prompts"],
         protocol=None,
         hardware=report["hardware"]["gpu"],
@@ -50,7 +53,6 @@ def add_published(db: Path) -> None:
         )
         for config in configs
     ]
-    prompts = {prompt.id: prompt for prompt in suite.prompts}
     with store.writing(db) as connection:
         run_ids = store.create_study(connection, study, runs)
         for config, row in zip(configs, rows, strict=True):
@@ -76,6 +78,12 @@ def add_published(db: Path) -> None:
                 [(prompt.id, generation, score)],
                 SCORER_VERSION,
             )
+
+
+def _only_read(prompt: Prompt) -> Prompt:
+    """The prompt without the constraints that run code: the published study ran none."""
+    read = tuple(item for item in prompt.constraints if item.check not in EXECUTING)
+    return replace(prompt, constraints=read)
 
 
 def study_note(report: dict[str, Any]) -> str:

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.analysis import Rule, SweetSpot, find_sweet_spot, summarise
+from vibecore.analysis import (
+    Evidence,
+    Rule,
+    SweetSpot,
+    find_sweet_spot,
+    gather,
+    summarise,
+    to_outcomes,
+)
 
 Row = dict[str, Any]
 
@@ -35,15 +43,28 @@ def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
     """One row a config with its metrics (see analysis.summarise) and `sweet_spot`, a bool."""
     with store.reading(db) as connection:
         found = store.read_study(connection, study)
-        rows = summarise(store.read_configs(connection, study))
-        patterns = {
-            "repetition": store.read_patterns(connection, study, "repetitive"),
-            "adherence": store.read_patterns(connection, study, "adherent"),
-        }
+        rows, patterns = _compared(connection, study)
     choice = find_sweet_spot(rows, patterns, rule)
     for row in rows:
         row["sweet_spot"] = row["config"] == choice.config
     return Summary(found, rows, choice)
+
+
+def read_evidence(db: Path, study: str) -> Evidence:
+    """What a study's choice rests on, resampled studies among it, for analysis.decide."""
+    with store.reading(db) as connection:
+        rows, patterns = _compared(connection, study)
+        columns = store.read_outcomes(connection, study)
+    return gather(rows, patterns, to_outcomes(columns, [row["config"] for row in rows]))
+
+
+def _compared(connection: Any, study: str) -> tuple[list[Row], dict[str, list[Row]]]:
+    """The metrics table, and by metric how often the configs did what together."""
+    patterns = {
+        "repetition": store.read_patterns(connection, study, "repetitive"),
+        "adherence": store.read_patterns(connection, study, "adherent"),
+    }
+    return summarise(store.read_configs(connection, study)), patterns
 
 
 def read_prompts(db: Path, study: str) -> list[Row]:
@@ -104,3 +125,9 @@ def read_runs(db: Path, study: str) -> list[Row]:
     """Runs of a study with their environment and status."""
     with store.reading(db) as connection:
         return store.read_configs(connection, study)
+
+
+def read_bench(db: Path, study: str) -> list[Row]:
+    """What `bench` measured of a study's configs: one result a config and engine."""
+    with store.reading(db) as connection:
+        return store.read_bench(connection, study)

@@ -1,7 +1,8 @@
 """Make the shipped database anew: `python -m vibecore.rebuild [--db results.duckdb]`.
 
 Study `published` comes from the report's figures, study `demo` from a full measured run of the
-six demo configs on this machine. The old file is replaced only when all of it has succeeded.
+six demo configs on this machine; each report of `bench` in data/bench/ becomes a study. The old
+file is replaced only when all of it has succeeded.
 """
 
 from __future__ import annotations
@@ -14,21 +15,25 @@ from typing import Annotated
 import typer
 
 from vibecore import store
+from vibecore.bench_import import import_reports
 from vibecore.errors import VibeError
 from vibecore.paths import DEFAULT_DB
 from vibecore.plan import Options, new_plan
 from vibecore.progress import follow
 from vibecore.published import add_published
 
+# What `bench --out` wrote on other machines; none is fine.
+BENCH_REPORTS = Path(__file__).resolve().parent / "data" / "bench"
 DEMO = Options(family="demo", study="demo")
 
 
 def rebuild(db: Path) -> None:
-    """Write both studies into a new file, then put it in place of `db`."""
+    """Write all studies into a new file, then put it in place of `db`."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / "results.duckdb"
         store.prepare(fresh)
         add_published(fresh)
+        import_reports(fresh, sorted(BENCH_REPORTS.glob("*.json")))
         statuses = follow(new_plan(DEMO, fresh), resume=False)
         failed = [config for config, status in statuses.items() if status != "complete"]
         if failed:

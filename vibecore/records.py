@@ -71,14 +71,11 @@ class StepTimes:
     """How long decoding took, token by token. All in seconds.
 
     `prefill_seconds` ends with the first token; `step_seconds` has one entry for each further
-    one. `host_seconds` is what the host needs to launch one step on a GPU, `gpu_seconds` what the
-    GPU needs for it with the host out of its way; None on a CPU, or where it cannot be told.
+    one.
     """
 
     prefill_seconds: float
     step_seconds: tuple[float, ...]
-    host_seconds: float | None = None
-    gpu_seconds: float | None = None
 
 
 @dataclass(frozen=True)

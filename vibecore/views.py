@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vibecore import formats
+from vibecore.analysis import Decision
 
 Row = dict[str, Any]
 
@@ -59,6 +60,31 @@ def _memory(row: Mapping[str, Any]) -> str:
     return f"{size} est." if row["memory_source"] == "estimated" else size
 
 
+def choice_rows(decision: Decision) -> list[Row]:
+    """One row a config: whether it is the sweet spot, why, and how often resamples chose it."""
+    spot = decision.sweet_spot
+    shares = decision.stability.shares if decision.stability else {}
+    chosen = [(spot.config, True, spot.reason)] if spot.config else []
+    others = [(config, False, why) for config, why in spot.excluded.items()]
+    return [
+        {"config": config, "chosen": is_chosen, "why": why, "chosen_share": shares.get(config, 0.0)}
+        for config, is_chosen, why in chosen + others
+    ]
+
+
+def pair_rows(decision: Decision) -> list[Row]:
+    """One row a judgement: a metric, two configs, the verdict and what it rests on."""
+    return [
+        {
+            "metric": pair.metric,
+            "config": pair.config,
+            "against": pair.best,
+            "judgement": pair.sentence(),
+        }
+        for pair in decision.pairs
+    ]
+
+
 def print_table(rows: Sequence[Row], title: str) -> None:
     """Print rows to stdout; text of models and users is never read as markup."""
     console = _console()
@@ -99,6 +125,7 @@ def output_facts(row: Mapping[str, Any]) -> str:
         facts.append(f"{row['tokens_per_second']:.1f} tok/s")
     if row["repetition_ratio"] is not None:
         word = ", repetitive" if row["repetitive"] else ""
+        word += ", degenerate" if row["degenerate"] else ""
         facts.append(f"repetition {row['repetition_ratio']:.2f}{word}")
     return " · ".join(facts)
 

@@ -41,6 +41,24 @@ def summary(
     return vibecore.read_summary(Path(key[0]), study, vibecore.Rule(cap, floor, alpha))
 
 
+@st.cache_resource(show_spinner=False, max_entries=8)
+def evidence(key: tuple[str, tuple[int, ...]], study: str) -> Any:
+    """What a study's choice rests on; one object for all sessions, because it is large."""
+    return vibecore.read_evidence(Path(key[0]), study)
+
+
+@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+def decision(
+    key: tuple[str, tuple[int, ...]],
+    study: str,
+    cap: float | None = None,
+    floor: float = 0.85,
+    alpha: float = 0.05,
+) -> Any:
+    """A study's Decision under a rule."""
+    return vibecore.decide(evidence(key, study), vibecore.Rule(cap, floor, alpha))
+
+
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
 def outputs(key: tuple[str, tuple[int, ...]], study: str, prompt: str) -> list[Row]:
     """One prompt's outputs with their verdicts."""
@@ -68,6 +86,28 @@ def scores(key: tuple[str, tuple[int, ...]], study: str) -> list[Row]:
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
+def findings(key: tuple[str, tuple[int, ...]], study: str) -> list[Any]:
+    """The claims checked on a study."""
+    from vibecore.findings import read_findings
+
+    return read_findings(Path(key[0]), study)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def comparison(key: tuple[str, tuple[int, ...]], first: str, second: str) -> Any:
+    """The StudyComparison of `second` against `first`."""
+    from vibecore.comparison import compare_studies
+
+    return compare_studies(Path(key[0]), first, second)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
 def runs(key: tuple[str, tuple[int, ...]], study: str) -> list[Row]:
     """Runs of a study with their environment."""
     return vibecore.read_runs(Path(key[0]), study)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def bench(key: tuple[str, tuple[int, ...]], study: str) -> list[Row]:
+    """What `bench` measured; one object for all sessions, because profiles are long."""
+    return vibecore.read_bench(Path(key[0]), study)

@@ -1,4 +1,4 @@
-"""Two components in the page's own document: a table that sorts and opens, and output cards.
+"""Components in the page's own document: a table that sorts and opens, output cards, panes.
 
 Python sends data, never HTML: the scripts make every piece of text a text node, so nothing a
 model or a user wrote can become markup. Layout and colours are in the files beside this one.
@@ -18,16 +18,19 @@ from pages.parts.page_table import FIRST_PAGE, file_of
 HERE = Path(__file__).resolve().parent
 
 
-def _component(name: str) -> Any:
-    style = (HERE / "common.css").read_text("utf-8") + (HERE / f"{name}.css").read_text("utf-8")
-    script = (HERE / "common.js").read_text("utf-8") + (HERE / f"{name}.js").read_text("utf-8")
+def _component(name: str, *files: str) -> Any:
+    def together(ending: str) -> str:
+        named = [file for file in ("common.css", "common.js", *files) if file.endswith(ending)]
+        return "".join((HERE / file).read_text("utf-8") for file in named)
+
     return st.components.v2.component(
-        f"vibecheck_{name}", html='<div class="root"></div>', css=style, js=script
+        f"vibecheck_{name}", html='<div class="root"></div>', css=together("css"), js=together("js")
     )
 
 
-_table = _component("table")
-_cards = _component("cards")
+_table = _component("table", "table.css", "table.js")
+_cards = _component("cards", "cards.css", "card.js", "cards.js")
+_panes = _component("panes", "cards.css", "panes.css", "card.js", "panes.js")
 
 
 def link(page: str, **parameters: Any) -> dict[str, Any]:
@@ -48,6 +51,11 @@ def show_table(table: dict[str, Any], key: str) -> None:
 def show_cards(cards: dict[str, Any], key: str) -> str | None:
     """Show the prompt list and output cards; the prompt that was clicked, if one was."""
     return _cards(data=_plain(cards), key=key, on_prompt_change=_nothing).prompt
+
+
+def show_panes(panes: dict[str, Any], key: str) -> None:
+    """Show the panes of a try: `cards` (see vibecore.panel.cards) and `tried`, which try it is."""
+    _panes(data=_plain(panes), key=key)
 
 
 def open_view(target: dict[str, Any]) -> None:

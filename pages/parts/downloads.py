@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from vibecore import formats
+from vibecore.analysis import Rule
 from vibecore.reading import Summary
 from vibecore.views import metrics_table
 
@@ -20,6 +22,7 @@ KINDS = {
     "CSV": ("csv", "text/csv"),
     "Markdown": ("md", "text/markdown"),
     "Parquet": ("parquet", "application/vnd.apache.parquet"),
+    "report": ("html", "text/html"),
 }
 # What a reader of outputs needs; token ids and timings are in `vibecore export`.
 OUTPUT_COLUMNS = (
@@ -31,6 +34,7 @@ OUTPUT_COLUMNS = (
     "tokens_per_second",
     "repetition_ratio",
     "repetitive",
+    "degenerate",
     "empty",
     "constraints_met",
     "constraints_judged",
@@ -56,6 +60,17 @@ def metrics(summary: Summary) -> Contents:
         "Markdown": lambda: formats.to_markdown(metrics_table(summary.rows)) + f"\n{reason}\n",
         "Parquet": lambda: to_parquet(summary.rows),
     }
+
+
+def report(database: str, study: str, thresholds: tuple[float | None, float, float]) -> Contents:
+    """A study's report as one HTML file, under the rule's cap, floor and α."""
+
+    def make() -> str:
+        from vibecore.report import make_report
+
+        return make_report(Path(database), study, ".html", Rule(*thresholds))
+
+    return {"report": make}
 
 
 def outputs(rows: Sequence[Row]) -> Contents:

@@ -15,6 +15,7 @@ import streamlit as st
 from pages.parts import address, cached, page_table
 from vibecore.errors import VibeError
 from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
+from vibecore.rescore import versions_note
 
 Row = dict[str, Any]
 STYLE = Path(__file__).resolve().parent / "page.css"
@@ -46,6 +47,14 @@ def show_html(tag: str, text: str, style: str = "") -> None:
     st.html(f'<{tag} class="{escape(style)}">{escape(text)}</{tag}>')
 
 
+def show_scorers(study: str) -> None:
+    """A line that says which scorers a study's scores are from, where they are not today's."""
+    with errors_in_words():
+        note = versions_note(cached.runs(cached.content(), study), study)
+    if note:
+        show_html("p", note, "vc-soft")
+
+
 def choose_study() -> None:
     """The sidebar's study picker with the study's facts, for current_study to give the pages."""
     st.session_state[ROUTED] = _picked_study()
@@ -69,16 +78,35 @@ def _picked_study() -> Row | None:
 
 def current_study() -> Row:
     """The study chosen in the sidebar; without one, say what to do and stop the page."""
+    study = _routed_study()
+    if study is None:
+        show_nothing()
+        st.stop()
+    return study
+
+
+def acting_page() -> Row | None:
+    """The study chosen in the sidebar, or None; where acting is off, say so and stop the page."""
+    study = _routed_study()
+    if not page_table.may_act():
+        show_html("h1", "Switched off")
+        show_html(
+            "p",
+            "This server only shows results: trying prompts and launching runs are switched off "
+            f"({page_table.ACTING_VARIABLE}=off). Whoever runs it can start it without that "
+            "setting, or use the command line: python -m vibecore run.",
+        )
+        st.stop()
+    return study
+
+
+def _routed_study() -> Row | None:
     if ROUTED not in st.session_state:
         # The first visit to a fresh server, when it goes straight to a page: Streamlit then runs
         # the file in pages/ alone, until a call of st.navigation has told it not to.
         page_table.navigation()
         st.rerun()
-    study = st.session_state.pop(ROUTED)
-    if study is None:
-        show_nothing()
-        st.stop()
-    return study
+    return st.session_state.pop(ROUTED)
 
 
 def show_nothing() -> None:
@@ -109,6 +137,8 @@ def _facts(study: Row) -> str:
         if done == study["configs"]
         else f"{study['complete']} of {study['configs']} complete",
     }
+    if study["protocol"].get("execute_code"):
+        facts["code"] = "run, in isolation"
     if study["failed"]:
         facts["failed"] = str(study["failed"])
     pairs = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())

@@ -1,5 +1,5 @@
-// A table: columns [{label, unit, numeric}], rows [{cells, marked, link}],
-// cells {text, note, sort, shape, badge, interval}. Headers sort; a row opens its link.
+// A table: columns [{label, unit, numeric, narrow}], rows [{cells, marked, link}],
+// cells {text, note, sort, shape, badge, interval, share}. Headers sort; a row opens its link.
 const cellContent = (cell, row, open) => {
   const text = row.link && cell.opens ? viewLink(row.link, cell.text, open) : cell.text;
   const main = make("div", { class: "main" },
@@ -15,6 +15,11 @@ const cellContent = (cell, row, open) => {
     const point = make("span", { class: "point" });
     point.style.left = rate;
     bar.append(range, point);
+    parts.push(bar);
+  }
+  if (cell.share !== undefined) {
+    const bar = make("div", { class: "share", "aria-hidden": "true" }, make("span", {}));
+    bar.firstChild.style.width = `${(100 * cell.share).toFixed(1)}%`;
     parts.push(bar);
   }
   if (cell.note) parts.push(make("div", { class: "note" }, cell.note));
@@ -69,7 +74,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
         row.cells.map((cell, index) => make(index === 0 ? "th" : "td", {
           scope: index === 0 ? "row" : null,
           class: data.columns[index].numeric ? "number" : null,
-          "data-label": data.columns[index].label,
+          "data-label": data.columns[index].narrow || data.columns[index].label,
         }, cellContent(cell, row, open))));
       if (row.link) {
         line.classList.add("opens");

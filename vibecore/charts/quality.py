@@ -40,7 +40,7 @@ def repetition_figure(rows: Sequence[Row]) -> Figure:
     least = [v for v in values if v["rate"] == min(v["rate"] for v in values)]
     most = [v for v in values if v["rate"] == max(v["rate"] for v in values)]
     if least == most:
-        title = f"All configs repeat themselves equally often: {least[0]['label']}"
+        title = f"Every config repeats itself on {least[0]['count']} of {least[0]['total']} outputs"
     else:
         apart = "do not overlap" if least[0]["high"] < most[0]["low"] else "overlap"
         title = (

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 
 # In the order that --help lists their commands.
-from vibecore.cli import read, run, tools
+from vibecore.cli import attempt, bench, judging, read, rescore, run, tools
 from vibecore.cli.base import app, say
 from vibecore.errors import InputError, VibeError
 
-__all__ = ["app", "main", "read", "run", "tools"]
+__all__ = ["app", "attempt", "bench", "judging", "main", "read", "rescore", "run", "tools"]
 
 
 def main() -> None:

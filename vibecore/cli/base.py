@@ -40,6 +40,9 @@ SpeedFloor = Annotated[
 Alpha = Annotated[
     float, typer.Option("--alpha", min=0, max=1, help="Significance level of the quality tests.")
 ]
+ExecuteCode = Annotated[
+    bool, typer.Option("--execute-code", help="Run the code in answers, isolated, to judge it.")
+]
 
 
 def listed(values: list[str] | None) -> tuple[str, ...]:

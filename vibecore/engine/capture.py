@@ -99,7 +99,7 @@ def _capture(decoder: Decoder, rows: int, length: int) -> Captured:
     cache = new_cache(decoder, rows, length)
     tokens = torch.zeros(rows, dtype=torch.long, device=decoder.device)
     slot = torch.zeros(1, dtype=torch.long, device=decoder.device)
-    next_tokens = _choose_step(decoder, rows)
+    next_tokens = choose_step(decoder, rows)
 
     def step() -> None:
         tokens.copy_(next_tokens(decoder, cache, tokens, slot))
@@ -121,7 +121,8 @@ def _capture(decoder: Decoder, rows: int, length: int) -> Captured:
 Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def _choose_step(decoder: Decoder, rows: int) -> Step:
+def choose_step(decoder: Decoder, rows: int) -> Step:
+    """The step to record: (decoder, cache, tokens [rows], slot [1]) to the next tokens [rows]."""
     if triton_kernels()[0] is None:
         return _step_of_torch
     if rows == 1 and isinstance(decoder.layers[0].down, PlainProjection):

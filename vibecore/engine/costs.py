@@ -12,21 +12,22 @@ from collections.abc import Callable
 
 import torch
 
-from vibecore.engine.batch import Batch
+from vibecore.engine.batch import Batch, random_batch
 from vibecore.engine.graph import why_eager
 from vibecore.engine.load import LoadedModel
 
-REPETITIONS = 5
+REPETITIONS = 3
 BUSY_CYCLES = 300_000_000
 
 
 def step_costs(
-    loaded: LoadedModel, batch: Batch, new_tokens: int
+    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> tuple[float | None, float | None]:
-    """(host, GPU) seconds of one step; (None, None) on a CPU, and for a step that waits for the
-    GPU in its middle, as LLM.int8() with outliers does."""
+    """(host, GPU) seconds of one step after a prompt of random tokens; (None, None) on a CPU, and
+    for a step that waits for the GPU in its middle, as LLM.int8() with outliers does."""
     if loaded.device.type != "cuda":
         return None, None
+    batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
     with torch.inference_mode():
         step = _step(loaded, batch, new_tokens)
         if step is None:

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 from vibecore.engine import eager, graph
 from vibecore.engine.batch import Batch, OnToken, StopSwitch, encode, random_batch, synchronise
-from vibecore.engine.costs import step_costs
 from vibecore.engine.load import LoadedModel
 from vibecore.records import GREEDY, Decoding, Generation, StepTimes
 
 ENGINES = {"eager": eager.generate, "graph": graph.generate}
 WARM_UP_TOKENS = 4
+CPU_WARM_UP_PROMPTS = 2
 # Stands for "no end of sequence": transformers takes the model's own for an empty list.
 NO_TOKEN = -1
 
@@ -53,12 +53,14 @@ def time_steps(
     started = time.perf_counter()
     _decode(replace(loaded, eos_token_ids=(NO_TOKEN,)), batch, new_tokens, None, stamp, GREEDY)
     steps = tuple(after - before for before, after in pairwise(stamps))
-    return StepTimes(stamps[0] - started, steps, *step_costs(loaded, batch, new_tokens))
+    return StepTimes(stamps[0] - started, steps)
 
 
 def warm_up(loaded: LoadedModel, prompts: Sequence[str]) -> None:
     """Run the first batch for a few tokens, so that no timed one pays for set-up."""
-    generate(loaded, prompts, WARM_UP_TOKENS)
+    # A GPU's step is captured for a batch of this very size; a CPU's first use is of no size.
+    few = prompts if loaded.device.type == "cuda" else prompts[-CPU_WARM_UP_PROMPTS:]
+    generate(loaded, few, WARM_UP_TOKENS)
 
 
 def _decode(

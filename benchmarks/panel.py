@@ -1,0 +1,125 @@
+"""What watching costs: tokens/s of a pane on the page against the same config with no page.
+
+    python -m benchmarks.panel [--config 5M-8bit] [--rounds 5]
+
+One dashboard, one Chromium. Rounds alternate: a try on the page, which follows it as it writes;
+the same prompt to a worker of this script's own while the page is idle. Prints the medians and
+their ratio (wanted: at least 0.9), then what 20 tries over changing configs, all unloaded again,
+leave of the server's memory and processes (wanted: within 5 %).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import psutil
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.pages import READY, serving
+from vibecore.configs import family_configs, find_configs
+from vibecore.hub import load_request, resolve
+from vibecore.paths import DEFAULT_DB, STATE_VARIABLE
+from vibecore.worker import Worker
+
+COMMAND = ("-m", "streamlit", "run", "app.py")
+# 5M-8bit answers it to the last token it may; a short answer would measure its first token.
+PROMPT = "aaaa aaaa aaaa"
+TOKENS = 450
+TRIES = 20
+PATIENCE = 120_000
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="5M-8bit")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("This needs chromium.")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        os.environ[STATE_VARIABLE] = folder
+        database = Path(folder) / "panel.duckdb"
+        shutil.copy(DEFAULT_DB, database)
+        with serving(COMMAND, database) as (address, server):
+            browser = playwright.chromium.launch(
+                executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+            )
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            _overhead(page, address, options.config, options.rounds)
+            _leftovers(page, address, server)
+            browser.close()
+
+
+def _overhead(page: Page, address: str, config_id: str, rounds: int) -> None:
+    [config] = find_configs([config_id])
+    _open(page, address, config_id, TOKENS)
+    _attempt(page)
+    watched, alone = [], []
+    with Worker() as worker:
+        worker.load(load_request(config, resolve(config, "hub"), "cpu", "eager"))
+        worker.generate([PROMPT], TOKENS)
+        for _ in range(rounds):
+            watched.append(_attempt(page))
+            [generation] = worker.generate([PROMPT], TOKENS)
+            alone.append(generation.tokens_per_second or 0.0)
+    print(f"{config_id}, {rounds} rounds of {TOKENS} tokens:")
+    print(f"  with the page    {_spread(watched)} tok/s")
+    print(f"  without a page   {_spread(alone)} tok/s")
+    print(f"  ratio            {median(watched) / median(alone):.3f}")
+
+
+def _leftovers(page: Page, address: str, server: psutil.Process) -> None:
+    configs = [config.id for config in family_configs("demo")]
+
+    def attempts(count: int) -> tuple[int, int]:
+        for number in range(count):
+            _open(page, address, configs[number % len(configs)], 40)
+            _attempt(page)
+        page.get_by_role("button", name="Unload all").click()
+        page.get_by_role("heading", name="Loaded").wait_for(state="detached")
+        return server.memory_info().rss, len(server.children(recursive=True))
+
+    before, after = attempts(len(configs)), attempts(TRIES)
+    print(f"{TRIES} tries over {len(configs)} configs, then unloaded:")
+    print(
+        f"  server memory    {before[0] / 1e6:.1f} → {after[0] / 1e6:.1f} MB "
+        f"({100 * (after[0] / before[0] - 1):+.1f} %)"
+    )
+    print(f"  its processes    {before[1]} → {after[1]}")
+
+
+def _open(page: Page, address: str, config: str, tokens: int) -> None:
+    page.goto(f"{address}/try?study=demo&try_configs={config}&try_tokens={tokens}")
+    page.wait_for_selector(READY, timeout=PATIENCE)
+    page.get_by_label("Prompt", exact=True).fill(PROMPT)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(READY, timeout=PATIENCE)
+
+
+def _attempt(page: Page) -> float:
+    """Press Try it, wait for the pane, and read its speed from the downloaded figures."""
+    page.locator("article").evaluate_all("all => all.forEach(e => e.setAttribute('data-old', ''))")
+    page.get_by_role("button", name="Try it").click()
+    page.locator("article:not([data-old])[data-status=done]").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Download JSON").wait_for(timeout=PATIENCE)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download JSON").click()
+    [row] = json.loads(Path(waiting.value.path()).read_text("utf-8"))
+    return row["tokens_per_second"]
+
+
+def _spread(values: list[float]) -> str:
+    return f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""Our runs beside a plain `generate` loop and lm-eval: `python -m benchmarks.plain_comparison`.
+
+On a CPU (the default): the demo study, six configs and 30 prompts of at most 200 new tokens, as
+whole commands one after the other: a plain loop of transformers' generate in one process, and
+`vibecore run` with each engine, at each batch size; then lm-eval's command on the two bf16 configs
+beside `vibecore run` on the same two. A command's time is all of it: start-up, loading,
+generating, and for ours scoring and storing.
+
+With `--device cuda` (or `--weights dummy`): each Qwen2.5 config with random weights, in a process
+of its own for each way (generate, lm-eval's model, our engines), timed without loading. It imports
+neither duckdb nor streamlit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from vibecore.configs import Config, family_configs, find_configs
+from vibecore.hub import load_request, resolve
+
+SUITE = "vibe30"
+NEW_TOKENS = 200
+LM_EVAL_CONFIGS = ("1M-bf16", "5M-bf16")
+LM_EVAL_BATCH = 30
+# Random weights never stop by themselves, so a few prompts measure batch 1 as well as thirty.
+DUMMY_PROMPTS_AT_BATCH_1 = 3
+THIS = (sys.executable, "-m", "benchmarks.plain_comparison")
+TASK = """task: vibe30_plain
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {data}}}}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{{{prompt}}}}"
+doc_to_target: ""
+generation_kwargs: {{until: [], max_gen_toks: {tokens}, do_sample: false}}
+metric_list: [{{metric: bypass}}]
+"""
+
+
+def read_prompts() -> list[str]:
+    """The suite's texts, in its order."""
+    from vibecore.scoring import load_suite
+
+    return [prompt.text for prompt in load_suite(SUITE).prompts]
+
+
+def plain_loop(batch_size: int) -> None:
+    """What a script without Vibe check would do: load each config, call generate, decode."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    quantization = {
+        "bf16": None,
+        "8bit": BitsAndBytesConfig(load_in_8bit=True),
+        "4bit": BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        ),
+    }
+    prompts = read_prompts()
+    for config in family_configs("demo"):
+        folder = resolve(config, "hub").folder
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.bfloat16,
+            device_map={"": "cpu"},
+            quantization_config=quantization[config.precision.name],
+        )
+        for start in range(0, len(prompts), batch_size):
+            _plain_generate(model, tokenizer, prompts[start : start + batch_size])
+
+
+def _plain_generate(model: Any, tokenizer: Any, prompts: list[str], **how: Any) -> int:
+    """New tokens that transformers' generate made, padding counted as it is decoded."""
+    inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
+    inputs = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
+    outputs = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False, **how)
+    new = outputs[:, inputs["input_ids"].shape[1] :]
+    tokenizer.batch_decode(new, skip_special_tokens=True)
+    return new.numel()
+
+
+def timed(*command: str) -> float:
+    """Wall seconds of a command that must succeed."""
+    started = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stderr[-3000:]}")
+    return time.perf_counter() - started
+
+
+def vibecore_run(folder: Path, engine: str, batch_size: int, chosen: list[str]) -> float:
+    """Seconds of a whole `vibecore run` into a fresh database."""
+    db = folder / f"{engine}-{batch_size}-{len(chosen)}.duckdb"
+    return timed(
+        *(sys.executable, "-m", "vibecore", "run", "--study", "fresh", "--suite", SUITE),
+        *("--engine", engine, "--batch-size", str(batch_size), "--db", str(db)),
+        *("--max-new-tokens", str(NEW_TOKENS), "--device", "cpu", *chosen),
+    )
+
+
+def lm_eval_run(folder: Path, config: Config) -> float:
+    """Seconds of lm-eval's own command over the same prompts with its `hf` model."""
+    data = folder / "prompts.jsonl"
+    data.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in read_prompts()))
+    task = TASK.format(data=data, tokens=NEW_TOKENS)
+    (folder / "vibe30_plain.yaml").write_text(task)
+    return timed(
+        *(sys.executable, "-m", "lm_eval", "--model", "hf", "--device", "cpu"),
+        *("--model_args", f"pretrained={resolve(config, 'hub').folder},dtype=bfloat16"),
+        *("--tasks", "vibe30_plain", "--include_path", str(folder)),
+        *("--batch_size", str(LM_EVAL_BATCH), "--log_samples", "--output_path", str(folder)),
+    )
+
+
+def compare_commands(engines: list[str], batch_sizes: list[int], *, lm_eval: bool) -> None:
+    """The demo family on a CPU, whole commands."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for batch_size in batch_sizes:
+            loop = timed(*THIS, "--plain-loop", str(batch_size))
+            print(f"batch {batch_size:>2}  plain generate loop   {loop:>7.1f} s", flush=True)
+            for engine in engines:
+                run = vibecore_run(folder, engine, batch_size, ["--family", "demo"])
+                print(
+                    f"batch {batch_size:>2}  vibecore run, {engine:<6}  {run:>7.1f} s  "
+                    f"{run / loop:.2f} of the loop",
+                    flush=True,
+                )
+        if not lm_eval:
+            return
+        theirs = sum(lm_eval_run(folder, config) for config in find_configs(LM_EVAL_CONFIGS))
+        print(f"batch {LM_EVAL_BATCH}  lm-eval, two bf16     {theirs:>7.1f} s", flush=True)
+        chosen = [part for config in LM_EVAL_CONFIGS for part in ("--config", config)]
+        for engine in engines:
+            run = vibecore_run(folder, engine, LM_EVAL_BATCH, chosen)
+            print(
+                f"batch {LM_EVAL_BATCH}  vibecore, the same, {engine:<6}{run:>6.1f} s  "
+                f"{run / theirs:.2f} of lm-eval",
+                flush=True,
+            )
+
+
+def dummy_child(config_id: str, way: str, device: str, batch_size: int) -> None:
+    """Load random weights, warm up, decode, and print tokens per second."""
+    from vibecore import engine
+
+    config = find_configs([config_id])[0]
+    name = way if way in ("eager", "graph") else "eager"
+    loaded = engine.load(load_request(config, resolve(config, "dummy"), device, name))
+    prompts = read_prompts()
+    batches = [prompts[:batch_size]]
+    if batch_size == 1:
+        batches = [[prompt] for prompt in prompts[:DUMMY_PROMPTS_AT_BATCH_1]]
+    decode = _way(loaded, way, batch_size)
+    decode(batches[0])
+    started = time.perf_counter()
+    tokens = sum(decode(batch) for batch in batches)
+    print(tokens / (time.perf_counter() - started))
+
+
+def _way(loaded: Any, way: str, batch_size: int) -> Any:
+    """A function from prompts to the number of new tokens it decoded for them."""
+    from vibecore import engine
+
+    if way in ("eager", "graph"):
+        return lambda prompts: sum(
+            made.new_tokens for made in engine.generate(loaded, prompts, NEW_TOKENS)
+        )
+    if way == "generate":
+        how = {"eos_token_id": None, "pad_token_id": loaded.pad_token_id}
+        return lambda prompts: _plain_generate(loaded.model, loaded.tokenizer, prompts, **how)
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    model = HFLM(
+        pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size, max_length=4096
+    )
+    arguments = {"until": [], "max_gen_toks": NEW_TOKENS, "do_sample": False}
+
+    def decode(prompts: list[str]) -> int:
+        requests = [
+            Instance("generate_until", {}, (prompt, arguments), index)
+            for index, prompt in enumerate(prompts)
+        ]
+        model.generate_until(requests, disable_tqdm=True)
+        return NEW_TOKENS * len(prompts)
+
+    return decode
+
+
+def compare_dummies(options: argparse.Namespace) -> None:
+    """Random weights in published shapes: tokens per second of each way, each config."""
+    ways = ["generate", *([] if options.no_lm_eval else ["lm-eval"]), *options.engines]
+    configs = options.config or [config.id for config in family_configs("qwen2.5")]
+    print(
+        f"{'config':<12}{'batch':>6}" + "".join(f"{way + ' tok/s':>18}" for way in ways), flush=True
+    )
+    for config in configs:
+        for batch_size in options.batch_sizes:
+            speeds = [_dummy_speed(config, way, options.device, batch_size) for way in ways]
+            cells = "".join(
+                f"{'failed':>18}" if speed is None else f"{_ratio(speed, speeds[0]):>18}"
+                for speed in speeds
+            )
+            print(f"{config:<12}{batch_size:>6}{cells}", flush=True)
+
+
+def _ratio(speed: float, baseline: float | None) -> str:
+    return f"{speed:.1f}" + (f" ({speed / baseline:.2f}×)" if baseline else "")
+
+
+def _dummy_speed(config: str, way: str, device: str, batch_size: int) -> float | None:
+    command = [*THIS, "--device", device, "--child", config, way, str(batch_size)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{config} {way}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return None
+    return float(done.stdout.split()[-1])
+
+
+def main() -> None:
+    """Measure and print; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--weights", choices=("demo", "dummy"), help="[dummy on a GPU, else demo]")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 30])
+    parser.add_argument("--engines", nargs="+", default=["eager", "graph"])
+    parser.add_argument("--config", action="append", help="with random weights; repeatable")
+    parser.add_argument("--no-lm-eval", action="store_true")
+    parser.add_argument("--plain-loop", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.plain_loop:
+        plain_loop(options.plain_loop)
+    elif options.child:
+        config, way, batch_size = options.child
+        dummy_child(config, way, options.device, int(batch_size))
+    elif options.device == "cuda" or options.weights == "dummy":
+        compare_dummies(options)
+    else:
+        compare_commands(options.engines, options.batch_sizes, lm_eval=not options.no_lm_eval)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Compare: two studies held against each other, config by config."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import address, cached, frame
+from pages.parts.components import show_table
+from vibecore.charts.findings import evidence_figure
+from vibecore.comparison import StudyComparison
+from vibecore.findings.wording import beside, verdict_text
+
+# measure of the comparison -> its column's heading
+MEASURES = {
+    "speed": "speed",
+    "memory": "memory",
+    "repetitive": "repetition",
+    "adherent": "adherence",
+    "identical outputs": "identical outputs",
+}
+
+
+def show_sentences(title: str, sentences: tuple[str, ...]) -> None:
+    """A heading and its sentences, where there are any."""
+    if sentences:
+        frame.show_html("h2", title)
+    for sentence in sentences:
+        frame.show_html("p", sentence)
+
+
+def show_changes(found: StudyComparison) -> None:
+    """A row a config: what changed on each measure, and what the verdict rests on."""
+    measures = [name for name in MEASURES if any(row["measure"] == name for row in found.rows)]
+    by_config: dict[str, dict[str, dict]] = {}
+    for row in found.rows:
+        by_config.setdefault(row["compared"], {})[row["measure"]] = row
+    show_table(
+        {
+            "caption": f"{second} against {first}",
+            "sortable": False,
+            "columns": [{"label": "config"}, *({"label": MEASURES[name]} for name in measures)],
+            "rows": [
+                {
+                    "id": config,
+                    "cells": [{"text": config}, *(cell(rows.get(name)) for name in measures)],
+                }
+                for config, rows in by_config.items()
+            ],
+        },
+        key="changes",
+    )
+
+
+def cell(row: dict | None) -> dict[str, str]:
+    """A verdict, or a figure that has none, with what it rests on beneath."""
+    if row is None:
+        return {"text": "–", "note": "not compared"}
+    if not row["verdict"]:
+        return {"text": row["figures"], "note": beside(row).removeprefix(f"{row['figures']}, ")}
+    return {"text": verdict_text(row), "note": beside(row)}
+
+
+study = frame.current_study()
+frame.show_html("h1", "Compare studies")
+with frame.errors_in_words():
+    key = cached.content()
+    names = [row["name"] for row in cached.studies(key)]
+others = [name for name in names if name != study["name"]]
+PARAMETERS = {"with": address.one_of(others, others[-1] if others else None)}
+address.read("compare", PARAMETERS)
+if not others:
+    frame.show_html("p", "There is one study alone in this database. A second makes a comparison:")
+    st.code("python -m vibecore run --family demo --study second", language=None)
+    address.write("compare", PARAMETERS)
+    st.stop()
+frame.show_html(
+    "p",
+    "The same suite on two machines, or at two times: what changed, config by config, in the "
+    "sidebar's study against the one chosen here. Only what compares is compared.",
+)
+first = st.selectbox("Compare with", others, key="with")
+address.write("compare", PARAMETERS)
+second = study["name"]
+with frame.errors_in_words("Choose another study to compare with."):
+    found = cached.comparison(key, first, second)
+frame.show_html("h2", f"What changed in {second} against {first}")
+if found.rows:
+    show_changes(found)
+    figure = evidence_figure([row for row in found.rows if row["measure"] == "speed"], "ratio")
+    if figure.chart is not None:
+        frame.show_html("h2", f"Speed, one run each: {figure.title}")
+        frame.show_html("p", figure.note, "vc-soft")
+        st.altair_chart(figure.chart, width="stretch", key="change-speed")
+else:
+    frame.show_html("p", "Nothing can be compared between these two.")
+show_sentences("Not compared", found.left_out)
+show_sentences(
+    "What differs",
+    tuple(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in found.differences),
+)
+frame.show_html(
+    "p",
+    "Better and worse are of the sidebar's study against the other. Speed's interval is over "
+    "prompts, from one run each: how a machine varies from run to run is not in it. Comparisons "
+    "of counts are Holm-adjusted, measure by measure; those of speed are not.",
+    "vc-soft",
+)

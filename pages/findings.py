@@ -1,0 +1,124 @@
+"""Findings: the published report's claims, on the chosen study and beside the published one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import address, cached, frame
+from pages.parts.components import link, show_table
+from vibecore.charts.findings import evidence_figure
+from vibecore.findings import CLAIMS, Finding
+from vibecore.findings.wording import evidence_table
+from vibecore.published import STUDY as PUBLISHED
+
+# A sign beside each verdict, so that a column of them can be scanned.
+SIGNS = {"supported": "✓", "contradicted": "✗", "not resolved": "?", "cannot be tested here": "–"}
+# Wide enough for a chart with its labels; two stand side by side where there is room.
+COLUMN_WIDTH = 500
+PARAMETERS = {"claim": address.one_of(tuple(CLAIMS), next(iter(CLAIMS)))}
+
+
+def signed(verdict: str) -> str:
+    """A verdict with its sign."""
+    return f"{SIGNS[verdict]} {verdict}"
+
+
+def show_overview(found: dict[str, list[Finding]]) -> None:
+    """One row a claim with its verdict in each study; a row opens the claim's evidence."""
+    names = list(found)
+    show_table(
+        {
+            "caption": "Verdict of each claim by study",
+            "look": "plain prose",
+            "sortable": False,
+            "columns": [{"label": "claim"}, *({"label": name} for name in names)],
+            "rows": [
+                {
+                    "id": claims[0].id,
+                    "link": link("findings", study=study["name"], claim=claims[0].id),
+                    "cells": [
+                        {"text": claims[0].statement, "opens": True},
+                        *({"text": signed(claim.verdict)} for claim in claims),
+                    ],
+                }
+                for claims in zip(*found.values(), strict=True)
+            ],
+        },
+        key="findings",
+    )
+
+
+def show_finding(name: str, finding: Finding) -> None:
+    """One claim on one study: verdict, reason, and its evidence drawn."""
+    frame.show_html("h3", f"{name}: {finding.verdict}")
+    if finding.statement != chosen[study["name"]].statement:
+        frame.show_html("p", finding.statement, "vc-soft")
+    frame.show_html("p", finding.reason)
+    figure = evidence_figure(finding.evidence, finding.chart)
+    if figure.chart is not None:
+        frame.show_html("p", f"{figure.title}. {figure.note}", "vc-soft")
+        st.altair_chart(figure.chart, width="stretch", key=f"evidence-{name}")
+
+
+def show_evidence(name: str, finding: Finding) -> None:
+    """The comparisons behind a verdict, each with its interval, n and method."""
+    rows = evidence_table(finding.evidence)
+    with st.expander(f"Evidence of {frame.plain(name)} ({len(rows)})"):
+        show_table(
+            {
+                "caption": f"Evidence of {name}",
+                "look": "plain prose",
+                "sortable": False,
+                "columns": [{"label": column} for column in rows[0]],
+                "rows": [
+                    {"id": str(number), "cells": [{"text": text} for text in row.values()]}
+                    for number, row in enumerate(rows)
+                ],
+            },
+            key=f"rows-{name}",
+        )
+
+
+study = frame.current_study()
+address.read("findings", PARAMETERS)
+frame.show_html("h1", "Findings")
+frame.show_html(
+    "p",
+    "What the published report claims, checked on this study and on the published one. A claim is "
+    "supported or contradicted only where its interval carries it; what shows neither is not "
+    "resolved, which is never the same as equal.",
+)
+with frame.errors_in_words():
+    key = cached.content()
+    names = [study["name"]]
+    if any(row["name"] == PUBLISHED for row in cached.studies(key)):
+        names = list(dict.fromkeys([*names, PUBLISHED]))
+    found = {name: findings for name in names if (findings := cached.findings(key, name))}
+if study["name"] not in found:
+    frame.show_html("p", "This study has no config yet, so there is nothing to check.")
+    address.write("findings", PARAMETERS)
+    st.stop()
+
+show_overview(found)
+statements = {finding.id: finding.statement for finding in found[study["name"]]}
+st.selectbox("Claim", list(CLAIMS), format_func=statements.get, key="claim")
+address.write("findings", PARAMETERS)
+chosen = {
+    name: next(finding for finding in findings if finding.id == st.session_state["claim"])
+    for name, findings in found.items()
+}
+frame.show_html("h2", chosen[study["name"]].statement)
+frame.show_html("p", f"It takes {chosen[study['name']].needs}.", "vc-soft")
+with st.container(horizontal=True):
+    for name, finding in chosen.items():
+        with st.container(width=COLUMN_WIDTH):
+            show_finding(name, finding)
+for name, finding in chosen.items():
+    if finding.evidence:
+        show_evidence(name, finding)
+frame.show_html(
+    "p",
+    "Intervals are over prompts: they say what other prompts of this kind would show, not another "
+    "run, machine or day. Several comparisons of one claim are Holm-adjusted together.",
+    "vc-soft",
+)

@@ -1,0 +1,47 @@
+// One output as a card. Data: see vibecore/output_cards.py.
+const VERDICTS = { pass: ["✓", "met"], fail: ["×", "not met"], error: ["!", "check failed"],
+  skipped: ["–", "skipped"] };
+
+const textOf = (card) => {
+  if (card.instead) return make("p", { class: "instead" }, card.instead);
+  const pieces = card.pieces.map((piece) => {
+    const here = piece.here ? make("span", { class: "here" }, piece.here) : null;
+    const text = piece.marks.length
+      ? make("mark", { class: piece.marks.join(" ") }, piece.text) : piece.text;
+    return [here, text];
+  });
+  return make("pre", { class: card.code ? "code" : "prose", tabindex: "0" }, pieces);
+};
+
+const copyButton = (text) => {
+  const button = make("button", { type: "button", class: "copy" }, "copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "copied";
+    } catch {
+      button.textContent = "not allowed";
+    }
+    setTimeout(() => { button.textContent = "copy"; }, 1500);
+  });
+  return button;
+};
+
+const cardOf = (card) => make("article", { "data-config": card.config },
+  make("header", {},
+    make("h3", {}, precisionMark(card.shape), card.config,
+      card.badge ? make("span", { class: "badge" }, card.badge) : null),
+    make("div", { class: "note" }, (card.facts || []).join(" · "),
+      card.label ? make("span", { class: "label" }, card.label) : null),
+    card.notice ? make("div", { class: "notice" }, card.notice) : null),
+  make("div", { class: "body" }, textOf(card), card.text ? copyButton(card.text) : null),
+  make("section", { class: "verdicts" },
+    card.met ? make("h4", {}, card.met) : null,
+    make("ul", {}, (card.verdicts || []).map((verdict) => make("li", { class: verdict.status },
+      make("span", { class: "tick", title: VERDICTS[verdict.status][1] },
+        VERDICTS[verdict.status][0]),
+      make("span", {}, make("span", { class: "visually-hidden" },
+        `${VERDICTS[verdict.status][1]}: `), make("b", {}, verdict.check),
+        make("span", { class: "note" }, ` ${verdict.explanation}`)))))),
+  make("dl", {}, (card.scores || []).map((score) => make("div", { title: score.note },
+    make("dt", {}, score.label), make("dd", {}, score.value)))));

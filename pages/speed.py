@@ -1,0 +1,68 @@
+"""Speed: what `bench` measured, against the memory's ceiling, and where one step's time goes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import address, cached, frame
+from pages.parts.components import show_table
+from vibecore.charts.engine_speed import batch_sizes, ceiling_figure, engine_figure, host_figure
+from vibecore.charts.figure import Figure
+from vibecore.charts.step_time import kernel_figure, layer_figure
+from vibecore.speed_cells import model_table, profiles, readings_met, speed_table
+
+INKS = {"light": "#23262a", "dark": "#e6e4df"}
+HOW = (
+    "python -m vibecore bench --family qwen2.5 --weights dummy --engine eager --engine graph "
+    "--profile --out bench.json\npython -m vibecore import bench.json"
+)
+
+
+def show(figure: Figure, key: str) -> None:
+    """A figure under its finding."""
+    if figure.chart is None:
+        frame.show_html("p", f"{figure.title}.", "vc-soft")
+        return
+    frame.show_html("h2", figure.title)
+    frame.show_html("p", figure.note, "vc-soft")
+    ink = INKS.get(st.context.theme.type or "light", INKS["light"])
+    st.altair_chart(figure.chart.configure_text(color=ink), width="stretch", key=key)
+
+
+study = frame.current_study()
+with frame.errors_in_words():
+    results = cached.bench(cached.content(), study["name"])
+found = profiles(results)
+PARAMETERS = {"step": address.one_of(list(found), next(iter(found), None))}
+address.read("speed", PARAMETERS)
+frame.show_html("h1", "Speed")
+if not results:
+    frame.show_html(
+        "p",
+        "This study has no bench: its speeds are on Metrics and Charts. A bench measures decoding "
+        "alone, against the memory's ceiling, and is imported as a study of its own:",
+    )
+    st.code(HOW, language=None)
+    address.write("speed", PARAMETERS)
+    st.stop()
+if study["note"]:
+    frame.show_html("p", study["note"], "vc-soft")
+measured = [result for result in results if not result["error"]]
+sizes = batch_sizes(measured)
+for size in sizes:
+    show(ceiling_figure(measured, size), f"ceiling-{size}")
+    show(engine_figure(measured, size), f"engines-{size}")
+    host = host_figure(measured, size)
+    if host.chart is not None or size == sizes[-1]:
+        show(host, f"host-{size}")
+if found:
+    frame.show_html("h2", "Where one step's time goes")
+    chosen = st.selectbox("Config and engine", list(found), key="step")
+    show(layer_figure(found[chosen], chosen), "layers")
+    show(kernel_figure(found[chosen], chosen), "kernels")
+address.write("speed", PARAMETERS)
+frame.show_html("h2", "The figures")
+show_table(speed_table(results), key="speeds")
+for sentence in readings_met(measured):
+    frame.show_html("p", sentence, "vc-soft")
+show_table(model_table(results), key="models")

@@ -1,0 +1,65 @@
+"""A report opens from disk with the network off, whole, in a real Chromium, light and dark."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import dashboard_database as made
+from vibecore.report import write_report
+
+CHROMIUM = shutil.which("chromium")
+REQUIRED = "VIBECHECK_REQUIRE_CHROMIUM" in os.environ
+pytestmark = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="no chromium here")
+if CHROMIUM is not None or REQUIRED:
+    from playwright.sync_api import sync_playwright
+
+DRAWN = """() => [...document.querySelectorAll('figure')].map(figure => {
+    const box = figure.querySelector('svg').getBoundingClientRect();
+    return box.width > 100 && box.height > 50
+        && figure.querySelectorAll('.mark-group path, .mark-symbol path, .mark-rule line').length;
+})"""
+INK = """() => {
+    const label = document.querySelector('figure .role-axis-label text');
+    return [getComputedStyle(label).fill, getComputedStyle(document.body).backgroundColor];
+}"""
+
+
+def lightness(colour: str) -> float:
+    return sum(int(part) for part in colour.strip("rgb()").split(",")[:3]) / 3
+
+
+def test_a_report_opens_from_disk_without_a_network(tmp_path: Path) -> None:
+    database, out = made.build(tmp_path / "report.duckdb"), tmp_path / "report.html"
+    write_report(database, "varied", out)
+    expected = out.read_text(encoding="utf-8").count("<figure")
+    requests: list[str] = []
+    problems: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        for scheme, width in (("light", 1400), ("dark", 700)):
+            context = browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+            )
+            page = context.new_page()
+            page.on("request", lambda request: requests.append(request.url))
+            page.on("console", lambda message: problems.append(message.text))
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.goto(out.as_uri())
+            drawn = page.evaluate(DRAWN)
+            assert len(drawn) == expected >= 12
+            assert all(drawn), "every chart has marks"
+            wide = page.evaluate("() => document.documentElement.scrollWidth")
+            assert wide <= width, f"{wide} at {width}"
+            ink, paper = (lightness(colour) for colour in page.evaluate(INK))
+            assert abs(ink - paper) > 120, (scheme, ink, paper)
+            assert page.title().startswith("Varied")
+            context.close()
+        browser.close()
+    assert set(requests) == {out.as_uri()}
+    assert problems == []

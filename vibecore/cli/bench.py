@@ -1,0 +1,105 @@
+"""`bench`: speed and memory alone; `import`: a bench's report as a study of a database."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibecore.cli.base import Database, app, listed, say
+from vibecore.errors import InputError, RunError
+from vibecore.paths import DEFAULT_DB
+
+
+class ReportFormat(StrEnum):
+    """How a report is printed."""
+
+    table = "table"
+    json = "json"
+    md = "md"
+
+
+@app.command()
+def bench(
+    family: Annotated[str | None, typer.Option(help="A family of configs: qwen2.5, demo.")] = None,
+    config: Annotated[
+        list[str] | None, typer.Option(help="A config such as 0.5B-4bit; repeatable.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="eager or graph [eager]; repeatable.")
+    ] = None,
+    weights: Annotated[str, typer.Option(help="hub, dummy or a folder.")] = "hub",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    prompt_tokens: Annotated[int, typer.Option(help="Length of the synthetic prompt.")] = 64,
+    new_tokens: Annotated[int, typer.Option(help="Tokens to decode.")] = 200,
+    batch_size: Annotated[
+        list[int] | None, typer.Option(help="Sequences decoded together [1]; repeatable.")
+    ] = None,
+    repetitions: Annotated[int, typer.Option(help="Timed repetitions of everything.")] = 5,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Profile one decode step by layer and kernel.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the report here, as JSON.")] = None,
+    format: Annotated[
+        ReportFormat, typer.Option("--format", help="How to print the report.")
+    ] = ReportFormat.table,
+) -> None:
+    """Measure speed and memory of configs, without scoring and without a database."""
+    from vibecore import formats
+    from vibecore.bench import (
+        Options,
+        choose,
+        headline,
+        model_rows,
+        run_bench,
+        speed_rows,
+        to_markdown,
+    )
+    from vibecore.views import print_table
+
+    chosen = choose(
+        Options(
+            family=family,
+            configs=listed(config),
+            engines=listed(engine),
+            weights=weights,
+            device=device,
+            prompt_tokens=prompt_tokens,
+            new_tokens=new_tokens,
+            batch_sizes=tuple(batch_size or ()),
+            repetitions=repetitions,
+            profile=profile,
+        )
+    )
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"The folder {out.parent} does not exist. Make it, or change --out.")
+    report = run_bench(chosen, say)
+    if out is not None:
+        out.write_text(formats.to_json(report) + "\n", encoding="utf-8")
+    if format is ReportFormat.json:
+        print(formats.to_json(report))
+    elif format is ReportFormat.md:
+        print(to_markdown(report), end="")
+    else:
+        print_table(speed_rows(report), headline(report))
+        print_table(model_rows(report), "Loading, memory, and llama-bench's rates")
+    failed = [result["config"] for result in report["results"] if result["error"]]
+    if failed:
+        raise RunError(f"Not measured: {', '.join(dict.fromkeys(failed))}. The reasons are above.")
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="What `bench --out` wrote.")],
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study [hardware, weights, date].")
+    ] = None,
+    db: Database = DEFAULT_DB,
+) -> None:
+    """Bring reports of `bench` into a database, each as a study."""
+    from vibecore.bench_import import import_reports
+
+    for name in import_reports(db, files, study):
+        say(f"Study {name}, in {db}. Read it: python -m vibecore summary --study {name} --db {db}")

@@ -1,0 +1,52 @@
+"""What `bench` asks of a loaded model, one call a figure; each runs inside a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from vibecore import engine
+from vibecore.engine.bandwidth import bytes_per_step, cache_bytes, copy_bandwidth
+from vibecore.engine.costs import step_costs
+from vibecore.engine.load import LoadedModel
+from vibecore.engine.memory import reset_peak
+
+
+def facts(loaded: LoadedModel) -> dict[str, Any]:
+    """Whether on a GPU, context in tokens, bytes a step reads, the copy's bytes per second,
+    the largest cache in bytes (None: not known) and the CPU threads."""
+    return {
+        "on_gpu": loaded.device.type == "cuda",
+        "context": loaded.context,
+        "bytes_per_step": bytes_per_step(loaded),
+        "ceiling_bytes_per_second": copy_bandwidth(loaded),
+        "cache_bytes": cache_bytes(loaded.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def measure(
+    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+) -> dict[str, Any]:
+    """One repetition (see engine.time_steps): seconds, and the GPU memory it reached.
+
+    Raises RunError for what does not fit the context or the memory.
+    """
+    reset_peak(loaded.device)
+    times = engine.time_steps(loaded, prompt_tokens, new_tokens, batch_size)
+    on_gpu = loaded.device.type == "cuda"
+    return {
+        "prefill_seconds": times.prefill_seconds,
+        "step_seconds": list(times.step_seconds),
+        "peak_allocated_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
+        "peak_reserved_bytes": torch.cuda.max_memory_reserved() if on_gpu else None,
+    }
+
+
+def costs(
+    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+) -> dict[str, float | None]:
+    """What one step costs the host and the GPU, in seconds (see costs.step_costs)."""
+    host, gpu = step_costs(loaded, prompt_tokens, new_tokens, batch_size)
+    return {"host_seconds": host, "gpu_seconds": gpu}
