@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
+from vibecore import InputError
 from vibecore.charts.findings import evidence_figure
 from vibecore.comparison import StudyComparison
 from vibecore.findings.wording import beside, verdict_text
@@ -81,8 +82,13 @@ frame.show_html(
 first = st.selectbox("Compare with", others, key="with")
 address.write("compare", PARAMETERS)
 second = study["name"]
-with frame.errors_in_words("Choose another study to compare with."):
-    found = cached.comparison(key, first, second)
+with frame.errors_in_words():
+    try:
+        found = cached.comparison(key, first, second)
+    except InputError as error:
+        # Two studies that share no config are nothing wrong: the shipped ones do not.
+        frame.show_html("p", f"{error} Choose another study to compare with.")
+        st.stop()
 frame.show_html("h2", f"What changed in {second} against {first}")
 if found.rows:
     show_changes(found)

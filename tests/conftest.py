@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chromium import ARGUMENTS, CHROMIUM
 from vibecore import store
 from vibecore.errors import RunError
 from vibecore.paths import STATE_VARIABLE
 from vibecore.published import add_published
 from vibecore.records import Generation, LoadReport, LoadRequest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ENVIRONMENT = {"device": "cpu", "machine": {"cpu": "test", "cores": 1, "gpus": []}}
 
@@ -100,6 +105,15 @@ class FakeWorker:
             )
             for prompt in prompts
         ]
+
+
+@pytest.fixture(scope="session")
+def launch_chromium() -> Iterator[Callable[[], Browser]]:
+    """Starts a Chromium; Playwright itself runs once for all tests, because it allows no second."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield lambda: playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture

@@ -7,36 +7,25 @@ Chromium, unless VIBECHECK_REQUIRE_CHROMIUM is set.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from pages.parts.page_table import FIRST_PAGE, PAGES
 from tests import dashboard_database as made
+from tests.chromium import needs_chromium
+from tests.visitor import Visitor
 from vibecore.paths import DATABASE_VARIABLE, PROJECT_ROOT
 
-CHROMIUM = shutil.which("chromium")
-REQUIRED = "VIBECHECK_REQUIRE_CHROMIUM" in os.environ
-pytestmark = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="no chromium here")
-if CHROMIUM is not None or REQUIRED:
-    from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-
-    from tests.visitor import Visitor
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATHS = {"metrics": "", "charts": "charts", "outputs": "outputs", "about": "about"}
+pytestmark = needs_chromium
+PATHS = {page: "" if page == FIRST_PAGE else page for page in PAGES}
 
 
 @pytest.fixture(scope="session")
@@ -75,11 +64,9 @@ def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+def browser(launch_chromium: Callable[[], Browser]) -> Iterator[Browser]:
+    with launch_chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

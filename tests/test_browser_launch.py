@@ -10,24 +10,23 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
-from tests.test_browser import ARGUMENTS, CHROMIUM, POINTER_ONLY, REQUIRED, _wait_for
+from tests.chromium import needs_chromium
+from tests.test_browser import POINTER_ONLY, _wait_for
 from tests.test_launch import TWO_PROMPTS
+from tests.visitor import Visitor
 from vibecore import launch, read_outputs, read_runs, store
 from vibecore.paths import DATABASE_VARIABLE, PROJECT_ROOT, STATE_VARIABLE
 from vibecore.published import add_published
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="no chromium here")
-if CHROMIUM is not None or REQUIRED:
-    from playwright.sync_api import Page, expect, sync_playwright
-
-    from tests.visitor import Visitor
+pytestmark = needs_chromium
 
 # A run has to start Python and load a model; the machine may be busy with other tests.
 PATIENCE = 90_000
@@ -100,48 +99,49 @@ def start(visitor: Visitor, study: str, tokens: int, configs: list[str], suite: 
     return visitor.query()["run"][0]
 
 
-def test_launch_leave_come_back_cancel_and_resume(server: Server) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        visitor = Visitor(browser.new_page(), server.address)
-        run_id = start(visitor, "left alone", 60, ["1M-bf16", "1M-4bit"], TWO_PROMPTS)
-        browser.close()
+def test_launch_leave_come_back_cancel_and_resume(
+    server: Server, launch_chromium: Callable[[], Browser]
+) -> None:
+    browser = launch_chromium()
+    visitor = Visitor(browser.new_page(), server.address)
+    run_id = start(visitor, "left alone", 60, ["1M-bf16", "1M-4bit"], TWO_PROMPTS)
+    browser.close()
 
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        visitor = Visitor(browser.new_page(), server.address)
-        page = visitor.go(f"launch?run={run_id}")
-        expect(page.get_by_text("Complete.", exact=True)).to_be_visible(timeout=PATIENCE)
-        for config in ("1M-bf16", "1M-4bit"):
-            expect(page.locator(f'tr[data-row="{config}"]').first).to_contain_text("2 of 2")
-        assert len(read_outputs(server.db, "left alone")) == 4
-        page.get_by_role("link", name="Metrics of this study").click()
-        expect(page.locator("h1")).to_have_text("left alone")
-        expect(page.locator("table:not(.plain) tbody tr")).to_have_count(2)
+    browser = launch_chromium()
+    visitor = Visitor(browser.new_page(), server.address)
+    page = visitor.go(f"launch?run={run_id}")
+    expect(page.get_by_text("Complete.", exact=True)).to_be_visible(timeout=PATIENCE)
+    for config in ("1M-bf16", "1M-4bit"):
+        expect(page.locator(f'tr[data-row="{config}"]').first).to_contain_text("2 of 2")
+    assert len(read_outputs(server.db, "left alone")) == 4
+    page.get_by_role("link", name="Metrics of this study").click()
+    expect(page.locator("h1")).to_have_text("left alone")
+    expect(page.locator("table:not(.plain) tbody tr")).to_have_count(2)
 
-        start(visitor, "stopped", 60, ["1M-bf16"])
-        outputs = page.locator('tr[data-row="1M-bf16"] td').nth(1)
-        expect(outputs).to_contain_text("of 30")
-        expect(outputs).not_to_contain_text("0 of 30", timeout=PATIENCE)
-        page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_text("Stopped. What was generated")).to_be_visible(timeout=PATIENCE)
-        assert [row["status"] for row in read_runs(server.db, "stopped")] == ["stopped"]
-        kept = read_outputs(server.db, "stopped")
-        assert 1 <= len(kept) < 30
-        page.get_by_role("button", name="Resume").click()
-        expect(page.get_by_text("Complete.", exact=True)).to_be_visible(timeout=PATIENCE)
-        expect(outputs).to_contain_text("30 of 30")
-        outputs_now = read_outputs(server.db, "stopped")
-        ids = {row["prompt_id"] for row in kept}
-        assert [row for row in outputs_now if row["prompt_id"] in ids] == kept
-        page.set_viewport_size({"width": 700, "height": 900})
-        visitor.settle()
-        assert page.evaluate(POINTER_ONLY) == []
-        assert not page.evaluate(
-            "() => [document.documentElement, document.querySelector('[data-testid=stMain]')]"
-            ".some(e => e.scrollWidth > e.clientWidth)"
-        )
-        assert visitor.problems == []
-        assert visitor.foreign == []
-        browser.close()
+    start(visitor, "stopped", 60, ["1M-bf16"])
+    outputs = page.locator('tr[data-row="1M-bf16"] td').nth(1)
+    expect(outputs).to_contain_text("of 30")
+    expect(outputs).not_to_contain_text("0 of 30", timeout=PATIENCE)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Stopped. What was generated")).to_be_visible(timeout=PATIENCE)
+    assert [row["status"] for row in read_runs(server.db, "stopped")] == ["stopped"]
+    kept = read_outputs(server.db, "stopped")
+    assert 1 <= len(kept) < 30
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Complete.", exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(outputs).to_contain_text("30 of 30")
+    outputs_now = read_outputs(server.db, "stopped")
+    ids = {row["prompt_id"] for row in kept}
+    assert [row for row in outputs_now if row["prompt_id"] in ids] == kept
+    page.set_viewport_size({"width": 700, "height": 900})
+    visitor.settle()
+    assert page.evaluate(POINTER_ONLY) == []
+    assert not page.evaluate(
+        "() => [document.documentElement, document.querySelector('[data-testid=stMain]')]"
+        ".some(e => e.scrollWidth > e.clientWidth)"
+    )
+    assert visitor.problems == []
+    assert visitor.foreign == []
+    browser.close()
     left = [child.name() for child in psutil.Process(server.process.pid).children(recursive=True)]
     assert left == [], "no process is left behind"

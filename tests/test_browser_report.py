@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+from playwright.sync_api import Browser
 
 from tests import dashboard_database as made
+from tests.chromium import needs_chromium
 from vibecore.report import write_report
 
-CHROMIUM = shutil.which("chromium")
-REQUIRED = "VIBECHECK_REQUIRE_CHROMIUM" in os.environ
-pytestmark = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="no chromium here")
-if CHROMIUM is not None or REQUIRED:
-    from playwright.sync_api import sync_playwright
+pytestmark = needs_chromium
 
 DRAWN = """() => [...document.querySelectorAll('figure')].map(figure => {
     const box = figure.querySelector('svg').getBoundingClientRect();
@@ -32,16 +28,15 @@ def lightness(colour: str) -> float:
     return sum(int(part) for part in colour.strip("rgb()").split(",")[:3]) / 3
 
 
-def test_a_report_opens_from_disk_without_a_network(tmp_path: Path) -> None:
+def test_a_report_opens_from_disk_without_a_network(
+    tmp_path: Path, launch_chromium: Callable[[], Browser]
+) -> None:
     database, out = made.build(tmp_path / "report.duckdb"), tmp_path / "report.html"
     write_report(database, "varied", out)
     expected = out.read_text(encoding="utf-8").count("<figure")
     requests: list[str] = []
     problems: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with launch_chromium() as browser:
         for scheme, width in (("light", 1400), ("dark", 700)):
             context = browser.new_context(
                 viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
@@ -60,6 +55,5 @@ def test_a_report_opens_from_disk_without_a_network(tmp_path: Path) -> None:
             assert abs(ink - paper) > 120, (scheme, ink, paper)
             assert page.title().startswith("Varied")
             context.close()
-        browser.close()
     assert set(requests) == {out.as_uri()}
     assert problems == []

@@ -13,24 +13,23 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
+from tests.chromium import needs_chromium
 from tests.panel_fakes import wait_until
-from tests.test_browser import ARGUMENTS, CHROMIUM, REQUIRED, _wait_for
+from tests.test_browser import _wait_for
+from tests.visitor import Visitor
 from vibecore.panel import suite_prompt
 from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, PROJECT_ROOT, STATE_VARIABLE
 from vibecore.reading import read_outputs
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="no chromium here")
-if CHROMIUM is not None or REQUIRED:
-    from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-    from tests.visitor import Visitor
+pytestmark = needs_chromium
 
 # Six workers import torch, on a machine that may be busy with other tests.
 PATIENCE = 120_000
@@ -94,11 +93,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+def browser(launch_chromium: Callable[[], Browser]) -> Iterator[Browser]:
+    with launch_chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

@@ -29,17 +29,21 @@ SLOW = "5M-8bit"
 LONG = "aaaa aaaa aaaa"
 
 
-def workers() -> list[psutil.Process]:
-    """Our worker processes; the system may count other children."""
+def own_processes() -> list[psutil.Process]:
+    """Our workers and the nursery they are forked from; a browser of other tests may run beside."""
     found = []
     for child in psutil.Process().children(recursive=True):
         try:
-            # The nursery they are forked from has the same command line, and goes with the last.
-            if "vibecore.worker" in child.cmdline() and child.ppid() != os.getpid():
+            if "vibecore.worker" in child.cmdline():
                 found.append(child)
         except psutil.Error:
             continue
     return found
+
+
+def workers() -> list[psutil.Process]:
+    """The worker processes alone: the nursery's children."""
+    return [process for process in own_processes() if process.ppid() != os.getpid()]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +145,7 @@ def test_twenty_tries_leave_memory_and_processes_as_they_were(panel: Panel) -> N
     for process in workers():
         assert process.memory_info().rss < held[process.pid] * 1.05
     panel.unload()
-    assert psutil.Process().children(recursive=True) == []
+    assert own_processes() == []
 
 
 def command(*words: str) -> list[str]:
