@@ -23,12 +23,12 @@ ROUTED = "current_study"
 
 
 @contextmanager
-def errors_in_words() -> Iterator[None]:
+def errors_in_words(advice: str = "") -> Iterator[None]:
     """Show an error that Vibe check can explain as its message, and stop the page there."""
     try:
         yield
     except VibeError as error:
-        st.error(plain(str(error)))
+        st.error(plain(f"{error} {advice}".strip()))
         st.stop()
 
 
