@@ -34,6 +34,7 @@ PROMPT = "aaaa aaaa aaaa"
 TOKENS = 450
 TRIES = 20
 PATIENCE = 120_000
+SETTLE_MILLISECONDS = 1_500
 
 
 def main() -> None:
@@ -111,6 +112,9 @@ def _attempt(page: Page) -> float:
     page.get_by_role("button", name="Try it").click()
     page.locator("article:not([data-old])[data-status=done]").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Download JSON").wait_for(timeout=PATIENCE)
+    # The page draws itself once more when a try has ended; a click before that is lost.
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+    page.wait_for_selector(READY, timeout=PATIENCE)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download JSON").click()
     [row] = json.loads(Path(waiting.value.path()).read_text("utf-8"))
