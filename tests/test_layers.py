@@ -62,6 +62,7 @@ LAYERS = (
     "demo",
     "device_queue",
     "run_record",
+    "interrupts",
     "paths",
     "errors",
 )

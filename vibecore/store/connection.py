@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from vibecore.errors import InputError, VibeError
+from vibecore.interrupts import as_keyboard_interrupt, finished_first
 from vibecore.store.schema import MIGRATIONS, migrate
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
@@ -99,7 +100,8 @@ def reading(
             connection.close()
             prepare(path)
             connection = _open(path, read_only=True, wait_seconds=wait_seconds)
-        yield connection
+        with as_keyboard_interrupt():
+            yield connection
     finally:
         connection.close()
 
@@ -108,27 +110,31 @@ def reading(
 def writing(
     path: Path, *, wait_seconds: float = WAIT_SECONDS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """One transaction on a prepared database: committed at the end, undone on an exception."""
+    """One transaction on a prepared database: committed at the end, undone on an exception.
+
+    Ctrl-C has to wait for its end: KeyboardInterrupt comes after the commit.
+    """
     connection = _open(path, read_only=False, wait_seconds=wait_seconds)
-    try:
-        connection.begin()
+    with finished_first():
         try:
-            yield connection
-            connection.commit()
-        except duckdb.ConstraintException:
-            connection.rollback()
-            raise VibeError(
-                f"{path} already holds these outputs: another process is running the same study. "
-                "Nothing was written twice. Let that process finish, then use --resume."
-            ) from None
-        except duckdb.Error as error:
-            first_line = str(error).strip().splitlines()[0]
-            raise VibeError(f"{path} could not be written: {first_line}") from error
-        except BaseException:
-            connection.rollback()
-            raise
-    finally:
-        connection.close()
+            connection.begin()
+            try:
+                yield connection
+                connection.commit()
+            except duckdb.ConstraintException:
+                connection.rollback()
+                raise VibeError(
+                    f"{path} already holds these outputs: another process is running the same "
+                    "study. Nothing was written twice. Let that process finish, then use --resume."
+                ) from None
+            except duckdb.Error as error:
+                first_line = str(error).strip().splitlines()[0]
+                raise VibeError(f"{path} could not be written: {first_line}") from error
+            except BaseException:
+                connection.rollback()
+                raise
+        finally:
+            connection.close()
 
 
 def check_writable(path: Path) -> None:

@@ -1,0 +1,42 @@
+"""Ctrl-C and DuckDB: a query that meets it ends in a RuntimeError of DuckDB's own making."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPTED_QUERY = "Query interrupted"
+
+
+@contextmanager
+def finished_first() -> Iterator[None]:
+    """Do what is inside to its end, and raise the KeyboardInterrupt that came meanwhile then.
+
+    Only the main thread ever gets one; in another, and where Ctrl-C is ignored, this does nothing.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        before(signal.SIGINT, came[0])
+
+
+@contextmanager
+def as_keyboard_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt, as anywhere else, where Ctrl-C has interrupted a query."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == INTERRUPTED_QUERY:
+            raise KeyboardInterrupt from None
+        raise
