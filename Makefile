@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 app: $(VENV)/installed
 	$(BIN)/streamlit run app.py
 
+# Two at a time; a file's tests stay together, for they share a server or a loaded model.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from io import BytesIO
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -180,3 +184,27 @@ def test_sampling_follows_its_seed(worker: Worker) -> None:
 
     assert sample(1) == sample(1)
     assert len({sample(seed) for seed in range(4)}) > 1
+
+
+def test_a_stop_waits_for_the_end_of_a_long_request() -> None:
+    begun = threading.Event()
+
+    class Slow(BytesIO):
+        def write(self, data) -> int:
+            begun.set()
+            time.sleep(0.05)
+            return super().write(data)
+
+    sent = Slow()
+    process = SimpleNamespace(stdin=sent, stdout=BytesIO(pickle.dumps(("done", []))))
+    worker = Worker(process=process)  # type: ignore[arg-type]
+    # So long that it is written in several parts.
+    prompt = "long " * 100_000
+    asking = threading.Thread(target=worker.generate, args=([prompt], 5))
+    asking.start()
+    begun.wait()
+    worker.stop()
+    asking.join()
+    sent.seek(0)
+    assert pickle.load(sent)[:2] == ("generate", [prompt])
+    assert pickle.load(sent) == ("stop",)

@@ -213,6 +213,8 @@ def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
                 os._exit(0)
             for each in handles:
                 os.close(each)
+            # The system gives a number again, on a small machine within hours.
+            ended.pop(pid, None)
             answer: int | None = pid
         else:
             _reap(ended)

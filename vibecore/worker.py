@@ -43,6 +43,8 @@ class Worker:
     process: Forked | subprocess.Popen[bytes] = field(default_factory=lambda: _start())
     ready: bool = False
     closed: bool = False
+    # A stop comes from another thread, and a long prompt is not written at once.
+    sending: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Worker:
         return self
@@ -117,8 +119,9 @@ class Worker:
     def _send(self, message: tuple[Any, ...]) -> None:
         assert self.process.stdin is not None
         try:
-            pickle.dump(message, self.process.stdin)
-            self.process.stdin.flush()
+            with self.sending:
+                pickle.dump(message, self.process.stdin)
+                self.process.stdin.flush()
         except (OSError, ValueError):
             raise WorkerDied(self._how_it_died()) from None
 
