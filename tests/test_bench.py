@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,6 +46,8 @@ FACTS = {
         ({"family": "demo", "new_tokens": 500}, "context of 1M is 512"),
         ({"family": "demo", "batch_sizes": (0,)}, "--batch-size"),
         ({"family": "demo", "repetitions": 0}, "--repetitions"),
+        ({"family": "demo", "seconds": 0.0}, "--seconds must be more than 0"),
+        ({"family": "demo", "seconds": float("nan")}, "--seconds must be more than 0"),
     ],
 )
 def test_nonsense_is_refused_before_anything_starts(options: dict[str, Any], said: str) -> None:
@@ -198,6 +201,38 @@ def test_a_config_that_fails_is_reported_and_the_others_go_on(
     rows = speed_rows(report)
     assert rows[0]["reading"] == "failed: it is broken"
     assert len(model_rows(report)) == 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_time_that_is_up_leaves_every_config_its_first_repetition(
+    bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: together)
+    said: list[str] = []
+    hurried = choose(replace(CHOSEN, repetitions=1000, seconds=1e-6))
+    report = bench_measure.run_bench(hurried, said.append)
+    assert [[s["repetitions"] for s in r["speeds"]] for r in report["results"]] == [[1, 1], [1, 1]]
+    assert any("after 1 of 1000" in line for line in said)
+    assert all(result["profile"] for result in report["results"])
+
+
+def test_the_report_so_far_is_kept_after_each_repetition(
+    bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: False)
+    kept: list[list[tuple[str, int]]] = []
+
+    def keep(report: dict[str, Any]) -> None:
+        made = [(r["config"], r["speeds"][0]["repetitions"]) for r in report["results"]]
+        kept.append(made)
+
+    bench_measure.run_bench(choose(replace(CHOSEN, profile=False)), lambda line: None, keep)
+    assert kept == [
+        [("1M-bf16", 1)],
+        [("1M-bf16", 2)],
+        [("1M-bf16", 2), ("5M-bf16", 1)],
+        [("1M-bf16", 2), ("5M-bf16", 2)],
+    ]
 
 
 def test_what_fits_together_is_estimated_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,26 @@ def test_a_batch_alone_is_a_throughput(db: Path, tmp_path: Path) -> None:
     assert rows["0.5B-4bit"]["tokens_per_second"] == pytest.approx(5 * 30 * 200 / seconds)
 
 
+def test_a_bench_whose_time_was_up_has_the_repetitions_it_made(db: Path, tmp_path: Path) -> None:
+    report = make_report()
+    report["settings"]["repetitions"] = 1000
+    path = tmp_path / "hurried.json"
+    path.write_text(json.dumps(report))
+    import_reports(db, [path], "gpu")
+    study = list_studies(db)[0]
+    assert (study["prompt_count"], study["complete"]) == (5, 6)
+
+
+def test_a_report_cut_short_between_two_engines_is_explained(db: Path, tmp_path: Path) -> None:
+    report = make_report()
+    report["results"] = report["results"][:1]
+    assert report["results"][0]["engine"] == "eager"
+    path = tmp_path / "cut.json"
+    path.write_text(json.dumps(report))
+    with pytest.raises(InputError, match="not a whole bench report"):
+        import_reports(db, [path], "gpu")
+
+
 def test_the_commands_read_it(db: Path, report: Path, tmp_path: Path) -> None:
     import_reports(db, [report], "gpu")
     for command in ("summary", "sweet-spot", "outputs"):

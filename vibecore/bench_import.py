@@ -54,7 +54,7 @@ def import_reports(db: Path, files: Sequence[Path], study: str | None = None) ->
     for file, name, report in zip(files, names, reports, strict=True):
         try:
             _write(db, name, report)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
             raise InputError(
                 f"{file} is not a whole bench report ({type(error).__name__}: {error}). Nothing "
                 "was written of it."
@@ -76,7 +76,7 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
     settings, engines = report["settings"], report["settings"]["engines"]
     engine = PREFERRED_ENGINE if PREFERRED_ENGINE in engines else engines[0]
     batch_size = min(settings["batch_sizes"])
-    prompts = tuple(_prompts(settings, batch_size))
+    prompts = tuple(_prompts(settings, batch_size, _most_repetitions(report)))
     study = store.NewStudy(
         name=name,
         source="measured",
@@ -135,10 +135,16 @@ def _run(result: Result) -> store.NewRun:
     )
 
 
-def _prompts(settings: Mapping[str, Any], batch_size: int) -> Iterator[Prompt]:
+def _most_repetitions(report: Mapping[str, Any]) -> int:
+    """How many were made, which is fewer than were asked for where time was up."""
+    made = [speed["repetitions"] for result in report["results"] for speed in result["speeds"]]
+    return max(made, default=0)
+
+
+def _prompts(settings: Mapping[str, Any], batch_size: int, repetitions: int) -> Iterator[Prompt]:
     """One a repetition, or one a repetition and sequence of its batch."""
     text = f"({settings['prompt_tokens']} synthetic tokens)"
-    for repetition in range(1, settings["repetitions"] + 1):
+    for repetition in range(1, repetitions + 1):
         for sequence in range(1, batch_size + 1):
             ending = "" if batch_size == 1 else f"-{sequence:03}"
             yield Prompt(f"repetition_{repetition}{ending}", CATEGORY, text, ())

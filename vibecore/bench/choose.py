@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,12 +31,14 @@ class Options:
     new_tokens: int = 200
     batch_sizes: tuple[int, ...] = ()
     repetitions: int = 5
+    seconds: float | None = None
     profile: bool = False
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What will be measured: every config with every engine, at every batch size."""
+    """What will be measured: every config with every engine, at every batch size. After the first,
+    a repetition that would not end within `most_seconds` of the start is not begun."""
 
     configs: tuple[Config, ...]
     engines: tuple[str, ...]
@@ -45,6 +48,7 @@ class Bench:
     new_tokens: int
     batch_sizes: tuple[int, ...]
     repetitions: int
+    most_seconds: float
     profile: bool
 
 
@@ -62,6 +66,8 @@ def choose(options: Options) -> Bench:
     _require_within("--prompt-tokens", options.prompt_tokens, 1, MOST_TOKENS)
     _require_within("--new-tokens", options.new_tokens, 2, MOST_TOKENS)
     _require_within("--repetitions", options.repetitions, 1, MOST_REPETITIONS)
+    if options.seconds is not None and not options.seconds > 0:
+        raise InputError(f"--seconds must be more than 0, not {options.seconds:g}.")
     batch_sizes = tuple(dict.fromkeys(options.batch_sizes or (1,)))
     for size in batch_sizes:
         _require_within("--batch-size", size, 1, MOST_BATCH_SIZE)
@@ -75,6 +81,7 @@ def choose(options: Options) -> Bench:
         options.new_tokens,
         batch_sizes,
         options.repetitions,
+        math.inf if options.seconds is None else options.seconds,
         options.profile,
     )
 

@@ -7,23 +7,21 @@ up, touches all alike; where they do not fit they come one after the other, and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from vibecore import nursery
 from vibecore.batching import sequence_bytes
-from vibecore.bench.choose import LLAMA_NEW_TOKENS, LLAMA_PROMPT_TOKENS, Bench
-from vibecore.bench.energy import read_joules
-from vibecore.bench.figures import llama_rate, speed
+from vibecore.bench.choose import Bench
 from vibecore.bench.report import FORMAT, VERSION
-from vibecore.configs import GIB, Config
+from vibecore.bench.session import Session, Tell, errors_kept, repeat, result_of, warm_up
+from vibecore.configs import GIB
 from vibecore.errors import InputError, RunError
-from vibecore.hub import Resolved, load_request, resolve
+from vibecore.hub import load_request, resolve
 from vibecore.machine import free_bytes, read_gpus, read_machine, usable_cores
-from vibecore.records import LoadReport
 from vibecore.worker import Worker
 
 # What a worker takes besides weights and sequences: the CUDA context and kernels on the GPU,
@@ -31,45 +29,18 @@ from vibecore.worker import Worker
 GPU_BYTES_A_WORKER = GIB * 3 // 4
 HOST_BYTES_A_WORKER = {"cpu": GIB // 2, "cuda": 3 * GIB}
 MOST_WORKERS_STARTING = 4
-WARM_UP_TOKENS = 4
-
-Tell = Callable[[str], None]
-
-
-@dataclass
-class Session:
-    """One config with one engine: its worker once loaded, and what was measured so far."""
-
-    config: Config
-    engine: str
-    resolved: Resolved
-    worker: Worker | None = None
-    report: LoadReport | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    costs: dict[int, dict[str, float | None]] = field(default_factory=dict)
-    repetitions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    prompt_seconds: list[float] = field(default_factory=list)
-    decode_seconds: list[float] = field(default_factory=list)
-    profile: list[dict[str, Any]] | None = None
-    error: str | None = None
-
-    @property
-    def name(self) -> str:
-        """How messages call it."""
-        return f"{self.config.id} {self.engine}"
-
-    def call(self, function: str, *arguments: Any) -> Any:
-        """A function of engine/bench_calls.py on this session's model."""
-        assert self.worker is not None
-        return self.worker.call(f"bench_calls.{function}", *arguments)
+Report = dict[str, Any]
+Keep = Callable[[Report], None]
 
 
-def run_bench(bench: Bench, tell: Tell) -> dict[str, Any]:
-    """Measure, and return the report (see report.py). `tell` is given a line at every step.
+def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Report:
+    """Measure, and return the report (see report.py). `tell` is given a line at every step, and
+    `keep` the report so far after every repetition, so that one cut short is not lost.
 
     A config that fails has its error in the report. Raises InputError when weights or device
     cannot be had.
     """
+    started = time.monotonic()
     resolved = {config.id: resolve(config, bench.weights) for config in bench.configs}
     sessions = [
         Session(config, engine, resolved[config.id])
@@ -86,12 +57,22 @@ def run_bench(bench: Bench, tell: Tell) -> dict[str, Any]:
         interleaved = len(sessions) == 1 or _fit_together(bench, device)
         if not interleaved:
             tell("Not all configs fit in memory at once: they are measured one after the other.")
+
+        def report() -> Report:
+            return _report(bench, device, interleaved, sessions)
+
         groups = [sessions] if interleaved else [[session] for session in sessions]
         spare = [first]
-        for group in groups:
+        for number, group in enumerate(groups, 1):
+            until = started + bench.most_seconds * number / len(groups)
             with ExitStack() as group_stack:
                 _load(group, bench, device, spare, group_stack, tell)
-                _measure(group, bench, tell)
+                _measure(group, bench, until, tell, lambda: keep(report()))
+    return report()
+
+
+def _report(bench: Bench, device: str, interleaved: bool, sessions: Sequence[Session]) -> Report:
+    """The report on what was measured so far."""
     machine = read_machine()
     hardware = (
         machine["gpus"][0]["name"]
@@ -113,7 +94,7 @@ def run_bench(bench: Bench, tell: Tell) -> dict[str, Any]:
             "repetitions": bench.repetitions,
             "engines": list(bench.engines),
         },
-        "results": [_result(session) for session in sessions],
+        "results": [result_of(session) for session in sessions if session.begun],
     }
 
 
@@ -158,106 +139,36 @@ def _load(
             tell(f"{session.name}: loading")
             session.worker = worker
             request = load_request(session.config, session.resolved, device, session.engine)
-            with _errors_kept(session, tell):
+            with errors_kept(session, tell):
                 session.report = worker.load(request)
                 session.facts = session.call("facts")
-                _warm_up(session, bench)
+                warm_up(session, bench)
 
 
-def _measure(group: Sequence[Session], bench: Bench, tell: Tell) -> None:
-    for repetition in range(bench.repetitions):
+def _measure(
+    group: Sequence[Session], bench: Bench, until: float, tell: Tell, done: Callable[[], None]
+) -> None:
+    """All repetitions of a group, or as many as end before `until` (time.monotonic)."""
+    longest = 0.0
+    for repetition in range(1, bench.repetitions + 1):
+        begun = time.monotonic()
+        if repetition > 1 and begun + longest > until:
+            tell(f"No time for a repetition more after {repetition - 1} of {bench.repetitions}.")
+            break
         for session in _working(group):
-            tell(f"{session.name}: repetition {repetition + 1} of {bench.repetitions}")
-            with _errors_kept(session, tell):
-                _repeat(session, bench)
+            tell(f"{session.name}: repetition {repetition} of {bench.repetitions}")
+            with errors_kept(session, tell):
+                repeat(session, bench)
+        longest = max(longest, time.monotonic() - begun)
+        done()
     if bench.profile:
         for session in _working(group):
             tell(f"{session.name}: profile of one step")
-            with _errors_kept(session, tell):
+            with errors_kept(session, tell):
                 assert session.worker is not None
                 session.profile = session.worker.call("profile.profile_step", bench.prompt_tokens)
-
-
-def _warm_up(session: Session, bench: Bench) -> None:
-    """Everything once, untimed, at full length where a step is captured for a length; and what
-    one step costs the host and the GPU."""
-    prompt_tokens, new_tokens = _llama_tokens(session)
-    shapes = [(bench.prompt_tokens, bench.new_tokens, size) for size in bench.batch_sizes]
-    for prompt, new, size in [*shapes, (prompt_tokens, 1, 1), (1, new_tokens, 1)]:
-        captured = session.facts["on_gpu"] and session.engine == "graph"
-        few = new if captured else min(new, WARM_UP_TOKENS)
-        session.call("measure", prompt, few, size)
-    for size in bench.batch_sizes:
-        session.costs[size] = session.call("costs", bench.prompt_tokens, bench.new_tokens, size)
-
-
-def _repeat(session: Session, bench: Bench) -> None:
-    """One repetition of each batch size, and of llama-bench's two measures."""
-    for size in bench.batch_sizes:
-        before = read_joules() if session.facts["on_gpu"] else None
-        one = session.call("measure", bench.prompt_tokens, bench.new_tokens, size)
-        after = read_joules() if before is not None else None
-        one["joules"] = after - before if after is not None and before is not None else None
-        session.repetitions.setdefault(size, []).append(one)
-    prompt_tokens, new_tokens = _llama_tokens(session)
-    one = session.call("measure", prompt_tokens, 1, 1)
-    session.prompt_seconds.append(one["prefill_seconds"])
-    # The first token comes with the prompt of one, and counts, as llama-bench counts it.
-    one = session.call("measure", 1, new_tokens, 1)
-    session.decode_seconds.append(one["prefill_seconds"] + sum(one["step_seconds"]))
-
-
-def _llama_tokens(session: Session) -> tuple[int, int]:
-    """Tokens of llama-bench's two measures, less where the context is smaller."""
-    most = session.facts["context"] - 1
-    return min(LLAMA_PROMPT_TOKENS, most), min(LLAMA_NEW_TOKENS, most)
+        done()
 
 
 def _working(group: Sequence[Session]) -> Iterator[Session]:
     return (session for session in group if session.error is None)
-
-
-@contextmanager
-def _errors_kept(session: Session, tell: Tell) -> Iterator[None]:
-    """Keep a config's error in its session, so that the others go on."""
-    try:
-        yield
-    except RunError as error:
-        session.error = str(error)
-        tell(f"{session.name} failed: {error}")
-
-
-def _result(session: Session) -> dict[str, Any]:
-    """A session as an entry of the report's `results`."""
-    config, report = session.config, session.report
-    measured = session.error is None
-    prompt_tokens, new_tokens = _llama_tokens(session) if measured else (0, 0)
-    return {
-        "config": config.id,
-        "model": config.model.name,
-        "precision": config.precision.name,
-        "engine": session.engine,
-        "source": config.model.source,
-        "weights": session.resolved.weights,
-        "revision": session.resolved.revision,
-        "estimated_weight_bytes": config.estimated_weight_bytes,
-        "error": session.error,
-        "load_seconds": report.load_seconds if report else None,
-        "weight_bytes": report.weight_bytes if report else None,
-        "dtype": report.dtype if report else None,
-        "environment": dict(report.environment) if report else {},
-        **session.facts,
-        "speeds": [
-            speed(repetitions, size, session.facts, session.costs[size])
-            for size, repetitions in session.repetitions.items()
-        ]
-        if measured
-        else [],
-        "prompt_processing": llama_rate("pp", prompt_tokens, session.prompt_seconds)
-        if measured
-        else None,
-        "token_generation": llama_rate("tg", new_tokens, session.decode_seconds)
-        if measured
-        else None,
-        "profile": session.profile,
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,9 @@ def bench(
         list[int] | None, typer.Option(help="Sequences decoded together [1]; repeatable.")
     ] = None,
     repetitions: Annotated[int, typer.Option(help="Timed repetitions of everything.")] = 5,
+    seconds: Annotated[
+        float | None, typer.Option(help="Begin no repetition that would end later than this.")
+    ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Profile one decode step by layer and kernel.")
     ] = False,
@@ -70,14 +73,19 @@ def bench(
             new_tokens=new_tokens,
             batch_sizes=tuple(batch_size or ()),
             repetitions=repetitions,
+            seconds=seconds,
             profile=profile,
         )
     )
     if out is not None and not out.parent.is_dir():
         raise InputError(f"The folder {out.parent} does not exist. Make it, or change --out.")
-    report = run_bench(chosen, say)
-    if out is not None:
-        out.write_text(formats.to_json(report) + "\n", encoding="utf-8")
+
+    def keep(report: dict[str, Any]) -> None:
+        if out is not None:
+            out.write_text(formats.to_json(report) + "\n", encoding="utf-8")
+
+    report = run_bench(chosen, say, keep)
+    keep(report)
     if format is ReportFormat.json:
         print(formats.to_json(report))
     elif format is ReportFormat.md:
