@@ -31,6 +31,8 @@ LM_EVAL_CONFIGS = ("1M-bf16", "5M-bf16")
 LM_EVAL_BATCH = 30
 # Random weights never stop by themselves, so a few prompts measure batch 1 as well as thirty.
 DUMMY_PROMPTS_AT_BATCH_1 = 3
+# Only a captured step has to be warmed up at full length.
+WARM_UP_TOKENS = 4
 THIS = (sys.executable, "-m", "benchmarks.plain_comparison")
 TASK = """task: vibe30_plain
 dataset_path: json
@@ -79,11 +81,13 @@ def plain_loop(batch_size: int) -> None:
             _plain_generate(model, tokenizer, prompts[start : start + batch_size])
 
 
-def _plain_generate(model: Any, tokenizer: Any, prompts: list[str], **how: Any) -> int:
+def _plain_generate(
+    model: Any, tokenizer: Any, prompts: list[str], new_tokens: int = NEW_TOKENS, **how: Any
+) -> int:
     """New tokens that transformers' generate made, padding counted as it is decoded."""
     inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
     inputs = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
-    outputs = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False, **how)
+    outputs = model.generate(**inputs, max_new_tokens=new_tokens, do_sample=False, **how)
     new = outputs[:, inputs["input_ids"].shape[1] :]
     tokenizer.batch_decode(new, skip_special_tokens=True)
     return new.numel()
@@ -150,7 +154,7 @@ def compare_commands(engines: list[str], batch_sizes: list[int], *, lm_eval: boo
             )
 
 
-def dummy_child(config_id: str, way: str, device: str, batch_size: int) -> None:
+def dummy_child(config_id: str, way: str, device: str, batch_size: int, new_tokens: int) -> None:
     """Load random weights, warm up, decode, and print tokens per second."""
     from vibecore import engine
 
@@ -162,38 +166,40 @@ def dummy_child(config_id: str, way: str, device: str, batch_size: int) -> None:
     if batch_size == 1:
         batches = [[prompt] for prompt in prompts[:DUMMY_PROMPTS_AT_BATCH_1]]
     decode = _way(loaded, way, batch_size)
-    decode(batches[0])
+    decode(batches[0], new_tokens if way == "graph" else min(new_tokens, WARM_UP_TOKENS))
     started = time.perf_counter()
-    tokens = sum(decode(batch) for batch in batches)
+    tokens = sum(decode(batch, new_tokens) for batch in batches)
     print(tokens / (time.perf_counter() - started))
 
 
 def _way(loaded: Any, way: str, batch_size: int) -> Any:
-    """A function from prompts to the number of new tokens it decoded for them."""
+    """A function from prompts and most new tokens to the number that it decoded for them."""
     from vibecore import engine
 
     if way in ("eager", "graph"):
-        return lambda prompts: sum(
-            made.new_tokens for made in engine.generate(loaded, prompts, NEW_TOKENS)
+        return lambda prompts, new_tokens: sum(
+            made.new_tokens for made in engine.generate(loaded, prompts, new_tokens)
         )
     if way == "generate":
         how = {"eos_token_id": None, "pad_token_id": loaded.pad_token_id}
-        return lambda prompts: _plain_generate(loaded.model, loaded.tokenizer, prompts, **how)
+        return lambda prompts, new_tokens: _plain_generate(
+            loaded.model, loaded.tokenizer, prompts, new_tokens, **how
+        )
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
     model = HFLM(
         pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size, max_length=4096
     )
-    arguments = {"until": [], "max_gen_toks": NEW_TOKENS, "do_sample": False}
 
-    def decode(prompts: list[str]) -> int:
+    def decode(prompts: list[str], new_tokens: int) -> int:
+        arguments = {"until": [], "max_gen_toks": new_tokens, "do_sample": False}
         requests = [
             Instance("generate_until", {}, (prompt, arguments), index)
             for index, prompt in enumerate(prompts)
         ]
         model.generate_until(requests, disable_tqdm=True)
-        return NEW_TOKENS * len(prompts)
+        return new_tokens * len(prompts)
 
     return decode
 
@@ -207,7 +213,7 @@ def compare_dummies(options: argparse.Namespace) -> None:
     )
     for config in configs:
         for batch_size in options.batch_sizes:
-            speeds = [_dummy_speed(config, way, options.device, batch_size) for way in ways]
+            speeds = [_dummy_speed(config, way, batch_size, options) for way in ways]
             cells = "".join(
                 f"{'failed':>18}" if speed is None else f"{_ratio(speed, speeds[0]):>18}"
                 for speed in speeds
@@ -219,8 +225,11 @@ def _ratio(speed: float, baseline: float | None) -> str:
     return f"{speed:.1f}" + (f" ({speed / baseline:.2f}×)" if baseline else "")
 
 
-def _dummy_speed(config: str, way: str, device: str, batch_size: int) -> float | None:
-    command = [*THIS, "--device", device, "--child", config, way, str(batch_size)]
+def _dummy_speed(
+    config: str, way: str, batch_size: int, options: argparse.Namespace
+) -> float | None:
+    command = [*THIS, "--device", options.device, "--new-tokens", str(options.new_tokens)]
+    command += ["--child", config, way, str(batch_size)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         print(f"{config} {way}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
@@ -236,6 +245,7 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 30])
     parser.add_argument("--engines", nargs="+", default=["eager", "graph"])
     parser.add_argument("--config", action="append", help="with random weights; repeatable")
+    parser.add_argument("--new-tokens", type=int, default=NEW_TOKENS, help="of random weights")
     parser.add_argument("--no-lm-eval", action="store_true")
     parser.add_argument("--plain-loop", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -244,7 +254,7 @@ def main() -> None:
         plain_loop(options.plain_loop)
     elif options.child:
         config, way, batch_size = options.child
-        dummy_child(config, way, options.device, int(batch_size))
+        dummy_child(config, way, options.device, int(batch_size), options.new_tokens)
     elif options.device == "cuda" or options.weights == "dummy":
         compare_dummies(options)
     else:

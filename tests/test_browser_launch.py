@@ -114,6 +114,8 @@ def test_launch_leave_come_back_cancel_and_resume(
     for config in ("1M-bf16", "1M-4bit"):
         expect(page.locator(f'tr[data-row="{config}"]').first).to_contain_text("2 of 2")
     assert len(read_outputs(server.db, "left alone")) == 4
+    # The page is drawn anew when a run ends; until then the link can be there twice.
+    visitor.settle()
     page.get_by_role("link", name="Metrics of this study").click()
     expect(page.locator("h1")).to_have_text("left alone")
     expect(page.locator("table:not(.plain) tbody tr")).to_have_count(2)
@@ -127,6 +129,7 @@ def test_launch_leave_come_back_cancel_and_resume(
     assert [row["status"] for row in read_runs(server.db, "stopped")] == ["stopped"]
     kept = read_outputs(server.db, "stopped")
     assert 1 <= len(kept) < 30
+    visitor.settle()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("Complete.", exact=True)).to_be_visible(timeout=PATIENCE)
     expect(outputs).to_contain_text("30 of 30")

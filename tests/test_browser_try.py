@@ -120,9 +120,11 @@ def fill_in(visitor: Visitor, text: str, *configs: str, tokens: int = 200) -> Pa
     return page
 
 
-def unload_all(page: Page, server: Server) -> None:
-    page.get_by_role("button", name="Unload all").click()
-    wait_until(lambda: not server.workers())
+def unload_all(visitor: Visitor, server: Server) -> None:
+    visitor.settle()
+    visitor.page.get_by_role("button", name="Unload all").click()
+    # Six workers, on a machine that may be busy.
+    wait_until(lambda: not server.workers(), seconds=PATIENCE / 1000)
 
 
 def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: Server) -> None:
@@ -144,6 +146,7 @@ def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: S
         expect(shown.locator(".verdicts li")).to_have_count(constraints)
         for word in ("load", "first token", "tok/s", "tokens", "peak"):
             expect(shown.locator("header")).to_contain_text(word)
+    visitor.settle()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download JSON").click()
     rows = json.loads(Path(waiting.value.path()).read_text("utf-8"))
@@ -152,7 +155,7 @@ def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: S
     }
     assert len(server.workers()) == 6
     expect(page.get_by_role("heading", name="Loaded")).to_be_visible()
-    unload_all(page, server)
+    unload_all(visitor, server)
 
 
 def test_stop_and_kill_in_mid_stream(visitor: Visitor, server: Server) -> None:
@@ -171,6 +174,7 @@ def test_stop_and_kill_in_mid_stream(visitor: Visitor, server: Server) -> None:
     assert 0 < tokens < 450
 
     expect(page.get_by_role("button", name="Try it")).to_be_visible(timeout=PATIENCE)
+    visitor.settle()
     page.get_by_role("button", name="Try it").click()
     expect(running.locator("pre")).not_to_be_empty(timeout=PATIENCE)
     [worker] = server.workers()[:1]
@@ -180,7 +184,7 @@ def test_stop_and_kill_in_mid_stream(visitor: Visitor, server: Server) -> None:
     assert failed.locator("pre").text_content()
     expect(page.locator(pane(page, "5M-bf16", "done"))).to_be_visible(timeout=PATIENCE)
     assert "Traceback" not in page.content()
-    unload_all(page, server)
+    unload_all(visitor, server)
 
 
 def test_two_tabs_share_one_device(visitor: Visitor, server: Server, browser: Browser) -> None:
@@ -199,4 +203,4 @@ def test_two_tabs_share_one_device(visitor: Visitor, server: Server, browser: Br
     )
     expect(page.locator(pane(page, "5M-8bit"))).not_to_contain_text("Name a colour")
     context.close()
-    unload_all(page, server)
+    unload_all(visitor, server)
