@@ -13,7 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.bench_report import make_report, write_report
-from vibecore.bench import Options, choose, model_rows, read_report, speed_rows, to_markdown
+from vibecore.bench import (
+    Options,
+    choose,
+    headline,
+    model_rows,
+    read_report,
+    speed_rows,
+    to_markdown,
+)
 from vibecore.bench import measure as bench_measure
 from vibecore.bench.figures import percentile, reading, speed
 from vibecore.cli import app
@@ -247,6 +255,15 @@ def test_what_fits_together_is_estimated_first(monkeypatch: pytest.MonkeyPatch) 
     # Weights of 7.6 GiB in all, and four CUDA contexts.
     assert not fits(8)
     assert fits(12)
+
+
+def test_the_headline_says_what_was_made_not_what_was_asked_for() -> None:
+    report = make_report()
+    assert "5 repetitions, interleaved, weights dummy" in headline(report)
+    report["settings"]["repetitions"] = 9
+    report["results"][0]["speeds"][0]["repetitions"] = 3
+    report["results"][0]["weights"] = "demo"
+    assert "3 to 5 repetitions, interleaved, weights mixed" in headline(report)
 
 
 def test_tables_drop_what_no_row_knows() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.bench import headline, read_report
+from vibecore.bench import headline, read_report, repetitions_made, weights_of
 from vibecore.errors import InputError
 from vibecore.prompts import Prompt
 from vibecore.records import LoadReport, Protocol
@@ -63,24 +63,19 @@ def import_reports(db: Path, files: Sequence[Path], study: str | None = None) ->
 
 
 def _default_name(report: Mapping[str, Any]) -> str:
-    words = re.findall(r"[a-z0-9.]+", f"{report['hardware']} {_weights(report)}".lower())
+    words = re.findall(r"[a-z0-9.]+", f"{report['hardware']} {weights_of(report)}".lower())
     return "-".join(["bench", *words, report["created_at"][:10].replace("-", "")])
-
-
-def _weights(report: Mapping[str, Any]) -> str:
-    kinds = {result["weights"] for result in report["results"]}
-    return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
 def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
     settings, engines = report["settings"], report["settings"]["engines"]
     engine = PREFERRED_ENGINE if PREFERRED_ENGINE in engines else engines[0]
     batch_size = min(settings["batch_sizes"])
-    prompts = tuple(_prompts(settings, batch_size, _most_repetitions(report)))
+    prompts = tuple(_prompts(settings, batch_size, max(repetitions_made(report), default=0)))
     study = store.NewStudy(
         name=name,
         source="measured",
-        title=f"Bench of {report['hardware']}, weights {_weights(report)}",
+        title=f"Bench of {report['hardware']}, weights {weights_of(report)}",
         suite=SUITE,
         prompts=prompts,
         prompt_count=len(prompts),
@@ -88,7 +83,7 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
             max_new_tokens=settings["new_tokens"],
             batch_size=batch_size,
             engine=engine,
-            weights=_weights(report),
+            weights=weights_of(report),
             device=report["device"],
         ),
         hardware=report["hardware"],
@@ -133,12 +128,6 @@ def _run(result: Result) -> store.NewRun:
         revision=result["revision"],
         estimated_weight_bytes=result["estimated_weight_bytes"],
     )
-
-
-def _most_repetitions(report: Mapping[str, Any]) -> int:
-    """How many were made, which is fewer than were asked for where time was up."""
-    made = [speed["repetitions"] for result in report["results"] for speed in result["speeds"]]
-    return max(made, default=0)
 
 
 def _prompts(settings: Mapping[str, Any], batch_size: int, repetitions: int) -> Iterator[Prompt]:

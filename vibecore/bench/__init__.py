@@ -7,7 +7,16 @@ nor streamlit, and torch only inside the workers.
 
 from vibecore.bench.choose import Bench, Options, choose
 from vibecore.bench.measure import run_bench
-from vibecore.bench.report import FORMAT, headline, model_rows, read_report, speed_rows, to_markdown
+from vibecore.bench.report import (
+    FORMAT,
+    headline,
+    model_rows,
+    read_report,
+    repetitions_made,
+    speed_rows,
+    to_markdown,
+    weights_of,
+)
 
 __all__ = [
     "FORMAT",
@@ -17,7 +26,9 @@ __all__ = [
     "headline",
     "model_rows",
     "read_report",
+    "repetitions_made",
     "run_bench",
     "speed_rows",
     "to_markdown",
+    "weights_of",
 ]

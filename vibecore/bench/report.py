@@ -143,8 +143,21 @@ def headline(report: Mapping[str, Any]) -> str:
     """Where and how a report was measured, in one line."""
     settings = report["settings"]
     order = "interleaved" if report["interleaved"] else "one config after the other"
+    made = sorted(set(repetitions_made(report))) or [0]
+    number = str(made[0]) if len(made) == 1 else f"{made[0]} to {made[-1]}"
     return (
         f"{report['hardware']}: {settings['new_tokens']} tokens after a prompt of "
-        f"{settings['prompt_tokens']}, {settings['repetitions']} repetitions, {order}, weights "
-        f"{settings['weights']}"
+        f"{settings['prompt_tokens']}, {number} repetition{'' if number == '1' else 's'}, "
+        f"{order}, weights {weights_of(report)}"
     )
+
+
+def weights_of(report: Mapping[str, Any]) -> str:
+    """What the weights were, `mixed` where configs differ."""
+    kinds = {result["weights"] for result in report["results"]}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def repetitions_made(report: Mapping[str, Any]) -> list[int]:
+    """How many each config, engine and batch size got, fewer than asked for if time was up."""
+    return [speed["repetitions"] for result in report["results"] for speed in result["speeds"]]
