@@ -82,6 +82,16 @@ def test_a_study_on_a_cpu_says_why_host_and_device_are_one() -> None:
     assert "nothing to compare" in engine_figure(alone, 1).title
 
 
+def test_weights_that_a_cache_can_hold_are_not_held_against_the_memory() -> None:
+    cached = [
+        {**result, "speeds": [{**s, "reading": "cache-resident"} for s in result["speeds"]]}
+        for result in RESULTS
+    ]
+    assert ceiling_figure(cached, 1).title.endswith("the memory is no ceiling")
+    mixed = [cached[0], *RESULTS[1:]]
+    assert "73 % of the ceiling" in ceiling_figure(mixed, 1).title
+
+
 def test_batches_profiles_and_readings_are_those_there_are() -> None:
     assert batch_sizes(RESULTS) == [1, 30]
     assert len(profiles(RESULTS)) == 12

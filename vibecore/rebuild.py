@@ -1,8 +1,8 @@
 """Make the shipped database anew: `python -m vibecore.rebuild [--db results.duckdb]`.
 
 Study `published` comes from the report's figures, study `demo` from a full measured run of the
-six demo configs on this machine; each report of `bench` in data/bench/ becomes a study. The old
-file is replaced only when all of it has succeeded.
+six demo configs on this machine; each report of `bench` in data/bench/ becomes a study of its
+file's name. The old file is replaced only when all of it has succeeded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vibecore.plan import Options, new_plan
 from vibecore.progress import follow
 from vibecore.published import add_published
 
-# What `bench --out` wrote on other machines; none is fine.
+# What `bench --out` wrote, here or on other machines.
 BENCH_REPORTS = Path(__file__).resolve().parent / "data" / "bench"
 DEMO = Options(family="demo", study="demo")
 
@@ -33,7 +33,8 @@ def rebuild(db: Path) -> None:
         fresh = Path(folder) / "results.duckdb"
         store.prepare(fresh)
         add_published(fresh)
-        import_reports(fresh, sorted(BENCH_REPORTS.glob("*.json")))
+        for report in sorted(BENCH_REPORTS.glob("*.json")):
+            import_reports(fresh, [report], report.stem)
         statuses = follow(new_plan(DEMO, fresh), resume=False)
         failed = [config for config, status in statuses.items() if status != "complete"]
         if failed:
