@@ -16,6 +16,11 @@ DEMO_NOTE = (
     "The demo models, of one and five million parameters, show the pipeline at work. They judge "
     "nothing about Qwen."
 )
+SCORED_NOTE = (
+    "Under each rate, its 95 % Wilson interval. Speed is new tokens over total time, and configs "
+    "write texts of different length. A row opens its outputs; a heading sorts."
+)
+UNSCORED_NOTE = "Quality was not scored. Speed is new tokens over total time. A heading sorts."
 JUDGEMENT_NOTE = (
     "A difference is the config's rate minus the best one's; a ratio is its figure over the best "
     "one's. Better and worse need a p under α, Holm-adjusted over the comparisons of a metric; "
@@ -120,12 +125,8 @@ with spot_place:
     show_sweet_spot(decision)
 
 show_table(metric_table(summary, outputs_of), key="metrics")
-frame.show_html(
-    "p",
-    "Under each rate, its 95 % Wilson interval. Speed is new tokens over total time, and configs "
-    "write texts of different length. A row opens its outputs; a heading sorts.",
-    "vc-soft",
-)
+scored = any(row["repetitive"] is not None for row in summary.rows)
+frame.show_html("p", SCORED_NOTE if scored else UNSCORED_NOTE, "vc-soft")
 if any(row["weights"] == "demo" for row in summary.rows):
     frame.show_html("p", DEMO_NOTE, "vc-soft")
 frame.show_scorers(study["name"])
@@ -135,7 +136,7 @@ downloads.show(
 )
 
 if summary.sweet_spot.excluded:
-    frame.show_html("h2", "Why not the others")
+    frame.show_html("h2", "Not chosen, and why")
     show_table(exclusion_table(summary), key="excluded")
 if decision.stability is not None:
     show_switches(decision)

@@ -44,7 +44,7 @@ def figures(db: Path, study: str) -> dict[str, Figure]:
 
 
 TITLES = {
-    "speed": "0.5B-bf16 is the fastest, at 23.6 tok/s; 1.5B-8bit is the slowest, 2.6 times slower",
+    "speed": "0.5B-bf16 is the fastest, at 23.6 tok/s, 2.6 times as fast as 1.5B-8bit, the slowest",
     "loss": "8bit is 52 to 56 % slower than bf16; 4bit is 9 to 42 % slower than bf16",
     "repetition": "1.5B-8bit: fewest repetitive outputs, 3 of 30; 0.5B-8bit: most, 16 of 30; the "
     "intervals of the two do not overlap",

@@ -88,8 +88,8 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
         ),
         hardware=report["hardware"],
         created_at=datetime.fromisoformat(report["created_at"]).replace(tzinfo=None),
-        note=f"Speed and memory only, by bench: {headline(report)}. Engine {engine} here; the "
-        "Speed page has every engine.",
+        note=f"Speed and memory only, by bench: {headline(report)}. Metrics and Charts show engine "
+        f"{engine} at batch {batch_size}, Speed shows all that was measured.",
     )
     by_config: dict[str, list[Result]] = {}
     for result in report["results"]:

@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 Card = dict[str, Any]
 
 MARKINGS = ("repetition", "difference", "nothing")
-NO_TEXT = "No text: the weights were random, so only speed and memory were measured."
+NO_TEXT = "No text: only speed and memory were measured."
 EMPTY_TEXT = "The output is empty."
 
 # score -> (label, decimals, what the value says)

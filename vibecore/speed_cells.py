@@ -11,6 +11,8 @@ from vibecore.bench import model_rows, speed_rows
 from vibecore.bench.figures import READINGS
 
 Row = dict[str, Any]
+# The columns that are no figures.
+WORDS = ("config", "engine", "reading")
 
 
 def speed_table(results: Sequence[Row]) -> Row:
@@ -44,7 +46,7 @@ def _table(caption: str, rows: Sequence[Row]) -> Row:
         "caption": caption,
         "look": "plain",
         "sortable": False,
-        "columns": [{"label": column} for column in columns],
+        "columns": [{"label": column, "numeric": column not in WORDS} for column in columns],
         "rows": [
             {"id": str(number), "cells": [{"text": str(row[column])} for column in columns]}
             for number, row in enumerate(rows)

@@ -35,7 +35,7 @@ def speed_figure(rows: Sequence[Row]) -> Figure:
     title = f"{fastest['config']} is the fastest, at {fastest['tokens_per_second']:.1f} tok/s"
     if slowest is not fastest:
         times = fastest["tokens_per_second"] / slowest["tokens_per_second"]
-        title += f"; {slowest['config']} is the slowest, {times:.1f} times slower"
+        title += f", {times:.1f} times as fast as {slowest['config']}, the slowest"
     values = [
         {
             "config": row["config"],

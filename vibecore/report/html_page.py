@@ -101,11 +101,11 @@ def _answer(content: Content) -> str:
 
 
 def _why_not(content: Content) -> str:
-    excluded, pairs = content.decision.sweet_spot.excluded, pair_rows(content.decision)
+    spot, pairs = content.decision.sweet_spot, pair_rows(content.decision)
     parts = []
-    if excluded:
-        rows = [{"not chosen": config, "because": why} for config, why in excluded.items()]
-        parts += ["<h3>Why not the others</h3>", _table(rows)]
+    if spot.excluded:
+        rows = [{"not chosen": config, "because": why} for config, why in spot.excluded.items()]
+        parts += ["<h3>Not chosen, and why</h3>", _table(rows)]
     if pairs:
         parts += ["<h3>Against the best on each metric</h3>", _table(pairs)]
     return "\n".join(parts)
