@@ -94,7 +94,8 @@ if found.rows:
     show_changes(found)
     figure = evidence_figure([row for row in found.rows if row["measure"] == "speed"], "ratio")
     if figure.chart is not None:
-        frame.show_html("h2", f"Speed, one run each: {figure.title}")
+        finding = figure.title.removeprefix("Speed: ")
+        frame.show_html("h2", f"Speed, one run each: {finding}")
         frame.show_html("p", figure.note, "vc-soft")
         st.altair_chart(figure.chart, width="stretch", key="change-speed")
 else:
