@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.test_ifeval import GOOD
 from vibecore import read_summary
 from vibecore.configs import find_configs
+from vibecore.metric_cells import metric_table
 from vibecore.plan import Options, new_plan
 from vibecore.study import run_study
+from vibecore.views import metrics_table
 
 # config: tok/s, vs bf16, repetitive, empty, adherent, of 30
 PUBLISHED = {
@@ -65,6 +69,33 @@ def test_dummy_weights_are_not_scored(db: Path, fake_worker) -> None:
     summary = read_summary(db, "s")
     [row] = summary.rows
     assert row["tokens_per_second"] == pytest.approx(20)
-    quality = ("repetitive", "repetition_rate", "empty", "garbage", "adherent_prompts")
+    quality = ("repetitive", "degenerate", "empty", "garbage", "adherent_prompts")
     assert all(row[name] is None for name in (*quality, "constraint_adherence"))
     assert summary.sweet_spot.config is None
+
+
+def test_the_two_flags_are_counted_apart(db: Path, fake_worker) -> None:
+    # A third of the lines come again, over Gopher's cut; of the word pairs too, under half.
+    lines = [f"line {number} is {chr(97 + number)}" for number in range(10)]
+    fake_worker.answer = lambda config, prompt: "\n".join([*lines, *lines[:6]])
+    run_study(new_plan(Options(configs=("1M-bf16",), study="s"), db), lambda event: None)
+    [row] = read_summary(db, "s").rows
+    assert (row["degenerate"], row["degenerate_judged"]) == (30, 30)
+    assert row["repetitive"] == 0
+
+
+def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path) -> None:
+    suite = tmp_path / "small.jsonl"
+    fake_worker.answer = lambda config, prompt: "Oh, well:\nthe storm"
+    suite.write_text(json.dumps(GOOD))
+    options = Options(configs=("1M-bf16",), study="s", suite=str(suite))
+    run_study(new_plan(options, db), lambda event: None)
+    summary = read_summary(db, "s")
+    [row] = summary.rows
+    assert (row["adherent_prompts"], row["adherent_prompts_loose"]) == (0, 1)
+    assert (row["constraints_met"], row["constraints_met_loose"]) == (1, 2)
+    [shown] = metrics_table(summary.rows)
+    assert (shown["adherent, loose"], shown["met, loose"]) == ("1/1 · 100 %", "2/2 · 100 %")
+    cells = metric_table(summary, lambda config: {})
+    assert "adherent, loose" in [column["label"] for column in cells["columns"]]
+    assert len(cells["columns"]) == len(cells["rows"][0]["cells"])

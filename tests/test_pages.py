@@ -144,7 +144,7 @@ def test_dummy_weights_have_speed_and_no_quality(studies: Path, use: Any) -> Non
     assert shown["repetitive"]["text"] == "–"
     assert "random weights" in shown["config"]["note"]
     cards = component(visit("outputs", study="speed-only"), "cards")["cards"]
-    assert "random" in cards[0]["instead"]
+    assert "only speed and memory" in cards[0]["instead"]
 
 
 def test_outputs_of_a_deep_link(studies: Path, use: Any) -> None:

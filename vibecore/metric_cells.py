@@ -17,25 +17,44 @@ from vibecore.reading import Summary
 
 Row = Mapping[str, Any]
 Cell = dict[str, Any]
+# label, unit line, whether numeric, cell
+Column = tuple[str, str, bool, Callable[[Row], Cell]]
 UNKNOWN = "–"
 
 MEMORY_SOURCES = {"measured": "measured", "estimated": "estimated"}
 
 
 def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """The table of every config's metrics; `link` gives the view that a config's row opens."""
+    """The table of every config's metrics; `link` gives the view that a config's row opens.
+
+    Degenerate outputs and IFEval's loose reading have columns where the study has them.
+    """
     rows = summary.rows
     batched = any((row["batch_size"] or 1) > 1 for row in rows)
-    # label, unit line, whether numeric, cell
-    columns: tuple[tuple[str, str, bool, Callable[[Row], Cell]], ...] = (
+    columns: tuple[Column, ...] = (
         ("config", "", False, _config),
         ("speed", "tok/s, batched" if batched else "tok/s", True, _speed),
         ("vs bf16", "same model", True, _versus),
         ("new tokens", "mean", True, _new_tokens),
         ("repetitive", "fewer is better", True, _rate_of("repetitive", "repetition_judged")),
+        *_optional(rows, "degenerate", "any published cut", "degenerate", "degenerate_judged"),
         ("empty", "fewer is better", True, _rate_of("empty", "repetition_judged")),
         ("adherent", "all of a prompt", True, _rate_of("adherent_prompts", "adherence_judged")),
         ("constraints", "met of all", True, _rate_of("constraints_met", "constraints_judged")),
+        *_optional(
+            rows,
+            "adherent, loose",
+            "all of a prompt",
+            "adherent_prompts_loose",
+            "adherence_judged_loose",
+        ),
+        *_optional(
+            rows,
+            "constraints, loose",
+            "met of all",
+            "constraints_met_loose",
+            "constraints_judged_loose",
+        ),
         ("memory", "", True, _memory),
     )
     return {
@@ -209,6 +228,14 @@ def _versus(row: Row) -> Cell:
 
 def _new_tokens(row: Row) -> Cell:
     return {"text": formats.number(row["mean_new_tokens"], 0), "sort": row["mean_new_tokens"]}
+
+
+def _optional(
+    rows: Sequence[Row], label: str, unit: str, count: str, total: str
+) -> tuple[Column, ...]:
+    """A rate's column where any row knows the rate, else none."""
+    known = any(row[count] is not None for row in rows)
+    return ((label, unit, True, _rate_of(count, total)),) if known else ()
 
 
 def _rate_of(count: str, total: str) -> Callable[[Row], Cell]:

@@ -41,6 +41,7 @@ def metrics_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
             "tok/s": formats.number(row["tokens_per_second"]),
             "vs bf16": formats.percent(row["vs_bf16"], signed=True),
             "repetitive": formats.count_and_rate(row["repetitive"], row["repetition_judged"]),
+            **_if_any(rows, row, "degenerate", "degenerate", "degenerate_judged"),
             "empty": formats.count_and_rate(row["empty"], row["repetition_judged"]),
             "adherent prompts": formats.count_and_rate(
                 row["adherent_prompts"], row["adherence_judged"]
@@ -48,11 +49,24 @@ def metrics_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
             "constraints met": formats.count_and_rate(
                 row["constraints_met"], row["constraints_judged"]
             ),
+            **_if_any(
+                rows, row, "adherent, loose", "adherent_prompts_loose", "adherence_judged_loose"
+            ),
+            **_if_any(rows, row, "met, loose", "constraints_met_loose", "constraints_judged_loose"),
             "memory": _memory(row),
             "status": row["status"],
         }
         for row in rows
     ]
+
+
+def _if_any(
+    rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any], label: str, count: str, total: str
+) -> Row:
+    """A rate's cell where any row knows the rate, else none."""
+    if all(other[count] is None for other in rows):
+        return {}
+    return {label: formats.count_and_rate(row[count], row[total])}
 
 
 def _memory(row: Mapping[str, Any]) -> str:

@@ -51,6 +51,8 @@ def _config_row(config: Mapping[str, Any]) -> Row:
         "repetitive": repetitive,
         "repetition_judged": scored,
         "repetition_rate": _share(repetitive, scored),
+        "degenerate": config["degenerate"] if config["degenerate_judged"] else None,
+        "degenerate_judged": config["degenerate_judged"] or None,
         "empty": _either(config, "empty"),
         "garbage": None if published else config["garbage"],
         "adherent_prompts": adherent,
@@ -61,6 +63,7 @@ def _config_row(config: Mapping[str, Any]) -> Row:
         else _share(config["constraints_met"], config["constraints_judged"]),
         "constraints_met": None if published else config["constraints_met"],
         "constraints_judged": None if published else config["constraints_judged"],
+        **_loose(config),
         "memory_bytes": memory_bytes,
         "memory_source": memory_source,
         "memory_basis": memory_basis,
@@ -70,6 +73,20 @@ def _config_row(config: Mapping[str, Any]) -> Row:
         "dtype": config["dtype"],
         "status": config["status"],
         "error": config["error"],
+    }
+
+
+def _loose(config: Mapping[str, Any]) -> Row:
+    """Adherence with IFEval's instructions in their loose reading, None where there are none."""
+    known = bool(config["adherence_judged_loose"])
+    return {
+        name: config[name] if known else None
+        for name in (
+            "adherent_prompts_loose",
+            "adherence_judged_loose",
+            "constraints_met_loose",
+            "constraints_judged_loose",
+        )
     }
 
 

@@ -106,6 +106,7 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
                    count(*) AS scored,
                    count(*) FILTER (repetitive) AS repetitive,
                    count(*) FILTER (degenerate) AS degenerate,
+                   count(degenerate) AS degenerate_judged,
                    count(*) FILTER (empty) AS empty,
                    count(*) FILTER (garbage) AS garbage,
                    count(*) FILTER (garbage IS NOT NULL) AS garbage_judged,
@@ -116,6 +117,8 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
                    count(adherent_loose) AS adherence_judged_loose,
                    count(*) FILTER (adherent_loose) AS adherent_prompts_loose,
                    sum(constraints_met_loose) AS constraints_met_loose,
+                   sum(constraints_judged) FILTER (constraints_met_loose IS NOT NULL)
+                       AS constraints_judged_loose,
                    min(scorer_version) AS scorer_version,
                    max(scorer_version) AS newest_scorer_version
             FROM score WHERE run_id IN (FROM runs) GROUP BY run_id
