@@ -88,6 +88,9 @@ class FakeWorker:
     def warm_up(self, prompts: Sequence[str]) -> None:
         return None
 
+    def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+        return None
+
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[Generation]:
         if self.interrupt_after is not None and len(self.calls) >= self.interrupt_after:
             raise KeyboardInterrupt

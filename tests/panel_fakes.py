@@ -81,6 +81,9 @@ class Worker:
     def warm_up(self, prompts: Sequence[str]) -> None:
         self._check()
 
+    def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+        self._check()
+
     def generate(
         self,
         prompts: Sequence[str],

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+import torch
 
 from vibecore import engine
 from vibecore.configs import find_configs
+from vibecore.engine import capture
+from vibecore.engine.batch import encode
+from vibecore.engine.decoder import Decoder, new_cache, prefill
 from vibecore.engine.load import LoadedModel
 from vibecore.errors import RunError
 from vibecore.hub import load_request, resolve
@@ -106,3 +111,52 @@ def test_another_architecture_is_sent_to_eager(graph: LoadedModel) -> None:
     other = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=2, n_embd=16, vocab_size=32))
     with pytest.raises(RunError, match="Use --engine eager"):
         engine.decoder.build_decoder(other)
+
+
+def test_the_step_recorded_where_triton_is_not_gives_the_same_tokens(
+    pair: tuple[LoadedModel, LoadedModel],
+) -> None:
+    _, graph = pair
+    decoder = graph.decoder
+    assert decoder is not None
+    if decoder.outlier_threshold:
+        pytest.skip("without Triton, LLM.int8() with outliers is decoded by eager")
+    wanted = [made.token_ids for made in engine.generate(graph, PROMPTS, 20)]
+    batch = encode(graph, PROMPTS, 20)
+    with torch.inference_mode():
+        cache = new_cache(decoder, len(PROMPTS), capture.CACHE_STEP)
+        tokens = prefill(decoder, batch.tokens, batch.mask, cache)
+        slot = torch.tensor([batch.tokens.shape[1]])
+        made = [tokens.tolist()]
+        for _ in range(19):
+            tokens = capture._step_of_torch(decoder, cache, tokens, slot)
+            slot += 1
+            made.append(tokens.tolist())
+    for row, expected in zip(zip(*made, strict=True), wanted, strict=True):
+        assert row[: len(expected)] == expected
+
+
+def test_the_capture_used_least_recently_goes_first(
+    graph: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert graph.decoder is not None
+    decoder = replace(graph.decoder, captures={})
+    made: list[tuple[int, int]] = []
+
+    def record(decoder: Decoder, rows: int, length: int) -> capture.Captured:
+        made.append((rows, length))
+        cache = new_cache(decoder, rows, length)
+        return capture.Captured(lambda: None, cache, torch.zeros(rows), torch.zeros(1))
+
+    monkeypatch.setattr(capture, "_capture", record)
+    for rows in range(1, capture.MOST_CAPTURES + 1):
+        capture.captured_step(decoder, rows, 100)
+    capture.captured_step(decoder, 1, 512)
+    assert made == [(rows, 512) for rows in range(1, capture.MOST_CAPTURES + 1)]
+    capture.captured_step(decoder, 1, 513)
+    assert (2, 512) not in decoder.captures
+    assert (1, 512) in decoder.captures
+    others = capture.idle_bytes(decoder, 1)
+    cache = decoder.captures[1, 512].cache
+    one_row = sum(tensor.nbytes for tensor in (*cache.keys, *cache.values))
+    assert others == one_row * sum(range(3, capture.MOST_CAPTURES + 1))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from vibecore.configs import GIB
+from vibecore.engine import memory
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.errors import RunError
 from vibecore.paths import PROJECT_ROOT
@@ -34,6 +35,16 @@ def test_every_way_of_running_out_is_told(error: Exception) -> None:
         explain_out_of_memory(REQUEST, CPU),
     ):
         raise error
+
+
+def test_a_refusal_that_somebody_swallowed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    said_no = iter([4, 5])
+    monkeypatch.setattr(memory, "_refusals", lambda device: next(said_no))
+    with (
+        pytest.raises(RunError, match="ran out of memory"),
+        explain_out_of_memory(REQUEST, CPU),
+    ):
+        raise RuntimeError("We encountered some issues during automatic conversion of the weights.")
 
 
 def test_another_error_stays_what_it_is() -> None:

@@ -120,6 +120,7 @@ def test_every_precision_loads_and_weighs_what_is_estimated(precision: str) -> N
         assert report.weight_bytes == pytest.approx(config.estimated_weight_bytes, rel=0.01)
         assert report.environment["packages"]["torch"].startswith("2.")
         worker.warm_up(PROMPTS)
+        worker.prepare([PROMPTS], 5)
         [generation] = worker.generate(PROMPTS[:1], 8)
         assert generation.text
 

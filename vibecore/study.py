@@ -164,7 +164,9 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
             )
             report = worker.load(request)
             require_same_place(job, report)
-            worker.warm_up([prompt.text for prompt in job.batches[0][1]])
+            texts = [[prompt.text for prompt in prompts] for _, prompts in job.batches]
+            worker.warm_up(texts[0])
+            worker.prepare(texts, plan.protocol.max_new_tokens)
             with store.writing(plan.db) as connection:
                 store.start_run(connection, job.run_id, report)
             tell("running", report=report)

@@ -75,6 +75,10 @@ class Worker:
         self._send(("warm_up", list(prompts)))
         self._receive()
 
+    def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+        """Have ready what these batches need before they are timed (see engines.prepare)."""
+        self.call("engines.prepare", [list(prompts) for prompts in batches], max_new_tokens)
+
     def generate(
         self,
         prompts: Sequence[str],

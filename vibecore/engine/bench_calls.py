@@ -29,7 +29,8 @@ def facts(loaded: LoadedModel) -> dict[str, Any]:
 def measure(
     loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> dict[str, Any]:
-    """One repetition (see engine.time_steps): seconds, and the GPU memory it reached.
+    """One repetition (see engine.time_steps): seconds, and the GPU memory it reached; reserved
+    memory is the whole process's.
 
     Raises RunError for what does not fit the context or the memory.
     """
@@ -39,9 +40,19 @@ def measure(
     return {
         "prefill_seconds": times.prefill_seconds,
         "step_seconds": list(times.step_seconds),
-        "peak_allocated_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
+        "peak_allocated_bytes": _peak_bytes(loaded, batch_size) if on_gpu else None,
         "peak_reserved_bytes": torch.cuda.max_memory_reserved() if on_gpu else None,
     }
+
+
+def _peak_bytes(loaded: LoadedModel, batch_size: int) -> int:
+    """GPU memory at its most, without the caches that engine `graph` keeps for other batches."""
+    peak = torch.cuda.max_memory_allocated()
+    if loaded.decoder is None:
+        return peak
+    from vibecore.engine.capture import idle_bytes
+
+    return peak - idle_bytes(loaded.decoder, batch_size)
 
 
 def costs(

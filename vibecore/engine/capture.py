@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CACHE_STEP = 512
 WARM_UP_STEPS = 2
+# Each keeps a cache of its own on the GPU; a study needs two or three, a long conversation more.
+MOST_CAPTURES = 6
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,13 @@ class Captured:
 
 
 @functools.cache
-def triton_kernels() -> tuple[ModuleType | None, str | None]:
-    """The module of kernels where Triton works, else None and why not."""
+def triton_kernels(dtype: torch.dtype) -> tuple[ModuleType | None, str | None]:
+    """The module of kernels where Triton works for weights of a type, else None and why not."""
     try:
         from vibecore.engine import kernels
     except ImportError as error:
         return None, str(error)
-    reason = kernels.why_not()
+    reason = kernels.why_not(dtype)
     return (None, reason) if reason else (kernels, None)
 
 
@@ -57,6 +59,13 @@ def decode_captured(decoder: Decoder, batch: Batch, collector: Collector) -> flo
     """Fill the collector. Returns when the first tokens were there, by time.perf_counter."""
     rows = range(len(batch.lengths))
     prompt_length = batch.tokens.shape[1]
+    if collector.max_new_tokens == 1:
+        # The prompt gives the first token, and no step comes after it.
+        cache = new_cache(decoder, len(rows), prompt_length)
+        step = prefill(decoder, batch.tokens, batch.mask, cache).tolist()
+        first_token = time.perf_counter()
+        collector.take(rows, step)
+        return first_token
     captured = captured_step(decoder, len(rows), prompt_length + collector.max_new_tokens)
     first = prefill(decoder, batch.tokens, batch.mask, captured.cache)
     captured.tokens.copy_(first)
@@ -86,13 +95,23 @@ def _launch(captured: Captured) -> tuple[torch.cuda.Event, torch.Tensor]:
 
 
 def captured_step(decoder: Decoder, rows: int, length: int) -> Captured:
-    """The captured step for `rows` sequences of at most `length` tokens, recorded at first use."""
+    """The captured step for `rows` sequences of at most `length` tokens, recorded at first use.
+    The one that was used least recently goes when there are MOST_CAPTURES."""
     length = -(-length // CACHE_STEP) * CACHE_STEP
-    if (rows, length) not in decoder.captures:
-        decoder.captures[rows, length] = _capture(decoder, rows, length)
-    captured = decoder.captures[rows, length]
-    assert isinstance(captured, Captured)
+    captures = decoder.captures
+    captured = captures.pop((rows, length), None)
+    if captured is None:
+        while len(captures) >= MOST_CAPTURES:
+            del captures[next(iter(captures))]
+        captured = _capture(decoder, rows, length)
+    captures[rows, length] = captured
     return captured
+
+
+def idle_bytes(decoder: Decoder, rows: int) -> int:
+    """What the caches of other batch sizes hold on the GPU while one of `rows` is measured."""
+    idle = [one.cache for (size, _), one in decoder.captures.items() if size != rows]
+    return sum(tensor.nbytes for cache in idle for tensor in (*cache.keys, *cache.values))
 
 
 def _capture(decoder: Decoder, rows: int, length: int) -> Captured:
@@ -123,7 +142,7 @@ Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], torch.Tensor]
 
 def choose_step(decoder: Decoder, rows: int) -> Step:
     """The step to record: (decoder, cache, tokens [rows], slot [1]) to the next tokens [rows]."""
-    if triton_kernels()[0] is None:
+    if triton_kernels(decoder.embedding.dtype)[0] is None:
         return _step_of_torch
     if rows == 1 and isinstance(decoder.layers[0].down, PlainProjection):
         return _step_of_vectors
@@ -134,7 +153,7 @@ def _step_of_vectors(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
 ) -> torch.Tensor:
     """One row of 16-bit weights: norms, activation and sums happen within the products."""
-    kernels, _ = triton_kernels()
+    kernels, _ = triton_kernels(decoder.embedding.dtype)
     assert kernels is not None
     product, epsilon = kernels.vector_product, decoder.epsilon
     tables = cache.cosine, cache.sine
@@ -156,7 +175,7 @@ def _step_of_kernels(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
 ) -> torch.Tensor:
     """Any precision and batch: kernels between bitsandbytes' or cuBLAS' own products."""
-    kernels, _ = triton_kernels()
+    kernels, _ = triton_kernels(decoder.embedding.dtype)
     assert kernels is not None
     tables = cache.cosine, cache.sine
     hidden = functional.embedding(tokens, decoder.embedding)

@@ -24,7 +24,11 @@ def step_costs(
     loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> tuple[float | None, float | None]:
     """(host, GPU) seconds of one step after a prompt of random tokens; (None, None) on a CPU, and
-    for a step that waits for the GPU in its middle, as LLM.int8() with outliers does."""
+    for a step that waits for the GPU in its middle, as LLM.int8() with outliers does.
+
+    Engine `eager`'s is the model's forward pass alone: what `generate` does around it, masks and
+    stopping criteria, is in a bench's step times and not in these.
+    """
     if loaded.device.type != "cuda":
         return None, None
     batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
@@ -44,7 +48,8 @@ def _step(loaded: LoadedModel, batch: Batch, new_tokens: int) -> Callable[[], ob
     if decoder is not None and why_eager(decoder, rows) is None:
         from vibecore.engine.capture import captured_step
 
-        captured = captured_step(decoder, rows, length + new_tokens)
+        # Each replay takes a slot more, the first untimed one too.
+        captured = captured_step(decoder, rows, length + max(new_tokens, REPETITIONS + 1))
         captured.slot.fill_(length)
         return captured.replay
     state = getattr(loaded.model.model.layers[0].self_attn.q_proj, "state", None)

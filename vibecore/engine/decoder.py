@@ -8,6 +8,7 @@ its keys and values are then copied into a cache of fixed size.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -43,7 +44,7 @@ class Decoder:
     head_size: int
     epsilon: float
     outlier_threshold: float
-    captures: dict[tuple[int, int], object] = field(default_factory=dict)
+    captures: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import torch
+
 from vibecore.engine import eager, graph
 from vibecore.engine.batch import Batch, OnToken, StopSwitch, encode, random_batch, synchronise
 from vibecore.engine.load import LoadedModel
+from vibecore.engine.memory import explain_out_of_memory
 from vibecore.records import GREEDY, Decoding, Generation, StepTimes
 
 ENGINES = {"eager": eager.generate, "graph": graph.generate}
@@ -61,6 +64,19 @@ def warm_up(loaded: LoadedModel, prompts: Sequence[str]) -> None:
     # A GPU's step is captured for a batch of this very size; a CPU's first use is of no size.
     few = prompts if loaded.device.type == "cuda" else prompts[-CPU_WARM_UP_PROMPTS:]
     generate(loaded, few, WARM_UP_TOKENS)
+
+
+def prepare(loaded: LoadedModel, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+    """Record whatever decoding these batches will replay, so that none of them pays for it.
+
+    Raises RunError as generate does. Nothing to do on a CPU and for engine `eager`.
+    """
+    if loaded.decoder is None or loaded.device.type != "cuda":
+        return
+    with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
+        for prompts in batches:
+            batch = encode(loaded, prompts, max_new_tokens)
+            graph.prepare(loaded.decoder, len(prompts), batch.tokens.shape[1] + max_new_tokens)
 
 
 def _decode(

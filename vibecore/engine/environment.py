@@ -29,7 +29,7 @@ def read_environment(
         "engine": request.engine,
         "precision": request.precision,
         "attention": model.config._attn_implementation,
-        "kernels": _kernels(request, device),
+        "kernels": _kernels(request, model, device),
         "decoding": {"do_sample": False, "use_cache": True},
         "chat_template": False,
     }
@@ -45,13 +45,13 @@ def read_environment(
     return environment
 
 
-def _kernels(request: LoadRequest, device: torch.device) -> str | None:
+def _kernels(request: LoadRequest, model: PreTrainedModel, device: torch.device) -> str | None:
     """Whose kernels engine `graph` runs on a GPU; None for another engine or a CPU."""
     if request.engine != "graph" or device.type != "cuda":
         return None
     from vibecore.engine.capture import triton_kernels
 
-    kernels, reason = triton_kernels()
+    kernels, reason = triton_kernels(model.dtype)
     return "triton" if kernels else f"torch: {reason}"
 
 

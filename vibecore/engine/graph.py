@@ -104,8 +104,16 @@ def why_eager(decoder: Decoder, rows: int) -> str | None:
         return BATCHED_OUTLIERS
     from vibecore.engine.capture import triton_kernels
 
-    reason = triton_kernels()[1]
+    reason = triton_kernels(decoder.embedding.dtype)[1]
     return f"the kernel for outliers needs Triton ({reason})" if reason else None
+
+
+def prepare(decoder: Decoder, rows: int, length: int) -> None:
+    """Record the step for a batch of `rows` and `length` tokens now, before it is timed."""
+    if decoder.device.type == "cuda" and why_eager(decoder, rows) is None:
+        from vibecore.engine.capture import captured_step
+
+        captured_step(decoder, rows, length)
 
 
 def decode(decoder: Decoder, batch: Batch, collector: Collector) -> float:

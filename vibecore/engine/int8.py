@@ -28,13 +28,12 @@ def cuda_projection(
     """
     from vibecore.engine.capture import triton_kernels
 
-    kernels, _ = triton_kernels()
-
     def project(x: torch.Tensor) -> torch.Tensor:
-        if kernels is not None and x.shape[0] == 1:
+        if x.shape[0] == 1 and triton_kernels(x.dtype)[0] is not None:
             from vibecore.engine.kernels_int8 import int8_vector
 
             return int8_vector(x, weight, scales, bias, threshold)
+        assert threshold == 0, BATCHED_OUTLIERS
         quantised, row_scale, _ = _bnb.int8_vectorwise_quant.default(x.half(), 0.0)
         return _bnb.int8_scaled_mm.default(
             quantised, weight, row_scale, scales, bias=bias, dtype=x.dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ DUMMY_TOKENIZER = MODELS_DIR / "1M"
 # The standard deviation Qwen2 initialises with (Qwen2Config.initializer_range).
 DUMMY_DEVIATION = 0.02
 DUMMY_SEED = 0
+NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
 # A prime, so that rows of no tensor line up with the pool's repetition.
 DUMMY_POOL = 16_777_213
 # Below this a second CPU thread costs more, in waiting at every small operation, than it gives:
@@ -60,6 +62,9 @@ class LoadedModel:
 
 def choose_device(device: str) -> str:
     """`cpu` or `cuda`; `auto` is CUDA where there is one. Raises RunError when it is absent."""
+    # Set for the process that forks workers, which must not touch the GPU. Here it would count
+    # the GPUs alone, and not see a driver that is too old for this torch.
+    os.environ.pop(NVML_CHECK, None)
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():

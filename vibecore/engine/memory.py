@@ -45,15 +45,22 @@ def peak_bytes(device: torch.device) -> int:
 @contextmanager
 def explain_out_of_memory(request: LoadRequest, device: torch.device) -> Iterator[None]:
     """Turn any way of running out of memory into a RunError with both sizes in it."""
+    before = _refusals(device)
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError):
         raise RunError(_out_of_memory(request, device)) from None
     except RuntimeError as error:
-        # The CPU allocator raises a plain RuntimeError (c10/core/impl/alloc_cpu.cpp).
-        if "can't allocate memory" not in str(error):
+        # The CPU allocator raises a plain RuntimeError (c10/core/impl/alloc_cpu.cpp), and
+        # transformers one of its own where a weight could not be quantised, whatever the cause.
+        if "can't allocate memory" not in str(error) and _refusals(device) == before:
             raise
         raise RunError(_out_of_memory(request, device)) from None
+
+
+def _refusals(device: torch.device) -> int:
+    """How often the GPU's allocator has had to say no, 0 on a CPU."""
+    return torch.cuda.memory_stats().get("num_ooms", 0) if device.type == "cuda" else 0
 
 
 def _out_of_memory(request: LoadRequest, device: torch.device) -> str:

@@ -19,6 +19,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from vibecore.engine.capture import captured_step, choose_step
 from vibecore.engine.decoder import decode_step, new_cache, prefill
+from vibecore.engine.graph import why_eager
 from vibecore.engine.load import LoadedModel
 from vibecore.engine.memory import explain_out_of_memory
 from vibecore.engine.watch import MARK, watch
@@ -53,7 +54,9 @@ def profile_step(loaded: LoadedModel, prompt_tokens: int) -> list[Row]:
     """
     on_gpu = loaded.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
-    make_step = _model_step if loaded.decoder is None else _decoder_step
+    decoder = loaded.decoder
+    by_eager = decoder is None or why_eager(decoder, 1) is not None
+    make_step = _model_step if by_eager else _decoder_step
     with (
         torch.inference_mode(),
         explain_out_of_memory(loaded.request, loaded.device),

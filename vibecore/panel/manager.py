@@ -160,6 +160,7 @@ class Panel:
             pane.ahead = ()
             with self._warm(tried, pane, resolved, device) as warm:
                 pane.report = warm.report
+                warm.worker.prepare([[wish.prompt.text]], wish.max_new_tokens)
                 pane.status, pane.began_at = "running", time.monotonic()
                 [generation] = warm.worker.generate(
                     [wish.prompt.text], wish.max_new_tokens, pane.add_text, wish.decoding
