@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.bench_report import make_report, write_report
+from tests.panel_fakes import wait_until
+from vibecore import device_queue
 from vibecore.bench import (
     Options,
     choose,
@@ -294,10 +297,49 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str, said:
 
 
 def test_a_wrong_folder_is_found_before_measuring(tmp_path: Path) -> None:
-    result = CliRunner().invoke(
-        app, ["bench", "--config", "1M-bf16", "--out", str(tmp_path / "none" / "b.json")]
-    )
-    assert isinstance(result.exception, InputError)
+    for out, said in ((tmp_path / "none" / "b.json", "does not exist"), (tmp_path, "is a folder")):
+        result = CliRunner().invoke(app, ["bench", "--config", "1M-bf16", "--out", str(out)])
+        assert isinstance(result.exception, InputError)
+        assert said in str(result.exception)
+
+
+@pytest.mark.parametrize("failing", ["profile.profile_step", "bench_calls.measure"])
+def test_what_was_measured_before_a_failure_stays(
+    bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    answer = BenchWorker.call
+
+    def call(self: BenchWorker, function: str, *arguments: int) -> Any:
+        whole = ("1M-bf16 eager", "128", "1")
+        if function == failing and self.calls.count(whole) and self.name == whole[0]:
+            raise RunError("it broke late")
+        return answer(self, function, *arguments)
+
+    monkeypatch.setattr(BenchWorker, "call", call)
+    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
+    report = bench_measure.run_bench(choose(CHOSEN), lambda line: None)
+    first, second = report["results"]
+    assert (first["error"], first["trouble"]) == (None, "it broke late")
+    assert first["speeds"][0]["repetitions"] >= 1 and first["token_generation"]
+    assert first["profile"] is None and second["profile"]
+    assert second["trouble"] is None and second["speeds"][0]["repetitions"] == 2
+
+
+def test_a_bench_waits_for_its_turn_on_the_device(bench_worker: type[BenchWorker]) -> None:
+    said: list[str] = []
+    measured = threading.Event()
+
+    def bench() -> None:
+        bench_measure.run_bench(choose(CHOSEN), said.append)
+        measured.set()
+
+    with device_queue.turn("cpu", "study night"):
+        thread = threading.Thread(target=bench)
+        thread.start()
+        wait_until(lambda: "Waiting for study night to finish." in said)
+        assert not bench_worker.calls
+    thread.join()
+    assert measured.is_set() and bench_worker.calls
 
 
 def test_bench_runs_for_real_without_duckdb_and_streamlit(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def import_reports(db: Path, files: Sequence[Path], study: str | None = None) ->
     for file, name, report in zip(files, names, reports, strict=True):
         try:
             _write(db, name, report)
-        except (KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(
                 f"{file} is not a whole bench report ({type(error).__name__}: {error}). Nothing "
                 "was written of it."
@@ -68,8 +68,8 @@ def _default_name(report: Mapping[str, Any]) -> str:
 
 
 def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
-    settings, engines = report["settings"], report["settings"]["engines"]
-    engine = PREFERRED_ENGINE if PREFERRED_ENGINE in engines else engines[0]
+    settings = report["settings"]
+    engine = _engine_of_all(report)
     batch_size = min(settings["batch_sizes"])
     prompts = tuple(_prompts(settings, batch_size, max(repetitions_made(report), default=0)))
     study = store.NewStudy(
@@ -116,6 +116,17 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
             for index, batch in enumerate(_generations(result, prompts, batch_size)):
                 store.add_generations(connection, run_id, index, batch, SCORER_VERSION)
             store.finish_run(connection, run_id, "complete")
+
+
+def _engine_of_all(report: Mapping[str, Any]) -> str:
+    """An engine that every config has: the preferred one, if a report cut short has it too."""
+    configs = {result["config"] for result in report["results"]}
+    engines = [
+        engine
+        for engine in report["settings"]["engines"]
+        if configs == {r["config"] for r in report["results"] if r["engine"] == engine}
+    ]
+    return PREFERRED_ENGINE if PREFERRED_ENGINE in engines else engines[0]
 
 
 def _run(result: Result) -> store.NewRun:

@@ -1,4 +1,4 @@
-"""Where things lie."""
+"""Where things lie, and how a file comes there whole."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ def state_folder() -> Path:
             f"written. Set {STATE_VARIABLE} to a folder that can be."
         )
     return folder
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that it is there with all of its text, or as it was. Raises OSError."""
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(file)
 
 
 def _user_state() -> Path:

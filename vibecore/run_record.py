@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from vibecore.errors import INTERRUPTED, InputError, VibeError
-from vibecore.paths import state_folder
+from vibecore.paths import state_folder, write_whole
 
 # Names the folder of its record to the process of a run.
 RUN_VARIABLE = "VIBECHECK_RUN"
@@ -60,10 +60,17 @@ class LaunchedRun:
         """Its process while it lives."""
         try:
             process = psutil.Process(self.pid)
-            same = process.create_time() == self.process_started
+            # Its start is told by the clock, which may have been set since; its command is not.
+            same = process.create_time() == self.process_started or self._is_ours(process)
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """Whether a process of this number runs this study into this database."""
+        return {"vibecore", "run", f"--db={self.db}", f"--study={self.study}"} <= set(
+            process.cmdline()
+        )
 
     def alive(self) -> bool:
         """Whether it is at work: its process is there and has not said that it ended."""
@@ -156,6 +163,4 @@ def _read_json(file: Path) -> dict[str, Any] | None:
 
 
 def _write_json(file: Path, content: dict[str, Any]) -> None:
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps(content), encoding="utf-8")
-    fresh.replace(file)
+    write_whole(file, json.dumps(content))

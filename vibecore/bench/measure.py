@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from vibecore import nursery
+from vibecore import device_queue, nursery
 from vibecore.batching import sequence_bytes
 from vibecore.bench.choose import Bench
 from vibecore.bench.report import FORMAT, VERSION
 from vibecore.bench.session import Session, Tell, errors_kept, repeat, result_of, warm_up
 from vibecore.configs import GIB
+from vibecore.device_queue import Ticket
 from vibecore.errors import InputError, RunError
 from vibecore.hub import load_request, resolve
 from vibecore.machine import free_bytes, read_gpus, read_machine, usable_cores
@@ -54,6 +55,10 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
             device = first.choose_device(bench.device)
         except RunError as error:
             raise InputError(str(error)) from None
+        left = stack.enter_context(_turn(device, tell))
+        if left:
+            others = ", ".join(other.what for other in left)
+            tell(f"Still loaded beside this bench: {others}. Its speeds may suffer.")
         interleaved = len(sessions) == 1 or _fit_together(bench, device)
         if not interleaved:
             tell("Not all configs fit in memory at once: they are measured one after the other.")
@@ -69,6 +74,16 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
                 _load(group, bench, device, spare, group_stack, tell)
                 _measure(group, bench, until, tell, lambda: keep(report()))
     return report()
+
+
+def _turn(device: str, tell: Tell) -> AbstractContextManager[list[Ticket]]:
+    """The device's turn, emptied of what others keep on it (see device_queue.turn)."""
+    return device_queue.turn(
+        device,
+        "a bench",
+        on_wait=lambda ahead: tell(f"Waiting for {device_queue.in_words(ahead)}."),
+        clear=True,
+    )
 
 
 def _report(bench: Bench, device: str, interleaved: bool, sessions: Sequence[Session]) -> Report:
@@ -171,4 +186,4 @@ def _measure(
 
 
 def _working(group: Sequence[Session]) -> Iterator[Session]:
-    return (session for session in group if session.error is None)
+    return (session for session in group if session.working)

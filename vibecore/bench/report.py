@@ -6,7 +6,8 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
 - `interleaved`: whether repetitions went round all configs, or one config came after the other
 - `settings`: weights, prompt_tokens, new_tokens, batch_sizes, repetitions, engines
 - `results`, one a config and engine:
-  - `config model precision engine source weights revision dtype environment error`
+  - `config model precision engine source weights revision dtype environment`
+  - `error`: why nothing was measured; `trouble`: what ended its measuring early, the profile's too
   - `load_seconds weight_bytes estimated_weight_bytes on_gpu context threads cache_bytes`
   - `bytes_per_step`: weights that a step reads (engine/bandwidth.py);
     `ceiling_bytes_per_second`: a copy in the same process, read and written bytes counted

@@ -37,11 +37,17 @@ class Session:
     decode_seconds: list[float] = field(default_factory=list)
     profile: list[dict[str, Any]] | None = None
     error: str | None = None
+    trouble: str | None = None
 
     @property
     def name(self) -> str:
         """How messages call it."""
         return f"{self.config.id} {self.engine}"
+
+    @property
+    def working(self) -> bool:
+        """Whether more can be asked of it."""
+        return self.error is None and self.trouble is None
 
     @property
     def begun(self) -> bool:
@@ -56,11 +62,15 @@ class Session:
 
 @contextmanager
 def errors_kept(session: Session, tell: Tell) -> Iterator[None]:
-    """Keep a config's error in its session, so that the others go on."""
+    """Keep a config's error in its session, so that the others go on. What was measured before it
+    stays: then it is the session's trouble, not its error, and nothing more is asked of it."""
     try:
         yield
     except RunError as error:
-        session.error = str(error)
+        if session.decode_seconds:
+            session.trouble = str(error)
+        else:
+            session.error = str(error)
         tell(f"{session.name} failed: {error}")
 
 
@@ -114,6 +124,7 @@ def result_of(session: Session) -> dict[str, Any]:
         "revision": session.resolved.revision,
         "estimated_weight_bytes": config.estimated_weight_bytes,
         "error": session.error,
+        "trouble": session.trouble,
         "load_seconds": report.load_seconds if report else None,
         "weight_bytes": report.weight_bytes if report else None,
         "dtype": report.dtype if report else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from vibecore.cli.base import Database, app, listed, say
 from vibecore.errors import InputError, RunError
-from vibecore.paths import DEFAULT_DB
+from vibecore.paths import DEFAULT_DB, write_whole
 
 
 class ReportFormat(StrEnum):
@@ -77,12 +78,12 @@ def bench(
             profile=profile,
         )
     )
-    if out is not None and not out.parent.is_dir():
-        raise InputError(f"The folder {out.parent} does not exist. Make it, or change --out.")
+    if out is not None:
+        _check_writable(out)
 
     def keep(report: dict[str, Any]) -> None:
         if out is not None:
-            out.write_text(formats.to_json(report) + "\n", encoding="utf-8")
+            write_whole(out, formats.to_json(report) + "\n")
 
     report = run_bench(chosen, say, keep)
     keep(report)
@@ -96,6 +97,16 @@ def bench(
     failed = [result["config"] for result in report["results"] if result["error"]]
     if failed:
         raise RunError(f"Not measured: {', '.join(dict.fromkeys(failed))}. The reasons are above.")
+
+
+def _check_writable(out: Path) -> None:
+    """Raise InputError, before anything is measured, where the report could not be written."""
+    if not out.parent.is_dir():
+        raise InputError(f"The folder {out.parent} does not exist. Make it, or change --out.")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder. Name a file with --out.")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"The folder {out.parent} cannot be written. Change --out.")
 
 
 @app.command("import")
