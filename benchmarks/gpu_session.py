@@ -16,6 +16,8 @@ vibecore/data/bench/. With `--device cpu` it is a dry run on the demo family.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -118,12 +120,15 @@ def run(step: Step) -> bool:
     """Run a step with its output passed through; whether it ended well and in time."""
     print(f"== {step.name}: python -m {' '.join(step.command)}", flush=True)
     started = time.monotonic()
+    # A session of its own, so that what it has started ends with it and does not run on beside
+    # the next step.
+    process = subprocess.Popen([sys.executable, "-m", *step.command], start_new_session=True)
     try:
-        code = subprocess.run(
-            [sys.executable, "-m", *step.command], timeout=step.seconds
-        ).returncode
+        code = process.wait(step.seconds)
         how = f"exit {code}"
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         code, how = None, f"cut off after its {step.seconds} s"
     print(f"== {step.name}: {how}, {time.monotonic() - started:.0f} s", flush=True)
     return code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import streamlit as st
 
 from pages.parts import address, cached, frame
@@ -9,12 +11,13 @@ from pages.parts.components import show_table
 from vibecore.charts.engine_speed import batch_sizes, ceiling_figure, engine_figure, host_figure
 from vibecore.charts.figure import Figure
 from vibecore.charts.step_time import kernel_figure, layer_figure
+from vibecore.paths import DEFAULT_DB, database_path
 from vibecore.speed_cells import model_table, profiles, readings_met, speed_table
 
 INKS = {"light": "#23262a", "dark": "#e6e4df"}
-HOW = (
+MEASURE = (
     "python -m vibecore bench --family qwen2.5 --weights dummy --engine eager --engine graph "
-    "--profile --out bench.json\npython -m vibecore import bench.json"
+    "--profile --out bench.json"
 )
 
 
@@ -27,6 +30,13 @@ def show(figure: Figure, key: str) -> None:
     frame.show_html("p", figure.note, "vc-soft")
     ink = INKS.get(st.context.theme.type or "light", INKS["light"])
     st.altair_chart(figure.chart.configure_text(color=ink), width="stretch", key=key)
+
+
+def import_command() -> str:
+    """How a bench comes into the database that is shown."""
+    shown = database_path()
+    place = "" if shown == DEFAULT_DB else f" --db {shlex.quote(str(shown))}"
+    return f"python -m vibecore import bench.json{place}"
 
 
 study = frame.current_study()
@@ -42,7 +52,7 @@ if not results:
         "This study has no bench: its speeds are on Metrics and Charts. A bench measures decoding "
         "alone, against the memory's ceiling, and is imported as a study of its own:",
     )
-    st.code(HOW, language=None)
+    st.code(f"{MEASURE}\n{import_command()}", language=None)
     address.write("speed", PARAMETERS)
     st.stop()
 if study["note"]:

@@ -153,7 +153,7 @@ frame.show_html("h1", "Try a prompt")
 frame.show_html(
     "p",
     "Each config loads in a process of its own. They run one after another, because there is one "
-    "device: so each speed is valid. Nothing is stored.",
+    "device: so no pane slows another. Nothing is stored.",
     "vc-soft",
 )
 known = suites()

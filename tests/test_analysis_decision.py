@@ -21,7 +21,7 @@ from vibecore.analysis import (
     switch_sentences,
 )
 from vibecore.analysis.pairwise import adjust
-from vibecore.analysis.verdicts import judge_counts
+from vibecore.analysis.verdicts import judge_counts, judge_ratio
 from vibecore.formats import to_json
 
 FIELDS = {"cap": "vram_gib", "floor": "speed_floor", "alpha": "alpha"}
@@ -159,6 +159,16 @@ def test_holm_holds_back_what_one_comparison_would_say() -> None:
     assert {one.verdict for one in held} == {"not resolved"}
     assert held[0].p == pytest.approx(3 * alone.p)
     assert adjust([]) == []
+
+
+def test_a_small_difference_that_holm_holds_back_is_still_equivalent() -> None:
+    seconds = np.tile([1.0, 1.02, 1.03, 0.99, 1.01, 1.025], 5)
+    alone = judge_ratio(seconds, np.ones(30), more_is_better=False)
+    assert alone.verdict == "worse" and alone.equivalence_p < 0.05
+    weak = replace(alone, p=0.03)
+    assert {one.verdict for one in adjust([weak, weak])} == {"equivalent"}
+    wide = replace(weak, inner_high=1.06)
+    assert {one.verdict for one in adjust([wide, wide])} == {"not resolved"}
 
 
 def test_a_decision_is_plain_json(published_db: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -230,8 +231,6 @@ def test_a_closed_pipe_is_no_error(published_db: Path) -> None:
 
 
 def test_progress_of_a_stopped_run_survives(tmp_path: Path) -> None:
-    import signal
-
     db = tmp_path / "stopped.duckdb"
     command = [sys.executable, "-m", "vibecore", "run", "--config", "1M-bf16", "--study", "s"]
     with subprocess.Popen(
@@ -247,6 +246,32 @@ def test_progress_of_a_stopped_run_survives(tmp_path: Path) -> None:
     assert "--resume" in message
     assert "Traceback" not in message
     assert 2 <= _stored(db) < 30
+
+
+@pytest.mark.parametrize("seconds", [0.8, 2.0])
+def test_a_run_stopped_before_it_began_says_that_nothing_is_stored(
+    tmp_path: Path, seconds: float
+) -> None:
+    db = tmp_path / "early.duckdb"
+    command = [sys.executable, "-m", "vibecore", "run", "--config", "1M-bf16", "--study", "s"]
+    with subprocess.Popen(
+        [*command, "--db", str(db)],
+        cwd=PROJECT_ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        time.sleep(seconds)
+        # As a terminal does: to the run, and to what it has started.
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        message = process.stderr.read()
+        assert process.wait() == 130
+    assert "Traceback" not in message
+    if db.exists():
+        assert "--resume --study s" in message
+    else:
+        assert "--resume" not in message
 
 
 def _stored(db: Path) -> int:

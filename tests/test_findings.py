@@ -242,6 +242,16 @@ def test_zero_counts_have_no_ratio_but_an_interval() -> None:
     assert one_zero.low < 1 < one_zero.high
 
 
+def test_full_counts_leave_a_ratio_open() -> None:
+    full = rate_ratio((3, 3), (3, 3))
+    assert full.estimate == 1 and full.low < 0.8 and full.high > 1.25
+    # Half an output added to every cell: 3.5 of 4 in both.
+    by_hand = confint_proportions_2indep(3.5, 4, 3.5, 4, compare="ratio", method="log")
+    assert (full.low, full.high) == pytest.approx(by_hand, rel=1e-6)
+    wider = rate_ratio((13, 30), (4, 30), 0.99)
+    assert wider.high > rate_ratio((13, 30), (4, 30)).high
+
+
 def test_words_never_call_unresolved_equal(published: dict[str, Finding]) -> None:
     for found in published.values():
         for row in evidence_table(found.evidence):

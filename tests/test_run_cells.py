@@ -63,7 +63,7 @@ def test_durations(seconds: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("progress", "says"),
     [
-        (run_progress(), "3 of 30 outputs, about 1 min 20 s left."),
+        (run_progress(), "3 of 30 outputs, up to about 1 min 20 s left."),
         (
             run_progress(config_progress(), config_progress(seconds_left=None)),
             "6 of 60 outputs, time left not known yet.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,6 +120,23 @@ def test_the_wait_is_bounded_and_says_so(db: Path) -> None:
     ):
         pass
     assert time.monotonic() - started < 10
+
+
+def test_two_threads_of_one_process_wait_for_each_other(db: Path) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with store.reading(db):
+            held.set()
+            release.wait(10)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    held.wait(10)
+    threading.Timer(0.3, release.set).start()
+    with store.writing(db) as connection:
+        connection.execute("CREATE TABLE there (number INTEGER)")
+    thread.join()
 
 
 def foreign_text(path: Path) -> None:

@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from vibecore.cli import app
+from vibecore.errors import InputError
 from vibecore.paths import PROJECT_ROOT
 
 
@@ -51,6 +54,14 @@ def test_json_has_every_judgement(published_db: Path) -> None:
         "speed",
         "memory",
     }
+
+
+@pytest.mark.parametrize("alpha", ["0", "1", "-1", "nan", "0.00000000000000001"])
+def test_an_alpha_that_decides_nothing_is_refused(published_db: Path, alpha: str) -> None:
+    command = ["sweet-spot", "--study", "published", "--db", str(published_db), f"--alpha={alpha}"]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, InputError)
+    assert "--alpha must be from" in str(result.exception)
 
 
 @pytest.mark.parametrize("format", ["csv", "md"])

@@ -13,7 +13,8 @@ INTERRUPTED_QUERY = "Query interrupted"
 
 @contextmanager
 def finished_first() -> Iterator[None]:
-    """Do what is inside to its end, and raise the KeyboardInterrupt that came meanwhile then.
+    """Do what is inside to its end, and raise the KeyboardInterrupt that came meanwhile then; an
+    error of what is inside comes before it.
 
     Only the main thread ever gets one; in another, and where Ctrl-C is ignored, this does nothing.
     """

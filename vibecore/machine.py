@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from pathlib import Path
@@ -55,20 +56,28 @@ def read_gpus() -> tuple[list[dict[str, Any]], str | None]:
     try:
         gpus = []
         for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-            gpus.append(
-                {
-                    "name": pynvml.nvmlDeviceGetName(handle),
-                    "total_bytes": memory.total,
-                    "free_bytes": memory.free,
-                    "compute_capability": f"{major}.{minor}",
-                }
-            )
+            # A GPU that shares the machine's memory, or a part of one, does not tell all of this.
+            with contextlib.suppress(pynvml.NVMLError):
+                gpus.append(_gpu(pynvml.nvmlDeviceGetHandleByIndex(index)))
         return gpus, pynvml.nvmlSystemGetDriverVersion()
+    except pynvml.NVMLError:
+        return [], None
     finally:
         pynvml.nvmlShutdown()
+
+
+def _gpu(handle: Any) -> dict[str, Any]:
+    """One GPU by its NVML handle."""
+    import pynvml
+
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return {
+        "name": pynvml.nvmlDeviceGetName(handle),
+        "total_bytes": memory.total,
+        "free_bytes": memory.free,
+        "compute_capability": f"{major}.{minor}",
+    }
 
 
 def free_bytes(device: str) -> int:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from vibecore.interrupts import finished_first
 from vibecore.paths import PROJECT_ROOT
 
 # VIBECHECK_FORK=0 for a machine on which importing torch already touches the GPU.
@@ -79,7 +80,7 @@ class Nursery:
         from_child, replies = os.pipe()
         try:
             pid = self._ask(("fork",), [requests, replies])
-        except NurseryDied:
+        except BaseException:
             os.close(to_child)
             os.close(from_child)
             raise
@@ -102,7 +103,8 @@ class Nursery:
         self.process.wait()
 
     def _ask(self, question: tuple, handles: list[int] | None = None) -> int | None:
-        with self.lock:
+        # An answer that nobody takes would be taken for that to the next question.
+        with self.lock, finished_first():
             try:
                 socket.send_fds(self.channel, [pickle.dumps(question)], handles or [])
                 answer = self.channel.recv(ANSWER_BYTES)
@@ -174,6 +176,8 @@ def _start() -> Nursery:
         stdout=sys.stderr.fileno() if _has_handle(sys.stderr) else subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
         env=environment(),
+        # Ctrl-C reaches a terminal's whole session, and would end it in the middle of an import.
+        start_new_session=True,
     )
     theirs.close()
     return Nursery(process, ours)
@@ -219,7 +223,11 @@ def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
         else:
             _reap(ended)
             answer = ended.get(arguments[0])
-        channel.send(pickle.dumps(answer))
+        try:
+            channel.send(pickle.dumps(answer))
+        except OSError:
+            # Whoever asked has ended meanwhile.
+            return
 
 
 def _reap(ended: dict[int, int]) -> None:

@@ -28,7 +28,8 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
     console = Console(stderr=True)
     batch = AUTO if plan.auto_batch else plan.protocol.batch_size
     console.print(
-        f"Study {plan.name}: {len(plan.configs)} configs × {len(plan.suite.prompts)} prompts, "
+        f"Study {plan.name}: {_counted(len(plan.configs), 'config')} × "
+        f"{_counted(len(plan.suite.prompts), 'prompt')}, "
         f"at most {plan.protocol.max_new_tokens} new tokens, batch {batch}.",
         markup=False,
         highlight=False,
@@ -57,6 +58,10 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
         soft_wrap=True,
     )
     return statuses
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class _View:

@@ -87,7 +87,7 @@ def progress_sentence(progress: RunProgress) -> str:
         place = f" Place {progress.place} in the queue." if progress.place else ""
         return f"Waiting for {progress.waits_for or 'the device'}.{place}"
     if not progress.alive and not progress.begun:
-        return "It ended before it began, and nothing is stored. Start it again."
+        return "It ended before it began, and nothing is stored. Its last lines say why."
     text = STATES[progress.state]
     if progress.state == "running":
         text = f"{progress.done} of {progress.total} outputs, {_left(progress.seconds_left)}."
@@ -95,7 +95,7 @@ def progress_sentence(progress: RunProgress) -> str:
 
 
 def _left(seconds: float | None) -> str:
-    return "time left not known yet" if seconds is None else f"about {duration(seconds)} left"
+    return "time left not known yet" if seconds is None else f"up to about {duration(seconds)} left"
 
 
 def progress_table(progress: RunProgress) -> Table:

@@ -120,7 +120,11 @@ def print_outputs(rows: Sequence[Row]) -> None:
         console.print("Nothing to show.")
     for row in rows:
         console.rule(Text(f"{row['prompt_id']} · {row['config']}"), align="left")
-        text = row["text"] if row["text"] is not None else "(no text: random weights)"
+        text = (
+            row["text"]
+            if row["text"] is not None
+            else "(no text: only speed and memory were measured)"
+        )
         console.print(Text(text))
         console.print(Text(output_facts(row)), style="dim")
         for constraint in row["constraints"]:

@@ -171,13 +171,14 @@ def _start() -> Forked | subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=nursery.environment(),
+        start_new_session=True,
     )
 
 
 def main() -> None:
     """The child's side: a nursery (`--nursery HANDLE`), or one worker on its standard streams."""
     if sys.argv[1:2] == ["--nursery"]:
-        # Ctrl-C reaches the whole process group; the parent decides what becomes of workers.
+        # The parent decides what becomes of workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         from vibecore import engine  # noqa: F401
 
@@ -254,8 +255,12 @@ def _serve(
 
 
 def _reply(replies: BinaryIO, kind: str, value: Any) -> None:
-    pickle.dump((kind, value), replies)
-    replies.flush()
+    try:
+        pickle.dump((kind, value), replies)
+        replies.flush()
+    except BrokenPipeError:
+        # Whoever asked has ended.
+        os._exit(0)
 
 
 if __name__ == "__main__":

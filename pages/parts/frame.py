@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts import address, cached, page_table
+from vibecore.bench_import import SUITE as BENCH_SUITE
 from vibecore.errors import VibeError
 from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
 from vibecore.rescore import versions_note
@@ -132,7 +133,9 @@ def _facts(study: Row) -> str:
         "hardware": study["hardware"] or "not recorded",
         "date": f"{created:%d %B %Y}".lstrip("0") if created else "not recorded",
         "suite": study["suite"],
-        "prompts": f"n = {study['prompt_count']}",
+        "repetitions" if study["suite"] == BENCH_SUITE else "prompts": (
+            f"n = {study['prompt_count']}"
+        ),
         "configs": str(study["configs"])
         if done == study["configs"]
         else f"{study['complete']} of {study['configs']} complete",

@@ -18,11 +18,11 @@ from vibecore.analysis.summary import PEAK_MEMORY
 from vibecore.analysis.sweet_spot import METRICS, Row, Rule, SweetSpot, batch_size, comparable, fits
 from vibecore.analysis.verdicts import (
     BETTER,
-    UNRESOLVED,
     WORSE,
     Judgement,
     judge_counts,
     judge_ratio,
+    without_difference,
 )
 
 DECIDED = (BETTER, WORSE)
@@ -128,14 +128,16 @@ def _judge_memory(rows: Sequence[Row], outcomes: Outcomes | None, alpha: float) 
 
 
 def adjust(judged: Sequence[Judgement]) -> list[Judgement]:
-    """Holm's adjustment over the judgements of one metric: what it holds back is not resolved."""
+    """Holm's adjustment over the judgements of one metric: what it holds back is no difference."""
     adjusted = holm([one.p for one in judged])
     return [
         replace(
             one,
             p=p,
             method=f"{one.method}, Holm",
-            verdict=one.verdict if p < one.alpha or one.verdict not in DECIDED else UNRESOLVED,
+            verdict=one.verdict
+            if p < one.alpha or one.verdict not in DECIDED
+            else without_difference(one),
         )
         for one, p in zip(judged, adjusted, strict=True)
     ]

@@ -226,6 +226,18 @@ def judge_ratio(
     )
 
 
+def without_difference(judged: Judgement) -> str:
+    """The verdict once an adjusted p no longer carries the difference: it can still be equivalent,
+    which rests on tests of its own."""
+    if judged.equivalence_p is None or judged.inner_low is None or judged.inner_high is None:
+        return UNRESOLVED
+    least, most = -judged.margin, judged.margin
+    if judged.scale == "ratio":
+        least, most = 1 / (1 + judged.margin), 1 + judged.margin
+    within = least < judged.inner_low and judged.inner_high < most
+    return EQUIVALENT if judged.equivalence_p < judged.alpha and within else UNRESOLVED
+
+
 def p_value(p: float) -> str:
     """`= 0.02`, or `< 0.001`."""
     return "< 0.001" if p < 0.001 else f"= {p:.2g}"

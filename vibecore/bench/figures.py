@@ -17,8 +17,8 @@ READINGS = {
     "cache-resident": "a cache can hold all weights, so the memory's bandwidth is no ceiling",
     "kernel-bound": "the device is busy, but reads its weights at less than half of the copy's "
     "bandwidth: small kernels, dequantisation or arithmetic",
-    "below the ceiling": "less than half of the copy's bandwidth; on a CPU host and device are "
-    "one, so overhead and arithmetic are not told apart",
+    "below the ceiling": "less than half of the copy's bandwidth; host and device were not timed "
+    "apart (on a CPU they are one), so overhead and arithmetic are not told apart",
 }
 
 

@@ -1,7 +1,8 @@
 """The command line: `python -m vibecore COMMAND`. A new command is a function in a file here.
 
-Exit codes: 0 success, 1 a run failed, 2 bad usage or input. Data goes to stdout, messages to
-stderr. What a command does not use is not imported: `summary` never loads torch.
+Exit codes: 0 success, 1 a run failed, 2 bad usage or input, 130 stopped by Ctrl-C. Data goes to
+stdout, messages to stderr. What a command does not use is not imported: `summary` never loads
+torch.
 """
 
 from __future__ import annotations

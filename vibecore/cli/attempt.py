@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vibecore.cli.base import app, listed, say
-from vibecore.cli.run import INTERRUPTED
-from vibecore.errors import InputError
+from vibecore.errors import INTERRUPTED, InputError
 
 if TYPE_CHECKING:
     from vibecore.panel import Pane, Panel, Try
@@ -36,8 +35,8 @@ def attempt(
     temperature: Annotated[
         float | None, typer.Option(help="Sample instead of greedy decoding.")
     ] = None,
-    top_p: Annotated[float, typer.Option(help="With --temperature.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="With --temperature.")] = 0,
+    top_p: Annotated[float | None, typer.Option(help="With --temperature [1].")] = None,
+    seed: Annotated[int | None, typer.Option(help="With --temperature [0].")] = None,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> None:
     """Try a prompt on some configs, one after another, and watch them write."""
@@ -47,8 +46,18 @@ def attempt(
 
     if format not in FORMATS:
         raise InputError(f"--format must be one of {', '.join(FORMATS)}, not '{format}'.")
-    if (suite is None) != (prompt_id is None) or (prompt is None) == (suite is None):
-        raise InputError('Give a prompt, as in try "Name a colour.", or --suite NAME --prompt ID.')
+    if (suite is None) != (prompt_id is None):
+        missing, given = ("--prompt ID", "--suite") if suite else ("--suite NAME", "--prompt")
+        raise InputError(f"{given} takes a prompt of a suite: add {missing}.")
+    if (prompt is None) == (suite is None):
+        raise InputError(
+            'Give one prompt: either its text, as in try "Name a colour.", or --suite NAME '
+            "--prompt ID."
+        )
+    if temperature is None and (top_p is not None or seed is not None):
+        raise InputError(
+            "--top-p and --seed are for sampling: add --temperature, or leave them out."
+        )
     wish = make_wish(
         suite_prompt(suite, prompt_id) if suite and prompt_id else own_prompt(prompt or ""),
         choose_configs(listed(config), model, listed(precision)),
@@ -57,8 +66,8 @@ def attempt(
         engine=engine,
         max_new_tokens=max_new_tokens,
         temperature=temperature,
-        top_p=top_p,
-        seed=seed,
+        top_p=1.0 if top_p is None else top_p,
+        seed=seed or 0,
     )
     panel = Panel()
     try:
@@ -108,11 +117,13 @@ def _follow_pane(tried: Try, pane: Pane, streaming: bool) -> None:
     if streaming and shown:
         print(flush=True)
     if pane.generation is not None and pane.text is None:
-        say("No text: the weights are random.")
+        say("No text: random weights speak no language.")
     say(f"{pane.config.id}: {pane.error or ' · '.join(pane_facts(pane))}")
     if pane.score is not None:
-        repetitive = ", repetitive" if pane.score.repetitive else ""
-        say(f"repetition {pane.score.repetition_ratio:.2f}{repetitive}")
+        score = pane.score
+        flags = [name for name in ("repetitive", "degenerate") if getattr(score, name)]
+        loop = [] if score.loop_period is None else [f"loops every {score.loop_period} tokens"]
+        say(", ".join([f"repetition {score.repetition_ratio:.2f}", *flags, *loop]))
         for result in pane.score.constraints:
             say(f"{result.status:7} {result.check}: {result.explanation}")
     sys.stderr.flush()

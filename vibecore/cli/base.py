@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from vibecore.errors import INTERRUPTED, InputError
 
 app = typer.Typer(
     name="vibecore",
@@ -37,8 +41,17 @@ MemoryCap = Annotated[
 SpeedFloor = Annotated[
     float, typer.Option("--speed-floor", min=0, max=1, help="Share of the fastest config's speed.")
 ]
+LEAST_ALPHA, MOST_ALPHA = 1e-6, 0.5
+
+
+def _alpha(value: float) -> float:
+    if not LEAST_ALPHA <= value <= MOST_ALPHA:
+        raise InputError(f"--alpha must be from {LEAST_ALPHA:g} to {MOST_ALPHA:g}, not {value:g}.")
+    return value
+
+
 Alpha = Annotated[
-    float, typer.Option("--alpha", min=0, max=1, help="Significance level of the quality tests.")
+    float, typer.Option("--alpha", callback=_alpha, help="Significance level of the tests.")
 ]
 ExecuteCode = Annotated[
     bool, typer.Option("--execute-code", help="Run the code in answers, isolated, to judge it.")
@@ -65,6 +78,16 @@ def print_rows(rows: list[dict[str, Any]], format: Format, title: str = "") -> N
         print(formats.to_markdown(rows), end="")
     else:
         print_table(rows, title)
+
+
+@contextmanager
+def told_when_stopped(words: Callable[[], str]) -> Iterator[None]:
+    """Say `words` on Ctrl-C, which Typer alone ends in silence, and exit with INTERRUPTED."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(words())
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def say(message: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vibecore.cli.base import Database, app, listed, say
+from vibecore.cli.base import Database, app, listed, say, told_when_stopped
 from vibecore.errors import InputError, RunError
 from vibecore.paths import DEFAULT_DB, write_whole
 
@@ -81,11 +81,19 @@ def bench(
     if out is not None:
         _check_writable(out)
 
+    kept = False
+
     def keep(report: dict[str, Any]) -> None:
+        nonlocal kept
         if out is not None:
             write_whole(out, formats.to_json(report) + "\n")
+            kept = True
 
-    report = run_bench(chosen, say, keep)
+    def stopped() -> str:
+        return f"Stopped. What was measured so far is in {out}." if kept else "Stopped."
+
+    with told_when_stopped(stopped):
+        report = run_bench(chosen, say, keep)
     keep(report)
     if format is ReportFormat.json:
         print(formats.to_json(report))

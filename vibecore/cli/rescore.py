@@ -11,8 +11,14 @@ from vibecore.cli.base import (
     app,
     print_rows,
     say,
+    told_when_stopped,
 )
 from vibecore.paths import DEFAULT_DB
+
+STOPPED = (
+    "Stopped. Some outputs may have today's scores and others not; run it again to score them all "
+    "alike."
+)
 
 
 @app.command()
@@ -25,7 +31,8 @@ def rescore(
     """Score a study's stored outputs anew, without a model."""
     from vibecore.rescore import rescore as score_again
 
-    rows = score_again(db, study, execute_code=execute_code)
+    with told_when_stopped(lambda: STOPPED):
+        rows = score_again(db, study, execute_code=execute_code)
     if not rows:
         say(f"'{study}' holds no output that can be scored.")
     print_rows(rows, format, f"Scores of {study}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vibecore.cli.base import Database, ExecuteCode, app, listed, say
-from vibecore.errors import INTERRUPTED
+from vibecore.cli.base import Database, ExecuteCode, app, listed, told_when_stopped
 from vibecore.paths import DEFAULT_DB
 
 
@@ -53,10 +53,16 @@ def run(
     )
     with noted():
         plan = resumed_plan(options, db) if resume else new_plan(options, db)
-        try:
+        with told_when_stopped(lambda: _stopped(plan.db, plan.name)):
             statuses = follow(plan, resume=resume)
-        except KeyboardInterrupt:
-            say(f"Stopped. What was generated is stored; go on with --resume --study {plan.name}.")
-            raise typer.Exit(INTERRUPTED) from None
         if any(status != "complete" for status in statuses.values()):
             raise typer.Exit(1)
+
+
+def _stopped(db: Path, study: str) -> str:
+    """What a stopped run has left, and how to go on."""
+    from vibecore.reading import list_studies
+
+    if not db.exists() or study not in {row["name"] for row in list_studies(db)}:
+        return "Stopped before it began: nothing is stored."
+    return f"Stopped. What was generated is stored; go on with --resume --study {study}."

@@ -16,7 +16,7 @@ from vibecore.engine.load import LoadedModel, weight_bytes
 
 COPIES = 5
 MIB = 1024**2
-# Far larger than any cache: at least so much, and so many times the largest cache.
+# No cache holds the two buffers of a copy: each is at least so large, and as the largest cache.
 LEAST_BUFFER_BYTES = 256 * MIB
 CACHES = 1
 # And never so much that the copy itself could run out of memory: two buffers of this share.

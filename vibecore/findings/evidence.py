@@ -27,6 +27,9 @@ COLUMNS = (
     "label",
 )  # fmt: skip
 
+# The findings' level; a study's controls do not move it.
+ALPHA = 0.05
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -64,7 +67,7 @@ def is_known(row: Row, measure: Measure) -> bool:
 
 
 def judge_all(
-    study: StudyData, comparisons: Sequence[Comparison], alpha: float = 0.05
+    study: StudyData, comparisons: Sequence[Comparison], alpha: float = ALPHA
 ) -> list[dict[str, Any]]:
     """Evidence rows of some comparisons of counts, Holm-adjusted over all of them."""
     known = [
@@ -136,7 +139,7 @@ def _count_row(
     )
 
 
-def ratio_rows(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+def ratio_rows(comparisons: Sequence[Comparison], confidence: float = 0.95) -> list[dict[str, Any]]:
     """How many times the rate of `second` the rate of `first` is, with its interval.
 
     A pair of zeros has no ratio: its figures stand there with no interval.
@@ -146,7 +149,7 @@ def ratio_rows(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
         first, second, measure = comparison.first, comparison.second, comparison.measure
         if not (is_known(first, measure) and is_known(second, measure)):
             continue
-        ratio = rate_ratio(_counted(first, measure), _counted(second, measure))
+        ratio = rate_ratio(_counted(first, measure), _counted(second, measure), confidence)
         rows.append(
             evidence_row(
                 compared=f"{first['config']} over {second['config']}",

@@ -20,7 +20,11 @@ CARD_GIB, TIGHT, CONTEXT_TOKENS = 8, 0.80, 2_048
 # `mm_dequant` rescales a product, not weights, and is none of them.
 WEIGHT_DEQUANTISING = ("vectorwise_dequant", "dequantize_blockwise", "dequantizeblockwise")
 # A product of 8-bit integers, by operator or by GPU kernel: weights multiplied as they are stored.
-INTEGER_PRODUCTS = ("_int_mm", "int8_linear_matmul", "int8_scaled_mm", "igemm", "imma", "s8", "i8")
+INTEGER_PRODUCTS = (
+    *("_int_mm", "int8_linear_matmul", "int8_scaled_mm", "int8_vector", "igemm", "imma"),
+    # cuBLAS and CUTLASS name the type of their operands; s884 is a tile of 16-bit products.
+    *("_s8", "s8_", "_i8", "i8_"),
+)
 MOSTLY = 0.5
 
 

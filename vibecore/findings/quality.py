@@ -13,6 +13,7 @@ from typing import Any
 from vibecore.analysis.verdicts import BETTER, EQUIVALENT, UNRESOLVED, WORSE
 from vibecore.findings.evidence import (
     ADHERENCE,
+    ALPHA,
     EMPTY,
     REPETITION,
     Comparison,
@@ -94,7 +95,9 @@ def _ratio_claim(
         return not_testable(NO_QUALITY)
     low, high = claimed
     inside = [r for r in ratios if r["low"] is not None and low <= r["low"] and r["high"] <= high]
-    outside = [r for r in ratios if r["low"] is not None and (r["high"] < low or r["low"] > high)]
+    # One of several intervals outside contradicts the claim, so that together they are 95 %.
+    wide = ratio_rows(comparisons, 1 - ALPHA / len(comparisons))
+    outside = [r for r in wide if r["low"] is not None and (r["high"] < low or r["low"] > high)]
     verdict = decide(supported=len(inside) == len(ratios), contradicted=bool(outside))
     seen = [r["estimate"] for r in ratios if r["estimate"] is not None]
     span = f"from {min(seen):.1f} to {max(seen):.1f} times" if seen else "not defined (zero counts)"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from vibecore import formats
+from vibecore.analysis import holm
 from vibecore.analysis.verdicts import BETTER, EQUIVALENT, WORSE
 from vibecore.findings.evidence import (
     ADHERENCE,
+    ALPHA,
     REPETITION,
     Comparison,
     evidence_row,
@@ -81,9 +83,11 @@ def eight_bit_is_slowest(study: StudyData) -> Outcome:
         return not_testable(NO_SPEED)
     if any(row["low"] is None for row in rows):
         return Outcome(NOT_TESTABLE, NO_SPREAD + summed_up(rows), tuple(rows))
+    adjusted = holm([row["p"] for row in rows])
+    rows = [{**row, "p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)]
     verdict = decide(
         supported=all(row["verdict"] == WORSE for row in rows),
-        contradicted=any(row["verdict"] == BETTER for row in rows),
+        contradicted=any(row["verdict"] == BETTER and row["p_adjusted"] < ALPHA for row in rows),
     )
     return Outcome(verdict, summed_up(rows), tuple(rows))
 

@@ -105,21 +105,24 @@ def pane_facts(pane: Pane) -> list[str]:
     elif pane.report is not None:
         facts.append(f"load {pane.report.load_seconds:.2f} s")
     if pane.generation is not None:
-        facts += generation_facts(pane.generation)
+        on_gpu = pane.report is not None and pane.report.environment.get("device") == "cuda"
+        facts += generation_facts(pane.generation, on_gpu)
     elif pane.status == "running" and pane.began_at is not None:
         facts += _running_facts(pane, pane.began_at)
     return facts
 
 
-def generation_facts(generation: Generation) -> list[str]:
-    """Time to the first token, speed, tokens, how it ended, peak memory."""
+def generation_facts(generation: Generation, on_gpu: bool) -> list[str]:
+    """Time to the first token, speed, tokens, how it ended, peak memory: of the GPU, or of a CPU
+    worker's whole process, most of which is Python and torch."""
     facts = [f"first token {generation.first_token_seconds:.3f} s"]
     if generation.tokens_per_second is not None:
         facts.append(f"{generation.tokens_per_second:.1f} tok/s")
     facts.append(f"{generation.new_tokens} token{'' if generation.new_tokens == 1 else 's'}")
     if generation.finish_reason != "stopped":
         facts.append(FINISH_WORDS[generation.finish_reason])
-    facts.append(f"peak {memory(generation.peak_memory_bytes)}")
+    whose = "peak" if on_gpu else "process peak"
+    facts.append(f"{whose} {memory(generation.peak_memory_bytes)}")
     return facts
 
 

@@ -16,7 +16,13 @@ from vibecore.store.schema import MIGRATIONS, migrate
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
 STORAGE = {"storage_compatibility_version": "v1.0.0"}
-LOCK_MESSAGES = ("Could not set lock", "Conflicting lock", "being used by another process")
+LOCK_MESSAGES = (
+    "Could not set lock",
+    "Conflicting lock",
+    "being used by another process",
+    # A thread of this process reads what another wants to write, or the other way round.
+    "different configuration than existing connections",
+)
 WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
 
@@ -37,14 +43,14 @@ def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBP
         try:
             config = {} if read_only else STORAGE
             return duckdb.connect(str(path), read_only=read_only, config=config)
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.ConnectionException) as error:
             if any(message in str(error) for message in LOCK_MESSAGES):
                 if time.monotonic() < deadline:
                     time.sleep(PAUSE_SECONDS)
                     continue
                 raise VibeError(
                     f"{path} has been in use by another process for {wait_seconds:.0f} s. "
-                    "Try again when that process has finished, or name another file with --db."
+                    "Try again when that has finished, or name another file with --db."
                 ) from error
             raise InputError(_not_readable(path, error)) from error
         except duckdb.Error as error:
