@@ -107,7 +107,7 @@ def _fit(config: Config, machine: dict[str, Any]) -> Row:
     if size is None:
         return {"what": config.id, "state": "note", "detail": "its size is not known"}
     gpus = machine["gpus"]
-    room = max(gpu["free_bytes"] for gpu in gpus) if gpus else machine["memory_bytes"]
+    room = gpus[0]["free_bytes"] if gpus else machine["memory_bytes"]
     place = "the GPU" if gpus else "memory"
     fits = size + HEADROOM_BYTES <= room
     detail = f"weights {memory(size)}: " + (

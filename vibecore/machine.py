@@ -46,7 +46,8 @@ def cpu_name() -> str:
 
 
 def read_gpus() -> tuple[list[dict[str, Any]], str | None]:
-    """NVIDIA GPUs by NVML, and the driver's version; an empty list where there is no driver."""
+    """The NVIDIA GPUs that torch may use, by NVML, and the driver's version; an empty list where
+    there is no driver."""
     import pynvml
 
     try:
@@ -55,15 +56,42 @@ def read_gpus() -> tuple[list[dict[str, Any]], str | None]:
         return [], None
     try:
         gpus = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
+        for handle in visible_gpus():
             # A GPU that shares the machine's memory, or a part of one, does not tell all of this.
             with contextlib.suppress(pynvml.NVMLError):
-                gpus.append(_gpu(pynvml.nvmlDeviceGetHandleByIndex(index)))
+                gpus.append(_gpu(handle))
         return gpus, pynvml.nvmlSystemGetDriverVersion()
     except pynvml.NVMLError:
         return [], None
     finally:
         pynvml.nvmlShutdown()
+
+
+def visible_gpus() -> list[Any]:
+    """NVML handles of the GPUs that CUDA_VISIBLE_DEVICES leaves, torch's number 0 first.
+
+    By number or UUID; like CUDA, it ends at the first that is not there. NVML must be initialised.
+    Numbers are those of the PCI bus, as CUDA's are for like GPUs or CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    """
+    import pynvml
+
+    handles = [
+        pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
+    ]
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    # The name of a slice (MIG) does not tell whose it is.
+    if wanted is None or "MIG" in wanted:
+        return handles
+    visible = []
+    for name in (part.strip() for part in wanted.split(",")):
+        if name.isdigit() and int(name) < len(handles):
+            visible.append(handles[int(name)])
+            continue
+        named = [handle for handle in handles if pynvml.nvmlDeviceGetUUID(handle).startswith(name)]
+        if not name or not named:
+            break
+        visible.append(named[0])
+    return visible
 
 
 def _gpu(handle: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from vibecore.machine import visible_gpus
 
 MILLIJOULE = 0.001
 
@@ -19,15 +19,11 @@ def read_joules() -> float | None:
     except pynvml.NVMLError:
         return None
     try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(_index())
-        return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) * MILLIJOULE
+        first = next(iter(visible_gpus()), None)
+        if first is None:
+            return None
+        return pynvml.nvmlDeviceGetTotalEnergyConsumption(first) * MILLIJOULE
     except pynvml.NVMLError:
         return None
     finally:
         pynvml.nvmlShutdown()
-
-
-def _index() -> int:
-    """The GPU that torch calls number 0, where the user chose one by its number."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
-    return int(chosen) if chosen.isdigit() else 0
