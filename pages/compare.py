@@ -65,9 +65,11 @@ study = frame.current_study()
 frame.show_html("h1", "Compare studies")
 with frame.errors_in_words():
     key = cached.content()
-    names = [row["name"] for row in cached.studies(key)]
-others = [name for name in names if name != study["name"]]
-PARAMETERS = {"with": address.one_of(others, others[-1] if others else None)}
+    other_studies = [row for row in cached.studies(key) if row["name"] != study["name"]]
+others = [row["name"] for row in other_studies]
+# The newest of the same suite, for that compares best.
+alike = [row["name"] for row in other_studies if row["suite"] == study["suite"]]
+PARAMETERS = {"with": address.one_of(others, next(reversed(alike or others), None))}
 address.read("compare", PARAMETERS)
 if not others:
     frame.show_html("p", "There is one study alone in this database. A second makes a comparison:")

@@ -32,7 +32,9 @@ def export_study(db: Path, study: str, folder: Path) -> list[Path]:
         for name, content in files.items():
             (folder / name).write_text(content, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from None
+        raise InputError(
+            f"{folder} cannot be written: {error.strerror or error}. Name another folder with --out."
+        ) from None
     return [folder / name for name in files]
 
 

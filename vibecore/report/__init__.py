@@ -34,4 +34,6 @@ def write_report(db: Path, study: str, out: Path, rule: Rule | None = None) -> N
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror or error}.") from None
+        raise InputError(
+            f"{out} cannot be written: {error.strerror or error}. Name another file with --out."
+        ) from None
