@@ -33,7 +33,7 @@ def export_study(db: Path, study: str, folder: Path) -> list[Path]:
             (folder / name).write_text(content, encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be written: {error.strerror or error}. Name another folder with --out."
+            f"{folder} cannot be written: {error.strerror or error}. Choose another --out."
         ) from None
     return [folder / name for name in files]
 
