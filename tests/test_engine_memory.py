@@ -42,7 +42,7 @@ def test_a_refusal_that_somebody_swallowed_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(memory, "_refusals", lambda device: next(said_no))
     with (
         pytest.raises(RunError, match="ran out of memory"),
-        explain_out_of_memory(REQUEST, CPU),
+        explain_out_of_memory(REQUEST, CPU, loading=True),
     ):
         raise RuntimeError("We encountered some issues during automatic conversion of the weights.")
 

@@ -84,7 +84,7 @@ def load(request: LoadRequest) -> LoadedModel:
         import_bitsandbytes()
     started = time.perf_counter()
     try:
-        with explain_out_of_memory(request, device):
+        with explain_out_of_memory(request, device, loading=True):
             if request.folder is None:
                 model, tokenizer = _load_dummy(request, precision)
             else:
