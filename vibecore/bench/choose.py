@@ -38,7 +38,7 @@ class Options:
 @dataclass(frozen=True)
 class Bench:
     """What will be measured: every config with every engine, at every batch size. After the first,
-    a repetition that would not end within `most_seconds` of the start is not begun."""
+    a repetition that would not end within `most_seconds` of its turn's start is not begun."""
 
     configs: tuple[Config, ...]
     engines: tuple[str, ...]

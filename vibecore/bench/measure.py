@@ -41,7 +41,6 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
     A config that fails has its error in the report. Raises InputError when weights or device
     cannot be had.
     """
-    started = time.monotonic()
     resolved = {config.id: resolve(config, bench.weights) for config in bench.configs}
     sessions = [
         Session(config, engine, resolved[config.id])
@@ -59,6 +58,7 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
         if left:
             others = ", ".join(other.what for other in left)
             tell(f"Still loaded beside this bench: {others}. Its speeds may suffer.")
+        started = time.monotonic()
         interleaved = len(sessions) == 1 or _fit_together(bench, device)
         if not interleaved:
             tell("Not all configs fit in memory at once: they are measured one after the other.")
