@@ -96,6 +96,7 @@ def start(visitor: Visitor, study: str, tokens: int, configs: list[str], suite: 
     expect(page.get_by_text(f"Study {study}: {len(configs)} config")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("heading", name=f"Study {study}")).to_be_visible()
+    visitor.settle()
     return visitor.query()["run"][0]
 
 
