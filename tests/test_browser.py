@@ -6,12 +6,6 @@ Chromium, unless VIBECHECK_REQUIRE_CHROMIUM is set.
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,8 +15,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pages.parts.page_table import FIRST_PAGE, PAGES
 from tests import dashboard_database as made
 from tests.chromium import needs_chromium
+from tests.server import serve
 from tests.visitor import Visitor
-from vibecore.paths import DATABASE_VARIABLE, PROJECT_ROOT
 
 pytestmark = needs_chromium
 PATHS = {page: "" if page == FIRST_PAGE else page for page in PAGES}
@@ -31,36 +25,8 @@ PATHS = {page: "" if page == FIRST_PAGE else page for page in PAGES}
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("browser")
-    database = made.build(folder / "browser.duckdb")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, DATABASE_VARIABLE: str(database)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            _wait_for(f"{address}/_stcore/health", process, folder / "server.log")
-            yield address
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(200):
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
+    with serve(folder, made.build(folder / "browser.duckdb")) as running:
+        yield running.address
 
 
 @pytest.fixture(scope="session")

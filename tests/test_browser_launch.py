@@ -6,12 +6,7 @@ where there is no Chromium, unless VIBECHECK_REQUIRE_CHROMIUM is set.
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -19,11 +14,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import needs_chromium
-from tests.test_browser import POINTER_ONLY, _wait_for
+from tests.server import Server, serve
+from tests.test_browser import POINTER_ONLY
 from tests.test_launch import TWO_PROMPTS
 from tests.visitor import Visitor
 from vibecore import launch, read_outputs, read_runs, store
-from vibecore.paths import DATABASE_VARIABLE, PROJECT_ROOT, STATE_VARIABLE
+from vibecore.paths import STATE_VARIABLE
 from vibecore.published import add_published
 
 pytestmark = needs_chromium
@@ -32,40 +28,17 @@ pytestmark = needs_chromium
 PATIENCE = 90_000
 
 
-@dataclass(frozen=True)
-class Server:
-    """A dashboard of this test's own."""
-
-    address: str
-    db: Path
-    process: subprocess.Popen
-
-
 @pytest.fixture
 def server(tmp_path: Path, state: Path) -> Iterator[Server]:
     database = tmp_path / "launch.duckdb"
     store.prepare(database)
     add_published(database)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, DATABASE_VARIABLE: str(database), STATE_VARIABLE: str(state)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    with serve(tmp_path, database, **{STATE_VARIABLE: str(state)}) as running:
         try:
-            _wait_for(f"{address}/_stcore/health", process, tmp_path / "server.log")
-            yield Server(address, database, process)
+            yield running
         finally:
             for run in launch.list_runs(database):
                 launch.cancel(run)
-            process.terminate()
-            process.wait(timeout=20)
 
 
 def fill(page: Page, label: str, text: str) -> None:

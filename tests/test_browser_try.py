@@ -7,14 +7,9 @@ is no Chromium, unless VIBECHECK_REQUIRE_CHROMIUM is set.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -23,10 +18,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import needs_chromium
 from tests.panel_fakes import wait_until
-from tests.test_browser import _wait_for
+from tests.server import LOG, Server, serve
 from tests.visitor import Visitor
 from vibecore.panel import suite_prompt
-from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, PROJECT_ROOT, STATE_VARIABLE
+from vibecore.paths import DEFAULT_DB, STATE_VARIABLE
 from vibecore.reading import read_outputs
 
 pytestmark = needs_chromium
@@ -38,24 +33,17 @@ PROMPT = "code_001"
 LONG = "aaaa aaaa aaaa"
 
 
-@dataclass(frozen=True)
-class Server:
-    """A dashboard of this test's own."""
-
-    address: str
-    process: subprocess.Popen
-
-    def workers(self) -> list[psutil.Process]:
-        """The worker processes that the server has started."""
-        found = []
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                # The nursery they are forked from has the same command line.
-                if "vibecore.worker" in child.cmdline() and child.ppid() != self.process.pid:
-                    found.append(child)
-            except psutil.Error:
-                continue
-        return found
+def workers(server: Server) -> list[psutil.Process]:
+    """The worker processes that the server has started."""
+    found = []
+    for child in psutil.Process(server.process.pid).children(recursive=True):
+        try:
+            # The nursery they are forked from has the same command line.
+            if "vibecore.worker" in child.cmdline() and child.ppid() != server.process.pid:
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -63,33 +51,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("try")
     database = folder / "try.duckdb"
     shutil.copy(DEFAULT_DB, database)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=PROJECT_ROOT,
-            env={
-                **os.environ,
-                DATABASE_VARIABLE: str(database),
-                STATE_VARIABLE: str(folder / "state"),
-            },
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        started = Server(address, process)
-        try:
-            _wait_for(f"{address}/_stcore/health", process, folder / "server.log")
-            yield started
-            left = psutil.Process(process.pid).children(recursive=True)
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+    with serve(folder, database, **{STATE_VARIABLE: str(folder / "state")}) as running:
+        yield running
+        left = psutil.Process(running.process.pid).children(recursive=True)
     _, alive = psutil.wait_procs(left, timeout=10)
     assert alive == [], "the server left a process behind"
-    assert "Traceback" not in (folder / "server.log").read_text()
+    assert "Traceback" not in (folder / LOG).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +91,7 @@ def unload_all(visitor: Visitor, server: Server) -> None:
     visitor.settle()
     visitor.page.get_by_role("button", name="Unload all").click()
     # Six workers, on a machine that may be busy.
-    wait_until(lambda: not server.workers(), seconds=PATIENCE / 1000)
+    wait_until(lambda: not workers(server), seconds=PATIENCE / 1000)
 
 
 def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: Server) -> None:
@@ -153,7 +120,7 @@ def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: S
     assert {r["config"]: r["token_ids"] for r in rows} == {
         config: list(row["token_ids"]) for config, row in stored.items()
     }
-    assert len(server.workers()) == 6
+    assert len(workers(server)) == 6
     expect(page.get_by_role("heading", name="Loaded")).to_be_visible()
     unload_all(visitor, server)
 
@@ -177,7 +144,7 @@ def test_stop_and_kill_in_mid_stream(visitor: Visitor, server: Server) -> None:
     visitor.settle()
     page.get_by_role("button", name="Try it").click()
     expect(running.locator("pre")).not_to_be_empty(timeout=PATIENCE)
-    [worker] = server.workers()[:1]
+    [worker] = workers(server)[:1]
     worker.send_signal(signal.SIGKILL)
     failed = page.locator(pane(page, "5M-8bit", "failed"))
     expect(failed.locator(".notice")).to_contain_text("killed (signal 9)", timeout=PATIENCE)

@@ -9,7 +9,7 @@ from vibecore import formats
 from vibecore.audit.record import CARRIED, CONTRADICTED, NOT_CARRIED, NOT_TESTABLE, Note
 from vibecore.audit.report_file import ReportFile
 from vibecore.configs import GIB, PRECISIONS, Architecture
-from vibecore.findings.evidence import evidence_row
+from vibecore.findings.evidence import evidence_row, memory_row
 from vibecore.findings.memory import CONTEXT_TOKENS, TIGHT, cache_bytes_per_token
 
 Row = dict[str, Any]
@@ -25,16 +25,7 @@ def memory_fall(report: ReportFile) -> list[Note]:
     """How much less memory 4bit takes than 16 bit, against the claimed factor."""
     rule, study = "memory-fall", report.study()
     rows = [
-        evidence_row(
-            compared=f"{base['config']} over {row['config']}",
-            measure="memory",
-            figures=(
-                f"{formats.memory(base['memory_bytes'])} v {formats.memory(row['memory_bytes'])}"
-            ),
-            kind="times",
-            estimate=base["memory_bytes"] / row["memory_bytes"],
-            method=f"{row['memory_basis']}, {row['memory_source']}",
-        )
+        memory_row(base, row)
         for model in study.models
         if (base := study.baseline(model)) and (row := study.row(model, "4bit"))
         and base["memory_bytes"] and row["memory_bytes"]

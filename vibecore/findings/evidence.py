@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vibecore import formats
 from vibecore.analysis import holm, wilson_interval
 from vibecore.analysis.rate_ratio import rate_ratio
 from vibecore.analysis.verdicts import Judgement, judge_counts, judge_ratio
@@ -227,6 +228,20 @@ def speed_row(
         margin=margin,
     )
     return {**row, **_judged(judged)}
+
+
+def memory_row(first: Row, second: Row, label: str | None = None) -> dict[str, Any]:
+    """Memory of `first` over that of `second`, both known: counted, so without an interval."""
+    sizes = first["memory_bytes"], second["memory_bytes"]
+    return evidence_row(
+        compared=f"{first['config']} over {second['config']}",
+        measure="memory",
+        figures=" v ".join(formats.memory(size) for size in sizes),
+        kind="times",
+        estimate=sizes[0] / sizes[1],
+        method=f"{second['memory_basis']}, {second['memory_source']}",
+        label=label,
+    )
 
 
 def _judged(judged: Judgement) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vibecore import formats
 from vibecore.configs import GIB, MODELS, Architecture
-from vibecore.findings.evidence import evidence_row
+from vibecore.findings.evidence import evidence_row, memory_row
 from vibecore.findings.record import CONTRADICTED, SUPPORTED, Outcome, decide, not_testable
 from vibecore.findings.study_data import StudyData
 from vibecore.findings.wording import share_text
@@ -40,18 +40,7 @@ def memory_falls_fourfold(study: StudyData) -> Outcome:
     if not pairs:
         return not_testable("The study has no memory of a model at both 16 bit and 4bit.")
     rows = [
-        evidence_row(
-            compared=f"{base['config']} over {row['config']}",
-            measure="memory",
-            figures=(
-                f"{formats.memory(base['memory_bytes'])} v {formats.memory(row['memory_bytes'])}"
-            ),
-            kind="times",
-            estimate=base["memory_bytes"] / row["memory_bytes"],
-            method=f"{row['memory_basis']}, {row['memory_source']}",
-            label=f"{base['model']}: {base['precision']} ÷ 4bit",
-        )
-        for base, row in pairs
+        memory_row(base, row, f"{base['model']}: {base['precision']} ÷ 4bit") for base, row in pairs
     ]
     ratios = [row["estimate"] for row in rows]
     verdict = SUPPORTED if min(ratios) >= FOURFOLD else CONTRADICTED
