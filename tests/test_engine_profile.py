@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from torch.autograd import DeviceType
 
-from vibecore.engine.profile import Kernel, step_rows
+from vibecore.engine.profile import step_rows
+from vibecore.engine.trace import Kernel
 
 
 @dataclass

@@ -7,11 +7,9 @@ operator: host figures are shares to compare with each other, not milliseconds t
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +20,7 @@ from vibecore.engine.decoder import decode_step, new_cache, prefill
 from vibecore.engine.graph import why_eager
 from vibecore.engine.load import LoadedModel
 from vibecore.engine.memory import explain_out_of_memory
+from vibecore.engine.trace import Kernel, gpu_kernels, stderr_closed
 from vibecore.engine.watch import MARK, watch
 
 Row = dict[str, Any]
@@ -65,15 +64,13 @@ def profile_step(loaded: LoadedModel, prompt_tokens: int) -> list[Row]:
         step = make_step(loaded, prompt_tokens, stack)
         for _ in range(WARM_UP_STEPS):
             step()
-        with _stderr_closed(), profile(activities=activities) as profiler:
+        with stderr_closed(), profile(activities=activities) as profiler:
             for _ in range(PROFILED_STEPS):
                 with record_function(MARK + TOP):
                     step()
                     if on_gpu:
                         torch.cuda.synchronize()
-    assert profiler.profiler is not None
-    kernels = _kernels(profiler.profiler.kineto_results) if on_gpu else None
-    return step_rows(profiler.events(), kernels)
+    return step_rows(profiler.events(), gpu_kernels(profiler) if on_gpu else None)
 
 
 def _model_step(loaded: LoadedModel, prompt_tokens: int, stack: ExitStack) -> Step:
@@ -152,54 +149,6 @@ def _ranges(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def _stderr_closed() -> Iterator[None]:
-    """The profiler's C++ writes a line at start and stop to stderr, whatever its log level."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """Something that ran on the GPU: when the host launched it (None: not told), when it began and
-    how long it took, in microseconds since the trace began."""
-
-    name: str
-    launched: float | None
-    began: float
-    duration: float
-
-
-def _kernels(trace: Any) -> list[Kernel]:
-    """Every kernel and copy of a trace, beside its launch, which has its correlation id. Triton's
-    are launched outside any operator of torch, so operators alone would miss them."""
-    zero, events = trace.trace_start_ns(), list(trace.events())
-    cpu, gpu = torch.autograd.DeviceType.CPU, torch.autograd.DeviceType.CUDA
-    launches = {
-        event.correlation_id(): (event.start_ns() - zero) / 1000
-        for event in events
-        # The driver's and the runtime's calls, such as cuLaunchKernel and cudaMemcpyAsync.
-        if event.device_type() == cpu and event.name().startswith("cu")
-    }
-    return [
-        Kernel(
-            event.name(),
-            launches.get(event.correlation_id()),
-            (event.start_ns() - zero) / 1000,
-            event.duration_ns() / 1000,
-        )
-        for event in events
-        # A range of ours has a shadow on the GPU, which is no kernel.
-        if event.device_type() == gpu and not event.name().startswith(MARK)
-    ]
 
 
 def step_rows(events: Any, kernels: Sequence[Kernel] | None) -> list[Row]:
