@@ -14,7 +14,7 @@ from vibecore.bench_import import import_reports
 from vibecore.charts.engine_speed import batch_sizes, ceiling_figure, engine_figure, host_figure
 from vibecore.charts.figure import Figure
 from vibecore.charts.step_time import kernel_figure, layer_figure
-from vibecore.speed_cells import profiles, readings_met
+from vibecore.speed_cells import profiles, readings_met, speed_table
 
 RESULTS = make_report()["results"]
 ON_CPU = [
@@ -82,6 +82,27 @@ def test_a_study_on_a_cpu_says_why_host_and_device_are_one() -> None:
     assert "nothing to compare" in engine_figure(alone, 1).title
 
 
+def test_one_repetition_has_no_spread() -> None:
+    assert "median of the repetitions" in engine_figure(RESULTS, 1).note
+    once = [
+        {**result, "speeds": [{**s, "repetitions": 1} for s in result["speeds"]]}
+        for result in RESULTS
+    ]
+    assert engine_figure(once, 1).note == "Decoding alone, one repetition."
+    assert "least–most" in speed_labels(RESULTS)
+    assert "least–most" not in speed_labels(once)
+
+
+def speed_labels(results: list[dict]) -> list[str]:
+    return [column["label"] for column in speed_table(results)["columns"]]
+
+
+def test_configs_whose_host_and_device_were_not_told_apart_are_named() -> None:
+    assert "told apart" not in host_figure(RESULTS, 1).note
+    note = host_figure([ON_CPU[0], *RESULTS[1:]], 1).note
+    assert note.endswith("Host and device were not told apart: 0.5B-bf16 eager.")
+
+
 def test_weights_that_a_cache_can_hold_are_not_held_against_the_memory() -> None:
     cached = [
         {**result, "speeds": [{**s, "reading": "cache-resident"} for s in result["speeds"]]}
@@ -110,6 +131,19 @@ def test_the_page_shows_a_bench_with_a_failed_config(studies: Path, use) -> None
     app.selectbox(key="step").select("1.5B-4bit graph").run()
     assert not app.exception
     assert "1.5B-4bit graph: 28 layers" in html(app)
+
+
+def test_repetitions_of_a_batch_are_not_its_sequences(tmp_path: Path, use) -> None:  # noqa: F811
+    report = make_report()
+    for result in report["results"]:
+        result["speeds"] = [s for s in result["speeds"] if s["batch_size"] == 30]
+    report["settings"]["batch_sizes"] = [30]
+    file = tmp_path / "bench.json"
+    file.write_text(json.dumps(report))
+    db = tmp_path / "batched.duckdb"
+    import_reports(db, [file], "batched")
+    use(db)
+    assert "<dt>repetitions</dt><dd>5</dd>" in html(visit("speed", study="batched"))
 
 
 @pytest.mark.parametrize("study", ["published", "varied"])

@@ -12,6 +12,8 @@ from typing import Any
 Row = Mapping[str, Any]
 
 FORMATS = ("table", "json", "csv", "md")
+# Half of the last digit in a percentage with one decimal.
+LEAST_DECIMAL = 0.05
 # A spreadsheet runs a cell that starts with one of these as a formula (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -58,15 +60,22 @@ def count_and_rate(count: int | None, total: int | None) -> str:
     """`13/30 · 43 %`."""
     if count is None or not total:
         return "–"
-    return f"{count}/{total} · {100 * count / total:.0f} %"
+    return f"{count}/{total} · {percent(count / total)}"
 
 
 def percent(share: float | None, signed: bool = False) -> str:
-    """A share as whole percent; signed ones with a true minus sign."""
+    """A share as whole percent, signed ones with a true minus sign; with a decimal where it would
+    else read as nothing or as all, and is neither."""
     if share is None:
         return "–"
-    text = f"{100 * share:+.0f} %" if signed else f"{100 * share:.0f} %"
-    return text.replace("-", "−")
+    value = 100 * share
+    near_an_end = round(value) in (0, 100, -100) and abs(value - round(value)) >= LEAST_DECIMAL
+    shown = f"{abs(value):.{1 if near_an_end else 0}f} %"
+    if not signed:
+        return f"−{shown}" if value < 0 else shown
+    if shown == "0 %":
+        return f"±{shown}"
+    return f"{'−' if value < 0 else '+'}{shown}"
 
 
 def memory(size: int | None) -> str:

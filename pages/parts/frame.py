@@ -125,6 +125,13 @@ def _studies() -> list[Row]:
     return cached.studies(key) if Path(key[0]).exists() else []
 
 
+def _size(study: Row) -> dict[str, str]:
+    if study["suite"] != BENCH_SUITE:
+        return {"prompts": f"n = {study['prompt_count']}"}
+    # Each sequence of a batch is stored as a prompt of its own.
+    return {"repetitions": str(study["prompt_count"] // study["protocol"]["batch_size"])}
+
+
 def _facts(study: Row) -> str:
     created = study["created_at"]
     done = study["complete"] + study["failed"]
@@ -133,9 +140,7 @@ def _facts(study: Row) -> str:
         "hardware": study["hardware"] or "not recorded",
         "date": f"{created:%d %B %Y}".lstrip("0") if created else "not recorded",
         "suite": study["suite"],
-        "repetitions" if study["suite"] == BENCH_SUITE else "prompts": (
-            f"n = {study['prompt_count']}"
-        ),
+        **_size(study),
         "configs": str(study["configs"])
         if done == study["configs"]
         else f"{study['complete']} of {study['configs']} complete",

@@ -35,6 +35,8 @@ from vibecore.errors import InputError
 
 FORMAT, VERSION = "vibecheck-bench", 1
 UNKNOWN = "–"
+# From here on a decimal says nothing more.
+LARGE_RATE = 1000
 Row = dict[str, Any]
 
 
@@ -101,14 +103,16 @@ def _speed_row(result: Mapping[str, Any], speed: Mapping[str, Any]) -> Row:
     return {
         **_named(result),
         "batch": str(speed["batch_size"]),
-        "tok/s": f"{rate['median']:.1f}",
-        "least–most": f"{rate['least']:.1f}–{rate['most']:.1f}",
+        "tok/s": _rate(rate["median"]),
+        "least–most": f"{_rate(rate['least'])}–{_rate(rate['most'])}"
+        if speed["repetitions"] > 1
+        else UNKNOWN,
         "first token ms": milliseconds(speed["first_token_seconds"]["median"]),
         "step p50 ms": milliseconds(speed["step_p50_seconds"]),
         "p99 ms": milliseconds(speed["step_p99_seconds"]),
         "host ms": milliseconds(speed["host_seconds"]),
         "device ms": milliseconds(speed["gpu_seconds"]),
-        "GB/s": f"{speed['achieved_bytes_per_second'] / 1e9:.1f}",
+        "GB/s": _rate(speed["achieved_bytes_per_second"] / 1e9),
         "ceiling": formats.percent(speed["ceiling_share"]),
         "J/token": formats.number(speed["joules_per_token"], 3),
         "reading": speed["reading"],
@@ -124,9 +128,13 @@ def _model_row(result: Mapping[str, Any]) -> Row:
         "weights": formats.memory(result["weight_bytes"]),
         "peak allocated": formats.memory(largest["peak_allocated_bytes"]),
         "reserved": formats.memory(largest["peak_reserved_bytes"]),
-        "copy GB/s": f"{result['ceiling_bytes_per_second'] / 1e9:.1f}",
-        **{f"{rate['name']} tok/s": f"{rate['tokens_per_second']['median']:.1f}" for rate in rates},
+        "copy GB/s": _rate(result["ceiling_bytes_per_second"] / 1e9),
+        **{f"{rate['name']} tok/s": _rate(rate["tokens_per_second"]["median"]) for rate in rates},
     }
+
+
+def _rate(value: float) -> str:
+    return f"{value:.1f}" if value < LARGE_RATE else f"{value:.0f}"
 
 
 def milliseconds(seconds: float | None) -> str:

@@ -156,7 +156,13 @@ def engine_figure(results: Sequence[Row], batch_size: int) -> Figure:
     description = f"{title}. " + "; ".join(
         f"{v['config']} {v['engine']} {v['median']:.1f} tokens per second" for v in values
     )
-    note = "Decoding alone, median of the repetitions; the line runs from the least to the most."
+    note = "Decoding alone, one repetition."
+    if any(
+        speed["repetitions"] > 1 for engines in by_config.values() for speed in engines.values()
+    ):
+        note = (
+            "Decoding alone, median of the repetitions; the line runs from the least to the most."
+        )
     return lined(
         title, note, lines + points + words, list(by_config), description, line=2 * LINE_HEIGHT
     )
@@ -170,11 +176,11 @@ def _ratio(rates: dict[str, Row]) -> float | None:
 
 def host_figure(results: Sequence[Row], batch_size: int) -> Figure:
     """Milliseconds that the host and the device each spend on one step."""
+    measured = [(r, speed) for r in results if (speed := speed_at(r, batch_size))]
     known = [
         (result, speed)
-        for result in results
-        if (speed := speed_at(result, batch_size)) and speed["gpu_seconds"] is not None
-        if speed["host_seconds"] is not None
+        for result, speed in measured
+        if speed["gpu_seconds"] is not None and speed["host_seconds"] is not None
     ]
     if not known:
         return Figure(
@@ -227,6 +233,8 @@ def host_figure(results: Sequence[Row], batch_size: int) -> Figure:
         f"{v['name']} {v['side']} {v['label']} ms" for v in values
     )
     note = "Launching a step, and running it. Where launching takes longer, the device idles."
+    if unknown := [_name(result) for result, speed in measured if (result, speed) not in known]:
+        note += f" Host and device were not told apart: {', '.join(unknown)}."
     return lined(title, note, bars + words, names, description, line=2 * LINE_HEIGHT)
 
 
