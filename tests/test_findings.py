@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from tests.bench_report import make_report, write_report
 from vibecore.analysis.rate_ratio import rate_ratio
+from vibecore.bench_import import import_reports
 from vibecore.findings import CLAIMS, VERDICTS, Finding, StudyData, find_findings, read_findings
 from vibecore.findings.evidence import COLUMNS
 from vibecore.findings.wording import evidence_table, summed_up
@@ -210,6 +213,19 @@ def test_a_profile_decides_where_time_goes() -> None:
     unknown = finding(with_kernels([kernel("a kernel of tomorrow", 100.0)]), "8bit-dequantises")
     assert unknown.verdict == "not resolved", "names that are not known decide nothing"
     assert finding(study(), "8bit-dequantises").verdict == "cannot be tested here"
+
+
+def test_a_profile_of_our_own_engine_says_nothing_of_bitsandbytes(db: Path, tmp_path: Path) -> None:
+    def verdict(name: str, engines: Sequence[str]) -> str:
+        results = [r for r in make_report()["results"] if r["engine"] in engines]
+        settings = {**make_report()["settings"], "engines": list(engines)}
+        file = write_report(tmp_path / f"{name}.json", results=results, settings=settings)
+        import_reports(db, [file], name)
+        [found] = [one for one in read_findings(db, name) if one.id == "8bit-dequantises"]
+        return found.verdict
+
+    assert verdict("both", ("eager", "graph")) != "cannot be tested here"
+    assert verdict("ours", ("graph",)) == "cannot be tested here"
 
 
 def test_a_study_that_lacks_something_says_so() -> None:

@@ -104,7 +104,7 @@ CLAIMS = {
     ),
     "8bit-dequantises": Claim(
         "8bit is slow because it dequantises its weights at each matmul",
-        "a profile of one 8bit decode step",
+        "a profile of one 8bit decode step by engine eager",
         "share",
         memory.eight_bit_dequantises,
     ),

@@ -21,7 +21,7 @@ CARD_GIB, TIGHT, CONTEXT_TOKENS = 8, 0.80, 2_048
 WEIGHT_DEQUANTISING = ("vectorwise_dequant", "dequantize_blockwise", "dequantizeblockwise")
 # A product of 8-bit integers, by operator or by GPU kernel: weights multiplied as they are stored.
 INTEGER_PRODUCTS = (
-    *("_int_mm", "int8_linear_matmul", "int8_scaled_mm", "int8_vector", "igemm", "imma"),
+    *("_int_mm", "int8_linear_matmul", "int8_scaled_mm", "igemm", "imma"),
     # cuBLAS and CUTLASS name the type of their operands; s884 is a tile of 16-bit products.
     *("_s8", "s8_", "_i8", "i8_"),
 )
@@ -128,8 +128,8 @@ def eight_bit_dequantises(study: StudyData) -> Outcome:
         )
     if not evidence:
         return not_testable(
-            "It takes a profile of an 8bit decode step, and this study has none; "
-            "python -m vibecore bench --profile makes one."
+            "It takes a profile of an 8bit decode step by engine eager, and this study has none; "
+            "python -m vibecore bench --engine eager --profile makes one."
         )
     shares = [row["estimate"] for row in evidence]
     seen = "are seen" if all(integer_products) else "are not seen in every profile"
