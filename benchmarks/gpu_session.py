@@ -35,11 +35,13 @@ AGREEMENT = ("5M-bf16", "5M-4bit", "5M-8bit-t0", "5M-8bit")
 
 @dataclass(frozen=True)
 class Step:
-    """A command `python -m …` and the seconds that it may take."""
+    """A command `python -m …`, the seconds that it may take, and whether the rest is in vain when
+    it fails."""
 
     name: str
     seconds: int
     command: tuple[str, ...]
+    needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
     """The steps of a part, the most telling first."""
     size = size_of(device)
 
-    def bench(name: str, seconds: int, configs: Sequence[str], *more: str) -> Step:
+    def bench(
+        name: str, seconds: int, configs: Sequence[str], *more: str, needed: bool = False
+    ) -> Step:
         chosen = tuple(word for config in configs for word in ("--config", config))
         return Step(
             name,
@@ -74,6 +78,7 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
                 *("--new-tokens", str(size.tokens), "--prompt-tokens", "64", "--format", "md"),
                 *("--out", str(out / f"{name}.json"), *more),
             ),
+            needed,
         )
 
     # Batches of LLM.int8() with outliers are decoded by eager, at its speed: only batch 1 here.
@@ -82,7 +87,7 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
     repetitions = ("--repetitions", str(size.repetitions))
     steps = {
         "speed": [
-            bench("smoke", 90, size.configs[:1], *graph, "--repetitions", "1"),
+            bench("smoke", 90, size.configs[:1], *graph, "--repetitions", "1", needed=True),
             bench("graph", 240, size.configs, *graph, *repetitions, "--profile"),
             Step("check", 150, ("benchmarks.gpu_check", *_check(device, out))),
             Step("agreement", 110, ("benchmarks.agreement", *_agreement(device))),
@@ -91,8 +96,8 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
             bench("both", 585, size.configs, *both, *repetitions, "--seconds", "480"),
         ],
         "batch": [
-            Step("generate", 380, ("benchmarks.plain_comparison", *_generate(device, batched))),
-            bench("batched", 200, batched, *graph, *repetitions, "--batch-size", "30"),
+            Step("generate", 480, ("benchmarks.plain_comparison", *_generate(device, batched))),
+            bench("batched", 110, batched, *graph, *repetitions, "--batch-size", "30"),
         ],
     }
     return steps[part]
@@ -147,7 +152,12 @@ def main() -> None:
         for part in options.part or PARTS
         for step in steps_of(part, options.device, options.out)
     ]
-    bad = [step.name for step in steps if not run(step)]
+    bad = []
+    for step in steps:
+        if not run(step):
+            bad.append(step.name)
+            if step.needed:
+                break
     print("all well" if not bad else f"not well: {', '.join(bad)}")
     sys.exit(bool(bad))
 
