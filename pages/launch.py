@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from pages.parts import frame, run_view
@@ -64,9 +62,7 @@ def choose_how() -> dict[str, object]:
     device = right.selectbox(
         "Device", DEVICES, format_func=DEVICE_NAMES.__getitem__, key="launch_device"
     )
-    execute = st.checkbox(
-        "Run the code that the models write, isolated from everything else", key="launch_execute"
-    )
+    execute = st.checkbox(frame.RUN_CODE, key="launch_execute")
     name = st.text_input("Study name", placeholder="what and when", key="launch_study").strip()
     return {
         "suite": suite,
@@ -78,12 +74,6 @@ def choose_how() -> dict[str, object]:
         "device": device,
         "study": name or None,
     }
-
-
-def in_form(text: str) -> str:
-    """A message of the command line in the form's words: `--batch-size` is its batch size."""
-    words = re.sub(r"--([a-z][a-z-]+)", lambda found: found[1].replace("-", " "), text)
-    return words[:1].upper() + words[1:]
 
 
 def start(options: Options) -> None:
@@ -107,7 +97,7 @@ def show_form() -> None:
     try:
         found = launch.estimate(options, database_path())
     except VibeError as error:
-        st.warning(frame.plain(in_form(str(error))))
+        st.warning(frame.plain(frame.in_form(str(error))))
     else:
         show_table(run_cells.estimate_table(found), key="estimate")
         frame.show_html("p", run_cells.estimate_sentence(found), "vc-soft")
@@ -123,7 +113,7 @@ frame.show_html(
     "vc-soft",
 )
 if failure := st.session_state.pop("launch_error", None):
-    st.error(frame.plain(in_form(failure)))
+    st.error(frame.plain(frame.in_form(failure)))
 with frame.errors_in_words():
     runs = launch.list_runs(database_path())
     states = run_view.show_chosen(run_view.chosen_run(runs), runs)

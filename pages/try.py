@@ -122,6 +122,7 @@ def choose_decoding() -> dict[str, Any]:
         given["top_p"] = second.number_input("Top-p", value=0.95, step=0.05, key="try_top_p")
         given["seed"] = third.number_input("Seed", value=0, step=1, key="try_seed")
         frame.show_html("p", SAMPLED, "vc-soft")
+    given["execute_code"] = st.checkbox(frame.RUN_CODE, key="try_execute")
     return given
 
 
@@ -131,7 +132,7 @@ def wish_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str, A
         configs = choose_configs(**models)
         return make_wish(prompt or own_prompt(st.session_state["try_text"]), configs, **decoding)
     except VibeError as error:
-        return str(error)
+        return frame.in_form(str(error))
 
 
 def show_fit(models: dict[str, Any], decoding: dict[str, Any]) -> None:

@@ -128,7 +128,7 @@ def test_a_failing_config_says_why_and_the_next_goes_on(make, script: Script) ->
 
 
 def test_an_unexpected_error_ends_the_pane_in_words(make, monkeypatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("what a surprise")
 
     monkeypatch.setattr(manager, "score_output", fail)

@@ -20,6 +20,7 @@ from vibecore.panel.constraint_form import (
 )
 from vibecore.prompts import Constraint
 from vibecore.records import GREEDY
+from vibecore.sandbox import isolation
 from vibecore.scoring import CHECKS, load_suite
 from vibecore.scoring.arguments import schema_of
 
@@ -48,6 +49,16 @@ def test_a_wish_is_greedy_unless_a_temperature_is_given() -> None:
 def test_a_wish_that_cannot_be_says_why(options: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         make_wish(own_prompt("Hello"), ONE, **options)
+
+
+def test_code_is_run_only_where_it_can_be_isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not make_wish(own_prompt("Hello"), ONE).execute_code
+    monkeypatch.setattr(isolation, "find_isolation", lambda: isolation.Isolation("namespaces"))
+    assert make_wish(own_prompt("Hello"), ONE, execute_code=True).execute_code
+    none = isolation.Isolation(None, "no namespaces")
+    monkeypatch.setattr(isolation, "find_isolation", lambda: none)
+    with pytest.raises(InputError, match="no namespaces"):
+        make_wish(own_prompt("Hello"), ONE, execute_code=True)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t"])

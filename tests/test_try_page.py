@@ -16,7 +16,8 @@ from tests.panel_fakes import Script, wait_until
 from vibecore import store
 from vibecore.panel import Panel
 from vibecore.paths import DATABASE_VARIABLE, PROJECT_ROOT
-from vibecore.scoring import load_suite
+from vibecore.sandbox import isolation
+from vibecore.scoring import load_suite, runs_code
 
 PLENTY = 2**40
 
@@ -110,6 +111,30 @@ def test_a_suites_prompt_brings_its_constraints(panel: Panel) -> None:
     assert "instruction_002" in app.query_params["try_prompt"]
     press(app, "Edit as my own text")
     assert app.text_area(key="try_text").value == prompt.text
+
+
+def test_code_is_judged_by_what_it_does_where_that_is_asked_for(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "find_isolation", lambda: isolation.Isolation("namespaces"))
+
+    def verdicts(execute: bool) -> list[str]:
+        app = visit()
+        app.selectbox(key="try_suite").set_value("vibe30").run()
+        app.selectbox(key="try_prompt").set_value(prompt.id).run()
+        app.checkbox(key="try_execute").set_value(execute)
+        press(app, "Try it")
+        assert app.session_state["tried"].finished.wait(20)
+        [card, *_] = component(app.run(), "panes")["cards"]
+        below = [row["cells"][2]["text"] for row in component(app, "verdicts")["rows"]]
+        return [*(verdict["status"] for verdict in card["verdicts"]), below[place]]
+
+    prompt = next(prompt for prompt in load_suite("vibe30").prompts if runs_code([prompt]))
+    place = [constraint.check for constraint in prompt.constraints].index("code_cases")
+    skipped, judged = verdicts(execute=False), verdicts(execute=True)
+    assert (skipped[place], skipped[-1]) == ("skipped", "– skipped")
+    # What the fake worker writes is no code.
+    assert (judged[place], judged[-1]) == ("fail", "× not met")
 
 
 def test_a_whole_family_is_one_button() -> None:

@@ -21,6 +21,8 @@ from vibecore.rescore import versions_note
 Row = dict[str, Any]
 STYLE = Path(__file__).resolve().parent / "page.css"
 ROUTED = "current_study"
+# The switch of both acting pages.
+RUN_CODE = "Run the code that the models write, isolated from everything else"
 
 
 @contextmanager
@@ -108,6 +110,12 @@ def _routed_study() -> Row | None:
         page_table.navigation()
         st.rerun()
     return st.session_state.pop(ROUTED)
+
+
+def in_form(text: str) -> str:
+    """A message of the command line in the form's words: `--batch-size` is its batch size."""
+    words = re.sub(r"--([a-z][a-z-]+)", lambda found: found[1].replace("-", " "), text)
+    return words[:1].upper() + words[1:]
 
 
 def show_nothing() -> None:

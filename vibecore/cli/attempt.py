@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vibecore.cli.base import app, listed, say
+from vibecore.cli.base import ExecuteCode, app, listed, say
 from vibecore.errors import INTERRUPTED, InputError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def attempt(
     ] = None,
     top_p: Annotated[float | None, typer.Option(help="With --temperature [1].")] = None,
     seed: Annotated[int | None, typer.Option(help="With --temperature [0].")] = None,
+    execute_code: ExecuteCode = False,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> None:
     """Try a prompt on some configs, one after another, and watch them write."""
@@ -68,6 +69,7 @@ def attempt(
         temperature=temperature,
         top_p=1.0 if top_p is None else top_p,
         seed=seed or 0,
+        execute_code=execute_code,
     )
     panel = Panel()
     try:

@@ -13,7 +13,7 @@ from vibecore.panel.constraint_form import constraint_words
 from vibecore.panel.tries import Pane, Try
 from vibecore.prompts import Constraint
 from vibecore.records import Generation
-from vibecore.scoring import ConstraintResult, Score, judge
+from vibecore.scoring import Score, judge
 from vibecore.scoring.measures import repetition_ratio
 from vibecore.scoring.words import count_words
 from vibecore.views import FINISH_WORDS
@@ -168,6 +168,11 @@ def _instead(tried: Try, pane: Pane) -> str:
 def verdict_table(tried: Try, constraints: Sequence[Constraint]) -> Row:
     """Every constraint against every output of a try, as a table of the page (metric_cells)."""
     panes = [pane for pane in tried.panes if pane.ended and pane.text]
+
+    def verdict(pane: Pane, constraint: Constraint) -> Row:
+        result = judge(pane.text or "", constraint, execute_code=tried.wish.execute_code)
+        return {"text": VERDICT_WORDS[result.status], "note": result.explanation}
+
     return {
         "caption": "What each output makes of each constraint",
         "look": "checked",
@@ -183,13 +188,9 @@ def verdict_table(tried: Try, constraints: Sequence[Constraint]) -> Row:
                 "cells": [
                     {"text": str(number)},
                     {"text": constraint_words(constraint)},
-                    *(_verdict_cell(judge(pane.text or "", constraint)) for pane in panes),
+                    *(verdict(pane, constraint) for pane in panes),
                 ],
             }
             for number, constraint in enumerate(constraints, 1)
         ],
     }
-
-
-def _verdict_cell(result: ConstraintResult) -> Row:
-    return {"text": VERDICT_WORDS[result.status], "note": result.explanation}

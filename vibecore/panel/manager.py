@@ -166,7 +166,12 @@ class Panel:
                     [wish.prompt.text], wish.max_new_tokens, pane.add_text, wish.decoding
                 )
         if generation.text is not None:
-            pane.score = score_output(wish.prompt, generation.text, generation.answer_token_ids)
+            pane.score = score_output(
+                wish.prompt,
+                generation.text,
+                generation.answer_token_ids,
+                execute_code=wish.execute_code,
+            )
         pane.generation = generation
 
     def _device(self, asked: str) -> str:

@@ -11,6 +11,7 @@ from vibecore.errors import InputError
 from vibecore.plan import DEVICES, ENGINES, MOST_NEW_TOKENS
 from vibecore.prompts import Constraint, Prompt
 from vibecore.records import GREEDY, Decoding
+from vibecore.sandbox import require_isolation
 from vibecore.scoring import load_suite
 
 MOST_CONFIGS = 6
@@ -23,7 +24,8 @@ MOST_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class Wish:
-    """One try. `weights` is `hub`, `dummy` or a folder (see hub.resolve)."""
+    """One try. `weights` is `hub`, `dummy` or a folder (see hub.resolve); `execute_code` has the
+    code in its answers run, isolated, where a constraint asks what it does."""
 
     prompt: Prompt
     configs: tuple[Config, ...]
@@ -32,6 +34,7 @@ class Wish:
     engine: str = "eager"
     max_new_tokens: int = NEW_TOKENS
     decoding: Decoding = GREEDY
+    execute_code: bool = False
 
     @property
     def comparable(self) -> bool:
@@ -86,6 +89,7 @@ def make_wish(
     temperature: float | None = None,
     top_p: float = 1.0,
     seed: int = 0,
+    execute_code: bool = False,
 ) -> Wish:
     """A wish that can be run, or an InputError that says which value cannot and what can.
 
@@ -98,8 +102,12 @@ def make_wish(
     for what, value, allowed in (("device", device, DEVICES), ("engine", engine, ENGINES)):
         if value not in allowed:
             raise InputError(f"The {what} must be one of {', '.join(allowed)}, not '{value}'.")
+    if execute_code:
+        require_isolation()
     decoding = GREEDY if temperature is None else _sampled(temperature, top_p, seed)
-    return Wish(prompt, configs, weights or "hub", device, engine, max_new_tokens, decoding)
+    return Wish(
+        prompt, configs, weights or "hub", device, engine, max_new_tokens, decoding, execute_code
+    )
 
 
 def _sampled(temperature: float, top_p: float, seed: int) -> Decoding:
