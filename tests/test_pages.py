@@ -172,6 +172,15 @@ def visit_outputs(app: AppTest, **query: str | list[str]) -> AppTest:
     return app
 
 
+def test_what_an_address_asks_for_in_vain_is_told(studies: Path, use: Any) -> None:
+    use(studies)
+    app = visit(study="varied", floor="fast", alpha="0.05", cap="-1")
+    told = [warning.value.replace("\\", "") for warning in app.warning]
+    assert told == ["Not usable in this address, and left out: cap=-1; floor=fast."]
+    assert not app.run().warning
+    assert not visit(study="varied", floor="70").warning
+
+
 def test_a_loop_is_marked_where_it_begins(studies: Path, use: Any) -> None:
     use(studies)
     app = visit_outputs(

@@ -13,6 +13,8 @@ from typing import Any
 
 import streamlit as st
 
+from pages.parts.plain import plain
+
 STUDY = "study"
 _WRITTEN = "address written"
 _REMEMBERED = "addresses of pages"
@@ -73,21 +75,26 @@ def given_study() -> str | None:
 
 
 def read(page: str, parameters: dict[str, Parameter]) -> None:
-    """Set the session state of a page's widgets, before they are made."""
+    """Set the session state of a page's widgets, before they are made; say what cannot be used."""
     given, new = _given(), _is_new()
     remembered = st.session_state.get(_REMEMBERED, {}).get(page)
     # The menu alone leads to a page without any parameter; every address of ours has the study.
     came_by_menu = new and not given
     if came_by_menu and remembered and remembered[STUDY] == [st.session_state[STUDY]]:
         given = remembered
+    unusable = []
     for name, parameter in parameters.items():
         if new or name not in st.session_state:
             value = parameter.parse(given[name]) if given.get(name) else None
             st.session_state[name] = parameter.default if value is None else value
+            if given.get(name) and value is None:
+                unusable.append(f"{name}={', '.join(given[name])}")
         elif texts := _texts(st.session_state[name]):
             # The study may have changed under the widget, and its options with it.
             value = parameter.parse(texts)
             st.session_state[name] = parameter.default if value is None else value
+    if unusable:
+        st.warning(plain(f"Not usable in this address, and left out: {'; '.join(unusable)}."))
 
 
 def write(page: str, parameters: dict[str, Parameter]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts import address, cached, page_table
+from pages.parts.plain import plain
 from vibecore.bench_import import SUITE as BENCH_SUITE
 from vibecore.errors import VibeError
 from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
@@ -33,11 +34,6 @@ def errors_in_words(advice: str = "") -> Iterator[None]:
     except VibeError as error:
         st.error(plain(f"{error} {advice}".strip()))
         st.stop()
-
-
-def plain(text: str) -> str:
-    """Text as it is where Streamlit would read Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$^&])", r"\\\1", text)
 
 
 def show_style() -> None:
