@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,13 +52,14 @@ class FakeWorker:
     """Answers what `answer` says, in the place of a process with a model in it.
 
     `broken` maps config ids to the error their loading raises; `interrupt_after` raises
-    KeyboardInterrupt after that many generations.
+    KeyboardInterrupt after that many generations; `environment` is what a load reports.
     """
 
     answer: Callable[[str, str], str] = lambda config, prompt: f"an answer to {prompt}"
     broken: dict[str, str] = field(default_factory=dict)
     interrupt_after: int | None = None
     dummy: bool = False
+    environment: dict[str, Any] = field(default_factory=lambda: dict(ENVIRONMENT))
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
     config: str = ""
 
@@ -83,7 +84,7 @@ class FakeWorker:
         self.config = request.config_id
         if self.config in self.broken:
             raise RunError(self.broken[self.config])
-        return LoadReport(0.5, 1000, "bfloat16", ENVIRONMENT)
+        return LoadReport(0.5, 1000, "bfloat16", self.environment)
 
     def warm_up(self, prompts: Sequence[str]) -> None:
         return None

@@ -12,6 +12,7 @@ from vibecore import read_summary
 from vibecore.configs import find_configs
 from vibecore.metric_cells import metric_table
 from vibecore.plan import Options, new_plan
+from vibecore.progress import follow
 from vibecore.study import run_study
 from vibecore.views import metrics_table
 
@@ -99,3 +100,26 @@ def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path
     cells = metric_table(summary, lambda config: {})
     assert "adherent, loose" in [column["label"] for column in cells["columns"]]
     assert len(cells["columns"]) == len(cells["rows"][0]["cells"])
+
+
+# A config on a GPU as its load reports it, asked for engine graph.
+CAPTURED = {"device": "cuda", "engine": "graph", "precision": "8bit", "kernels": "triton"}
+
+
+def test_a_config_that_another_engine_decoded_says_so(
+    db: Path, fake_worker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fake_worker.environment = CAPTURED
+    follow(new_plan(Options(configs=("1M-8bit",), study="s", batch_size=10), db), resume=False)
+    assert "1M-8bit: engine graph cannot capture this, eager decodes it" in capfd.readouterr().err
+    summary = read_summary(db, "s")
+    [row] = summary.rows
+    assert (row["engine"], row["decoded_by"]) == ("graph", "eager")
+    assert metrics_table([row])[0]["tok/s"].endswith("(eager)")
+    speed = metric_table(summary, lambda config: {})["rows"][0]["cells"][1]
+    assert speed["note"] == "batch 10, by engine eager"
+    follow(new_plan(Options(configs=("1M-8bit",), study="one", batch_size=1), db), resume=False)
+    assert "cannot capture" not in capfd.readouterr().err
+    summary = read_summary(db, "one")
+    assert summary.rows[0]["decoded_by"] == "graph"
+    assert metric_table(summary, lambda config: {})["rows"][0]["cells"][1]["note"] is None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from vibecore import engine
-from vibecore.configs import find_configs
+from vibecore.configs import PRECISIONS, decoded_by, find_configs
 from vibecore.engine import capture
 from vibecore.engine.batch import encode
 from vibecore.engine.decoder import Decoder, new_cache, prefill
+from vibecore.engine.graph import why_eager
 from vibecore.engine.load import LoadedModel
 from vibecore.errors import RunError
 from vibecore.hub import load_request, resolve
@@ -160,3 +162,26 @@ def test_the_capture_used_least_recently_goes_first(
     cache = decoder.captures[1, 512].cache
     one_row = sum(tensor.nbytes for tensor in (*cache.keys, *cache.values))
     assert others == one_row * sum(range(3, capture.MOST_CAPTURES + 1))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("reason", [None, "no Triton"])
+def test_what_is_told_of_a_run_is_what_the_engine_does(
+    precision: str, device: str, rows: int, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "triton_kernels", lambda dtype: (None, reason))
+    decoder = SimpleNamespace(
+        device=torch.device(device),
+        outlier_threshold=PRECISIONS[precision].outlier_threshold or 0.0,
+        embedding=torch.zeros(1, dtype=torch.bfloat16),
+    )
+    recorded = {
+        "engine": "graph",
+        "device": device,
+        "precision": precision,
+        "kernels": f"torch: {reason}" if reason else "triton",
+    }
+    left_to_eager = why_eager(decoder, rows) is not None  # type: ignore[arg-type]
+    assert decoded_by(recorded, rows) == ("eager" if left_to_eager else "graph")

@@ -7,9 +7,10 @@ count weights only, from the architecture, so they need neither the weights nor 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vibecore.demo import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.errors import InputError
@@ -181,6 +182,20 @@ FAMILIES = {
     "qwen2.5": (("0.5B", "1.5B"), PUBLISHED_PRECISIONS),
     "demo": (("1M", "5M"), PUBLISHED_PRECISIONS),
 }
+
+
+def decoded_by(environment: Mapping[str, Any], batch_size: int) -> str | None:
+    """The engine that decoded, by what a run has recorded of where it ran; None where it has not.
+
+    On a GPU engine `graph` leaves to `eager` what it cannot capture: batches of LLM.int8() with
+    outliers, and single sequences of it without Triton (engine/graph.why_eager).
+    """
+    engine = environment.get("engine")
+    precision = PRECISIONS.get(environment.get("precision", ""))
+    outliers = precision is not None and bool(precision.outlier_threshold)
+    if engine != "graph" or environment.get("device") != "cuda" or not outliers:
+        return engine
+    return "eager" if batch_size > 1 or environment.get("kernels") != "triton" else engine
 
 
 def family_configs(family: str) -> tuple[Config, ...]:

@@ -215,8 +215,10 @@ def _config(row: Row) -> Cell:
 
 def _speed(row: Row) -> Cell:
     speed = row["tokens_per_second"]
-    note = f"batch {row['batch_size']}" if (row["batch_size"] or 1) > 1 else None
-    return {"text": formats.number(speed), "sort": speed, "note": note}
+    notes = [f"batch {row['batch_size']}"] if (row["batch_size"] or 1) > 1 else []
+    if row["decoded_by"] != row["engine"]:
+        notes.append(f"by engine {row['decoded_by']}")
+    return {"text": formats.number(speed), "sort": speed, "note": ", ".join(notes) or None}
 
 
 def _versus(row: Row) -> Cell:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,6 +18,7 @@ from rich.progress import (
 )
 
 from vibecore.batching import AUTO
+from vibecore.configs import decoded_by
 from vibecore.device_queue import in_words
 from vibecore.study import Event, run_study
 from vibecore.study_jobs import Plan
@@ -73,6 +77,7 @@ class _View:
         self.tasks: dict[str, TaskID] = {}
         self.done: dict[str, int] = {}
         self.begun: set[str] = set()
+        self.places: dict[str, Mapping[str, Any]] = {}
 
     def show(self, event: Event) -> None:
         if event.kind == "sized":
@@ -91,12 +96,25 @@ class _View:
             )
         task = self.tasks[event.config]
         self.progress.update(task, completed=event.done, note=_note(event))
+        if event.report is not None:
+            self.places[event.config] = event.report.environment
         if event.kind == "failed":
             self._say(f"{event.config} failed: {event.error}")
         if event.kind == "generated" and event.config not in self.begun:
             # A bar is drawn on a terminal only; this line shows anywhere that the config works.
             self.begun.add(event.config)
+            self._tell_engine(event)
             self._say(f"{event.config}: {_note(event)} on its first output{_begin(event)}")
+
+    def _tell_engine(self, event: Event) -> None:
+        """Say so where another engine decodes than the one that was asked for."""
+        place = self.places.get(event.config, {})
+        engine = decoded_by(place, event.generations[0].batch_size)
+        if engine != place.get("engine"):
+            self._say(
+                f"{event.config}: engine {place['engine']} cannot capture this, {engine} decodes "
+                "it: its speed is that engine's."
+            )
 
     def _show_others(self, event: Event) -> None:
         """The study waits for the device, or goes on beside what was not unloaded."""

@@ -38,7 +38,7 @@ def metrics_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [
         {
             "config": f"{row['config']} (sweet spot)" if row["sweet_spot"] else row["config"],
-            "tok/s": formats.number(row["tokens_per_second"]),
+            "tok/s": _speed(row),
             "vs bf16": formats.percent(row["vs_bf16"], signed=True),
             "repetitive": formats.count_and_rate(row["repetitive"], row["repetition_judged"]),
             **_if_any(rows, row, "degenerate", "degenerate", "degenerate_judged"),
@@ -58,6 +58,11 @@ def metrics_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def _speed(row: Mapping[str, Any]) -> str:
+    speed = formats.number(row["tokens_per_second"])
+    return speed if row["decoded_by"] == row["engine"] else f"{speed} ({row['decoded_by']})"
 
 
 def _if_any(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vibecore.configs import decoded_by
+
 Row = dict[str, Any]
 
 BASELINE_PRECISION = "bf16"
@@ -69,6 +71,8 @@ def _config_row(config: Mapping[str, Any]) -> Row:
         "memory_basis": memory_basis,
         "weight_bytes": config["weight_bytes"],
         "batch_size": config["batch_size"],
+        "engine": config["environment"].get("engine"),
+        "decoded_by": decoded_by(config["environment"], config["batch_size"] or 1),
         "weights": config["weights"],
         "dtype": config["dtype"],
         "status": config["status"],
