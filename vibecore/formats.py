@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -64,18 +65,17 @@ def count_and_rate(count: int | None, total: int | None) -> str:
 
 
 def percent(share: float | None, signed: bool = False) -> str:
-    """A share as whole percent, signed ones with a true minus sign; with a decimal where it would
-    else read as nothing or as all, and is neither."""
-    if share is None:
+    """A share as whole percent, signed ones with a true minus sign; with a decimal within one
+    percent of nothing or of all, so that it does not read as that."""
+    if share is None or not math.isfinite(share):
         return "–"
-    value = 100 * share
-    near_an_end = round(value) in (0, 100, -100) and abs(value - round(value)) >= LEAST_DECIMAL
-    shown = f"{abs(value):.{1 if near_an_end else 0}f} %"
-    if not signed:
-        return f"−{shown}" if value < 0 else shown
+    size = 100 * abs(share)
+    near_an_end = LEAST_DECIMAL <= size < 1 or 99 < size < 100 - LEAST_DECIMAL
+    shown = f"{size:.{1 if near_an_end else 0}f} %"
     if shown == "0 %":
-        return f"±{shown}"
-    return f"{'−' if value < 0 else '+'}{shown}"
+        return f"±{shown}" if signed else shown
+    plus = "+" if signed else ""
+    return f"{'−' if share < 0 else plus}{shown}"
 
 
 def memory(size: int | None) -> str:

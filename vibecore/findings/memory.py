@@ -10,7 +10,6 @@ from vibecore.configs import GIB, MODELS, Architecture
 from vibecore.findings.evidence import evidence_row, memory_row
 from vibecore.findings.record import CONTRADICTED, SUPPORTED, Outcome, decide, not_testable
 from vibecore.findings.study_data import StudyData
-from vibecore.findings.wording import share_text
 
 # "4×" rounded to a whole number is at least this.
 FOURFOLD = 3.5
@@ -81,7 +80,7 @@ def bf16_is_tight(study: StudyData) -> Outcome:
     return Outcome(
         SUPPORTED if share > TIGHT else CONTRADICTED,
         f"{row['config']} takes {formats.memory(row['memory_bytes'])} ({evidence['method']})"
-        f"{with_cache}: {share_text(share)} of {CARD_GIB} GiB, where tight is taken as more "
+        f"{with_cache}: {formats.percent(share)} of {CARD_GIB} GiB, where tight is taken as more "
         f"than {formats.percent(TIGHT)}.",
         (evidence,),
     )

@@ -44,12 +44,7 @@ def _estimate(row: Row) -> str:
         return interval(row)
     if row["estimate"] is None:
         return "–"
-    return share_text(row["estimate"]) if row["kind"] == "share" else f"{row['estimate']:.2f}×"
-
-
-def share_text(share: float) -> str:
-    """A share in per cent, with a decimal where it is under one."""
-    return f"{100 * share:.1f} %" if 0 < share < 0.01 else formats.percent(share)
+    return formats.percent(row["estimate"]) if row["kind"] == "share" else f"{row['estimate']:.2f}×"
 
 
 def summed_up(rows: Sequence[Row]) -> str:
