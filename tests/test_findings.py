@@ -12,7 +12,7 @@ from tests.bench_report import make_report, write_report
 from vibecore.analysis.rate_ratio import rate_ratio
 from vibecore.bench_import import import_reports
 from vibecore.findings import CLAIMS, VERDICTS, Finding, StudyData, find_findings, read_findings
-from vibecore.findings.evidence import COLUMNS
+from vibecore.findings.evidence import COLUMNS, speed_row
 from vibecore.findings.wording import evidence_table, summed_up
 
 SPEEDS = {"bf16": 100.0, "8bit": 40.0, "4bit": 95.0}
@@ -195,6 +195,18 @@ def test_speed_claims_need_timings() -> None:
     far = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 2.0})
     assert finding(far, "4bit-barely-loses").verdict == "contradicted"
     assert finding(slow, "smaller-loses-speed").verdict == "not resolved", "both lose the same"
+
+
+def test_a_speeds_interval_needs_two_shared_prompts_and_its_figures_are_theirs() -> None:
+    data = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05}, prompts=2)
+    eight, baseline = (data.row("small", precision) for precision in ("8bit", "bf16"))
+    # 201 tokens in 2.01 and in 6.03 seconds: not the 40 and 100 of all that the runs wrote.
+    pair = speed_row(data, eight, baseline)
+    assert (pair["figures"], pair["n"]) == ("33.3 v 100.0 tok/s", 2)
+    del data.outcomes["small-bf16"]["p1"]
+    alone = speed_row(data, eight, baseline)
+    assert (alone["figures"], alone["estimate"]) == ("40.0 v 100.0 tok/s", 0.4)
+    assert (alone["low"], alone["verdict"]) == (None, None), "one ratio has no spread"
 
 
 def test_a_profile_decides_where_time_goes() -> None:

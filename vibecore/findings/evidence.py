@@ -30,6 +30,8 @@ COLUMNS = (
 
 # The findings' level; a study's controls do not move it.
 ALPHA = 0.05
+# One ratio alone has no spread: its interval would be of no width.
+FEWEST_TIMINGS = 2
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,9 @@ def speed_row(
 ) -> dict[str, Any] | None:
     """Speed of `first` over that of `second`, tokens over seconds on the same prompts.
 
-    Without timings of each prompt, or in a batch, there is no interval: the row then carries the
-    figures alone. None where a speed is not known or the batch sizes differ.
+    Without two timings of prompts they share, or in a batch, there is no interval: the row then
+    carries the figures of the whole runs. None where a speed is not known or the batch sizes
+    differ.
     """
     speeds = first["tokens_per_second"], second["tokens_per_second"]
     if not all(speeds) or first["batch_size"] != second["batch_size"]:
@@ -217,8 +220,9 @@ def speed_row(
         label=f"{first['config']} ÷ {second['config']}, speed",
     )
     timed = timed_pairs(study, first["config"], second["config"])
-    if not timed:
+    if len(timed) < FEWEST_TIMINGS:
         return row
+    shared = [_rate(side) for side in zip(*timed, strict=True)]
     judged = judge_ratio(
         [a["new_tokens"] for a, _ in timed],
         [b["new_tokens"] for _, b in timed],
@@ -227,7 +231,13 @@ def speed_row(
         more_is_better=True,
         margin=margin,
     )
-    return {**row, **_judged(judged)}
+    figures = f"{shared[0]:.1f} v {shared[1]:.1f} tok/s"
+    return {**row, "figures": figures, **_judged(judged)}
+
+
+def _rate(outputs: Sequence[Row]) -> float:
+    """Tokens per second over some timed outputs."""
+    return sum(o["new_tokens"] for o in outputs) / sum(o["total_seconds"] for o in outputs)
 
 
 def memory_row(first: Row, second: Row, label: str | None = None) -> dict[str, Any]:
