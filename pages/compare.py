@@ -61,15 +61,30 @@ def cell(row: dict | None) -> dict[str, str]:
     return {"text": verdict_text(row), "note": beside(row)}
 
 
+def best_other(study: dict, others: list[dict]) -> str | None:
+    """The study that compares best: one with a config of this one's, of its suite, at its batch
+    size, with most of its configs, and the newest of those alike."""
+
+    def likeness(number: int) -> tuple[bool, bool, bool, int, int]:
+        other = others[number]
+        shared = len(set(other["complete_configs"]) & set(study["complete_configs"]))
+        same_batch = _batch_size(other) == _batch_size(study)
+        return shared > 0, other["suite"] == study["suite"], same_batch, shared, number
+
+    return others[max(range(len(others)), key=likeness)]["name"] if others else None
+
+
+def _batch_size(study: dict) -> int:
+    return study["protocol"].get("batch_size", 1)
+
+
 study = frame.current_study()
 frame.show_html("h1", "Compare studies")
 with frame.errors_in_words():
     key = cached.content()
     other_studies = [row for row in cached.studies(key) if row["name"] != study["name"]]
 others = [row["name"] for row in other_studies]
-# The newest of the same suite, for that compares best.
-alike = [row["name"] for row in other_studies if row["suite"] == study["suite"]]
-PARAMETERS = {"with": address.one_of(others, next(reversed(alike or others), None))}
+PARAMETERS = {"with": address.one_of(others, best_other(study, other_studies))}
 address.read("compare", PARAMETERS)
 if not others:
     frame.show_html("p", "There is one study alone in this database. A second makes a comparison:")

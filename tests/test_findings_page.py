@@ -94,6 +94,15 @@ def test_two_studies_are_compared() -> None:
     assert "machine first then machine second" in html(shown)
 
 
+@pytest.mark.parametrize(
+    ("study", "other"),
+    # The newest that shares a config; of the same suite and configs; of the same configs alone.
+    [("published", "second"), ("second", "first"), ("speed-only", "varied")],
+)
+def test_compare_opens_on_the_study_that_compares_best(study: str, other: str) -> None:
+    assert visit("compare", study=study).selectbox(key="with").value == other
+
+
 def test_studies_without_a_common_config_are_explained() -> None:
     shown = view("compare", "published", **{"with": "varied"})
     assert "No config is in both studies" in html(shown)

@@ -24,13 +24,17 @@ def rows_of(
 
 
 def list_studies(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """One row a study, oldest first, with how many of its runs have ended in which way."""
+    """One row a study, oldest first, with how many of its runs have ended in which way;
+    `complete_configs` names those that are whole, in their order."""
     rows = rows_of(
         connection,
         """WITH outputs AS (SELECT run_id, count(*) AS generations FROM generation GROUP BY run_id)
            SELECT study.*,
                   count(run.run_id) AS configs,
                   count(*) FILTER (run.status = 'complete') AS complete,
+                  coalesce(
+                      list(run.config ORDER BY run.position) FILTER (run.status = 'complete'), []
+                  ) AS complete_configs,
                   count(*) FILTER (run.status = 'failed') AS failed,
                   coalesce(sum(outputs.generations), 0)::BIGINT AS generations
            FROM study LEFT JOIN run USING (study_id) LEFT JOIN outputs USING (run_id)
