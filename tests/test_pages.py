@@ -179,6 +179,15 @@ def test_what_an_address_asks_for_in_vain_is_told(studies: Path, use: Any) -> No
     assert told == ["Not usable in this address, and left out: cap=-1; floor=fast."]
     assert not app.run().warning
     assert not visit(study="varied", floor="70").warning
+    app = visit(study="varied", floor=["70", "80"])
+    assert app.warning[0].value.replace("\\", "").endswith("left out: floor=80.")
+
+
+def test_one_config_of_several_that_is_not_there_is_told(studies: Path, use: Any) -> None:
+    use(studies)
+    app = visit_outputs(visit("outputs"), study="varied", configs=["1M-bf16", "9B-bf16"])
+    assert app.warning[0].value.replace("\\", "").endswith("left out: configs=9B-bf16.")
+    assert app.multiselect(key="configs").value == ["1M-bf16"]
 
 
 def test_a_loop_is_marked_where_it_begins(studies: Path, use: Any) -> None:

@@ -87,8 +87,7 @@ def read(page: str, parameters: dict[str, Parameter]) -> None:
         if new or name not in st.session_state:
             value = parameter.parse(given[name]) if given.get(name) else None
             st.session_state[name] = parameter.default if value is None else value
-            if given.get(name) and value is None:
-                unusable.append(f"{name}={', '.join(given[name])}")
+            unusable += [f"{name}={text}" for text in _unused(given.get(name, []), value)]
         elif texts := _texts(st.session_state[name]):
             # The study may have changed under the widget, and its options with it.
             value = parameter.parse(texts)
@@ -117,6 +116,13 @@ def _texts(value: Any) -> list[str]:
         for one in several
         if one not in (None, "")
     ]
+
+
+def _unused(texts: list[str], value: Any) -> list[str]:
+    """Which texts of an address a value was not made of."""
+    if value is None:
+        return texts
+    return [text for text in texts if text not in value] if isinstance(value, list) else texts[1:]
 
 
 def _given() -> dict[str, list[str]]:
