@@ -52,7 +52,9 @@ def parameters(known: dict[str, Suite]) -> dict[str, address.Parameter]:
 
 def choose_prompt(known: dict[str, Suite]) -> Prompt | None:
     """A prompt of a suite with its constraints, or None where the text is one's own."""
-    source = st.selectbox("Prompt from", [OWN_TEXT, *known], key="try_suite")
+    source = st.selectbox(
+        "Prompt from", [OWN_TEXT, *known], key="try_suite", on_change=_forget_prompt
+    )
     if source == OWN_TEXT:
         st.session_state.setdefault("try_text", st.session_state.get(KEPT_TEXT, ""))
         st.session_state[KEPT_TEXT] = st.text_area(
@@ -63,8 +65,10 @@ def choose_prompt(known: dict[str, Suite]) -> Prompt | None:
         )
         return None
     prompts = {prompt.id: prompt for prompt in known[source].prompts}
-    if st.session_state["try_prompt"] not in prompts:
+    if (wanted := st.session_state["try_prompt"]) not in prompts:
         st.session_state["try_prompt"] = next(iter(prompts))
+        if wanted:
+            st.warning(frame.plain(f"The suite {source} has no prompt '{wanted}'."))
     prompt = prompts[st.selectbox("Prompt", list(prompts), key="try_prompt")]
     st.code(prompt.text, language=None, wrap_lines=True)
     if prompt.constraints:
@@ -72,6 +76,11 @@ def choose_prompt(known: dict[str, Suite]) -> Prompt | None:
         frame.show_html("p", f"Held to: {words}", "vc-soft")
     st.button("Edit as my own text", on_click=_edit, args=(prompt,))
     return prompt
+
+
+def _forget_prompt() -> None:
+    """Another suite was chosen: that it lacks the last one's prompt is no news."""
+    st.session_state["try_prompt"] = ""
 
 
 def _edit(prompt: Prompt) -> None:

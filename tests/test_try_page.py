@@ -14,8 +14,10 @@ from pages.parts import live, page_table
 from tests import dashboard_database as made
 from tests.panel_fakes import Script, wait_until
 from vibecore import store
+from vibecore.own_suites import save_prompt
 from vibecore.panel import Panel
 from vibecore.paths import DATABASE_VARIABLE, PROJECT_ROOT
+from vibecore.prompts import Prompt
 from vibecore.sandbox import isolation
 from vibecore.scoring import load_suite, runs_code
 
@@ -293,6 +295,19 @@ def test_a_broken_own_suite_is_told_and_left_out(state: Path) -> None:
     assert "broken.yaml" in app.warning[0].value.replace("\\", "")
     attempt(app)
     assert component(app, "panes")["cards"][0]["status"] == "done"
+
+
+def test_an_address_with_a_prompt_that_the_suite_lacks_is_told() -> None:
+    save_prompt("mine", Prompt("one", "code", "Hello", ()))
+    app = visit()
+    app.query_params.update({"try_suite": "vibe30", "try_prompt": "code_999"})
+    app.run()
+    assert "vibe30 has no prompt 'code_999'" in app.warning[0].value.replace("\\", "")
+    assert app.selectbox(key="try_prompt").value == load_suite("vibe30").prompts[0].id
+    assert not app.run().warning
+    app.selectbox(key="try_suite").set_value("mine").run()
+    assert app.selectbox(key="try_prompt").value == "one"
+    assert not app.warning, "whoever chooses another suite asks for none of its prompts"
 
 
 def test_it_works_without_any_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
