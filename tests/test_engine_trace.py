@@ -79,3 +79,11 @@ def test_a_launched_steps_gpu_time_is_its_kernels_own(monkeypatch: pytest.Monkey
     assert 0 <= host < 1e-3
     # Warmed up, timed, and profiled apart from that: the profiler costs the host time.
     assert len(steps) == 1 + costs.REPETITIONS + 1
+
+
+def test_a_profiler_that_sees_no_kernel_tells_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "profile", lambda activities: Profile())
+    monkeypatch.setattr(costs, "gpu_kernels", lambda profiler: [])
+    monkeypatch.setattr(costs.torch.cuda, "synchronize", lambda: None)
+    host, gpu = costs._costs_of_launches(lambda: None)
+    assert (host > 0, gpu) == (True, None)

@@ -39,8 +39,8 @@ def speed(
     """The figures of one config, engine and batch size.
 
     A repetition has prefill_seconds, step_seconds, peak_allocated_bytes, peak_reserved_bytes and
-    joules (None where not known); `costs` has one step's host_seconds and gpu_seconds (None on a
-    CPU). Token rates count all sequences of the batch, steps count once.
+    joules (None where not known); `costs` has one step's host_seconds and gpu_seconds (None
+    where not known). Token rates count all sequences of the batch, steps count once.
     """
     steps = [second for one in repetitions for second in one["step_seconds"]]
     step = statistics.median(steps)

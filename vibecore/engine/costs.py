@@ -31,7 +31,8 @@ def step_costs(
     loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> tuple[float | None, float | None]:
     """(host, GPU) seconds of one step after a prompt of random tokens; (None, None) on a CPU, and
-    for a step that waits for the GPU in its middle, as LLM.int8() with outliers does.
+    for a step that waits for the GPU in its middle, as LLM.int8() with outliers does. The GPU's
+    alone is None where the profiler sees no kernel.
 
     Engine `eager`'s is the model's forward pass alone: what `generate` does around it, masks and
     stopping criteria, is in a bench's step times and not in these.
@@ -82,14 +83,16 @@ def _forward(loaded: LoadedModel, batch: Batch) -> Step:
     return lambda: loaded.model(input_ids=batch.tokens[:, -1:], past_key_values=cache)
 
 
-def _costs_of_launches(step: Step) -> tuple[float, float]:
+def _costs_of_launches(step: Step) -> tuple[float, float | None]:
     step()
     host = statistics.median(_launch_seconds(step) for _ in range(REPETITIONS))
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA]
     with stderr_closed(), profile(activities=activities) as profiler:
         step()
         torch.cuda.synchronize()
-    return host, sum(kernel.duration for kernel in gpu_kernels(profiler)) / 1e6
+    kernels = gpu_kernels(profiler)
+    # A profiler that may not look at the GPU sees none, and their time is not zero.
+    return host, sum(kernel.duration for kernel in kernels) / 1e6 if kernels else None
 
 
 def _launch_seconds(step: Step) -> float:
