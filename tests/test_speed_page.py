@@ -20,7 +20,20 @@ RESULTS = make_report()["results"]
 ON_CPU = [
     {
         **result,
+        "on_gpu": False,
         "speeds": [{**s, "host_seconds": None, "gpu_seconds": None} for s in result["speeds"]],
+    }
+    for result in RESULTS
+]
+# A GPU's engine `graph` leaves batches of LLM.int8() with outliers to `eager`.
+LEFT_TO_EAGER = [
+    {
+        **result,
+        "environment": {
+            **result["environment"],
+            "precision": result["precision"],
+            "kernels": "triton",
+        },
     }
     for result in RESULTS
 ]
@@ -78,8 +91,22 @@ def test_a_study_on_a_cpu_says_why_host_and_device_are_one() -> None:
     figure = host_figure(ON_CPU, 1)
     assert figure.chart is None
     assert "CPU" in figure.title
+    on_gpu = [{**result, "on_gpu": True} for result in ON_CPU]
+    assert "CPU" not in host_figure(on_gpu, 1).title
     alone = [result for result in RESULTS if result["engine"] == "eager"]
     assert "nothing to compare" in engine_figure(alone, 1).title
+
+
+def test_what_another_engine_decoded_is_named_so_and_left_out_of_the_comparison() -> None:
+    engines = [row["cells"][1]["text"] for row in speed_table(LEFT_TO_EAGER)["rows"]]
+    assert engines.count("graph (by eager)") == 2, "8bit of both models, at batch 30 alone"
+    figure = engine_figure(LEFT_TO_EAGER, 30)
+    assert figure.note.endswith("Left out: 0.5B-8bit graph (by eager), 1.5B-8bit graph (by eager).")
+    assert "8bit graph" not in figure.description and "8bit eager" in figure.description
+    assert "Left out" not in engine_figure(LEFT_TO_EAGER, 1).note
+    assert "0.5B-8bit graph (by eager)" in ceiling_figure(LEFT_TO_EAGER, 30).description
+    alone = [result for result in LEFT_TO_EAGER if result["precision"] == "8bit"]
+    assert engine_figure(alone, 30).title.startswith("One engine alone decoded")
 
 
 def test_one_repetition_has_no_spread() -> None:

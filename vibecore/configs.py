@@ -198,6 +198,12 @@ def decoded_by(environment: Mapping[str, Any], batch_size: int) -> str | None:
     return "eager" if batch_size > 1 or environment.get("kernels") != "triton" else engine
 
 
+def left_to(environment: Mapping[str, Any], batch_size: int) -> str | None:
+    """The engine that decoded in place of the one asked for; None where that one did."""
+    engine = decoded_by(environment, batch_size)
+    return engine if engine != environment.get("engine") else None
+
+
 def family_configs(family: str) -> tuple[Config, ...]:
     """The configs of a family. Raises InputError for a family that does not exist."""
     if family not in FAMILIES:

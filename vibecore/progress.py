@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from vibecore.batching import AUTO
-from vibecore.configs import decoded_by
+from vibecore.configs import left_to
 from vibecore.device_queue import in_words
 from vibecore.study import Event, run_study
 from vibecore.study_jobs import Plan
@@ -109,8 +109,7 @@ class _View:
     def _tell_engine(self, event: Event) -> None:
         """Say so where another engine decodes than the one that was asked for."""
         place = self.places.get(event.config, {})
-        engine = decoded_by(place, event.generations[0].batch_size)
-        if engine != place.get("engine"):
+        if engine := left_to(place, event.generations[0].batch_size):
             self._say(
                 f"{event.config}: engine {place['engine']} cannot capture this, {engine} decodes "
                 "it: its speed is that engine's."

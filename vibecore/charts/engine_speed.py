@@ -15,6 +15,7 @@ import altair as alt
 from vibecore import formats
 from vibecore.charts.figure import FURNITURE, TICKS, Figure, Row, described, tip
 from vibecore.charts.style import NEUTRAL, Mark
+from vibecore.configs import left_to
 
 # One colour and shape an engine; its name stands beside it wherever it is drawn.
 ENGINE_MARKS = {
@@ -43,8 +44,8 @@ def ceiling_figure(results: Sequence[Row], batch_size: int) -> Figure:
     """Bytes of weights read per second, each bar against what a copy reached in its process."""
     values = [
         {
-            "name": _name(result),
-            "engine": result["engine"],
+            "name": _name(result, batch_size),
+            "engine": left_to(result["environment"], batch_size) or result["engine"],
             "achieved": speed["achieved_bytes_per_second"] / GIGA,
             "ceiling": result["ceiling_bytes_per_second"] / GIGA,
             "share": speed["ceiling_share"],
@@ -105,8 +106,13 @@ def _against_ceiling(speed: Row) -> str:
 def engine_figure(results: Sequence[Row], batch_size: int) -> Figure:
     """Decode speed of each engine, config by config, and their ratio."""
     by_config: dict[str, dict[str, Row]] = defaultdict(dict)
+    left_out: list[str] = []
     for result in results:
-        if speed := speed_at(result, batch_size):
+        speed = speed_at(result, batch_size)
+        # Two names for one engine's speed are no comparison.
+        if speed and left_to(result["environment"], batch_size):
+            left_out.append(_name(result, batch_size))
+        elif speed:
             by_config[result["config"]][result["engine"]] = speed
     values: list[dict[str, Any]] = []
     ratios = []
@@ -122,7 +128,7 @@ def engine_figure(results: Sequence[Row], batch_size: int) -> Figure:
                 {"config": config, "engine": engine, **rate, "label": label, "name": config}
             )
     if not ratios:
-        return Figure("One engine alone was measured: there is nothing to compare", "", None)
+        return Figure("One engine alone decoded: there is nothing to compare", "", None)
     spread = f"{min(ratios):.1f}" if len(ratios) == 1 else f"{min(ratios):.1f} to {max(ratios):.1f}"
     title = f"At batch {batch_size}, engine graph decodes {spread} times as fast as eager"
     x = alt.X(
@@ -163,6 +169,8 @@ def engine_figure(results: Sequence[Row], batch_size: int) -> Figure:
         note = (
             "Decoding alone, median of the repetitions; the line runs from the least to the most."
         )
+    if left_out:
+        note += f" Left out: {', '.join(left_out)}."
     return lined(
         title, note, lines + points + words, list(by_config), description, line=2 * LINE_HEIGHT
     )
@@ -183,14 +191,13 @@ def host_figure(results: Sequence[Row], batch_size: int) -> Figure:
         if speed["gpu_seconds"] is not None and speed["host_seconds"] is not None
     ]
     if not known:
-        return Figure(
-            "Host and device time are not told apart: the study ran on a CPU, which is both",
-            "",
-            None,
-        )
+        why = "the study ran on a CPU, which is both"
+        if any(result["on_gpu"] for result, _ in measured):
+            why = "for no step could both be measured"
+        return Figure(f"Host and device time are not told apart: {why}", "", None)
     values = [
         {
-            "name": _name(result),
+            "name": _name(result, batch_size),
             "side": side,
             "milliseconds": 1000 * speed[key],
             "label": f"{1000 * speed[key]:.2f}",
@@ -199,7 +206,7 @@ def host_figure(results: Sequence[Row], batch_size: int) -> Figure:
         for result, speed in known
         for side, key in (("host", "host_seconds"), ("device", "gpu_seconds"))
     ]
-    bound = [_name(r) for r, s in known if s["host_seconds"] >= s["gpu_seconds"]]
+    bound = [_name(r, batch_size) for r, s in known if s["host_seconds"] >= s["gpu_seconds"]]
     title = f"At batch {batch_size}, the host is what {len(bound)} of {len(known)} wait for"
     if len(bound) == len(known):
         title = f"At batch {batch_size}, every one waits for the host, none for the device"
@@ -233,13 +240,14 @@ def host_figure(results: Sequence[Row], batch_size: int) -> Figure:
         f"{v['name']} {v['side']} {v['label']} ms" for v in values
     )
     note = "Launching a step, and running it. Where launching takes longer, the device idles."
-    if unknown := [_name(result) for result, speed in measured if (result, speed) not in known]:
+    if unknown := [_name(r, batch_size) for r, s in measured if (r, s) not in known]:
         note += f" Host and device were not told apart: {', '.join(unknown)}."
     return lined(title, note, bars + words, names, description, line=2 * LINE_HEIGHT)
 
 
-def _name(result: Row) -> str:
-    return f"{result['config']} {result['engine']}"
+def _name(result: Row, batch_size: int) -> str:
+    other = left_to(result["environment"], batch_size)
+    return f"{result['config']} {result['engine']}" + (f" (by {other})" if other else "")
 
 
 def _mark(engine: str) -> Mark:
