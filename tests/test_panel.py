@@ -12,9 +12,19 @@ import pytest
 from tests.panel_fakes import Script, wait_until
 from vibecore.device_queue import Residency, tickets, turn
 from vibecore.errors import RunError
-from vibecore.panel import Panel, Try, choose_configs, make_wish, manager, own_prompt, tries
-from vibecore.panel.cards import pane_card, pane_row
+from vibecore.panel import (
+    Panel,
+    Try,
+    cards,
+    choose_configs,
+    make_wish,
+    manager,
+    own_prompt,
+    tries,
+)
+from vibecore.panel.cards import pane_card, pane_row, verdict_table
 from vibecore.panel.fit import PROCESS_BYTES
+from vibecore.prompts import Constraint, Prompt
 
 PLENTY = 2**40
 THREE = ("1M-bf16", "1M-8bit", "1M-4bit")
@@ -308,3 +318,27 @@ def test_cards_say_what_each_pane_is_doing(make, script: Script) -> None:
     assert stopped["facts"][0] == "stopped"
     assert stopped["text"].startswith("word0 ")
     assert never["instead"] == "Stopped before it began to write."
+
+
+def test_an_ended_pane_is_judged_once_a_constraint(make, monkeypatch) -> None:
+    def counted(text: str, constraint: Constraint, **options: Any) -> Any:
+        judged.append(constraint.arguments["count"])
+        return judge(text, constraint, **options)
+
+    judged: list[int] = []
+    judge = cards.judge
+    monkeypatch.setattr(cards, "judge", counted)
+    four, five, six = (
+        Constraint("word_count", {"relation": "eq", "count": count}) for count in (4, 5, 6)
+    )
+    prompt = Prompt("one", "instruction", "Name five words.", (five,))
+    configs = choose_configs(["1M-bf16", "1M-4bit"])
+    tried = make().submit(make_wish(prompt, configs, device="cpu"))
+    assert tried.finished.wait(20)
+    for constraints in ([five, four], [five, four], [six, four]):
+        table = verdict_table(tried, constraints)
+    assert judged == [4, 4, 6, 6], "each pane once; with the prompt's own they were scored"
+    assert [[cell["text"] for cell in row["cells"][2:]] for row in table["rows"]] == [
+        ["× not met"] * 2
+    ] * 2
+    assert verdict_table(tried, [five])["rows"][0]["cells"][2]["text"] == "✓ met"

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from vibecore.formats import memory
+from vibecore.formats import memory, to_json
 from vibecore.output_cards import NO_TEXT, missing_card, output_card
 from vibecore.panel.constraint_form import constraint_words
 from vibecore.panel.tries import Pane, Try
 from vibecore.prompts import Constraint
 from vibecore.records import Generation
-from vibecore.scoring import Score, judge
+from vibecore.scoring import ConstraintResult, Score, judge
 from vibecore.scoring.measures import repetition_ratio
 from vibecore.scoring.words import count_words
 from vibecore.views import FINISH_WORDS
@@ -165,12 +165,29 @@ def _instead(tried: Try, pane: Pane) -> str:
     return "Nothing written yet."
 
 
+def _judged_once(tried: Try, pane: Pane, constraint: Constraint) -> ConstraintResult:
+    """The verdict on an ended pane, kept in it: the page asks whenever a widget moves, and judging
+    may run a model's code."""
+    scored = pane.score.constraints if pane.score else ()
+    kept = {_key(result): result for result in scored} | pane.verdicts
+    key = _key(constraint)
+    if key not in kept:
+        kept[key] = pane.verdicts[key] = judge(
+            pane.text or "", constraint, execute_code=tried.wish.execute_code
+        )
+    return kept[key]
+
+
+def _key(one: Constraint | ConstraintResult) -> str:
+    return to_json([one.check, one.arguments])
+
+
 def verdict_table(tried: Try, constraints: Sequence[Constraint]) -> Row:
     """Every constraint against every output of a try, as a table of the page (metric_cells)."""
     panes = [pane for pane in tried.panes if pane.ended and pane.text]
 
     def verdict(pane: Pane, constraint: Constraint) -> Row:
-        result = judge(pane.text or "", constraint, execute_code=tried.wish.execute_code)
+        result = _judged_once(tried, pane, constraint)
         return {"text": VERDICT_WORDS[result.status], "note": result.explanation}
 
     return {

@@ -12,7 +12,7 @@ from uuid import uuid4
 from vibecore.configs import Config
 from vibecore.panel.wish import Wish
 from vibecore.records import Generation, LoadReport
-from vibecore.scoring import Score
+from vibecore.scoring import ConstraintResult, Score
 
 # A try that nobody has looked at for so long is given up.
 ABANDONED_SECONDS = 30.0
@@ -48,6 +48,8 @@ class Pane:
     pieces: list[str] = field(default_factory=list)
     generation: Generation | None = None
     score: Score | None = None
+    # Verdicts asked for once it had ended, by constraint (see cards.verdict_table).
+    verdicts: dict[str, ConstraintResult] = field(default_factory=dict)
     error: str | None = None
     bad_input: bool = False
     # Whoever must hear of a stop now: the worker that loads or generates.
