@@ -14,10 +14,12 @@ from torch.nn import functional  # noqa: E402
 
 from vibecore.engine import kernels  # noqa: E402
 from vibecore.engine.decoder import rms_norm, rotate  # noqa: E402
-from vibecore.engine.kernels_int8 import int8_vector  # noqa: E402
+from vibecore.engine.int8 import Int8Projection  # noqa: E402
+from vibecore.engine.kernels_attention import attend  # noqa: E402
+from vibecore.engine.nf4 import Nf4Projection  # noqa: E402
 
 EPSILON = 1e-6
-HEADS, KEY_HEADS, SIZE, LENGTH, SLOT = 6, 2, 64, 256, 150
+HEADS, KEY_HEADS, SIZE = 6, 2, 64
 
 
 def random(*shape: int, scale: float = 1.0) -> torch.Tensor:
@@ -26,9 +28,10 @@ def random(*shape: int, scale: float = 1.0) -> torch.Tensor:
     return made.to(torch.bfloat16)
 
 
-def assert_near(found: torch.Tensor, wanted: torch.Tensor) -> None:
-    """Equal but for a last bit where sums were taken in another order."""
-    torch.testing.assert_close(found, wanted, rtol=2**-6, atol=2**-6)
+def assert_near(found: torch.Tensor, wanted: torch.Tensor, addend: float = 1.0) -> None:
+    """Equal but for a last bit, which an addend of that size, rounded before, can have lost too,
+    where sums were taken in another order."""
+    torch.testing.assert_close(found, wanted, rtol=2**-6, atol=2**-6 * addend)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 30])
@@ -41,27 +44,32 @@ def test_norm_of_a_sum(rows: int) -> None:
     assert_near(kernels.add_norm(hidden, None, weight, EPSILON), rms_norm(wanted, weight, EPSILON))
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_attention_over_a_padded_cache(rows: int) -> None:
+# One part and many, a slot within the first block of keys, and caches of every tile.
+@pytest.mark.parametrize("rows", [1, 3, 60])
+@pytest.mark.parametrize(("length", "slot"), [(256, 150), (512, 3), (1024, 1023), (4096, 3000)])
+def test_attention_over_a_padded_cache(rows: int, length: int, slot: int) -> None:
     joined = random(rows, (HEADS + 2 * KEY_HEADS) * SIZE)
-    keys, values = (random(rows, KEY_HEADS, LENGTH, SIZE) for _ in range(2))
-    padding = torch.arange(rows, device="cuda") * 70
-    angles = random(LENGTH, SIZE // 2).float()
+    keys, values = (random(rows, KEY_HEADS, length, SIZE) for _ in range(2))
+    padding = (torch.arange(rows, device="cuda") * 70) % (slot + 1)
+    angles = random(length, SIZE // 2).float()
     cosine = torch.cat((angles.cos(), angles.cos()), -1).to(torch.bfloat16)
     sine = torch.cat((-angles.sin(), angles.sin()), -1).to(torch.bfloat16)
-    found = kernels.attend(
-        joined, keys, values, (cosine, sine), padding, torch.tensor([SLOT], device="cuda"), HEADS
-    )
+    tickets = torch.zeros(rows * HEADS, dtype=torch.int32, device="cuda")
+    at = torch.tensor([slot], device="cuda")
+    # Twice, as a step is replayed: the second time begins with the tickets that the first left.
+    for _ in range(2):
+        found = attend(joined, keys, values, (cosine, sine), padding, at, tickets)
+    assert not tickets.any()
     heads = joined.view(rows, -1, SIZE)
-    places = SLOT - padding
+    places = slot - padding
     turned = rotate(heads[:, : HEADS + KEY_HEADS], cosine[places][:, None], sine[places][:, None])
-    assert_near(keys[:, :, SLOT], turned[:, HEADS:])
-    assert torch.equal(values[:, :, SLOT], heads[:, HEADS + KEY_HEADS :])
-    readable = torch.arange(SLOT + 1, device="cuda") >= padding[:, None]
+    assert_near(keys[:, :, slot], turned[:, HEADS:])
+    assert torch.equal(values[:, :, slot], heads[:, HEADS + KEY_HEADS :])
+    readable = torch.arange(slot + 1, device="cuda") >= padding[:, None]
     wanted = functional.scaled_dot_product_attention(
         turned[:, :HEADS].reshape(rows, KEY_HEADS, HEADS // KEY_HEADS, SIZE),
-        keys[:, :, : SLOT + 1],
-        values[:, :, : SLOT + 1],
+        keys[:, :, : slot + 1],
+        values[:, :, : slot + 1],
         attn_mask=readable[:, None, None],
     )
     assert_near(found, wanted.reshape(rows, -1))
@@ -94,22 +102,71 @@ def test_vector_products(rows: int, size: int) -> None:
     assert_near(before, wanted)
 
 
+def nf4(rows: int, size: int, biased: bool) -> Nf4Projection:
+    from bitsandbytes.functional import quantize_4bit
+
+    weight, state = quantize_4bit(random(rows, size, scale=0.02), blocksize=64, quant_type="nf4")
+    bias = random(rows) if biased else None
+    return Nf4Projection(weight, (rows, size), state.absmax, 64, state.code, "nf4", bias)
+
+
+# The last is not of whole blocks, which bitsandbytes' own product takes.
+@pytest.mark.parametrize("size", [896, 4864, 64, 96])
+@pytest.mark.parametrize("rows", [1152, 10])
+def test_nf4_is_what_bitsandbytes_gives_to_the_bit(rows: int, size: int) -> None:
+    x, norm = random(1, size), random(size)
+    for biased in (False, True):
+        projection = nf4(rows, size, biased)
+        assert torch.equal(projection.vector(x), projection(x))
+    normed = kernels.add_norm(x, None, norm, EPSILON)
+    projection = nf4(rows, size, False)
+    assert torch.equal(projection.vector(x, norm=norm, epsilon=EPSILON), projection(normed))
+    before = random(1, rows)
+    wanted = before + projection(x)
+    assert torch.equal(projection.vector(x, add_to=before), wanted)
+    assert_near(
+        projection.vector(x, norm=norm, epsilon=EPSILON, silu=True),
+        kernels.silu_multiply(projection(normed)),
+    )
+
+
 @pytest.mark.parametrize("biased", [False, True])
-@pytest.mark.parametrize(("threshold", "scale"), [(0.0, 1.0), (6.0, 1.0), (6.0, 8.0)])
-def test_int8_with_any_number_of_outliers(threshold: float, scale: float, biased: bool) -> None:
-    x = random(1, 896, scale=scale)
-    weight = torch.randint(-127, 128, (1152, 896), dtype=torch.int8, device="cuda")
+@pytest.mark.parametrize("size", [896, 8960])
+@pytest.mark.parametrize(("threshold", "scale"), [(0.0, 1.0), (6.0, 1.0), (6.0, 3.0), (6.0, 8.0)])
+def test_int8_with_any_number_of_outliers(
+    threshold: float, scale: float, size: int, biased: bool
+) -> None:
+    x = random(1, size, scale=scale)
+    weight = torch.randint(-127, 128, (1152, size), dtype=torch.int8, device="cuda")
     scales = torch.rand(1152, device="cuda") * 0.05
-    bias = random(1152) if biased else None
-    bnb = torch.ops.bitsandbytes
-    quantised, row_scale, outliers = bnb.int8_vectorwise_quant.default(x.half(), threshold)
-    if threshold:
-        assert (outliers.numel() > 100) == (scale > 1)
-        wanted, _ = bnb.int8_mixed_scaled_mm.default(
-            x, quantised, weight, row_scale, scales, outliers, bias
-        )
-    else:
-        wanted = bnb.int8_scaled_mm.default(
+    projection = Int8Projection(weight, scales, random(1152) if biased else None, threshold)
+
+    def wanted(x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        bnb = torch.ops.bitsandbytes
+        quantised, row_scale, outliers = bnb.int8_vectorwise_quant.default(x.half(), threshold)
+        product = bnb.int8_scaled_mm.default(
             quantised, weight, row_scale, scales, bias=bias, dtype=x.dtype
         )
-    assert_near(int8_vector(x, weight, scales, bias, threshold), wanted)
+        if not threshold:
+            return product
+        assert (outliers.numel() > 30) == (scale > 1)
+        if not outliers.numel():
+            return product
+        # As int8_mixed_scaled_mm, whose own sum of the outliers can be taken in bfloat16.
+        columns = bnb.int8_vectorwise_dequant.default(weight[:, outliers].contiguous(), scales)
+        exact = x[:, outliers].float() @ columns.to(x.dtype).float().t()
+        return (product.float() + exact).to(x.dtype)
+
+    product = wanted(x, projection.bias)
+    largest = max(1.0, product.abs().max().item())
+    assert_near(projection.vector(x), product, largest)
+    before = random(1, 1152)
+    sum_ = before + product
+    assert_near(projection.vector(x, add_to=before), sum_, largest)
+    if not biased:
+        silu = kernels.silu_multiply(product)
+        assert_near(projection.vector(x, silu=True), silu, largest**2)
+        norm = random(size, scale=scale)
+        normed = wanted(kernels.add_norm(x, None, norm, EPSILON), None)
+        found = projection.vector(x, norm=norm, epsilon=EPSILON)
+        assert_near(found, normed, max(1.0, normed.abs().max().item()))

@@ -22,7 +22,6 @@ import torch
 from torch.nn import functional
 
 from vibecore.engine.decoder import Cache, Decoder, new_cache, prefill, rms_norm, rotate
-from vibecore.engine.projections import PlainProjection
 
 if TYPE_CHECKING:
     from vibecore.engine.batch import Batch
@@ -144,31 +143,22 @@ def choose_step(decoder: Decoder, rows: int) -> Step:
     """The step to record: (decoder, cache, tokens [rows], slot [1]) to the next tokens [rows]."""
     if triton_kernels(decoder.embedding.dtype)[0] is None:
         return _step_of_torch
-    if rows == 1 and isinstance(decoder.layers[0].down, PlainProjection):
-        return _step_of_vectors
-    return _step_of_kernels
+    return _step_of_vectors if rows == 1 else _step_of_kernels
 
 
 def _step_of_vectors(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
 ) -> torch.Tensor:
-    """One row of 16-bit weights: norms, activation and sums happen within the products."""
-    kernels, _ = triton_kernels(decoder.embedding.dtype)
-    assert kernels is not None
-    product, epsilon = kernels.vector_product, decoder.epsilon
-    tables = cache.cosine, cache.sine
+    """One row: norms, activation and sums happen within the products."""
+    epsilon = decoder.epsilon
     hidden = functional.embedding(tokens, decoder.embedding)
     for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
-        first = layer.query_key_value
-        joined = product(hidden, first.weight, first.bias, norm=layer.input_norm, epsilon=epsilon)
-        attended = kernels.attend(joined, keys, values, tables, cache.padding, slot, decoder.heads)
-        product(attended, layer.output.weight, add_to=hidden)
-        gated = product(
-            hidden, layer.gate_up.weight, norm=layer.post_norm, epsilon=epsilon, silu=True
-        )
-        product(gated, layer.down.weight, add_to=hidden)
-    logits = product(hidden, decoder.head.weight, norm=decoder.norm, epsilon=epsilon)
-    return logits.argmax(dim=-1)
+        joined = layer.query_key_value.vector(hidden, norm=layer.input_norm, epsilon=epsilon)
+        attended = _attend(cache, joined, keys, values, slot)
+        layer.output.vector(attended, add_to=hidden)
+        gated = layer.gate_up.vector(hidden, norm=layer.post_norm, epsilon=epsilon, silu=True)
+        layer.down.vector(gated, add_to=hidden)
+    return decoder.head.vector(hidden, norm=decoder.norm, epsilon=epsilon).argmax(dim=-1)
 
 
 def _step_of_kernels(
@@ -177,18 +167,29 @@ def _step_of_kernels(
     """Any precision and batch: kernels between bitsandbytes' or cuBLAS' own products."""
     kernels, _ = triton_kernels(decoder.embedding.dtype)
     assert kernels is not None
-    tables = cache.cosine, cache.sine
     hidden = functional.embedding(tokens, decoder.embedding)
     change = None
     for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
         x = kernels.add_norm(hidden, change, layer.input_norm, decoder.epsilon)
-        joined = layer.query_key_value(x)
-        attended = kernels.attend(joined, keys, values, tables, cache.padding, slot, decoder.heads)
+        attended = _attend(cache, layer.query_key_value(x), keys, values, slot)
         change = layer.output(attended)
         x = kernels.add_norm(hidden, change, layer.post_norm, decoder.epsilon)
         change = layer.down(kernels.silu_multiply(layer.gate_up(x)))
     x = kernels.add_norm(hidden, change, decoder.norm, decoder.epsilon)
     return decoder.head(x).argmax(dim=-1)
+
+
+def _attend(
+    cache: Cache,
+    joined: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    slot: torch.Tensor,
+) -> torch.Tensor:
+    from vibecore.engine.kernels_attention import attend
+
+    tables = cache.cosine, cache.sine
+    return attend(joined, keys, values, tables, cache.padding, slot, cache.tickets)
 
 
 def _step_of_torch(

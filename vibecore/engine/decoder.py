@@ -55,13 +55,15 @@ class Decoder:
 @dataclass
 class Cache:
     """Keys and values of every layer, [rows, key heads, length, head size], and the rotary tables
-    [length, head size]; `padding` is how many slots before each row's first token are unused."""
+    [length, head size]; `padding` is how many slots before each row's first token are unused,
+    `tickets` int32 [rows · heads] are for a GPU's kernel of attention (kernels_attention.py)."""
 
     keys: list[torch.Tensor]
     values: list[torch.Tensor]
     cosine: torch.Tensor
     sine: torch.Tensor
     padding: torch.Tensor
+    tickets: torch.Tensor
 
     @property
     def length(self) -> int:
@@ -133,7 +135,8 @@ def new_cache(decoder: Decoder, rows: int, length: int) -> Cache:
     # Rotating a half means negating it; the sign is kept in the table, which saves a step.
     signed = torch.cat((-sine[0, :, :half], sine[0, :, half:]), dim=-1)
     padding = torch.zeros(rows, dtype=torch.long, device=decoder.device)
-    return Cache(empty(), empty(), cosine[0].contiguous(), signed, padding)
+    tickets = torch.zeros(rows * decoder.heads, dtype=torch.int32, device=decoder.device)
+    return Cache(empty(), empty(), cosine[0].contiguous(), signed, padding, tickets)
 
 
 def prefill(

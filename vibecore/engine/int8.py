@@ -1,13 +1,13 @@
 """LLM.int8() (arXiv 2208.07339) on a GPU in a form that a CUDA graph can capture.
 
 bitsandbytes asks the host how many outlier columns there are, at every matrix product. Here one
-row takes its outliers, however many, through a kernel that reads each weight once for both
-paths; without a threshold bitsandbytes' own kernels need no answer and are used for batches.
+row takes its outliers, however many, through a kernel of ours; without a threshold bitsandbytes'
+own kernels need no answer and are used for batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -19,24 +19,37 @@ BATCHED_OUTLIERS = (
 _bnb = torch.ops.bitsandbytes
 
 
-def cuda_projection(
-    weight: torch.Tensor, scales: torch.Tensor, bias: torch.Tensor | None, threshold: float
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """From inputs [rows, in] to [rows, out]; `weight` int8 [out, in], `scales` float32 [out].
+@dataclass(frozen=True)
+class Int8Projection:
+    """`weight` int8 [out, in], `scales` float32 [out], `bias` [out] or None; activations from
+    `threshold` on are outliers, 0 for none."""
 
-    At a threshold above 0 it takes one row (see graph.why_eager).
-    """
-    from vibecore.engine.capture import triton_kernels
+    weight: torch.Tensor
+    scales: torch.Tensor
+    bias: torch.Tensor | None
+    threshold: float
 
-    def project(x: torch.Tensor) -> torch.Tensor:
-        if x.shape[0] == 1 and triton_kernels(x.dtype)[0] is not None:
-            from vibecore.engine.kernels_int8 import int8_vector
-
-            return int8_vector(x, weight, scales, bias, threshold)
-        assert threshold == 0, BATCHED_OUTLIERS
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """From [rows, in] to [rows, out], without outliers (see graph.why_eager)."""
+        assert self.threshold == 0, BATCHED_OUTLIERS
         quantised, row_scale, _ = _bnb.int8_vectorwise_quant.default(x.half(), 0.0)
         return _bnb.int8_scaled_mm.default(
-            quantised, weight, row_scale, scales, bias=bias, dtype=x.dtype
+            quantised, self.weight, row_scale, self.scales, bias=self.bias, dtype=x.dtype
         )
 
-    return project
+    def vector(
+        self,
+        x: torch.Tensor,
+        *,
+        norm: torch.Tensor | None = None,
+        epsilon: float = 0.0,
+        silu: bool = False,
+        add_to: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Of one row, as PlainProjection.vector, outliers included."""
+        from vibecore.engine.kernels_int8 import int8_vector, quantise
+
+        quantised = quantise(x, self.threshold, norm=norm, epsilon=epsilon)
+        return int8_vector(
+            quantised, self.weight, self.scales, self.bias, x.dtype, silu=silu, add_to=add_to
+        )

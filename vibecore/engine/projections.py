@@ -1,5 +1,8 @@
 """Linear layers as plain functions, those that read the same input joined into one.
 
+On a GPU each can also be applied to a single row with the norm before it and the activation or
+the sum after it (`vector`), as one kernel or two where there would be four.
+
 Joining is exact at every precision: rows of a weight are independent of each other, and each
 quantiser keeps its scales by row (LLM.int8(), arXiv 2208.07339) or by block within a row (NF4,
 arXiv 2305.14314). The modules keep working: their tensors become views of the joined one.
@@ -14,6 +17,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 from torch.nn import functional
+
+from vibecore.engine.int8 import Int8Projection
+from vibecore.engine.nf4 import Nf4Projection
 
 if TYPE_CHECKING:
     # Loaded with the model where it is quantised; a 16-bit one never needs it.
@@ -43,6 +49,23 @@ class PlainProjection:
             return torch.mv(self.weight, x[0])[None]
         return torch.addmv(self.bias, self.weight, x[0])[None]
 
+    def vector(
+        self,
+        x: torch.Tensor,
+        *,
+        norm: torch.Tensor | None = None,
+        epsilon: float = 0.0,
+        silu: bool = False,
+        add_to: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Of one row `x` [1, in] on a GPU, RMS-normed first where `norm` is given: [1, out], with
+        `silu` silu(first half) · second half, with `add_to` [1, out] added there in place."""
+        from vibecore.engine.kernels import vector_product
+
+        return vector_product(
+            x, self.weight, self.bias, norm=norm, epsilon=epsilon, silu=silu, add_to=add_to
+        )
+
 
 def join(*linears: nn.Linear) -> Projection:
     """One projection that gives the outputs of all `linears`, side by side."""
@@ -66,10 +89,15 @@ def _join_4bit(linears: Sequence[Linear4bit]) -> Projection:
     for state in states:
         state.absmax = absmax[start : start + state.absmax.numel()]
         start += state.absmax.numel()
-    bias = _share_biases(linears)
-    shape = (sum(linear.out_features for linear in linears), linears[0].in_features)
-    size, kind = states[0].blocksize, states[0].quant_type
-    return lambda x: _bnb.gemm_4bit.default(x, weight, shape, absmax, size, kind, bias=bias)
+    return Nf4Projection(
+        weight=weight,
+        shape=(sum(linear.out_features for linear in linears), linears[0].in_features),
+        absmax=absmax,
+        block_size=states[0].blocksize,
+        values=states[0].code,
+        kind=states[0].quant_type,
+        bias=_share_biases(linears),
+    )
 
 
 def _packed_4bit(linear: Linear4bit) -> Projection:
@@ -98,9 +126,7 @@ def _join_8bit(linears: Sequence[Linear8bitLt]) -> Projection:
     bias = _share_biases(linears)
     threshold = linears[0].state.threshold
     if weight.device.type == "cuda":
-        from vibecore.engine.int8 import cuda_projection
-
-        return cuda_projection(weight, scales, bias, threshold)
+        return Int8Projection(weight, scales, bias, threshold)
 
     def project(x: torch.Tensor) -> torch.Tensor:
         quantised, row_scale, outliers = _bnb.int8_vectorwise_quant.default(x.half(), threshold)

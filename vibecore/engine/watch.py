@@ -48,14 +48,16 @@ class _Part:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._thing, name)
+        # What belongs to a projection, its form for a single row too, is the projection.
+        path = self._path if callable(self._thing) else f"{self._path}.{name}"
         if not callable(value) or isinstance(value, torch.Tensor):
-            self._trail.go(self._path if callable(self._thing) else f"{self._path}.{name}")
+            self._trail.go(path)
             return value
-        return _Part(value, f"{self._path}.{name}", self._trail)
+        return _Part(value, path, self._trail)
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         self._trail.go(self._path)
-        return self._thing(*arguments)
+        return self._thing(*arguments, **named)
 
 
 class _Layers(tuple):

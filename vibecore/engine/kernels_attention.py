@@ -1,0 +1,136 @@
+"""Attention of each row's newest token over its cache, in Triton: rotary embedding, storing the new
+key and value, and the softmax, in one kernel.
+
+A single row has too few heads to keep a GPU busy, so a head's keys are shared out among several
+programs; the one that ends last puts their parts together (as in Flash-Decoding).
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+# About how many programs keep a GPU busy, and the most that share one head's keys.
+PROGRAMS = 256
+MOST_PARTS = 16
+
+
+@triton.jit
+def _rotated(heads_at, cosine, sine, position, SIZE: tl.constexpr):
+    columns = tl.arange(0, SIZE)
+    x = tl.load(heads_at + columns)
+    partner = tl.load(heads_at + (columns + SIZE // 2) % SIZE).to(tl.float32)
+    turn = tl.load(cosine + position * SIZE + columns).to(tl.float32)
+    cross = tl.load(sine + position * SIZE + columns).to(tl.float32)
+    straight = (x.to(tl.float32) * turn).to(x.dtype).to(tl.float32)
+    return (straight + (partner * cross).to(x.dtype).to(tl.float32)).to(x.dtype)
+
+
+@triton.jit
+def _attend(
+    joined, keys, values, out, gathered_parts, tickets, cosine, sine, padding, slot,
+    heads, key_heads, length, scale,
+    SIZE: tl.constexpr, BLOCK: tl.constexpr, PARTS: tl.constexpr,
+):  # fmt: skip
+    row, head, part = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    first, own = tl.load(padding + row), tl.load(slot)
+    columns = tl.arange(0, SIZE)
+    group = heads // key_heads
+    key_head = head // group
+    heads_of_row = joined + row * (heads + 2 * key_heads) * SIZE
+    query_at = heads_of_row + head * SIZE
+    q = _rotated(query_at, cosine, sine, own - first, SIZE).to(tl.float32) * scale
+    base = (row * key_heads + key_head) * length
+    # The running softmax of arXiv 2205.14135, over blocks of keys; one part has the new key too.
+    highest = -1.0e30
+    total = 0.0
+    gathered = tl.zeros((SIZE,), tl.float32)
+    if part == 0:
+        key_at = heads_of_row + (heads + key_head) * SIZE
+        new_key = _rotated(key_at, cosine, sine, own - first, SIZE)
+        new_value = tl.load(heads_of_row + (heads + key_heads + key_head) * SIZE + columns)
+        # The heads of a group make the same key; one of them stores it, none reads it back.
+        if head % group == 0:
+            tl.store(keys + (base + own) * SIZE + columns, new_key)
+            tl.store(values + (base + own) * SIZE + columns, new_value)
+        highest = tl.sum(q * new_key.to(tl.float32), 0)
+        total = 1.0
+        gathered = new_value.to(tl.float32)
+    for start in range(part * BLOCK, own, BLOCK * PARTS):
+        slots = start + tl.arange(0, BLOCK)
+        readable = (slots >= first) & (slots < own)
+        places = (base + slots)[:, None] * SIZE + columns[None, :]
+        k = tl.load(keys + places, readable[:, None], 0.0).to(tl.float32)
+        v = tl.load(values + places, readable[:, None], 0.0).to(tl.float32)
+        score = tl.where(readable, tl.sum(k * q[None, :], 1), -1.0e30)
+        new = tl.maximum(highest, tl.max(score, 0))
+        share = tl.where(readable, tl.exp(score - new), 0.0)
+        shrink = tl.exp(highest - new)
+        gathered = gathered * shrink + tl.sum(share[:, None] * v, 0)
+        total = total * shrink + tl.sum(share, 0)
+        highest = new
+    place = row * heads + head
+    out_at = out + place * SIZE + columns
+    if PARTS == 1:
+        tl.store(out_at, (gathered / total).to(out.dtype.element_ty))
+    else:
+        parts_at = gathered_parts + place * PARTS * (SIZE + 2)
+        part_at = parts_at + part * (SIZE + 2)
+        tl.store(part_at + columns, gathered)
+        tl.store(part_at + SIZE, highest)
+        tl.store(part_at + SIZE + 1, total)
+        # All of it is written before the ticket is drawn, and the last ticket reads it.
+        tl.debug_barrier()
+        ticket = tl.atomic_add(tickets + place, 1, sem="acq_rel")
+        if ticket == PARTS - 1:
+            every = parts_at + tl.arange(0, PARTS) * (SIZE + 2)
+            highests = tl.load(every + SIZE, volatile=True)
+            totals = tl.load(every + SIZE + 1, volatile=True)
+            sums = tl.load(every[:, None] + columns[None, :], volatile=True)
+            shares = tl.exp(highests - tl.max(highests, 0))
+            whole = tl.sum(sums * shares[:, None], 0) / tl.sum(totals * shares, 0)
+            tl.store(out_at, whole.to(out.dtype.element_ty))
+            tl.store(tickets + place, 0)
+
+
+def attend(
+    joined: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    tables: tuple[torch.Tensor, torch.Tensor],
+    padding: torch.Tensor,
+    slot: torch.Tensor,
+    tickets: torch.Tensor,
+) -> torch.Tensor:
+    """Attention of each row's newest token: `joined` [rows, all heads · size] holds its queries,
+    key and value, which are rotated, stored in `slot` (one number) and attended from. `tickets`
+    int32 [rows · heads] are noughts, and are again when it ends.
+
+    Returns [rows, heads · size].
+    """
+    rows, key_heads, length, size = keys.shape
+    heads = tickets.numel() // rows
+    parts, block, warps = _tile(rows * heads, length)
+    out = torch.empty((rows, heads * size), dtype=joined.dtype, device=joined.device)
+    gathered = torch.empty(
+        (rows * heads * parts, size + 2), dtype=torch.float32, device=joined.device
+    )
+    _attend[(rows, heads, parts)](
+        joined, keys, values, out, gathered, tickets, *tables, padding, slot,
+        heads, key_heads, length, size**-0.5, SIZE=size, BLOCK=block, PARTS=parts, num_warps=warps,
+    )  # fmt: skip
+    return out
+
+
+def _tile(heads: int, length: int) -> tuple[int, int, int]:
+    """(parts, keys at once, warps) for so many heads in all: the best of some on an H100, at
+    Qwen2.5's shapes and caches of 512, 1,024 and 4,096 slots."""
+    parts = 1
+    while 2 * parts * heads <= PROGRAMS and parts < MOST_PARTS:
+        parts *= 2
+    if parts == 1:
+        return 1, 64, 4
+    if length <= 512:
+        return parts, 32, 2
+    return (parts, 64, 2) if length <= 2048 else (parts, 128, 4)
