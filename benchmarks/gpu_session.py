@@ -85,6 +85,7 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
     batched = [config for config in size.configs if not config.endswith("8bit")]
     graph, both = ("--engine", "graph"), ("--engine", "eager", "--engine", "graph")
     repetitions = ("--repetitions", str(size.repetitions))
+    hurried = ("--no-llama-bench", "--seconds", "500")
     steps = {
         "speed": [
             bench("smoke", 90, size.configs[:1], *graph, "--repetitions", "1", needed=True),
@@ -93,7 +94,7 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
             Step("agreement", 110, ("benchmarks.agreement", *_agreement(device))),
         ],
         "ratio": [
-            bench("both", 585, size.configs, *both, *repetitions, "--seconds", "480"),
+            bench("both", 585, size.configs, *both, *repetitions, *hurried),
         ],
         "batch": [
             Step("generate", 480, ("benchmarks.plain_comparison", *_generate(device, batched))),

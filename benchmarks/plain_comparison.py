@@ -31,8 +31,8 @@ LM_EVAL_CONFIGS = ("1M-bf16", "5M-bf16")
 LM_EVAL_BATCH = 30
 # Random weights never stop by themselves, so a few prompts measure batch 1 as well as thirty.
 DUMMY_PROMPTS_AT_BATCH_1 = 3
-# Only a captured step has to be warmed up at full length.
-WARM_UP_TOKENS = 4
+# On a GPU everything is warmed up at full length (see bench.session.warm_up).
+CPU_WARM_UP_TOKENS = 4
 THIS = (sys.executable, "-m", "benchmarks.plain_comparison")
 TASK = """task: vibe30_plain
 dataset_path: json
@@ -166,7 +166,7 @@ def dummy_child(config_id: str, way: str, device: str, batch_size: int, new_toke
     if batch_size == 1:
         batches = [[prompt] for prompt in prompts[:DUMMY_PROMPTS_AT_BATCH_1]]
     decode = _way(loaded, way, batch_size)
-    decode(batches[0], new_tokens if way == "graph" else min(new_tokens, WARM_UP_TOKENS))
+    decode(batches[0], new_tokens if device == "cuda" else min(new_tokens, CPU_WARM_UP_TOKENS))
     started = time.perf_counter()
     tokens = sum(decode(batch, new_tokens) for batch in batches)
     print(tokens / (time.perf_counter() - started))

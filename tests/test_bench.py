@@ -188,6 +188,37 @@ def test_repetitions_go_round_all_configs_where_they_fit(
     assert json.loads(json.dumps(report)) == report
 
 
+def test_llama_benchs_measures_can_be_left_out(
+    bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
+    report = bench_measure.run_bench(choose(replace(CHOSEN, llama=False)), lambda line: None)
+    assert not [call for call in bench_worker.calls if call[1:] == ("128", "1")]
+    for result in report["results"]:
+        assert result["prompt_processing"] is result["token_generation"] is None
+        assert [s["repetitions"] for s in result["speeds"]] == [2, 2]
+    assert not [column for row in model_rows(report) for column in row if column.startswith("tg")]
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_gpu_is_warmed_up_at_full_length(
+    bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch, on_gpu: bool
+) -> None:
+    """There the first step at each length can be slow, by any engine."""
+    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
+    monkeypatch.setitem(FACTS, "on_gpu", on_gpu)
+    bench_measure.run_bench(choose(CHOSEN), lambda line: None)
+    first = bench_worker.calls.index(("5M-bf16 eager", "20" if on_gpu else "4", "1"))
+    assert bench_worker.calls[:first] == [
+        ("1M-bf16 eager", tokens, size)
+        for tokens, size in (
+            [("20", "1"), ("20", "4"), ("1", "1"), ("128", "1")]
+            if on_gpu
+            else [("4", "1"), ("4", "4"), ("1", "1"), ("4", "1")]
+        )
+    ]
+
+
 def test_configs_that_do_not_fit_together_come_one_by_one_and_it_is_said(
     bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch
 ) -> None:

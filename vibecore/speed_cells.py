@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vibecore.bench import model_rows, speed_rows
+from vibecore.bench import model_rows, models_caption, speed_rows
 from vibecore.bench.figures import READINGS
 
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ def speed_table(results: Sequence[Row]) -> Row:
 
 def model_table(results: Sequence[Row]) -> Row:
     """Loading, memory and llama-bench's rates, a row a config and engine."""
-    return _table("Loading, memory, and llama-bench's rates", model_rows({"results": results}))
+    return _table(models_caption(results), model_rows({"results": results}))
 
 
 def readings_met(results: Sequence[Row]) -> list[str]:

@@ -32,13 +32,15 @@ class Options:
     batch_sizes: tuple[int, ...] = ()
     repetitions: int = 5
     seconds: float | None = None
+    llama: bool = True
     profile: bool = False
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What will be measured: every config with every engine, at every batch size. After the first,
-    a repetition that would not end within `most_seconds` of its turn's start is not begun."""
+    """What will be measured: every config with every engine, at every batch size, and llama-bench's
+    pp and tg where `llama`. After the first, a repetition that would not end within `most_seconds`
+    of its turn's start is not begun."""
 
     configs: tuple[Config, ...]
     engines: tuple[str, ...]
@@ -49,6 +51,7 @@ class Bench:
     batch_sizes: tuple[int, ...]
     repetitions: int
     most_seconds: float
+    llama: bool
     profile: bool
 
 
@@ -82,6 +85,7 @@ def choose(options: Options) -> Bench:
         batch_sizes,
         options.repetitions,
         math.inf if options.seconds is None else options.seconds,
+        options.llama,
         options.profile,
     )
 

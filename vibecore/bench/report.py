@@ -19,14 +19,14 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
     `peak_allocated_bytes peak_reserved_bytes joules_per_token` (prompt included),
     `achieved_bytes_per_second ceiling_share reading` (figures.READINGS)
   - `prompt_processing`, `token_generation`: llama-bench's pp and tg rates, `name` and
-    `tokens_per_second`
+    `tokens_per_second`; None with --no-llama-bench
   - `profile` (with --profile): rows of engine/profile.py
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,12 @@ def model_rows(report: Mapping[str, Any]) -> list[Row]:
     return _known([_model_row(result) for result in report["results"] if not result["error"]])
 
 
+def models_caption(results: Sequence[Mapping[str, Any]]) -> str:
+    """What model_rows tell."""
+    llama = any(result["token_generation"] for result in results)
+    return "Loading, memory, and llama-bench's rates" if llama else "Loading and memory"
+
+
 def _known(rows: list[Row]) -> list[Row]:
     """The rows with the same columns, those that no row knows left out."""
     columns = dict.fromkeys(name for row in rows for name in row)
@@ -132,7 +138,11 @@ def _model_row(result: Mapping[str, Any]) -> Row:
         "peak allocated": formats.memory(largest["peak_allocated_bytes"]),
         "reserved": formats.memory(largest["peak_reserved_bytes"]),
         "copy GB/s": _rate(result["ceiling_bytes_per_second"] / 1e9),
-        **{f"{rate['name']} tok/s": _rate(rate["tokens_per_second"]["median"]) for rate in rates},
+        **{
+            f"{rate['name']} tok/s": _rate(rate["tokens_per_second"]["median"])
+            for rate in rates
+            if rate
+        },
     }
 
 

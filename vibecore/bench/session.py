@@ -33,6 +33,7 @@ class Session:
     facts: dict[str, Any] = field(default_factory=dict)
     costs: dict[int, dict[str, float | None]] = field(default_factory=dict)
     repetitions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    whole_repetitions: int = 0
     prompt_seconds: list[float] = field(default_factory=list)
     decode_seconds: list[float] = field(default_factory=list)
     profile: list[dict[str, Any]] | None = None
@@ -52,7 +53,7 @@ class Session:
     @property
     def begun(self) -> bool:
         """Whether there is anything to tell: a whole repetition, or why there is none."""
-        return bool(self.decode_seconds) or self.error is not None
+        return self.whole_repetitions > 0 or self.error is not None
 
     def call(self, function: str, *arguments: Any) -> Any:
         """A function of engine/bench_calls.py on this session's model."""
@@ -67,7 +68,7 @@ def errors_kept(session: Session, tell: Tell) -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        if session.decode_seconds:
+        if session.whole_repetitions:
             session.trouble = str(error)
         else:
             session.error = str(error)
@@ -75,32 +76,38 @@ def errors_kept(session: Session, tell: Tell) -> Iterator[None]:
 
 
 def warm_up(session: Session, bench: Bench) -> None:
-    """Everything once, untimed, at full length where a step is captured for a length; and what
-    one step costs the host and the GPU."""
-    prompt_tokens, new_tokens = _llama_tokens(session)
+    """Everything once, untimed; and what one step costs the host and the GPU.
+
+    On a GPU at full length: a step is captured for a length, and transformers' step can be slow
+    where the cache has a length for the first time (80 ms, and then 24, on an H100).
+    """
     shapes = [(bench.prompt_tokens, bench.new_tokens, size) for size in bench.batch_sizes]
-    for prompt, new, size in [*shapes, (prompt_tokens, 1, 1), (1, new_tokens, 1)]:
-        captured = session.facts["on_gpu"] and session.engine == "graph"
-        few = new if captured else min(new, WARM_UP_TOKENS)
+    if bench.llama:
+        prompt_tokens, new_tokens = _llama_tokens(session)
+        shapes += [(prompt_tokens, 1, 1), (1, new_tokens, 1)]
+    for prompt, new, size in shapes:
+        few = new if session.facts["on_gpu"] else min(new, WARM_UP_TOKENS)
         session.call("measure", prompt, few, size)
     for size in bench.batch_sizes:
         session.costs[size] = session.call("costs", bench.prompt_tokens, bench.new_tokens, size)
 
 
 def repeat(session: Session, bench: Bench) -> None:
-    """One repetition of each batch size, and of llama-bench's two measures."""
+    """One repetition of each batch size, and of llama-bench's two measures if they are wanted."""
     for size in bench.batch_sizes:
         before = read_joules() if session.facts["on_gpu"] else None
         one = session.call("measure", bench.prompt_tokens, bench.new_tokens, size)
         after = read_joules() if before is not None else None
         one["joules"] = after - before if after is not None and before is not None else None
         session.repetitions.setdefault(size, []).append(one)
-    prompt_tokens, new_tokens = _llama_tokens(session)
-    one = session.call("measure", prompt_tokens, 1, 1)
-    session.prompt_seconds.append(one["prefill_seconds"])
-    # The first token comes with the prompt of one, and counts, as llama-bench counts it.
-    one = session.call("measure", 1, new_tokens, 1)
-    session.decode_seconds.append(one["prefill_seconds"] + sum(one["step_seconds"]))
+    if bench.llama:
+        prompt_tokens, new_tokens = _llama_tokens(session)
+        one = session.call("measure", prompt_tokens, 1, 1)
+        session.prompt_seconds.append(one["prefill_seconds"])
+        # The first token comes with the prompt of one, and counts, as llama-bench counts it.
+        one = session.call("measure", 1, new_tokens, 1)
+        session.decode_seconds.append(one["prefill_seconds"] + sum(one["step_seconds"]))
+    session.whole_repetitions += 1
 
 
 def _llama_tokens(session: Session) -> tuple[int, int]:
@@ -113,7 +120,8 @@ def result_of(session: Session) -> dict[str, Any]:
     """A session as an entry of the report's `results`."""
     config, report = session.config, session.report
     measured = session.error is None
-    prompt_tokens, new_tokens = _llama_tokens(session) if measured else (0, 0)
+    llama = bool(session.decode_seconds)
+    prompt_tokens, new_tokens = _llama_tokens(session) if llama else (0, 0)
     return {
         "config": config.id,
         "model": config.model.name,
@@ -137,10 +145,8 @@ def result_of(session: Session) -> dict[str, Any]:
         if measured
         else [],
         "prompt_processing": llama_rate("pp", prompt_tokens, session.prompt_seconds)
-        if measured
+        if llama
         else None,
-        "token_generation": llama_rate("tg", new_tokens, session.decode_seconds)
-        if measured
-        else None,
+        "token_generation": llama_rate("tg", new_tokens, session.decode_seconds) if llama else None,
         "profile": session.profile,
     }

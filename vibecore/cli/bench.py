@@ -42,6 +42,9 @@ def bench(
     seconds: Annotated[
         float | None, typer.Option(help="Begin no repetition that would end later than this.")
     ] = None,
+    llama_bench: Annotated[
+        bool, typer.Option(help="Also llama-bench's measures, pp512 and tg128, at batch 1.")
+    ] = True,
     profile: Annotated[
         bool, typer.Option("--profile", help="Profile one decode step by layer and kernel.")
     ] = False,
@@ -57,6 +60,7 @@ def bench(
         choose,
         headline,
         model_rows,
+        models_caption,
         run_bench,
         speed_rows,
         to_markdown,
@@ -75,6 +79,7 @@ def bench(
             batch_sizes=tuple(batch_size or ()),
             repetitions=repetitions,
             seconds=seconds,
+            llama=llama_bench,
             profile=profile,
         )
     )
@@ -101,7 +106,7 @@ def bench(
         print(to_markdown(report), end="")
     else:
         print_table(speed_rows(report), headline(report))
-        print_table(model_rows(report), "Loading, memory, and llama-bench's rates")
+        print_table(model_rows(report), models_caption(report["results"]))
     failed = [result["config"] for result in report["results"] if result["error"]]
     if failed:
         raise RunError(f"Not measured: {', '.join(dict.fromkeys(failed))}. The reasons are above.")
