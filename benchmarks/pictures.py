@@ -24,6 +24,7 @@ PICTURES = {
     "charts": ("charts", "light", "[role=graphics-document]"),
     "outputs": ("outputs", "light", "article"),
     "outputs-demo": ("outputs?study=demo", "light", "article"),
+    "speed": ("speed?study=bench-h100-dummy-engines", "light", "[role=graphics-document]"),
     "about": ("about", "light", "table"),
 }
 
