@@ -42,9 +42,9 @@ def bench(
     seconds: Annotated[
         float | None, typer.Option(help="Begin no repetition that would end later than this.")
     ] = None,
-    llama_bench: Annotated[
-        bool, typer.Option(help="Also llama-bench's measures, pp512 and tg128, at batch 1.")
-    ] = True,
+    no_llama_bench: Annotated[
+        bool, typer.Option("--no-llama-bench", help="Leave out llama-bench's pp512 and tg128.")
+    ] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Profile one decode step by layer and kernel.")
     ] = False,
@@ -79,7 +79,7 @@ def bench(
             batch_sizes=tuple(batch_size or ()),
             repetitions=repetitions,
             seconds=seconds,
-            llama=llama_bench,
+            llama=not no_llama_bench,
             profile=profile,
         )
     )
