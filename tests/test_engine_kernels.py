@@ -155,10 +155,19 @@ def test_int8_with_any_number_of_outliers(
         # As int8_mixed_scaled_mm, whose own sum of the outliers can be taken in bfloat16.
         columns = bnb.int8_vectorwise_dequant.default(weight[:, outliers].contiguous(), scales)
         exact = x[:, outliers].float() @ columns.to(x.dtype).float().t()
-        return (product.float() + exact).to(x.dtype)
+        summed = (product.float() + exact).to(x.dtype)
+        mixed, _ = bnb.int8_mixed_scaled_mm.default(
+            x, quantised, weight, row_scale, scales, outliers, bias
+        )
+        assert_near(summed, mixed, addend_of(mixed))
+        return summed
+
+    def addend_of(product: torch.Tensor) -> float:
+        """Without outliers the sum is of whole numbers, and nothing was rounded before."""
+        return max(1.0, product.abs().max().item()) if scale > 1 else 1.0
 
     product = wanted(x, projection.bias)
-    largest = max(1.0, product.abs().max().item())
+    largest = addend_of(product)
     assert_near(projection.vector(x), product, largest)
     before = random(1, 1152)
     sum_ = before + product
@@ -169,4 +178,4 @@ def test_int8_with_any_number_of_outliers(
         norm = random(size, scale=scale)
         normed = wanted(kernels.add_norm(x, None, norm, EPSILON), None)
         found = projection.vector(x, norm=norm, epsilon=EPSILON)
-        assert_near(found, normed, max(1.0, normed.abs().max().item()))
+        assert_near(found, normed, addend_of(normed))
