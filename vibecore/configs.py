@@ -204,6 +204,12 @@ def left_to(environment: Mapping[str, Any], batch_size: int) -> str | None:
     return engine if engine != environment.get("engine") else None
 
 
+def engine_in_words(engine: str, environment: Mapping[str, Any], batch_size: int) -> str:
+    """The engine that was asked for, and the one that decoded where it is another."""
+    other = left_to(environment, batch_size)
+    return f"{engine} (by {other})" if other else engine
+
+
 def family_configs(family: str) -> tuple[Config, ...]:
     """The configs of a family. Raises InputError for a family that does not exist."""
     if family not in FAMILIES:

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import formats
-from vibecore.configs import left_to
+from vibecore.configs import engine_in_words
 from vibecore.errors import InputError
 
 FORMAT, VERSION = "vibecheck-bench", 1
@@ -107,11 +107,11 @@ def _named(result: Mapping[str, Any]) -> Row:
 
 def _speed_row(result: Mapping[str, Any], speed: Mapping[str, Any]) -> Row:
     rate = speed["decode_tokens_per_second"]
-    other = left_to(result["environment"], speed["batch_size"])
+    batch_size = speed["batch_size"]
     return {
         "config": result["config"],
-        "engine": f"{result['engine']} (by {other})" if other else result["engine"],
-        "batch": str(speed["batch_size"]),
+        "engine": engine_in_words(result["engine"], result["environment"], batch_size),
+        "batch": str(batch_size),
         "tok/s": _rate(rate["median"]),
         "least–most": f"{_rate(rate['least'])}–{_rate(rate['most'])}"
         if speed["repetitions"] > 1

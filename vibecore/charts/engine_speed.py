@@ -15,7 +15,7 @@ import altair as alt
 from vibecore import formats
 from vibecore.charts.figure import FURNITURE, TICKS, Figure, Row, described, tip
 from vibecore.charts.style import NEUTRAL, Mark
-from vibecore.configs import left_to
+from vibecore.configs import engine_in_words, left_to
 
 # One colour and shape an engine; its name stands beside it wherever it is drawn.
 ENGINE_MARKS = {
@@ -246,8 +246,8 @@ def host_figure(results: Sequence[Row], batch_size: int) -> Figure:
 
 
 def _name(result: Row, batch_size: int) -> str:
-    other = left_to(result["environment"], batch_size)
-    return f"{result['config']} {result['engine']}" + (f" (by {other})" if other else "")
+    engine = engine_in_words(result["engine"], result["environment"], batch_size)
+    return f"{result['config']} {engine}"
 
 
 def _mark(engine: str) -> Mark:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     # Loaded with the model where it is quantised; a 16-bit one never needs it.
     from bitsandbytes.nn import Linear4bit, Linear8bitLt
 
-# From inputs of shape [rows, in] to outputs of shape [rows, sum of all out].
+# From inputs of shape [rows, in] to outputs of shape [rows, sum of all out]. On a GPU it is one of
+# PlainProjection, Nf4Projection and Int8Projection, which have a `vector` as well.
 Projection = Callable[[torch.Tensor], torch.Tensor]
 # 1 / (127 · 127), as bitsandbytes writes it (backends/default/ops.py).
 INT8_SCALE = 6.200124e-05
