@@ -22,7 +22,7 @@ demo: $(VENV)/installed
 
 # The shipped database anew: the published figures and a measured demo study.
 results: $(VENV)/installed
-	$(BIN)/python -m vibecore.rebuild
+	$(BIN)/python -m vibecore.cli.rebuild
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Vibe check needs Python 3.11 or newer." if sys.version_info < (3, 11) else 0)'

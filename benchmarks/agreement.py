@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import torch
 
 from vibecore import engine
-from vibecore.configs import family_configs, find_configs
-from vibecore.engine.load import LoadedModel
-from vibecore.hub import load_request, resolve
+from vibecore.catalog.configs import family_configs, find_configs
+from vibecore.catalog.weights import load_request, resolve
+from vibecore.engine.model import LoadedModel
 from vibecore.scoring import load_suite
 
 BF16_DIGITS = 8

@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from vibecore import read_outputs, read_summary
-from vibecore.configs import GIB, find_configs
-from vibecore.hub import load_request, resolve
-from vibecore.machine import read_gpus
-from vibecore.worker import Worker
+from vibecore.catalog.configs import GIB, find_configs
+from vibecore.catalog.weights import load_request, resolve
+from vibecore.core.machine import read_gpus
+from vibecore.runtime.worker import Worker
 
 SUITE = Path(__file__).resolve().parent.parent / "tests" / "data" / "two_prompts.yaml"
 EXTRA = ("0.5B-fp16", "0.5B-8bit-t0", "1.5B-8bit-t0")

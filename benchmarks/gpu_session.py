@@ -10,7 +10,7 @@ Three parts, each of which ends within ten minutes, for a machine that is lent b
 `--part` chooses; without it all run. Every step has its own time limit and its output passes
 through, so that what was measured is there whatever becomes of the rest. The reports of `bench`
 in FOLDER are what `python -m vibecore import` reads; those that are to ship belong into
-vibecore/data/bench/. With `--device cpu` it is a dry run on the demo family.
+vibecore/studies/bench/reports/. With `--device cpu` it is a dry run on the demo family.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibecore.configs import family_configs
+from vibecore.catalog.configs import family_configs
 
 PARTS = ("speed", "ratio", "batch")
 # 8bit at threshold 0 stands beside the family's 8bit at 6.0, whose outliers cost extra.

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from benchmarks.ifeval_cases import cases
 from benchmarks.ifeval_reference import reference_verdicts
 from benchmarks.ifeval_texts import corpus
-from vibecore.prompts import Constraint
+from vibecore.catalog.suites import Constraint
 from vibecore.scoring import constraint_defect, judge
 from vibecore.scoring.ifeval import punkt_english
 

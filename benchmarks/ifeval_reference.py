@@ -19,8 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vibecore.scoring import detection
 from vibecore.scoring.ifeval import punkt_english
+from vibecore.scoring.text import detection
 
 
 @cache

@@ -10,7 +10,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 
-from vibecore.paths import DEFAULT_DB, PROJECT_ROOT
+from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT
 
 # Written for this file: weather, bread and a lost key, said anew in each language.
 LANGUAGES = {

@@ -21,8 +21,8 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from vibecore.analysis import Rule, decide
-from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, PROJECT_ROOT
-from vibecore.reading import read_evidence, read_runs
+from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, PROJECT_ROOT
+from vibecore.studies.queries import read_evidence, read_runs
 
 LIMIT = 0.300
 ALPHAS = (0.01, 0.05, 0.1)

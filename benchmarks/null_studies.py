@@ -17,8 +17,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from vibecore.analysis import find_sweet_spot, power
-from vibecore.analysis.verdicts import Judgement, judge_counts, judge_ratio
+from vibecore.analysis import find_sweet_spot
+from vibecore.analysis.stats import power
+from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
 
 RATE_MARGIN, RATIO_MARGIN = 0.10, 0.05
 ALPHA = 0.05

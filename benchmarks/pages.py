@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from vibecore import store  # noqa: E402
-from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB  # noqa: E402
+from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB  # noqa: E402
 
 PROMPTS = 166_667
 MILLION_CONFIGS = [(m, p) for m in ("1M", "5M") for p in ("bf16", "8bit", "4bit")]

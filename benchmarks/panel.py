@@ -23,10 +23,10 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.pages import READY, serving
-from vibecore.configs import family_configs, find_configs
-from vibecore.hub import load_request, resolve
-from vibecore.paths import DEFAULT_DB, STATE_VARIABLE
-from vibecore.worker import Worker
+from vibecore.catalog.configs import family_configs, find_configs
+from vibecore.catalog.weights import load_request, resolve
+from vibecore.core.paths import DEFAULT_DB, STATE_VARIABLE
+from vibecore.runtime.worker import Worker
 
 COMMAND = ("-m", "streamlit", "run", "app.py")
 # 5M-8bit answers it to the last token it may; a short answer would measure its first token.

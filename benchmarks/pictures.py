@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from benchmarks.pages import READY, serving
-from vibecore.paths import DEFAULT_DB
+from vibecore.core.paths import DEFAULT_DB
 
 COMMAND = ("-m", "streamlit", "run", "app.py")
 WIDTH, HEIGHT, TALLEST = 1400, 900, 1500

@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vibecore.configs import Config, family_configs, find_configs
-from vibecore.hub import load_request, resolve
+from vibecore.catalog.configs import Config, family_configs, find_configs
+from vibecore.catalog.weights import load_request, resolve
 
 SUITE = "vibe30"
 NEW_TOKENS = 200

@@ -12,7 +12,7 @@ import os
 import statistics
 import time
 
-from vibecore.sandbox import Call, find_isolation, run_calls
+from vibecore.scoring.sandbox import Call, find_isolation, run_calls
 
 SOURCE = "def is_prime(n):\n    return n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))\n"
 CALLS = [Call("is_prime", [number]) for number in (2, 3, 97, 4, 9, 25, 1, 0, -7)]

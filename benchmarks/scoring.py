@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ifeval_reference import reference
-from vibecore import labelled
-from vibecore.paths import DEFAULT_DB
-from vibecore.prompts import Constraint, Prompt
-from vibecore.reading import read_outputs
+from vibecore.analysis import flag_accuracy
+from vibecore.catalog.suites import Constraint, Prompt
+from vibecore.core.paths import DEFAULT_DB
 from vibecore.scoring import judge, load_suite, score_output
+from vibecore.studies.queries import read_outputs
 
 TOKENS = 200
 # Instruction -> arguments, in the ranges of IFEval's own prompts.
@@ -75,7 +75,7 @@ def texts(db: Path) -> Iterator[Item]:
     for row in read_outputs(db, "demo"):
         if row["token_ids"] and row["text"].strip():
             groups.setdefault(row["config"], []).append(row)
-    looping = cycle([o for o in labelled.read_labelled() if o.looping and len(o.text) > 300])
+    looping = cycle([o for o in flag_accuracy.read_labelled() if o.looping and len(o.text) > 300])
     for rows in groups.values():
         for first in range(len(rows)):
             text, ids = "", []
@@ -170,7 +170,7 @@ def main() -> None:
         ("all scores and the same verdicts", both),
     ):
         print(f"  ours, {name:34}{ours:6.0f} outputs/s, {ours / theirs:.1f} × the reference")
-    for found in labelled.measure_flags():
+    for found in flag_accuracy.measure_flags():
         print(
             f"{found.flag}: precision {found.precision:.2f}, recall {found.recall:.2f} on "
             f"{found.outputs} labelled outputs, {found.looping} of them looping"

@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 IMPORTS = {
-    "parent": "import vibecore.cli, vibecore.plan, vibecore.progress, vibecore.run_record",
+    "parent": "import vibecore.cli, vibecore.studies.plan, vibecore.views.progress, "
+    "vibecore.live.launch.record",
     "worker": "from vibecore import engine",
 }
 FIRST = "on its first output"

@@ -10,12 +10,12 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
-from vibecore import formats
-from vibecore.glossary import FLAG_NAMES, LABELLED, LIMITS, PROTOCOL, RULE, SCORES, WORDS
-from vibecore.labelled import Agreement, measure_flags
-from vibecore.metric_cells import shape
-from vibecore.rescore import versions_note
+from vibecore.analysis.flag_accuracy import Agreement, measure_flags
+from vibecore.core import formats
 from vibecore.scoring import CHECKS, SCORER_VERSION
+from vibecore.studies.rescore import versions_note
+from vibecore.views.glossary import FLAG_NAMES, LABELLED, LIMITS, PROTOCOL, RULE, SCORES, WORDS
+from vibecore.views.tables.metrics import shape
 
 Row = dict[str, Any]
 

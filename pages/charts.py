@@ -8,12 +8,12 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import link, open_view, show_table
-from vibecore.charts.figure import PICKED, Figure
-from vibecore.charts.prompts import category_figure, prompt_figure
-from vibecore.charts.quality import adherence_figure, repetition_figure
-from vibecore.charts.speed import loss_figure, speed_figure
-from vibecore.charts.tradeoff import tradeoff_figure
-from vibecore.metric_cells import prompt_table
+from vibecore.views.charts.figure import PICKED, Figure
+from vibecore.views.charts.prompts import category_figure, prompt_figure
+from vibecore.views.charts.quality import adherence_figure, repetition_figure
+from vibecore.views.charts.speed import loss_figure, speed_figure
+from vibecore.views.charts.tradeoff import tradeoff_figure
+from vibecore.views.tables.metrics import prompt_table
 
 # A grid of more prompts than a person scans; Outputs has a list that filters.
 MOST_PROMPTS = 200

@@ -7,9 +7,9 @@ import streamlit as st
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
 from vibecore import InputError
-from vibecore.charts.findings import evidence_figure
-from vibecore.comparison import StudyComparison
-from vibecore.findings.wording import beside, verdict_text
+from vibecore.analysis.claims.wording import beside, verdict_text
+from vibecore.analysis.comparison import StudyComparison
+from vibecore.views.charts.findings import evidence_figure
 
 # measure of the comparison -> its column's heading
 MEASURES = {

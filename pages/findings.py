@@ -6,10 +6,10 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import link, show_table
-from vibecore.charts.findings import evidence_figure
-from vibecore.findings import CLAIMS, Finding
-from vibecore.findings.wording import evidence_table
-from vibecore.published import STUDY as PUBLISHED
+from vibecore.analysis.claims import CLAIMS, Finding
+from vibecore.analysis.claims.wording import evidence_table
+from vibecore.studies.published import STUDY as PUBLISHED
+from vibecore.views.charts.findings import evidence_figure
 
 # A sign beside each verdict, so that a column of them can be scanned.
 SIGNS = {"supported": "✓", "contradicted": "✗", "not resolved": "?", "cannot be tested here": "–"}

@@ -6,12 +6,13 @@ import streamlit as st
 
 from pages.parts import frame, run_view
 from pages.parts.components import link, show_table
-from vibecore import launch, run_cells
-from vibecore.configs import FAMILIES, PRECISIONS, known_configs
-from vibecore.errors import VibeError
-from vibecore.paths import database_path
-from vibecore.plan import DEFAULT_SUITE, DEVICES, ENGINES, Options
-from vibecore.prompts import suite_names
+from vibecore.catalog.configs import FAMILIES, PRECISIONS, known_configs
+from vibecore.catalog.suites import suite_names
+from vibecore.core.errors import VibeError
+from vibecore.core.paths import database_path
+from vibecore.live import launch
+from vibecore.live.launch import cells
+from vibecore.studies.plan import DEFAULT_SUITE, DEVICES, ENGINES, Options
 
 FAMILY, CONFIGS, OWN = "a family", "configs", "a model of my own"
 FROM_FILE = "from a file …"
@@ -99,8 +100,8 @@ def show_form() -> None:
     except VibeError as error:
         st.warning(frame.plain(frame.in_form(str(error))))
     else:
-        show_table(run_cells.estimate_table(found), key="estimate")
-        frame.show_html("p", run_cells.estimate_sentence(found), "vc-soft")
+        show_table(cells.estimate_table(found), key="estimate")
+        frame.show_html("p", cells.estimate_sentence(found), "vc-soft")
     st.button("Start", type="primary", on_click=start, args=(options,), key="launch_start")
 
 
@@ -124,7 +125,7 @@ show_form()
 if runs:
     frame.show_html("h2", "Runs")
     shown = [(run, states[run.id]) for run in runs[: run_view.SHOWN_RUNS]]
-    show_table(run_cells.run_table(shown, lambda run: link("launch", run=run.id)), key="runs")
+    show_table(cells.run_table(shown, lambda run: link("launch", run=run.id)), key="runs")
 with frame.errors_in_words():
     unfinished = launch.unfinished_studies(database_path())
 if unfinished:

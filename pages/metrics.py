@@ -10,7 +10,7 @@ from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_table
 from vibecore.analysis import Decision, switch_sentences
 from vibecore.analysis.summary import BASELINE_PRECISION
-from vibecore.metric_cells import exclusion_table, judgement_table, metric_table
+from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
 
 DEMO_NOTE = (
     "The demo models, of one and five million parameters, show the pipeline at work. They judge "

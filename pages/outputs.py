@@ -9,7 +9,7 @@ import streamlit as st
 import vibecore
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_cards
-from vibecore.output_cards import MARKINGS, missing_card, output_card, prompt_rows
+from vibecore.views.cards import MARKINGS, missing_card, output_card, prompt_rows
 
 MOST_CONFIGS = 6
 FIRST_CONFIGS = 3

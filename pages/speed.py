@@ -8,11 +8,16 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
-from vibecore.charts.engine_speed import batch_sizes, ceiling_figure, engine_figure, host_figure
-from vibecore.charts.figure import Figure
-from vibecore.charts.step_time import kernel_figure, layer_figure
-from vibecore.paths import DEFAULT_DB, database_path
-from vibecore.speed_cells import model_table, profiles, readings_met, speed_table
+from vibecore.core.paths import DEFAULT_DB, database_path
+from vibecore.views.charts.engine_speed import (
+    batch_sizes,
+    ceiling_figure,
+    engine_figure,
+    host_figure,
+)
+from vibecore.views.charts.figure import Figure
+from vibecore.views.charts.step_time import kernel_figure, layer_figure
+from vibecore.views.tables.speed import model_table, profiles, readings_met, speed_table
 
 INKS = {"light": "#23262a", "dark": "#e6e4df"}
 MEASURE = (

@@ -8,14 +8,14 @@ import streamlit as st
 
 from pages.parts import address, frame, keep, live
 from pages.parts.buttons import pressed
-from vibecore.configs import FAMILIES, PRECISIONS, family_configs, known_configs
-from vibecore.errors import VibeError
-from vibecore.panel import MOST_CONFIGS, choose_configs, fit, make_wish, own_prompt
-from vibecore.panel.constraint_form import constraint_words
-from vibecore.panel.wish import NEW_TOKENS
-from vibecore.plan import DEVICES, ENGINES
-from vibecore.prompts import Prompt, Suite, suite_names
+from vibecore.catalog.configs import FAMILIES, PRECISIONS, family_configs, known_configs
+from vibecore.catalog.suites import Prompt, Suite, suite_names
+from vibecore.core.errors import VibeError
+from vibecore.live.playground import MOST_CONFIGS, choose_configs, fit, make_wish, own_prompt
+from vibecore.live.playground.constraint_form import constraint_words
+from vibecore.live.playground.wish import NEW_TOKENS
 from vibecore.scoring import load_suite
+from vibecore.studies.plan import DEVICES, ENGINES
 
 OWN_TEXT = "my own text"
 FIRST_CONFIGS = ["5M-bf16", "5M-4bit"]

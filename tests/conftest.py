@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chromium import ARGUMENTS, CHROMIUM
+from tests.support.chromium import ARGUMENTS, CHROMIUM
 from vibecore import store
-from vibecore.errors import RunError
-from vibecore.paths import STATE_VARIABLE
-from vibecore.published import add_published
-from vibecore.records import Generation, LoadReport, LoadRequest
+from vibecore.core.errors import RunError
+from vibecore.core.paths import STATE_VARIABLE
+from vibecore.core.records import Generation, LoadReport, LoadRequest
+from vibecore.studies.published import add_published
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -124,5 +124,5 @@ def launch_chromium() -> Iterator[Callable[[], Browser]]:
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
     """A fake worker in the place of every worker process of a study."""
     worker = FakeWorker()
-    monkeypatch.setattr("vibecore.study.Worker", worker)
+    monkeypatch.setattr("vibecore.studies.run.Worker", worker)
     return worker

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from vibecore.configs import FAMILIES, PRECISIONS
-from vibecore.paths import PROJECT_ROOT
+from vibecore.catalog.configs import FAMILIES, PRECISIONS
+from vibecore.core.paths import PROJECT_ROOT
 from vibecore.scoring import CHECKS
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 import vibecore
-from vibecore.paths import database_path
+from vibecore.core.paths import database_path
 
 Row = dict[str, Any]
 ENTRIES = 64
@@ -88,7 +88,7 @@ def scores(key: tuple[str, tuple[int, ...]], study: str) -> list[Row]:
 @st.cache_data(show_spinner=False, max_entries=8)
 def findings(key: tuple[str, tuple[int, ...]], study: str) -> list[Any]:
     """The claims checked on a study."""
-    from vibecore.findings import read_findings
+    from vibecore.studies.claims import read_findings
 
     return read_findings(Path(key[0]), study)
 
@@ -96,7 +96,7 @@ def findings(key: tuple[str, tuple[int, ...]], study: str) -> list[Any]:
 @st.cache_data(show_spinner=False, max_entries=8)
 def comparison(key: tuple[str, tuple[int, ...]], first: str, second: str) -> Any:
     """The StudyComparison of `second` against `first`."""
-    from vibecore.comparison import compare_studies
+    from vibecore.studies.claims import compare_studies
 
     return compare_studies(Path(key[0]), first, second)
 

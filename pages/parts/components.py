@@ -42,7 +42,7 @@ def link(page: str, **parameters: Any) -> dict[str, Any]:
 
 
 def show_table(table: dict[str, Any], key: str) -> None:
-    """Show a table (see vibecore.metric_cells) and open the view of a row that was clicked."""
+    """Show a table (see views.tables.metrics) and open the view of a row that was clicked."""
     result = _table(data=_plain(table), key=key, on_open_change=_nothing)
     if result.open:
         open_view(result.open)
@@ -54,7 +54,7 @@ def show_cards(cards: dict[str, Any], key: str) -> str | None:
 
 
 def show_panes(panes: dict[str, Any], key: str) -> None:
-    """Show the panes of a try: `cards` (see vibecore.panel.cards) and `tried`, which try it is."""
+    """Show the panes of a try: `cards` (see live.playground.cards) and `tried`, which try it is."""
     _panes(data=_plain(panes), key=key)
 
 

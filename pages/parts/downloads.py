@@ -9,10 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from vibecore import formats
 from vibecore.analysis import Rule
-from vibecore.reading import Summary
-from vibecore.views import metrics_table
+from vibecore.core import formats
+from vibecore.studies.queries import Summary
+from vibecore.views.terminal import metrics_table
 
 Row = dict[str, Any]
 Contents = dict[str, Callable[[], str | bytes]]
@@ -66,7 +66,7 @@ def report(database: str, study: str, thresholds: tuple[float | None, float, flo
     """A study's report as one HTML file, under the rule's cap, floor and α."""
 
     def make() -> str:
-        from vibecore.report import make_report
+        from vibecore.views.report import make_report
 
         return make_report(Path(database), study, ".html", Rule(*thresholds))
 

@@ -14,10 +14,10 @@ import streamlit as st
 
 from pages.parts import address, cached, page_table
 from pages.parts.plain import plain
-from vibecore.bench_import import SUITE as BENCH_SUITE
-from vibecore.errors import VibeError
-from vibecore.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
-from vibecore.rescore import versions_note
+from vibecore.core.errors import VibeError
+from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
+from vibecore.studies.bench.import_report import SUITE as BENCH_SUITE
+from vibecore.studies.rescore import versions_note
 
 Row = dict[str, Any]
 STYLE = Path(__file__).resolve().parent / "page.css"

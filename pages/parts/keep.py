@@ -9,20 +9,22 @@ import streamlit as st
 from pages.parts import cached, frame, page_table
 from pages.parts.buttons import pressed
 from pages.parts.components import show_table
-from vibecore import launch, own_suites
-from vibecore.errors import VibeError
-from vibecore.panel import Try
-from vibecore.panel.cards import verdict_table
-from vibecore.panel.constraint_form import (
+from vibecore.catalog.suites import CATEGORIES, Constraint, Prompt
+from vibecore.core.errors import VibeError
+from vibecore.core.paths import database_path
+from vibecore.live import launch
+from vibecore.live.launch import backfill
+from vibecore.live.playground import Try
+from vibecore.live.playground.cards import verdict_table
+from vibecore.live.playground.constraint_form import (
     Field,
     constraint_of,
     constraint_words,
     fields_of,
     rule_of,
 )
-from vibecore.paths import database_path
-from vibecore.prompts import CATEGORIES, Constraint, Prompt
 from vibecore.scoring import CHECKS
+from vibecore.studies import own_suites
 
 NEW_SUITE = "a new suite"
 _GIVEN = "constraints of a try"
@@ -149,8 +151,8 @@ def _run_suite(study: dict[str, Any] | None) -> None:
         wanted = pressed("Run it", key="backfill-run")
     db = database_path()
     try:
-        options = own_suites.backfill(db, of, suite, named)
-        st.code(own_suites.command_line(options, db), language=None, wrap_lines=True)
+        options = backfill.backfill(db, of, suite, named)
+        st.code(backfill.command_line(options, db), language=None, wrap_lines=True)
         if wanted:
             run = launch.start(options, db)
             st.success(frame.plain(f"The run of {named} has started. It outlives this page."))

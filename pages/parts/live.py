@@ -11,9 +11,9 @@ from streamlit import runtime
 from pages.parts import frame
 from pages.parts.buttons import pressed
 from pages.parts.components import show_panes
-from vibecore.formats import memory, to_json
-from vibecore.panel import Panel, Try
-from vibecore.panel.cards import pane_card, pane_row
+from vibecore.core.formats import memory, to_json
+from vibecore.live.playground import Panel, Try
+from vibecore.live.playground.cards import pane_card, pane_row
 
 # While panes fill, and while models are merely loaded.
 POLL_SECONDS = 0.4

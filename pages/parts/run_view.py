@@ -12,10 +12,11 @@ import streamlit as st
 
 from pages.parts import frame, page_table
 from pages.parts.components import show_table
-from vibecore import launch, run_cells
-from vibecore.errors import VibeError
-from vibecore.launch.following import ALIVE
-from vibecore.run_record import LaunchedRun
+from vibecore.core.errors import VibeError
+from vibecore.live import launch
+from vibecore.live.launch import cells
+from vibecore.live.launch.following import ALIVE
+from vibecore.live.launch.record import LaunchedRun
 
 RUN = "run"
 REFRESH_SECONDS = 1.0
@@ -62,8 +63,8 @@ def _follow(run: LaunchedRun | None, watched: list[LaunchedRun]) -> None:
         st.warning(frame.plain(str(error)))
         return
     frame.show_html("h2", f"Study {run.study}")
-    frame.show_html("p", run_cells.progress_sentence(progress))
-    show_table(run_cells.progress_table(progress), key="progress")
+    frame.show_html("p", cells.progress_sentence(progress))
+    show_table(cells.progress_table(progress), key="progress")
     _show_actions(run, progress)
     if progress.state in ("refused", "died", "failed") and progress.log:
         frame.show_html("p", "The last lines that it printed:", "vc-soft")

@@ -7,11 +7,11 @@ statistic against scipy.
 
 from vibecore.analysis.decision import Decision, Evidence, decide, decision_record, gather
 from vibecore.analysis.outcomes import to_outcomes
-from vibecore.analysis.statistics import fisher_exact, holm, mcnemar_exact, wilson_interval
+from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact, wilson_interval
+from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
 from vibecore.analysis.summary import summarise
 from vibecore.analysis.sweet_spot import Rule, SweetSpot, find_sweet_spot
 from vibecore.analysis.switches import switch_sentences
-from vibecore.analysis.verdicts import Judgement, judge_counts, judge_ratio
 
 __all__ = [
     "Decision",

@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vibecore.analysis.outcomes import Outcomes
-from vibecore.analysis.statistics import holm
-from vibecore.analysis.summary import PEAK_MEMORY
-from vibecore.analysis.sweet_spot import METRICS, Row, Rule, SweetSpot, batch_size, comparable, fits
-from vibecore.analysis.verdicts import (
+from vibecore.analysis.stats.exact import holm
+from vibecore.analysis.stats.verdicts import (
     BETTER,
     WORSE,
     Judgement,
@@ -24,6 +22,8 @@ from vibecore.analysis.verdicts import (
     judge_ratio,
     without_difference,
 )
+from vibecore.analysis.summary import PEAK_MEMORY
+from vibecore.analysis.sweet_spot import METRICS, Row, Rule, SweetSpot, batch_size, comparable, fits
 
 DECIDED = (BETTER, WORSE)
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vibecore.analysis.bootstrap import MOST_UNITS, RESAMPLES, resample_counts, sum_groups
-from vibecore.analysis.lookup import fisher_p_values, mcnemar_p_values
 from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.stats.bootstrap import MOST_UNITS, RESAMPLES, resample_counts, sum_groups
+from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
 from vibecore.analysis.sweet_spot import METRICS, Row, Rule, batch_size, comparable, fits
 
 

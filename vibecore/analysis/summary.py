@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vibecore.configs import decoded_by
+from vibecore.catalog.configs import decoded_by
 
 Row = dict[str, Any]
 

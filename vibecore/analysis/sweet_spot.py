@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vibecore import formats
-from vibecore.analysis.statistics import fisher_exact, holm, mcnemar_exact
-from vibecore.configs import GIB
+from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact
+from vibecore.catalog.configs import GIB
+from vibecore.core import formats
 
 Row = Mapping[str, Any]
 

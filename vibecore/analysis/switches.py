@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vibecore.analysis.sweet_spot import Row, Rule, SweetSpot, comparable, find_sweet_spot
-from vibecore.configs import GIB
+from vibecore.catalog.configs import GIB
 
 Patterns = Mapping[str, Sequence[Row]]
 # control -> what a person calls it

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vibecore.errors import INTERRUPTED, InputError
+from vibecore.core.errors import INTERRUPTED, InputError
 
 app = typer.Typer(
     name="vibecore",
@@ -67,8 +67,8 @@ def listed(values: list[str] | None) -> tuple[str, ...]:
 
 def print_rows(rows: list[dict[str, Any]], format: Format, title: str = "") -> None:
     """Print rows to stdout in a format; `title` stands above a table."""
-    from vibecore import formats
-    from vibecore.views import print_table
+    from vibecore.core import formats
+    from vibecore.views.terminal import print_table
 
     if format is Format.json:
         print(formats.to_json(rows))

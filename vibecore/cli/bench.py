@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from vibecore.cli.base import Database, app, listed, say, told_when_stopped
-from vibecore.errors import InputError, RunError
-from vibecore.paths import DEFAULT_DB, write_whole
+from vibecore.core.errors import InputError, RunError
+from vibecore.core.paths import DEFAULT_DB, write_whole
 
 
 class ReportFormat(StrEnum):
@@ -54,8 +54,8 @@ def bench(
     ] = ReportFormat.table,
 ) -> None:
     """Measure speed and memory of configs, without scoring and without a database."""
-    from vibecore import formats
-    from vibecore.bench import (
+    from vibecore.core import formats
+    from vibecore.studies.bench import (
         Options,
         choose,
         headline,
@@ -65,7 +65,7 @@ def bench(
         speed_rows,
         to_markdown,
     )
-    from vibecore.views import print_table
+    from vibecore.views.terminal import print_table
 
     chosen = choose(
         Options(
@@ -131,7 +131,7 @@ def import_(
     db: Database = DEFAULT_DB,
 ) -> None:
     """Bring reports of `bench` into a database, each as a study."""
-    from vibecore.bench_import import import_reports
+    from vibecore.studies.bench.import_report import import_reports
 
     for name in import_reports(db, files, study):
         say(f"Study {name}, in {db}. Read it: python -m vibecore summary --study {name} --db {db}")

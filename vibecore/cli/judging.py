@@ -21,7 +21,7 @@ from vibecore.cli.base import (
     print_rows,
     say,
 )
-from vibecore.paths import DEFAULT_DB
+from vibecore.core.paths import DEFAULT_DB
 
 
 @app.command()
@@ -29,8 +29,8 @@ def findings(
     study: StudyName, db: Database = DEFAULT_DB, format: OutputFormat = Format.table
 ) -> None:
     """The published report's claims, checked on a study."""
-    from vibecore.findings import read_findings
-    from vibecore.formats import to_json
+    from vibecore.core.formats import to_json
+    from vibecore.studies.claims import read_findings
 
     found = read_findings(db, study)
     if format is Format.json:
@@ -48,8 +48,8 @@ def audit(
     format: OutputFormat = Format.table,
 ) -> None:
     """What a published report's figures do not carry, from its aggregates alone."""
-    from vibecore.audit import audit_file
-    from vibecore.formats import to_json
+    from vibecore.analysis.claims.audit import audit_file
+    from vibecore.core.formats import to_json
 
     notes = audit_file(file)
     if format is Format.json:
@@ -70,7 +70,7 @@ def report(
 ) -> None:
     """Write a study as one self-contained page, or as Markdown."""
     from vibecore.analysis import Rule
-    from vibecore.report import write_report
+    from vibecore.views.report import write_report
 
     write_report(db, study, out, Rule(vram_gb, speed_floor, alpha))
     print(out)
@@ -86,10 +86,10 @@ def compare(
     format: OutputFormat = Format.table,
 ) -> None:
     """What changed from one study to another, config by config."""
-    from vibecore.comparison import compare_studies
-    from vibecore.errors import InputError
-    from vibecore.findings.wording import evidence_table
-    from vibecore.formats import to_json
+    from vibecore.analysis.claims.wording import evidence_table
+    from vibecore.core.errors import InputError
+    from vibecore.core.formats import to_json
+    from vibecore.studies.claims import compare_studies
 
     if len(study) != 2:
         raise InputError("Name two studies: --study A --study B.")

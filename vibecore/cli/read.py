@@ -19,14 +19,14 @@ from vibecore.cli.base import (
     print_rows,
     say,
 )
-from vibecore.paths import DEFAULT_DB
+from vibecore.core.paths import DEFAULT_DB
 
 
 @app.command()
 def studies(db: Database = DEFAULT_DB, format: OutputFormat = Format.table) -> None:
     """List the studies of a database."""
-    from vibecore.reading import list_studies
-    from vibecore.views import STUDY_COLUMNS
+    from vibecore.studies.queries import list_studies
+    from vibecore.views.terminal import STUDY_COLUMNS
 
     rows = [{name: row[name] for name in STUDY_COLUMNS} for row in list_studies(db)]
     print_rows(rows, format, "Studies")
@@ -43,8 +43,8 @@ def summary(
 ) -> None:
     """The metrics of every config of a study, with the sweet spot marked."""
     from vibecore.analysis import Rule
-    from vibecore.reading import read_summary
-    from vibecore.views import metrics_table
+    from vibecore.studies.queries import read_summary
+    from vibecore.views.terminal import metrics_table
 
     found = read_summary(db, study, Rule(vram_gb, speed_floor, alpha))
     if format is Format.table:
@@ -65,9 +65,9 @@ def sweet_spot(
 ) -> None:
     """The config to run, by the rule: why, how stable that is, and what would change it."""
     from vibecore.analysis import Rule, decide, decision_record, switch_sentences
-    from vibecore.formats import to_json
-    from vibecore.reading import read_evidence
-    from vibecore.views import choice_rows, pair_rows
+    from vibecore.core.formats import to_json
+    from vibecore.studies.queries import read_evidence
+    from vibecore.views.terminal import choice_rows, pair_rows
 
     decision = decide(read_evidence(db, study), Rule(vram_gb, speed_floor, alpha))
     if format is Format.json:
@@ -97,8 +97,8 @@ def outputs(
     format: OutputFormat = Format.table,
 ) -> None:
     """Outputs with their scores and every constraint's verdict."""
-    from vibecore.reading import read_outputs
-    from vibecore.views import print_outputs
+    from vibecore.studies.queries import read_outputs
+    from vibecore.views.terminal import print_outputs
 
     rows = read_outputs(db, study, prompt, config)
     if format is Format.table:
@@ -114,7 +114,7 @@ def export(
     db: Database = DEFAULT_DB,
 ) -> None:
     """Write a study's tables to a folder as CSV, JSON and Markdown."""
-    from vibecore.export import export_study
+    from vibecore.views.export import export_study
 
     for path in export_study(db, study, out):
         print(path)

@@ -13,7 +13,7 @@ from vibecore.cli.base import (
     say,
     told_when_stopped,
 )
-from vibecore.paths import DEFAULT_DB
+from vibecore.core.paths import DEFAULT_DB
 
 STOPPED = (
     "Stopped. Some outputs may have today's scores and others not; run it again to score them all "
@@ -29,7 +29,7 @@ def rescore(
     format: OutputFormat = Format.table,
 ) -> None:
     """Score a study's stored outputs anew, without a model."""
-    from vibecore.rescore import rescore as score_again
+    from vibecore.studies.rescore import rescore as score_again
 
     with told_when_stopped(lambda: STOPPED):
         rows = score_again(db, study, execute_code=execute_code)

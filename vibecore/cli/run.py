@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vibecore.cli.base import Database, ExecuteCode, app, listed, told_when_stopped
-from vibecore.paths import DEFAULT_DB
+from vibecore.core.paths import DEFAULT_DB
 
 
 @app.command()
@@ -33,9 +33,9 @@ def run(
     db: Database = DEFAULT_DB,
 ) -> None:
     """Run configs over a suite, score every output and store it."""
-    from vibecore.plan import Options, new_plan, resumed_plan
-    from vibecore.progress import follow
-    from vibecore.run_record import noted
+    from vibecore.live.launch.record import noted
+    from vibecore.studies.plan import Options, new_plan, resumed_plan
+    from vibecore.views.progress import follow
 
     options = Options(
         family=family,
@@ -61,7 +61,7 @@ def run(
 
 def _stopped(db: Path, study: str) -> str:
     """What a stopped run has left, and how to go on."""
-    from vibecore.reading import list_studies
+    from vibecore.studies.queries import list_studies
 
     if not db.exists() or study not in {row["name"] for row in list_studies(db)}:
         return "Stopped before it began: nothing is stored."

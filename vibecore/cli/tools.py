@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vibecore.cli.base import ExecuteCode, Format, OutputFormat, app, print_rows, say
-from vibecore.errors import InputError
+from vibecore.core.errors import InputError
 
 
 @app.command()
@@ -19,7 +19,7 @@ def score(
     execute_code: ExecuteCode = False,
 ) -> None:
     """Score outputs made elsewhere."""
-    from vibecore.responses import (
+    from vibecore.studies.responses import (
         SCORE_FORMATS,
         ifeval_accuracies,
         score_responses,
@@ -37,6 +37,6 @@ def score(
 @app.command()
 def doctor(format: OutputFormat = Format.table) -> None:
     """What this machine can run, and why not."""
-    from vibecore.doctor import examine
+    from vibecore.studies.doctor import examine
 
     print_rows(examine(), format, "This machine")

@@ -12,9 +12,9 @@ from vibecore.engine.light import import_lightly  # noqa: E402
 
 import_lightly()
 
-from vibecore.engine.batch import StopSwitch  # noqa: E402
-from vibecore.engine.engines import generate, time_steps, warm_up  # noqa: E402
-from vibecore.engine.load import LoadedModel, choose_device, load  # noqa: E402
+from vibecore.engine.generate import generate, time_steps, warm_up  # noqa: E402
+from vibecore.engine.load import choose_device, load  # noqa: E402
+from vibecore.engine.model import LoadedModel, StopSwitch  # noqa: E402
 from vibecore.engine.stream import text_stream  # noqa: E402
 
 __all__ = [

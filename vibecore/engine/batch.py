@@ -1,45 +1,14 @@
-"""What every engine does the same: prompts in as one padded batch, generations out."""
+"""Prompts in as one padded batch, generations out: what every engine does the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from threading import Event
+from collections.abc import Sequence
 
 import torch
 
-from vibecore.engine.load import LoadedModel
-from vibecore.errors import RunError
-from vibecore.records import FinishReason, Generation
-
-# Called with (index in the batch, token id) for every token of an unfinished sequence.
-OnToken = Callable[[int, int], None]
-
-
-@dataclass
-class StopSwitch:
-    """Asks a running `generate` to end after the token it is working on."""
-
-    event: Event = field(default_factory=Event)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Prompts as left-padded tokens: `tokens` and `mask` of shape [prompts, longest], and each
-    prompt's own length."""
-
-    tokens: torch.Tensor
-    mask: torch.Tensor
-    lengths: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Times:
-    """When a batch was begun, had its first tokens and ended, by time.perf_counter."""
-
-    started: float
-    first_token: float
-    ended: float
+from vibecore.core.errors import RunError
+from vibecore.core.records import FinishReason, Generation
+from vibecore.engine.model import Batch, LoadedModel, Times
 
 
 def encode(loaded: LoadedModel, prompts: Sequence[str], max_new_tokens: int) -> Batch:

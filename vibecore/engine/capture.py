@@ -10,22 +10,17 @@ and a step that is bound by reading the weights takes as long for fewer rows.
 
 from __future__ import annotations
 
-import functools
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
 from vibecore.engine.decoder import Cache, Decoder, new_cache, prefill, rms_norm, rotate
-
-if TYPE_CHECKING:
-    from vibecore.engine.batch import Batch
-    from vibecore.engine.graph import Collector
+from vibecore.engine.kernels.availability import triton_kernels
+from vibecore.engine.model import Batch, Collector
 
 CACHE_STEP = 512
 WARM_UP_STEPS = 2
@@ -41,17 +36,6 @@ class Captured:
     cache: Cache
     tokens: torch.Tensor
     slot: torch.Tensor
-
-
-@functools.cache
-def triton_kernels(dtype: torch.dtype) -> tuple[ModuleType | None, str | None]:
-    """The module of kernels where Triton works for weights of a type, else None and why not."""
-    try:
-        from vibecore.engine import kernels
-    except ImportError as error:
-        return None, str(error)
-    reason = kernels.why_not(dtype)
-    return (None, reason) if reason else (kernels, None)
 
 
 def decode_captured(decoder: Decoder, batch: Batch, collector: Collector) -> float:
@@ -186,7 +170,7 @@ def _attend(
     values: torch.Tensor,
     slot: torch.Tensor,
 ) -> torch.Tensor:
-    from vibecore.engine.kernels_attention import attend
+    from vibecore.engine.kernels.attention import attend
 
     tables = cache.cosine, cache.sine
     return attend(joined, keys, values, tables, cache.padding, slot, cache.tickets)

@@ -14,8 +14,8 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from vibecore.engine.projections import Projection, join
-from vibecore.errors import RunError
+from vibecore.core.errors import RunError
+from vibecore.engine.linear.dense import Projection, join
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from vibecore.engine.batch import Batch, OnToken, StopSwitch, Times, synchronise, to_generations
-from vibecore.engine.load import LoadedModel
+from vibecore.core.records import GREEDY, Decoding, Generation
+from vibecore.engine.batch import synchronise, to_generations
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
-from vibecore.records import GREEDY, Decoding, Generation
+from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch, Times
 
 
 class _StepRecorder(StoppingCriteria):

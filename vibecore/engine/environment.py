@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from vibecore.machine import read_machine
-from vibecore.records import LoadRequest
+from vibecore.core.machine import read_machine
+from vibecore.core.records import LoadRequest
 
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "tokenizers", "safetensors")
 
@@ -49,7 +49,7 @@ def _kernels(request: LoadRequest, model: PreTrainedModel, device: torch.device)
     """Whose kernels engine `graph` runs on a GPU; None for another engine or a CPU."""
     if request.engine != "graph" or device.type != "cuda":
         return None
-    from vibecore.engine.capture import triton_kernels
+    from vibecore.engine.kernels.availability import triton_kernels
 
     kernels, reason = triton_kernels(model.dtype)
     return "triton" if kernels else f"torch: {reason}"

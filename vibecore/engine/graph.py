@@ -7,61 +7,16 @@ called, and finished sequences leave the batch. Greedy only: sampled decoding go
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import torch
 
+from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine import eager
-from vibecore.engine.batch import (
-    Batch,
-    OnToken,
-    StopSwitch,
-    Times,
-    synchronise,
-    to_generations,
-)
+from vibecore.engine.batch import synchronise, to_generations
 from vibecore.engine.decoder import Decoder, decode_step, new_cache, prefill
-from vibecore.engine.int8 import BATCHED_OUTLIERS
-from vibecore.engine.load import LoadedModel
+from vibecore.engine.linear.int8 import BATCHED_OUTLIERS
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
-from vibecore.records import GREEDY, Decoding, Generation
-
-
-@dataclass
-class Collector:
-    """Takes each step's tokens to the sequences still running, and knows when to end."""
-
-    sequences: int
-    eos_token_ids: tuple[int, ...]
-    max_new_tokens: int
-    switch: StopSwitch
-    on_token: OnToken | None
-    tokens: list[list[int]] = field(init=False)
-    running: list[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.tokens = [[] for _ in range(self.sequences)]
-        self.running = list(range(self.sequences))
-
-    def take(self, rows: Sequence[int], step: Sequence[int]) -> bool:
-        """Add one token to each running sequence of `rows`. True when decoding goes on."""
-        running = set(self.running)
-        for index, token in zip(rows, step, strict=True):
-            if index in running:
-                self.tokens[index].append(token)
-                if self.on_token is not None:
-                    self.on_token(index, token)
-        self.running = [
-            index for index in self.running if self.tokens[index][-1] not in self.eos_token_ids
-        ]
-        longest = max((len(self.tokens[index]) for index in self.running), default=0)
-        return bool(self.running) and longest < self.max_new_tokens and not self.stopped
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody asked for an end."""
-        return self.switch.event.is_set()
+from vibecore.engine.model import Batch, Collector, LoadedModel, OnToken, StopSwitch, Times
 
 
 def generate(
@@ -102,7 +57,7 @@ def why_eager(decoder: Decoder, rows: int) -> str | None:
         return None
     if rows > 1:
         return BATCHED_OUTLIERS
-    from vibecore.engine.capture import triton_kernels
+    from vibecore.engine.kernels.availability import triton_kernels
 
     reason = triton_kernels(decoder.embedding.dtype)[1]
     return f"the kernel for outliers needs Triton ({reason})" if reason else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,14 +20,15 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from vibecore.configs import PRECISIONS, Precision
-from vibecore.demo import MODELS_DIR
-from vibecore.engine.decoder import Decoder, build_decoder
+from vibecore.catalog.configs import PRECISIONS, Precision
+from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.core.errors import RunError
+from vibecore.core.records import LoadReport, LoadRequest
+from vibecore.engine.decoder import build_decoder
 from vibecore.engine.environment import read_environment
 from vibecore.engine.light import import_bitsandbytes
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
-from vibecore.errors import RunError
-from vibecore.records import LoadReport, LoadRequest
+from vibecore.engine.model import LoadedModel
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 # Random weights speak no language, so any tokenizer whose ids fit will do; this one ships.
@@ -42,22 +42,6 @@ DUMMY_POOL = 16_777_213
 # Below this a second CPU thread costs more, in waiting at every small operation, than it gives:
 # measured on the demo models, at batch 1 and 30.
 ONE_THREAD_PARAMETERS = 20_000_000
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model ready to decode. `dummy` ones never stop at EOS and make no text."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    device: torch.device
-    eos_token_ids: tuple[int, ...]
-    pad_token_id: int
-    context: int
-    dummy: bool
-    request: LoadRequest
-    report: LoadReport
-    decoder: Decoder | None = None
 
 
 def choose_device(device: str) -> str:

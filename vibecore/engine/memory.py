@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import torch
 
-from vibecore.configs import GIB
-from vibecore.errors import RunError
-from vibecore.records import LoadRequest
+from vibecore.catalog.configs import GIB
+from vibecore.core.errors import RunError
+from vibecore.core.records import LoadRequest
 
 PROC_STATUS = Path("/proc/self/status")
 PROC_CLEAR = Path("/proc/self/clear_refs")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tokenizers.decoders import DecodeStream
 
-from vibecore.engine.load import LoadedModel
+from vibecore.engine.model import LoadedModel
 
 
 def text_stream(

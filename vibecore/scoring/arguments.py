@@ -17,7 +17,7 @@ from re import _constants as regex_codes
 from re import _parser as regex_parser
 from typing import Annotated, Any, Literal
 
-from vibecore.scoring.patterns import parts_of
+from vibecore.scoring.text.patterns import parts_of
 
 PATTERN_LIMIT = 200
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vibecore.prompts import Prompt
-from vibecore.scoring.code import find_code
-from vibecore.scoring.degeneration import find_loop, rep_n
-from vibecore.scoring.duplicates import cuts_exceeded, duplicate_shares
-from vibecore.scoring.echo import prompt_echo
+from vibecore.catalog.suites import Prompt
 from vibecore.scoring.judge import ConstraintResult, judge
-from vibecore.scoring.language import language_switch
-from vibecore.scoring.measures import distinct, is_garbage, repetition_ratio, zlib_ratio
-from vibecore.scoring.refusal import is_refusal
-from vibecore.scoring.words import count_words, has_visible, lines, pieces, sentences
+from vibecore.scoring.measures.duplicates import cuts_exceeded, duplicate_shares
+from vibecore.scoring.measures.echo import prompt_echo
+from vibecore.scoring.measures.loops import find_loop, rep_n
+from vibecore.scoring.measures.refusal import is_refusal
+from vibecore.scoring.measures.repetition import distinct, is_garbage, repetition_ratio, zlib_ratio
+from vibecore.scoring.measures.script import language_switch
+from vibecore.scoring.text.code import find_code
+from vibecore.scoring.text.words import count_words, has_visible, lines, pieces, sentences
 
 # Raise it whenever any score of any text can come out different.
 SCORER_VERSION = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vibecore.prompts import Suite, SuiteError, read_suite
+from vibecore.catalog.suites import Suite, SuiteError, read_suite
 from vibecore.scoring.ifeval import read_ifeval
 from vibecore.scoring.judge import constraint_defect
 

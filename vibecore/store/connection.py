@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from vibecore.errors import InputError, VibeError
-from vibecore.interrupts import as_keyboard_interrupt, finished_first
+from vibecore.core.errors import InputError, VibeError
+from vibecore.core.signals import as_keyboard_interrupt, finished_first
 from vibecore.store.schema import MIGRATIONS, migrate
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from vibecore.errors import InputError
+from vibecore.core.errors import InputError
 
 Row = dict[str, Any]
 

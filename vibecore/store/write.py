@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from vibecore.prompts import Prompt
-from vibecore.records import Generation, LoadReport, Protocol
+from vibecore.catalog.suites import Prompt
+from vibecore.core.records import Generation, LoadReport, Protocol
 from vibecore.store.connection import insert
 from vibecore.store.scores import add_scores
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 
-from vibecore.scoring.detection import detect_language
 from vibecore.scoring.ifeval.punkt import split_sentences
 from vibecore.scoring.ifeval.words import count_capital_words
 from vibecore.scoring.ifeval.words import count_words as count_word_runs
-from vibecore.scoring.patterns import find_all, search
+from vibecore.scoring.text.detection import detect_language
+from vibecore.scoring.text.patterns import find_all, search
 from vibecore.scoring.verdict import Undecided, Verdict, listed, quote
 
 LESS, LEAST = "less than", "at least"

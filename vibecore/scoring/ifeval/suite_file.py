@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vibecore.prompts import Constraint, Prompt, Suite, SuiteError, content_hash
+from vibecore.catalog.suites import Constraint, Prompt, Suite, SuiteError, content_hash
 from vibecore.scoring.ifeval.instructions import sound_kwargs
 
 CATEGORY = "ifeval"

@@ -1,0 +1,188 @@
+"""Switches hold on both sides of their threshold and none is nearer; judgements name their best."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.analysis.test_stability import made_up, tables
+from vibecore import Rule, decide, read_evidence
+from vibecore.analysis import (
+    Decision,
+    Evidence,
+    decision_record,
+    find_sweet_spot,
+    gather,
+    switch_sentences,
+)
+from vibecore.analysis.pairwise import adjust
+from vibecore.analysis.stats.verdicts import judge_counts, judge_ratio
+from vibecore.core.formats import to_json
+
+FIELDS = {"cap": "vram_gib", "floor": "speed_floor", "alpha": "alpha"}
+STEP = 1e-7
+
+
+def choose(evidence: Evidence, rule: Rule, control: str, value: float) -> str | None:
+    changed = replace(rule, **{FIELDS[control]: value})
+    return find_sweet_spot(evidence.rows, evidence.patterns, changed).config
+
+
+def hold(evidence: Evidence, decision: Decision) -> None:
+    """Every switch is where the answer changes, and between it and the rule nothing does."""
+    rule, now = decision.rule, decision.sweet_spot.config
+    found = {(switch.control, switch.direction): switch for switch in decision.switches}
+    assert len(found) == len(decision.switches)
+    for control, top in (("cap", 6.0), ("floor", 1.0), ("alpha", 1.0)):
+        value = getattr(rule, FIELDS[control])
+        value = top if value is None else value
+        up, down = found.get((control, "up")), found.get((control, "down"))
+        low, high = down.threshold if down else 0.0, up.threshold if up else top
+        inside = np.linspace(low + STEP, high - STEP, 60)
+        for at in [at for at in inside if low + STEP <= at <= high - STEP]:
+            assert choose(evidence, rule, control, float(at)) == now, (control, at)
+        if down:
+            assert choose(evidence, rule, control, low - STEP) == down.config != now
+        if up:
+            assert choose(evidence, rule, control, high + STEP) == up.config != now
+
+
+@pytest.mark.parametrize(
+    "rule", [Rule(), Rule(vram_gib=1.0), Rule(speed_floor=0.95), Rule(2.0, 0.5, 0.2), Rule(0.3)]
+)
+def test_switches_of_the_published_study(published_db: Path, rule: Rule) -> None:
+    evidence = read_evidence(published_db, "published")
+    hold(evidence, decide(evidence, rule))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_switches_of_made_up_studies(seed: int) -> None:
+    outcomes = made_up(30, seed)
+    rows, patterns = tables(outcomes)
+    evidence = gather(rows, patterns, outcomes)
+    for rule in (Rule(), Rule(2.5, 0.9, 0.3)):
+        hold(evidence, decide(evidence, rule))
+
+
+def test_the_nearest_switches_in_words(published_db: Path) -> None:
+    decision = decide(read_evidence(published_db, "published"), Rule())
+    assert switch_sentences(decision.switches, decision.rule) == [
+        "Memory cap (now none): under 1.65 GiB, 0.5B-bf16 takes over.",
+        "Speed floor (now 85 %): above 91.0 %, 1.5B-bf16 takes over.",
+        "Significance level α (now 0.05): at 0.0296 or less, 0.5B-bf16 takes over; above 0.362, "
+        "1.5B-bf16 takes over.",
+    ]
+
+
+def test_words_hold_as_they_are_written(published_db: Path) -> None:
+    # α 0.0296 and a cap of 1.65 GiB, as printed, must give what the sentence says.
+    evidence = read_evidence(published_db, "published")
+    assert choose(evidence, Rule(), "alpha", 0.0296) == "0.5B-bf16"
+    assert choose(evidence, Rule(), "alpha", 0.0297) == "1.5B-4bit"
+    assert choose(evidence, Rule(), "cap", 1.649) == "0.5B-bf16"
+    assert choose(evidence, Rule(), "floor", 0.9101) == "1.5B-bf16"
+
+
+def test_a_threshold_that_changes_nothing_is_said() -> None:
+    outcomes = made_up(30, 0)
+    rows, patterns = tables(outcomes)
+    only = [row for row in rows if row["config"] == "a"]
+    decision = decide(gather(only, patterns, outcomes), Rule())
+    assert switch_sentences(decision.switches, Rule())[1:] == [
+        "Speed floor (now 85 %): no other value changes the answer.",
+        "Significance level α (now 0.05): no other value changes the answer.",
+    ]
+
+
+def test_judgements_are_against_the_best_of_each_metric(published_db: Path) -> None:
+    decision = decide(read_evidence(published_db, "published"), Rule())
+    assert {(pair.metric, pair.best) for pair in decision.pairs} == {
+        ("repetition", "1.5B-8bit"),
+        ("adherence", "1.5B-8bit"),
+        ("speed", "0.5B-bf16"),
+        ("memory", "0.5B-4bit"),
+    }
+    assert len(decision.pairs) == 4 * 5
+    verdicts = {(p.metric, p.config): p.judgement.verdict for p in decision.pairs if p.judgement}
+    assert verdicts["repetition", "0.5B-8bit"] == "worse"
+    assert verdicts["repetition", "1.5B-4bit"] == "not resolved"
+    assert {v for (metric, _), v in verdicts.items() if metric == "adherence"} == {"not resolved"}
+    for pair in decision.pairs:
+        if pair.judgement is None:
+            assert pair.metric in ("speed", "memory")
+            assert "not judged" in pair.sentence()
+        else:
+            assert "n = 30" in pair.sentence()
+
+
+def test_measured_speeds_are_judged_prompt_by_prompt() -> None:
+    outcomes = made_up(30, 3)
+    rows, patterns = tables(outcomes)
+    decision = decide(gather(rows, patterns, outcomes), Rule())
+    speeds = {pair.config: pair for pair in decision.pairs if pair.metric == "speed"}
+    assert speeds["d"].judgement.verdict == "worse"
+    assert speeds["d"].judgement.estimate == pytest.approx(speeds["d"].ratio)
+    assert speeds["d"].judgement.method.endswith("Holm")
+    rates = [pair.judgement for pair in decision.pairs if pair.metric == "repetition"]
+    assert {judged.method for judged in rates} == {"exact McNemar, Holm"}
+
+
+def test_batched_speeds_are_not_judged() -> None:
+    outcomes = made_up(30, 3)
+    rows, patterns = tables(outcomes)
+    batched = [row | {"batch_size": 8} for row in rows]
+    decision = decide(gather(batched, patterns, outcomes), Rule())
+    speeds = [pair for pair in decision.pairs if pair.metric == "speed"]
+    assert all("batched" in pair.sentence() for pair in speeds)
+
+
+def test_peaks_on_a_gpu_are_judged() -> None:
+    outcomes = made_up(30, 3)
+    outcomes.memory[:] = [1e9, 2e9, 1.5e9, 3e9]
+    outcomes.memory[0] += 1e6
+    rows, patterns = tables(outcomes)
+    basis = {"memory_basis": "peak allocated on the GPU"}
+    decision = decide(gather([row | basis for row in rows], patterns, outcomes), Rule())
+    judged = [pair.judgement for pair in decision.pairs if pair.metric == "memory"]
+    assert {one.verdict for one in judged} == {"worse"}
+
+
+def test_holm_holds_back_what_one_comparison_would_say() -> None:
+    alone = judge_counts((13, 30), (4, 30), more_is_better=False)
+    assert alone.verdict == "worse"
+    held = adjust([alone, alone, alone])
+    assert {one.verdict for one in held} == {"not resolved"}
+    assert held[0].p == pytest.approx(3 * alone.p)
+    assert adjust([]) == []
+
+
+def test_a_small_difference_that_holm_holds_back_is_still_equivalent() -> None:
+    seconds = np.tile([1.0, 1.02, 1.03, 0.99, 1.01, 1.025], 5)
+    alone = judge_ratio(seconds, np.ones(30), more_is_better=False)
+    assert alone.verdict == "worse" and alone.equivalence_p < 0.05
+    weak = replace(alone, p=0.03)
+    assert {one.verdict for one in adjust([weak, weak])} == {"equivalent"}
+    wide = replace(weak, inner_high=1.06)
+    assert {one.verdict for one in adjust([wide, wide])} == {"not resolved"}
+
+
+def test_a_decision_is_plain_json(published_db: Path) -> None:
+    decision = decide(read_evidence(published_db, "published"), Rule())
+    record: dict[str, Any] = json.loads(to_json(decision_record(decision)))
+    assert record["config"] == "1.5B-4bit"
+    assert record["stability"]["shares"][0]["config"] == "1.5B-4bit"
+    assert {switch["control"] for switch in record["switches"]} == set(FIELDS)
+    assert all(one["sentence"] for one in record["judgements"])
+
+
+def test_no_sentence_calls_the_unresolved_equal(published_db: Path) -> None:
+    decision = decide(read_evidence(published_db, "published"), Rule())
+    said = [pair.sentence() for pair in decision.pairs] + [decision.sweet_spot.reason]
+    for sentence in said:
+        assert not {"equal", "same", "as good", "no difference"} & {sentence}
+        assert " equal " not in sentence

@@ -1,0 +1,294 @@
+"""Claims checked on studies: verdicts follow from intervals, on counts alone and on outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from tests.support.bench_report import make_report, write_report
+from vibecore.analysis.claims import (
+    CLAIMS,
+    VERDICTS,
+    Finding,
+    StudyData,
+    find_findings,
+)
+from vibecore.analysis.claims.evidence import COLUMNS, speed_row
+from vibecore.analysis.claims.wording import evidence_table, summed_up
+from vibecore.analysis.stats.rate_ratio import rate_ratio
+from vibecore.studies.bench.import_report import import_reports
+from vibecore.studies.claims import read_findings
+
+SPEEDS = {"bf16": 100.0, "8bit": 40.0, "4bit": 95.0}
+BYTES = {"bf16": 4.0e9, "8bit": 2.2e9, "4bit": 1.0e9}
+
+
+def config(model: str, precision: str, **changes: object) -> dict:
+    size = 3 if model == "big" else 1
+    return {
+        "config": f"{model}-{precision}",
+        "model": model,
+        "precision": precision,
+        "status": "complete",
+        "tokens_per_second": SPEEDS[precision],
+        "batch_size": 1,
+        "repetitive": 10,
+        "repetition_judged": 1000,
+        "adherent_prompts": 500,
+        "adherence_judged": 1000,
+        "empty": 1,
+        "memory_bytes": size * BYTES[precision],
+        "memory_source": "measured",
+        "memory_basis": "peak allocated on the GPU",
+        **changes,
+    }
+
+
+def study(**changes: dict) -> StudyData:
+    """Two models at three precisions, all alike; `changes` by config id with _ for -."""
+    rows = [
+        config(model, precision, **changes.get(f"{model}_{precision}", {}))
+        for model in ("small", "big")
+        for precision in SPEEDS
+    ]
+    return StudyData("made", "made", None, tuple(rows))
+
+
+def finding(data: StudyData, claim: str) -> Finding:
+    return next(f for f in find_findings(data) if f.id == claim)
+
+
+def everywhere(model: str, **figures: object) -> dict:
+    return {f"{model}_{precision}": figures for precision in SPEEDS}
+
+
+@pytest.fixture(scope="module")
+def published(published_db: Path) -> dict[str, Finding]:
+    return {f.id: f for f in read_findings(published_db, "published")}
+
+
+PUBLISHED = {
+    "scale-wins": "not resolved",
+    "repetition-drops": "not resolved",
+    "adherence-doubles": "not resolved",
+    "4bit-sweet-spot": "not resolved",
+    "8bit-slowest": "cannot be tested here",
+    "4bit-barely-loses": "not resolved",
+    "smaller-loses-speed": "cannot be tested here",
+    "adherence-unchanged": "not resolved",
+    "repetition-changes": "not resolved",
+    "empties-rare": "not resolved",
+    "4bit-matches-8bit": "not resolved",
+    "memory-fourfold": "contradicted",
+    "bf16-tight": "contradicted",
+    "8bit-dequantises": "cannot be tested here",
+}
+
+
+def test_the_published_verdicts(published: dict[str, Finding]) -> None:
+    assert {id_: f.verdict for id_, f in published.items()} == PUBLISHED
+    assert set(PUBLISHED) == set(CLAIMS)
+
+
+def test_published_reasons_carry_their_figures(published: dict[str, Finding]) -> None:
+    scale = {(r["compared"], r["measure"]): r for r in published["scale-wins"].evidence}
+    resolved = scale["1.5B-8bit against 0.5B-8bit", "repetitive"]
+    assert (resolved["figures"], resolved["verdict"]) == ("3/30 v 16/30", "better")
+    assert resolved["p"] == pytest.approx(0.000633, abs=1e-5)
+    four = scale["1.5B-4bit against 0.5B-4bit", "repetitive"]
+    assert four["verdict"] == "not resolved"
+    assert four["p"] == pytest.approx(0.279, abs=1e-3)
+    assert "from 1.6 to 5.3 times" in published["repetition-drops"].reason
+    assert "2.6 times" in published["memory-fourfold"].reason
+    assert "37 % of 8 GiB" in published["bf16-tight"].reason
+    assert "10.5 v 13.7 tok/s" in published["8bit-slowest"].reason
+    noise = {r["compared"]: r for r in published["4bit-matches-8bit"].evidence}
+    assert noise["1.5B-4bit against 1.5B-8bit"]["equivalence_p"] > 0.05
+
+
+def test_every_finding_is_whole(published: dict[str, Finding]) -> None:
+    for found in published.values():
+        assert found.verdict in VERDICTS
+        assert found.reason and "{" not in found.statement
+        for row in found.evidence:
+            assert tuple(row) == COLUMNS
+            assert row["method"]
+            if row["verdict"] and row["kind"] in ("difference", "ratio"):
+                assert row["n"], "no verdict without n"
+
+
+def test_scale_is_supported_contradicted_and_neither() -> None:
+    part = study(small_bf16={"repetitive": 300})
+    assert finding(part, "scale-wins").verdict == "not resolved", "better at one precision alone"
+    worse = study(**everywhere("small", repetitive=300))
+    assert finding(worse, "scale-wins").verdict == "supported"
+    turned = study(**everywhere("big", repetitive=300))
+    assert finding(turned, "scale-wins").verdict == "contradicted"
+    assert finding(study(), "scale-wins").verdict == "contradicted", "equivalent throughout"
+
+
+def test_a_ratio_has_to_lie_within_its_claim() -> None:
+    large = {"repetition_judged": 100_000}
+    fits = study(
+        **everywhere("small", repetitive=35_000, **large),
+        **everywhere("big", repetitive=10_000, **large),
+    )
+    assert finding(fits, "repetition-drops").verdict == "supported"
+    tenfold = study(
+        **everywhere("small", repetitive=35_000, **large),
+        **everywhere("big", repetitive=3_500, **large),
+    )
+    assert finding(tenfold, "repetition-drops").verdict == "contradicted"
+
+
+def test_no_change_needs_a_test_of_equivalence() -> None:
+    assert finding(study(), "adherence-unchanged").verdict == "supported"
+    few = study(
+        **everywhere("small", adherent_prompts=15, adherence_judged=30),
+        **everywhere("big", adherent_prompts=15, adherence_judged=30),
+    )
+    assert finding(few, "adherence-unchanged").verdict == "not resolved"
+    apart = study(small_4bit={"adherent_prompts": 100})
+    assert finding(apart, "adherence-unchanged").verdict == "contradicted"
+    assert finding(study(), "repetition-changes").verdict == "contradicted"
+    assert finding(study(small_8bit={"repetitive": 200}), "repetition-changes").verdict == (
+        "supported"
+    )
+    assert finding(study(big_4bit={"repetitive": 200}), "4bit-matches-8bit").verdict == (
+        "contradicted"
+    )
+
+
+def test_empties_and_memory() -> None:
+    assert finding(study(), "empties-rare").verdict == "supported"
+    assert finding(study(big_bf16={"empty": 400}), "empties-rare").verdict == "contradicted"
+    assert finding(study(), "memory-fourfold").verdict == "supported"
+    assert finding(study(), "bf16-tight").verdict == "supported", "12 of 8 GiB"
+
+
+def timed(data: StudyData, seconds: dict[str, float], prompts: int = 30) -> StudyData:
+    """The study with timed prompts for each config, at its seconds a prompt."""
+    outcomes = {
+        row["config"]: {
+            f"p{i}": {
+                "new_tokens": 100 + i,
+                "total_seconds": seconds[row["precision"]] * (1 + 0.01 * (i % 5)),
+                "batch_size": 1,
+                "repetitive": None,
+                "adherent": None,
+                "empty": None,
+            }
+            for i in range(prompts)
+        }
+        for row in data.rows
+    }
+    return StudyData(data.name, data.title, None, data.rows, outcomes)
+
+
+def test_speed_claims_need_timings() -> None:
+    slow = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05})
+    assert finding(slow, "8bit-slowest").verdict == "supported"
+    few = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05}, prompts=4)
+    assert finding(few, "8bit-slowest").verdict == "not resolved", "four prompts resolve nothing"
+    fast = timed(study(), {"bf16": 1.0, "8bit": 0.5, "4bit": 1.05})
+    assert finding(fast, "8bit-slowest").verdict == "contradicted"
+    assert finding(study(), "8bit-slowest").verdict == "cannot be tested here"
+    batched = study(small_8bit={"batch_size": 8}, big_8bit={"batch_size": 8})
+    assert "batch" in finding(batched, "8bit-slowest").reason
+    assert finding(slow, "4bit-barely-loses").verdict == "supported"
+    far = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 2.0})
+    assert finding(far, "4bit-barely-loses").verdict == "contradicted"
+    assert finding(slow, "smaller-loses-speed").verdict == "not resolved", "both lose the same"
+
+
+def test_a_speeds_interval_needs_two_shared_prompts_and_its_figures_are_theirs() -> None:
+    data = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05}, prompts=2)
+    eight, baseline = (data.row("small", precision) for precision in ("8bit", "bf16"))
+    # 201 tokens in 2.01 and in 6.03 seconds: not the 40 and 100 of all that the runs wrote.
+    pair = speed_row(data, eight, baseline)
+    assert (pair["figures"], pair["n"]) == ("33.3 v 100.0 tok/s", 2)
+    del data.outcomes["small-bf16"]["p1"]
+    alone = speed_row(data, eight, baseline)
+    assert (alone["figures"], alone["estimate"]) == ("40.0 v 100.0 tok/s", 0.4)
+    assert (alone["low"], alone["verdict"]) == (None, None), "one ratio has no spread"
+
+
+def test_a_profile_decides_where_time_goes() -> None:
+    rows = study().rows
+
+    def with_kernels(kernels: list[dict]) -> StudyData:
+        return StudyData("made", "made", None, rows, profiles={"big-8bit": kernels})
+
+    def kernel(name: str, microseconds: float) -> dict:
+        return {"kernel": name, "host_us": 1.0, "device_us": microseconds}
+
+    rescaling = [kernel("bitsandbytes::int8_mm_dequant", 90.0), kernel("aten::_int_mm", 10.0)]
+    assert finding(with_kernels(rescaling), "8bit-dequantises").verdict == "contradicted"
+    weights = [kernel("int8_vectorwise_dequant", 90.0), kernel("gemm", 10.0)]
+    assert finding(with_kernels(weights), "8bit-dequantises").verdict == "supported"
+    unknown = finding(with_kernels([kernel("a kernel of tomorrow", 100.0)]), "8bit-dequantises")
+    assert unknown.verdict == "not resolved", "names that are not known decide nothing"
+    assert finding(study(), "8bit-dequantises").verdict == "cannot be tested here"
+
+
+def test_a_profile_of_our_own_engine_says_nothing_of_bitsandbytes(db: Path, tmp_path: Path) -> None:
+    def verdict(name: str, engines: Sequence[str]) -> str:
+        results = [r for r in make_report()["results"] if r["engine"] in engines]
+        settings = {**make_report()["settings"], "engines": list(engines)}
+        file = write_report(tmp_path / f"{name}.json", results=results, settings=settings)
+        import_reports(db, [file], name)
+        [found] = [one for one in read_findings(db, name) if one.id == "8bit-dequantises"]
+        return found.verdict
+
+    assert verdict("both", ("eager", "graph")) != "cannot be tested here"
+    assert verdict("ours", ("graph",)) == "cannot be tested here"
+
+
+def test_a_study_that_lacks_something_says_so() -> None:
+    one = StudyData("one", "one", None, (config("small", "bf16"),))
+    verdicts = {f.id: f.verdict for f in find_findings(one)}
+    assert verdicts["scale-wins"] == verdicts["4bit-matches-8bit"] == "cannot be tested here"
+    unscored = study(
+        **everywhere("small", repetitive=None, adherent_prompts=None, empty=None),
+        **everywhere("big", repetitive=None, adherent_prompts=None, empty=None),
+    )
+    for claim in ("scale-wins", "repetition-drops", "adherence-unchanged", "empties-rare"):
+        assert finding(unscored, claim).verdict == "cannot be tested here"
+    assert find_findings(StudyData("none", "none", None, ())) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((13, 30), (4, 30)), ((16, 30), (3, 30)), ((5, 40), (9, 25))]
+)
+def test_the_interval_of_a_ratio(first: tuple[int, int], second: tuple[int, int]) -> None:
+    expected = confint_proportions_2indep(*first, *second, compare="ratio", method="log")
+    found = rate_ratio(first, second)
+    assert (found.low, found.high) == pytest.approx(expected, rel=1e-6)
+    assert found.estimate == pytest.approx(first[0] / first[1] / (second[0] / second[1]))
+
+
+def test_zero_counts_have_no_ratio_but_an_interval() -> None:
+    assert rate_ratio((0, 30), (0, 30)) is None
+    one_zero = rate_ratio((4, 30), (0, 30))
+    assert one_zero.estimate is None
+    assert one_zero.low < 1 < one_zero.high
+
+
+def test_full_counts_leave_a_ratio_open() -> None:
+    full = rate_ratio((3, 3), (3, 3))
+    assert full.estimate == 1 and full.low < 0.8 and full.high > 1.25
+    # Half an output added to every cell: 3.5 of 4 in both.
+    by_hand = confint_proportions_2indep(3.5, 4, 3.5, 4, compare="ratio", method="log")
+    assert (full.low, full.high) == pytest.approx(by_hand, rel=1e-6)
+    wider = rate_ratio((13, 30), (4, 30), 0.99)
+    assert wider.high > rate_ratio((13, 30), (4, 30)).high
+
+
+def test_words_never_call_unresolved_equal(published: dict[str, Finding]) -> None:
+    for found in published.values():
+        for row in evidence_table(found.evidence):
+            assert "equal" not in row["verdict"]
+        assert "equal to" not in summed_up(found.evidence)

@@ -1,0 +1,125 @@
+"""The metrics table: the published figures exactly, and measured ones from stored outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.scoring.test_ifeval import GOOD
+from vibecore import read_summary
+from vibecore.catalog.configs import find_configs
+from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.run import run_study
+from vibecore.views.progress import follow
+from vibecore.views.tables.metrics import metric_table
+from vibecore.views.terminal import metrics_table
+
+# config: tok/s, vs bf16, repetitive, empty, adherent, of 30
+PUBLISHED = {
+    "0.5B-bf16": (23.6, None, 13, 1, 0),
+    "0.5B-8bit": (10.5, -0.555, 16, 1, 1),
+    "0.5B-4bit": (13.7, -0.419, 13, 1, 2),
+    "1.5B-bf16": (18.8, None, 4, 0, 4),
+    "1.5B-8bit": (9.0, -0.521, 3, 0, 5),
+    "1.5B-4bit": (17.1, -0.090, 8, 2, 4),
+}
+
+
+def test_the_published_table(published_db: Path) -> None:
+    rows = {row["config"]: row for row in read_summary(published_db, "published").rows}
+    assert list(rows) == list(PUBLISHED)
+    for config, (speed, versus, repetitive, empty, adherent) in PUBLISHED.items():
+        row = rows[config]
+        assert row["tokens_per_second"] == speed
+        assert row["vs_bf16"] == (versus if versus is None else pytest.approx(versus, abs=5e-4))
+        assert (row["repetitive"], row["repetition_rate"]) == (repetitive, repetitive / 30)
+        assert (row["empty"], row["prompts"]) == (empty, 30)
+        assert (row["adherent_prompts"], row["prompt_adherence"]) == (adherent, adherent / 30)
+        assert row["memory_source"] == "estimated"
+        assert row["memory_bytes"] == find_configs([config])[0].estimated_weight_bytes
+
+
+def test_what_the_report_does_not_give_is_null(published_db: Path) -> None:
+    for row in read_summary(published_db, "published").rows:
+        assert row["garbage"] is None
+        assert row["constraint_adherence"] is None
+        assert row["mean_new_tokens"] is None
+
+
+def test_measured_rows_add_up(db: Path, fake_worker) -> None:
+    fake_worker.answer = lambda config, prompt: "" if config == "1M-8bit" else "the " * 60
+    options = Options(configs=("1M-bf16", "1M-8bit"), study="s", batch_size=4)
+    run_study(new_plan(options, db), lambda event: None)
+    looping, empty = read_summary(db, "s").rows
+    # 30 prompts in 8 batches of 0.5 s, 10 tokens each.
+    assert looping["tokens_per_second"] == pytest.approx(30 * 10 / (8 * 0.5))
+    assert (looping["prompts"], looping["mean_new_tokens"]) == (30, 10)
+    assert (looping["repetitive"], looping["empty"], looping["adherent_prompts"]) == (30, 0, 0)
+    assert (empty["repetitive"], empty["empty"], empty["constraint_adherence"]) == (0, 30, 0)
+    assert empty["vs_bf16"] == 0
+    assert looping["memory_source"] == "measured"
+    assert looping["memory_basis"] == "weights as loaded"
+
+
+def test_dummy_weights_are_not_scored(db: Path, fake_worker) -> None:
+    fake_worker.dummy = True
+    options = Options(configs=("0.5B-bf16",), study="s", weights="dummy")
+    run_study(new_plan(options, db), lambda event: None)
+    summary = read_summary(db, "s")
+    [row] = summary.rows
+    assert row["tokens_per_second"] == pytest.approx(20)
+    quality = ("repetitive", "degenerate", "empty", "garbage", "adherent_prompts")
+    assert all(row[name] is None for name in (*quality, "constraint_adherence"))
+    assert summary.sweet_spot.config is None
+
+
+def test_the_two_flags_are_counted_apart(db: Path, fake_worker) -> None:
+    # A third of the lines come again, over Gopher's cut; of the word pairs too, under half.
+    lines = [f"line {number} is {chr(97 + number)}" for number in range(10)]
+    fake_worker.answer = lambda config, prompt: "\n".join([*lines, *lines[:6]])
+    run_study(new_plan(Options(configs=("1M-bf16",), study="s"), db), lambda event: None)
+    [row] = read_summary(db, "s").rows
+    assert (row["degenerate"], row["degenerate_judged"]) == (30, 30)
+    assert row["repetitive"] == 0
+
+
+def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path) -> None:
+    suite = tmp_path / "small.jsonl"
+    fake_worker.answer = lambda config, prompt: "Oh, well:\nthe storm"
+    suite.write_text(json.dumps(GOOD))
+    options = Options(configs=("1M-bf16",), study="s", suite=str(suite))
+    run_study(new_plan(options, db), lambda event: None)
+    summary = read_summary(db, "s")
+    [row] = summary.rows
+    assert (row["adherent_prompts"], row["adherent_prompts_loose"]) == (0, 1)
+    assert (row["constraints_met"], row["constraints_met_loose"]) == (1, 2)
+    [shown] = metrics_table(summary.rows)
+    assert (shown["adherent, loose"], shown["met, loose"]) == ("1/1 · 100 %", "2/2 · 100 %")
+    cells = metric_table(summary, lambda config: {})
+    assert "adherent, loose" in [column["label"] for column in cells["columns"]]
+    assert len(cells["columns"]) == len(cells["rows"][0]["cells"])
+
+
+# A config on a GPU as its load reports it, asked for engine graph.
+CAPTURED = {"device": "cuda", "engine": "graph", "precision": "8bit", "kernels": "triton"}
+
+
+def test_a_config_that_another_engine_decoded_says_so(
+    db: Path, fake_worker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fake_worker.environment = CAPTURED
+    follow(new_plan(Options(configs=("1M-8bit",), study="s", batch_size=10), db), resume=False)
+    assert "1M-8bit: engine graph cannot capture this, eager decodes it" in capfd.readouterr().err
+    summary = read_summary(db, "s")
+    [row] = summary.rows
+    assert (row["engine"], row["decoded_by"]) == ("graph", "eager")
+    assert metrics_table([row])[0]["tok/s"].endswith("(eager)")
+    speed = metric_table(summary, lambda config: {})["rows"][0]["cells"][1]
+    assert speed["note"] == "batch 10, by engine eager"
+    follow(new_plan(Options(configs=("1M-8bit",), study="one", batch_size=1), db), resume=False)
+    assert "cannot capture" not in capfd.readouterr().err
+    summary = read_summary(db, "one")
+    assert summary.rows[0]["decoded_by"] == "graph"
+    assert metric_table(summary, lambda config: {})["rows"][0]["cells"][1]["note"] is None

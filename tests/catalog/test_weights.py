@@ -1,0 +1,184 @@
+"""Where weights come from: folders, a hub that answers, and a hub that cannot be reached."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vibecore.catalog.configs import find_configs, own_configs
+from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.catalog.weights import load_request, resolve
+from vibecore.core.errors import InputError
+from vibecore.core.paths import PROJECT_ROOT
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(MODELS_DIR / "1M", tmp_path / "my-model"))
+
+
+def test_the_demo_models_are_here() -> None:
+    [config] = find_configs(["1M-bf16"])
+    found = resolve(config, "hub")
+    assert found.weights == "demo"
+    assert (found.folder / "model.safetensors").is_file()
+
+
+def test_dummy_weights_need_a_known_shape(tmp_path: Path) -> None:
+    [known] = find_configs(["1.5B-4bit"])
+    request = load_request(known, resolve(known, "dummy"), "cpu", "eager")
+    assert request.folder is None
+    assert request.architecture["hidden_size"] == 1536
+    with pytest.raises(InputError, match="architecture is not known"):
+        resolve(own_configs("someone/something", ["bf16"])[0], "dummy")
+
+
+def test_a_local_folder_is_taken_as_it_is(model_folder: Path) -> None:
+    [config] = own_configs(str(model_folder), ["8bit"])
+    found = resolve(config, "hub")
+    assert (found.weights, found.folder) == ("local", model_folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda f: (f / "config.json").unlink(), "no config.json"),
+        (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
+        (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "safetensors"),
+        (lambda f: [t.unlink() for t in f.glob("tokenizer*")], "tokenizer"),
+    ],
+)
+def test_an_incomplete_folder_says_what_is_missing(model_folder: Path, spoil, says: str) -> None:
+    spoil(model_folder)
+    with pytest.raises(InputError, match=says):
+        resolve(own_configs(str(model_folder), ["bf16"])[0], "hub")
+
+
+def test_weights_from_a_folder_must_have_the_configs_shape(model_folder: Path) -> None:
+    [demo, qwen] = find_configs(["1M-bf16", "0.5B-bf16"])
+    assert resolve(demo, str(model_folder)).folder == model_folder
+    with pytest.raises(InputError, match="another shape"):
+        resolve(qwen, str(model_folder))
+    with pytest.raises(InputError, match="not a folder"):
+        resolve(demo, str(model_folder / "nothing"))
+
+
+def run_offline(home: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    """The command line with an empty hub cache and a hub address where nothing listens."""
+    environment = os.environ | {
+        "HF_HOME": str(home / "cache"),
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "HF_HUB_OFFLINE": "0",
+    }
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "vibecore", "run", *arguments, "--db", str(home / "new.duckdb")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=PROJECT_ROOT,
+    )
+    return done, time.monotonic() - started
+
+
+def test_an_unreachable_hub_is_told_within_seconds(tmp_path: Path) -> None:
+    done, seconds = run_offline(tmp_path, "--config", "0.5B-bf16")
+    assert done.returncode == 2
+    assert seconds < 15
+    for part in ("Qwen/Qwen2.5-0.5B", "cannot be reached", "--weights dummy", "--family demo"):
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "new.duckdb").exists()
+
+
+class FakeHub(http.server.BaseHTTPRequestHandler):
+    """Just enough of the hub's protocol to serve the demo model as `Qwen/Qwen2.5-0.5B`."""
+
+    folder = MODELS_DIR / "1M"
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
+
+    def do_GET(self) -> None:
+        self.answer(body=True)
+
+    def answer(self, *, body: bool) -> None:
+        if "/api/models/" in self.path:
+            files = [{"rfilename": file.name} for file in self.folder.iterdir()]
+            if "/tree/" in self.path:
+                entries = [
+                    {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": "0" * 40}
+                    for f in self.folder.iterdir()
+                ]
+                self.send(json.dumps(entries).encode(), {}, body)
+                return
+            content = json.dumps({"id": "Qwen/Qwen2.5-0.5B", "sha": COMMIT, "siblings": files})
+            self.send(content.encode(), {}, body)
+            return
+        file = self.folder / self.path.rsplit("/", 1)[-1]
+        if not file.is_file():
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.end_headers()
+            return
+        content = file.read_bytes()
+        etag = hashlib.sha256(content).hexdigest()
+        self.send(content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}, body)
+
+    def send(self, content: bytes, headers: dict[str, str], body: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_a_hub_model_is_fetched_once_and_its_revision_known(hub: str, tmp_path: Path) -> None:
+    code = (
+        "from vibecore.catalog.configs import find_configs\n"
+        "from vibecore.catalog.weights import resolve\n"
+        "found = resolve(find_configs(['0.5B-bf16'])[0], 'hub')\n"
+        "print(found.weights, found.revision, (found.folder / 'model.safetensors').is_file())"
+    )
+
+    def fetch(endpoint: str) -> str:
+        environment = os.environ | {"HF_HOME": str(tmp_path), "HF_ENDPOINT": endpoint}
+        environment["HF_HUB_DISABLE_XET"] = "1"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=PROJECT_ROOT,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().splitlines()[-1]
+
+    assert fetch(hub) == f"hub {COMMIT} True"
+    assert fetch("http://127.0.0.1:9") == f"hub {COMMIT} True", "the cache must serve offline"

@@ -1,0 +1,92 @@
+"""`sweet-spot` and `summary` as a user meets them: every format, and how lightly they start."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vibecore.cli import app
+from vibecore.core.errors import InputError
+from vibecore.core.paths import PROJECT_ROOT
+
+
+def vibecore(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "vibecore", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT_ROOT,
+        check=True,
+    )
+    return done.stdout
+
+
+def sweet_spot(db: Path, *arguments: str) -> str:
+    return vibecore("sweet-spot", "--study", "published", "--db", str(db), *arguments)
+
+
+def test_the_terminal_says_why_how_stable_and_what_would_change_it(published_db: Path) -> None:
+    words = sweet_spot(published_db)
+    for part in (
+        "1.5B-4bit is the choice in 57 % of 2,000 resampled studies",
+        "Speed floor (now 85 %): above 91.0 %, 1.5B-bf16 takes over.",
+        "9.0 tok/s is under 85 %",
+        "Each config against the one that did best",
+        "not resolved at n = 30",
+    ):
+        assert part in words
+
+
+def test_json_has_every_judgement(published_db: Path) -> None:
+    record = json.loads(sweet_spot(published_db, "--alpha", "0.1", "--format", "json"))
+    assert record["stability"]["resamples"] == 2_000
+    assert {switch["direction"] for switch in record["switches"]} == {"up", "down"}
+    assert {pair["metric"] for pair in record["judgements"]} == {
+        "repetition",
+        "adherence",
+        "speed",
+        "memory",
+    }
+
+
+@pytest.mark.parametrize("alpha", ["0", "1", "-1", "nan", "0.00000000000000001"])
+def test_an_alpha_that_decides_nothing_is_refused(published_db: Path, alpha: str) -> None:
+    command = ["sweet-spot", "--study", "published", "--db", str(published_db), f"--alpha={alpha}"]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, InputError)
+    assert "--alpha must be from" in str(result.exception)
+
+
+@pytest.mark.parametrize("format", ["csv", "md"])
+def test_rows_have_the_share_of_resamples(published_db: Path, format: str) -> None:
+    text = sweet_spot(published_db, "--format", format)
+    assert "chosen_share" in text
+    if format == "csv":
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert len(rows) == 6
+        assert sum(float(row["chosen_share"]) for row in rows) == pytest.approx(1)
+
+
+def test_nothing_fits_is_an_answer(published_db: Path) -> None:
+    words = sweet_spot(published_db, "--vram-gb", "0.3")
+    assert words.startswith("none\n")
+    assert "No sweet spot is the answer in all 2,000" in words
+    assert "Memory cap (now 0.3 GiB): from 0.45 GiB on" in words
+
+
+def test_the_summary_needs_no_arrays(published_db: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from vibecore import read_summary\n"
+        f"read_summary(Path({str(published_db)!r}), 'published')\n"
+        "assert not {'numpy', 'pandas', 'scipy', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=True)

@@ -1,0 +1,69 @@
+"""Ctrl-C while the database is in use: what is being written is written, and it stays Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from vibecore import read_outputs, read_runs, store
+from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.run import run_study
+
+# Some tenths of a second: DuckDB does not always look for signals before a query's end.
+QUERY = "SELECT sum(a.range * b.range) FROM range(10000) a, range(10000) b"
+
+
+def test_a_write_is_finished_before_it_is_interrupted(db: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), store.writing(db) as connection:
+        connection.execute("CREATE TABLE kept (number INTEGER)")
+        signal.raise_signal(signal.SIGINT)
+        connection.execute("INSERT INTO kept SELECT range FROM range(1000)")
+    with store.reading(db) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_read_is_interrupted_as_by_ctrl_c(db: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), store.reading(db) as connection:
+        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+        while True:
+            connection.execute(QUERY).fetchall()
+
+
+def test_another_error_of_a_read_is_what_it_was(db: Path) -> None:
+    with pytest.raises(RuntimeError, match="of ours"), store.reading(db):
+        raise RuntimeError("of ours")
+
+
+def test_a_thread_that_gets_no_ctrl_c_writes_all_the_same(db: Path) -> None:
+    def write() -> None:
+        with store.writing(db) as connection:
+            connection.execute("CREATE TABLE written (number INTEGER)")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+    with store.reading(db) as connection:
+        assert connection.execute("SELECT count(*) FROM written").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("part", ["start_run", "add_generations", "finish_run"])
+def test_a_study_interrupted_while_it_stores_is_stopped_whole(
+    db: Path, fake_worker, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    store_it = getattr(store, part)
+
+    def interrupted(connection, *given, **named) -> None:
+        signal.raise_signal(signal.SIGINT)
+        store_it(connection, *given, **named)
+
+    monkeypatch.setattr(store, part, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(new_plan(Options(study="s", configs=("1M-bf16",)), db), lambda event: None)
+    [run] = read_runs(db, "s")
+    stored = {"start_run": 0, "add_generations": 1, "finish_run": 30}[part]
+    assert len(read_outputs(db, "s")) == stored
+    assert run["status"] == ("complete" if part == "finish_run" else "stopped")

@@ -1,0 +1,187 @@
+"""Engine `graph` against engine `eager` on the demo models: the same tokens, by a shorter way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vibecore import engine
+from vibecore.catalog.configs import PRECISIONS, decoded_by, find_configs
+from vibecore.catalog.weights import load_request, resolve
+from vibecore.core.errors import RunError
+from vibecore.core.records import Decoding
+from vibecore.engine import capture
+from vibecore.engine.batch import encode
+from vibecore.engine.decoder import Decoder, new_cache, prefill
+from vibecore.engine.graph import why_eager
+from vibecore.engine.model import LoadedModel
+
+PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
+
+
+def loaded(config_id: str, name: str) -> LoadedModel:
+    [config] = find_configs([config_id])
+    return engine.load(load_request(config, resolve(config, "hub"), "cpu", name))
+
+
+@pytest.fixture(scope="module", params=["1M-bf16", "1M-4bit", "1M-8bit", "1M-8bit-t0", "1M-fp16"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[LoadedModel, LoadedModel]]:
+    yield loaded(request.param, "eager"), loaded(request.param, "graph")
+
+
+@pytest.fixture(scope="module")
+def graph() -> LoadedModel:
+    return loaded("1M-bf16", "graph")
+
+
+def test_a_single_prompt_gives_the_same_tokens(pair: tuple[LoadedModel, LoadedModel]) -> None:
+    for prompt in PROMPTS:
+        eager, graph = (engine.generate(each, [prompt], 40)[0] for each in pair)
+        assert graph.token_ids == eager.token_ids
+        assert graph.text == eager.text
+        assert graph.finish_reason == eager.finish_reason
+        assert 0 < graph.first_token_seconds <= graph.total_seconds
+
+
+def test_a_batch_gives_the_same_tokens(pair: tuple[LoadedModel, LoadedModel]) -> None:
+    eager, graph = (engine.generate(each, PROMPTS, 60) for each in pair)
+    assert [each.token_ids for each in graph] == [each.token_ids for each in eager]
+    assert [each.prompt_tokens for each in graph] == [each.prompt_tokens for each in eager]
+
+
+def test_taking_a_model_apart_copies_no_weights(pair: tuple[LoadedModel, LoadedModel]) -> None:
+    eager, graph = pair
+    # A CPU packs 4-bit weights at first use, which has happened in one of the two.
+    assert graph.report.weight_bytes <= eager.report.weight_bytes
+
+
+def test_every_token_is_streamed_to_its_sequence(graph: LoadedModel) -> None:
+    streamed: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    generations = engine.generate(
+        graph, PROMPTS, 60, on_token=lambda index, token: streamed[index].append(token)
+    )
+    assert {each.finish_reason for each in generations} == {"eos", "length"} or all(
+        each.finish_reason == "eos" for each in generations
+    )
+    assert [list(each.token_ids) for each in generations] == list(streamed.values())
+
+
+def test_it_stops_within_a_token(graph: LoadedModel) -> None:
+    switch = engine.StopSwitch()
+    seen: list[int] = []
+
+    def on_token(index: int, token: int) -> None:
+        seen.append(token)
+        if len(seen) == 3:
+            switch.event.set()
+
+    [generation] = engine.generate(graph, PROMPTS[:1], 200, switch, on_token)
+    assert generation.finish_reason == "stopped"
+    assert generation.new_tokens == 3
+
+
+def test_sampling_goes_the_way_of_eager(graph: LoadedModel) -> None:
+    decoding = Decoding(temperature=1.5, seed=3)
+    first, second = (
+        engine.generate(graph, PROMPTS[:1], 20, decoding=decoding)[0].token_ids for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("name", ["eager", "graph"])
+def test_steps_are_timed_one_by_one_whatever_the_model_says(name: str) -> None:
+    times = engine.time_steps(loaded("1M-bf16", name), prompt_tokens=16, new_tokens=70)
+    assert len(times.step_seconds) == 69
+    assert min(times.step_seconds) > 0
+    assert times.prefill_seconds > 0
+
+
+def test_what_does_not_fit_the_context_is_told(graph: LoadedModel) -> None:
+    with pytest.raises(RunError, match="context is 512"):
+        engine.generate(graph, PROMPTS[:1], 600)
+    with pytest.raises(RunError, match="context is 512"):
+        engine.time_steps(graph, 500, 100)
+
+
+def test_another_architecture_is_sent_to_eager(graph: LoadedModel) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    other = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=2, n_embd=16, vocab_size=32))
+    with pytest.raises(RunError, match="Use --engine eager"):
+        engine.decoder.build_decoder(other)
+
+
+def test_the_step_recorded_where_triton_is_not_gives_the_same_tokens(
+    pair: tuple[LoadedModel, LoadedModel],
+) -> None:
+    _, graph = pair
+    decoder = graph.decoder
+    assert decoder is not None
+    if decoder.outlier_threshold:
+        pytest.skip("without Triton, LLM.int8() with outliers is decoded by eager")
+    wanted = [made.token_ids for made in engine.generate(graph, PROMPTS, 20)]
+    batch = encode(graph, PROMPTS, 20)
+    with torch.inference_mode():
+        cache = new_cache(decoder, len(PROMPTS), capture.CACHE_STEP)
+        tokens = prefill(decoder, batch.tokens, batch.mask, cache)
+        slot = torch.tensor([batch.tokens.shape[1]])
+        made = [tokens.tolist()]
+        for _ in range(19):
+            tokens = capture._step_of_torch(decoder, cache, tokens, slot)
+            slot += 1
+            made.append(tokens.tolist())
+    for row, expected in zip(zip(*made, strict=True), wanted, strict=True):
+        assert row[: len(expected)] == expected
+
+
+def test_the_capture_used_least_recently_goes_first(
+    graph: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert graph.decoder is not None
+    decoder = replace(graph.decoder, captures={})
+    made: list[tuple[int, int]] = []
+
+    def record(decoder: Decoder, rows: int, length: int) -> capture.Captured:
+        made.append((rows, length))
+        cache = new_cache(decoder, rows, length)
+        return capture.Captured(lambda: None, cache, torch.zeros(rows), torch.zeros(1))
+
+    monkeypatch.setattr(capture, "_capture", record)
+    for rows in range(1, capture.MOST_CAPTURES + 1):
+        capture.captured_step(decoder, rows, 100)
+    capture.captured_step(decoder, 1, 512)
+    assert made == [(rows, 512) for rows in range(1, capture.MOST_CAPTURES + 1)]
+    capture.captured_step(decoder, 1, 513)
+    assert (2, 512) not in decoder.captures
+    assert (1, 512) in decoder.captures
+    others = capture.idle_bytes(decoder, 1)
+    cache = decoder.captures[1, 512].cache
+    one_row = sum(tensor.nbytes for tensor in (*cache.keys, *cache.values))
+    assert others == one_row * sum(range(3, capture.MOST_CAPTURES + 1))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("reason", [None, "no Triton"])
+def test_what_is_told_of_a_run_is_what_the_engine_does(
+    precision: str, device: str, rows: int, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "triton_kernels", lambda dtype: (None, reason))
+    decoder = SimpleNamespace(
+        device=torch.device(device),
+        outlier_threshold=PRECISIONS[precision].outlier_threshold or 0.0,
+        embedding=torch.zeros(1, dtype=torch.bfloat16),
+    )
+    recorded = {
+        "engine": "graph",
+        "device": device,
+        "precision": precision,
+        "kernels": f"torch: {reason}" if reason else "triton",
+    }
+    left_to_eager = why_eager(decoder, rows) is not None  # type: ignore[arg-type]
+    assert decoded_by(recorded, rows) == ("eager" if left_to_eager else "graph")

@@ -1,0 +1,56 @@
+"""What a worker does not import, and that what stays is what it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from vibecore.core.paths import PROJECT_ROOT
+
+QUANTISE = """
+import torch
+from vibecore import engine
+from vibecore.catalog.configs import find_configs
+from vibecore.catalog.weights import load_request, resolve
+[config] = find_configs(["1M-4bit"])
+compile_ = torch.compile
+loaded = engine.load(load_request(config, resolve(config, "hub"), "cpu", "eager"))
+assert torch.compile is compile_
+[made] = engine.generate(loaded, ["Name a colour."], 4)
+assert made.new_tokens
+"""
+
+
+def loaded_by(code: str) -> set[str]:
+    """Names of the modules that an interpreter has loaded after `code`."""
+    code += "\nimport sys; print(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_a_waiting_worker_has_not_loaded_what_a_16_bit_model_never_uses() -> None:
+    names = loaded_by("from vibecore import engine")
+    assert "transformers.modeling_utils" in names
+    assert not {"bitsandbytes", "scipy", "torch._inductor.compile_fx", "duckdb"} & names
+
+
+def test_a_quantised_model_loads_without_the_compiler() -> None:
+    names = loaded_by(QUANTISE)
+    assert "bitsandbytes" in names
+    assert "torch._inductor.compile_fx" not in names
+
+
+@pytest.mark.parametrize("form", ["decorator", "options"])
+def test_either_form_of_compile_leaves_the_function_as_it_is(form: str) -> None:
+    from vibecore.engine.light import _left_alone
+
+    def function() -> int:
+        return 1
+
+    made = _left_alone(function) if form == "decorator" else _left_alone(dynamic=False)(function)
+    assert made is function

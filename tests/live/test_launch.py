@@ -1,0 +1,271 @@
+"""Launched runs on real processes and the demo models: followed, stopped, killed and resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from vibecore import read_outputs, read_runs, store
+from vibecore.core.errors import INTERRUPTED, InputError, RunError
+from vibecore.core.paths import PROJECT_ROOT
+from vibecore.live import launch
+from vibecore.live.launch import LaunchedRun
+from vibecore.live.launch.record import RUN_VARIABLE, noted, save
+from vibecore.live.launch.start import arguments
+from vibecore.runtime import device_queue
+from vibecore.studies.plan import Options
+from vibecore.studies.published import add_published
+
+TWO_PROMPTS = str(Path(__file__).parents[1] / "data" / "two_prompts.yaml")
+PATIENCE = 120.0
+
+
+def wait_until(holds: Callable[[], bool], run: LaunchedRun) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, launch.progress(run)
+        time.sleep(0.05)
+
+
+def state_of(run: LaunchedRun) -> str:
+    return launch.progress(run).state
+
+
+def ended(run: LaunchedRun) -> bool:
+    return not launch.progress(run).alive
+
+
+def test_a_run_waits_its_turn_is_stopped_killed_and_resumed(db: Path) -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    options = Options(configs=("1M-bf16",), study="-odd name", max_new_tokens=40)
+    with device_queue.turn("cpu", "a try"):
+        run = launch.start(options, db)
+        assert launch.find(run.id) == run
+        assert state_of(run) == "starting"
+        assert os.getsid(run.pid) == run.pid, "Ctrl-C in the server's terminal must not reach it"
+        wait_until(lambda: state_of(run) == "waiting", run)
+        waiting = launch.progress(run)
+        assert (waiting.waits_for, waiting.place) == ("a try to finish", 1)
+        assert [config.status for config in waiting.configs] == ["pending"]
+        assert launch.unfinished_studies(db) == [], "its own record stands for it"
+        with pytest.raises(InputError, match="running now"):
+            launch.resume(run.study, db)
+    wait_until(lambda: launch.progress(run).done >= 2, run)
+    running = launch.progress(run)
+    assert (running.state, running.configs[0].status) == ("running", "running")
+    assert running.configs[0].tokens_per_second > 0
+    assert running.seconds_left > 0
+
+    launch.cancel(run)
+    stopped = launch.progress(run)
+    assert (stopped.state, stopped.exit_code) == ("stopped", INTERRUPTED)
+    assert [row["status"] for row in read_runs(db, run.study)] == ["stopped"]
+    kept = read_outputs(db, run.study)
+    assert 2 <= len(kept) == stopped.done < 30
+    assert all(row["constraints"] for row in kept), "what is stored is whole"
+
+    assert stopped.can_resume
+    run = launch.resume(run.study, db)
+    assert [one.id for one in launch.list_runs(db)] == [run.id], "one study, one launched run"
+    wait_until(lambda: launch.progress(run).done > len(kept), run)
+    os.kill(run.pid, signal.SIGKILL)
+    wait_until(lambda: ended(run), run)
+    killed = launch.progress(run)
+    assert (killed.state, killed.exit_code) == ("died", None)
+    assert killed.configs[0].status == "interrupted", "its row still says running"
+    assert killed.can_resume
+
+    run = launch.resume(run.study, db)
+    wait_until(lambda: ended(run), run)
+    complete = launch.progress(run)
+    assert (complete.state, complete.exit_code, complete.done) == ("complete", 0, 30)
+    assert not complete.can_resume
+    assert kept == [
+        row for row in read_outputs(db, run.study) if row["prompt_id"] in _prompts(kept)
+    ]
+    wait_until(lambda: _children(before) == set(), run)
+
+
+def _prompts(rows: list[dict]) -> set[str]:
+    return {row["prompt_id"] for row in rows}
+
+
+def _children(before: set[int]) -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)} - before
+
+
+# A server that starts a run and is killed at once.
+SERVER = """
+import os, signal, sys
+from pathlib import Path
+from vibecore import launch
+from vibecore.studies.plan import Options
+options = Options(configs=("1M-bf16",), suite=sys.argv[2], study="s", max_new_tokens=8)
+launch.start(options, Path(sys.argv[1]))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_outlives_who_started_it(db: Path) -> None:
+    command = [sys.executable, "-c", SERVER, str(db), TWO_PROMPTS]
+    assert subprocess.run(command, cwd=PROJECT_ROOT).returncode == -signal.SIGKILL
+    (run,) = launch.list_runs(db)
+    wait_until(lambda: ended(run), run)
+    assert (state_of(run), launch.progress(run).done) == ("complete", 2)
+
+
+def test_a_run_can_be_cancelled_while_it_waits(db: Path) -> None:
+    with device_queue.turn("cpu", "a try"):
+        run = launch.start(Options(configs=("1M-bf16",), suite=TWO_PROMPTS, study="s"), db)
+        wait_until(lambda: state_of(run) == "waiting", run)
+        launch.cancel(run)
+        assert state_of(run) == "stopped"
+        assert [ticket.what for ticket in device_queue.tickets("cpu")] == ["a try"]
+    assert launch.progress(run).done == 0
+
+
+def test_a_run_that_finds_its_model_missing_says_so_in_its_log(db: Path, monkeypatch) -> None:
+    # A hub model is looked for by the run itself; no network here, and none needed to see that.
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    run = launch.start(Options(configs=("0.5B-bf16",), suite=TWO_PROMPTS, study="s"), db)
+    wait_until(lambda: ended(run), run)
+    refused = launch.progress(run)
+    assert (refused.state, refused.exit_code, refused.can_resume) == ("refused", 2, False)
+    assert "--family demo" in " ".join(refused.log)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"study": "published"}, "already has a study"),
+        ({}, "--family"),
+        ({"configs": ("9B-bf16",)}, "no config"),
+        ({"model": "no/such/folder/here", "precisions": ("bf16",)}, "neither a model folder"),
+        ({"model": "tests", "precisions": ("bf16",)}, "not a model folder"),
+        ({"family": "demo", "max_new_tokens": 0}, "from 1 to"),
+        ({"family": "demo", "max_new_tokens": 10**6}, "from 1 to"),
+        ({"family": "demo", "suite": "nope"}, "vibe30"),
+        ({"family": "demo", "weights": "/no/such/folder"}, "not a folder"),
+        ({"model": "~nobody-of-that-name/m", "precisions": ("bf16",)}, "cannot be looked up"),
+        ({"model": "m" * 5000, "precisions": ("bf16",)}, "cannot be looked up"),
+    ],
+)
+def test_bad_input_starts_nothing(db: Path, state: Path, options: dict, says: str) -> None:
+    add_published(db)
+    options = {"family": "demo", **options} if "study" in options else options
+    with pytest.raises(InputError, match=says):
+        launch.start(Options(**options), db)
+    assert not (state / "runs").exists() or launch.list_runs(db) == []
+
+
+def test_options_become_the_words_of_the_command() -> None:
+    options = Options(configs=("a", "b"), study="-x", max_new_tokens=5)
+    assert arguments(options) == ["--config=a", "--config=b", "--study=-x", "--max-new-tokens=5"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (None, 0),
+        (InputError("x"), 2),
+        (RunError("x"), 1),
+        (KeyboardInterrupt(), INTERRUPTED),
+        (ZeroDivisionError(), 1),
+    ],
+)
+def test_a_run_notes_how_it_ended(state: Path, monkeypatch, error, code: int) -> None:
+    run = made(state)
+    monkeypatch.setenv(RUN_VARIABLE, str(run.folder))
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with noted():
+            if error:
+                raise error
+    except BaseException as seen:
+        assert seen is error
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert run.exit_code() == code
+
+
+def made(state: Path, **fields: object) -> LaunchedRun:
+    """The record of a run whose process is gone."""
+    run = LaunchedRun(
+        id="one",
+        study="s",
+        db=(state / "db.duckdb").resolve(),
+        device="cpu",
+        configs=("1M-bf16",),
+        prompts=2,
+        expected_seconds={"1M-bf16": None},
+        pid=2**22 + 1,
+        process_started=0.0,
+        launched_at=time.time(),
+    )
+    run = replace(run, **fields)
+    run.folder.mkdir(parents=True)
+    save(run)
+    return run
+
+
+def test_a_number_used_again_is_not_the_run(state: Path) -> None:
+    assert made(state, pid=os.getpid()).process() is None
+    assert launch.find("one").study == "s"
+
+
+@pytest.mark.parametrize("run_id", ["", "nope", "..", "../runs/one", "one/"])
+def test_an_id_from_an_address_leads_nowhere_else(state: Path, run_id: str) -> None:
+    made(state)
+    with pytest.raises(InputError, match="no launched run"):
+        launch.find(run_id)
+
+
+def test_what_failed_before_is_loading_again_and_what_failed_now_has_failed(
+    db: Path, fake_worker, state: Path, monkeypatch
+) -> None:
+    from vibecore.studies.plan import new_plan
+    from vibecore.studies.run import run_study
+
+    fake_worker.broken = {"1M-bf16": "no memory", "1M-4bit": "none either"}
+    options = Options(configs=tuple(fake_worker.broken), study="s", suite=TWO_PROMPTS)
+    run_study(new_plan(options, db), lambda event: None)
+    run = made(
+        state,
+        db=db.resolve(),
+        pid=os.getpid(),
+        process_started=psutil.Process().create_time(),
+        launched_at=time.time() - 60,
+    )
+    with device_queue.turn("cpu", "study s"):
+        assert [c.status for c in launch.progress(run).configs] == ["failed", "failed"]
+        later = replace(run, launched_at=time.time() + 10)
+        again = launch.progress(later).configs
+        assert [(c.status, c.error) for c in again] == [
+            ("loading", None),
+            ("failed", "none either"),
+        ]
+
+
+def test_studies_begun_in_a_terminal_are_found(db: Path, fake_worker) -> None:
+    from vibecore.studies.plan import new_plan
+    from vibecore.studies.run import run_study
+
+    assert launch.unfinished_studies(db.with_name("none.duckdb")) == []
+    fake_worker.interrupt_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        options = Options(configs=("1M-bf16",), study="s", suite=TWO_PROMPTS)
+        run_study(new_plan(options, db), lambda event: None)
+    assert launch.unfinished_studies(db) == ["s"]
+    with device_queue.turn("cpu", "study s"):
+        assert launch.unfinished_studies(db) == [], "it is running in that terminal"
+    with store.reading(db) as connection:
+        assert store.study_exists(connection, "s")

@@ -1,0 +1,128 @@
+"""What the dashboard says of runs: durations, sentences and cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vibecore.live.launch import ConfigEstimate, ConfigProgress, Estimate, LaunchedRun, RunProgress
+from vibecore.live.launch.cells import (
+    duration,
+    estimate_sentence,
+    estimate_table,
+    progress_sentence,
+    progress_table,
+    run_table,
+)
+from vibecore.live.launch.following import ALIVE, STATES
+
+
+def config_progress(**fields: object) -> ConfigProgress:
+    given = {
+        "config": "1M-bf16",
+        "status": "running",
+        "done": 3,
+        "total": 30,
+        "tokens_per_second": 41.25,
+        "seconds_left": 80.0,
+        "error": None,
+    }
+    return ConfigProgress(**{**given, **fields})
+
+
+def run_progress(*configs: ConfigProgress, **fields: object) -> RunProgress:
+    given = {
+        "state": "running",
+        "begun": True,
+        "configs": configs or (config_progress(),),
+        "waits_for": None,
+        "place": None,
+        "exit_code": None,
+        "log": (),
+    }
+    return RunProgress(**{**given, **fields})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "not known yet"),
+        (0, "0 s"),
+        (0.4, "under 1 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (380, "6 min 20 s"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("progress", "says"),
+    [
+        (run_progress(), "3 of 30 outputs, up to about 1 min 20 s left."),
+        (
+            run_progress(config_progress(), config_progress(seconds_left=None)),
+            "6 of 60 outputs, time left not known yet.",
+        ),
+        (
+            run_progress(state="waiting", waits_for="study a to finish", place=2),
+            "Waiting for study a to finish. Place 2 in the queue.",
+        ),
+        (
+            run_progress(state="waiting", waits_for="the live panel (a) to unload"),
+            "Waiting for the live panel (a) to unload.",
+        ),
+        (run_progress(state="refused", begun=False), "It ended before it began"),
+        (run_progress(state="died"), "Ended without finishing"),
+    ],
+)
+def test_a_run_in_a_sentence(progress: RunProgress, says: str) -> None:
+    assert progress_sentence(progress).startswith(says)
+
+
+def test_a_failed_config_has_its_reason_and_no_time_left() -> None:
+    failed = config_progress(status="failed", error="out of memory", seconds_left=None)
+    progress = run_progress(failed, config_progress(config="b", done=30))
+    assert progress.seconds_left == 80.0, "of those that still run"
+    rows = {row["id"]: row["cells"] for row in progress_table(progress)["rows"]}
+    assert rows["1M-bf16"][1] == {"text": "failed", "note": "out of memory"}
+    assert rows["1M-bf16"][2] == {"text": "3 of 30", "share": 0.1}
+    assert [row[4]["text"] for row in rows.values()] == ["–", "–"]
+
+
+def config_estimate(config: str, seconds: float | None) -> ConfigEstimate:
+    known = ("study s", 20.0) if seconds is not None else (None, None)
+    return ConfigEstimate(config, "yes", "it fits", seconds, known[1], known[0])
+
+
+def an_estimate(*configs: ConfigEstimate, free: int = 10**9) -> Estimate:
+    return Estimate("s", "cpu", 1, 200, configs, 10**6, free)
+
+
+def test_an_estimate_claims_only_what_is_known() -> None:
+    known, unknown = config_estimate("a", 90.0), config_estimate("b", None)
+    assert "1 config × 1 prompt × at most 200 tokens on the CPU." in estimate_sentence(
+        an_estimate(known)
+    )
+    assert "Decoding takes 1 min 30 s at most." in estimate_sentence(an_estimate(known))
+    assert "not known yet" in estimate_sentence(an_estimate(unknown))
+    both = estimate_sentence(an_estimate(known, unknown))
+    assert "1 min 30 s at most for 1 of the configs" in both
+    assert "too little" not in both
+    assert "That is too little." in estimate_sentence(an_estimate(known, free=10))
+    cells = [row["cells"][2] for row in estimate_table(an_estimate(known, unknown))["rows"]]
+    assert cells[0]["note"] == "at 20.0 tok/s, as in study study s"
+    assert cells[1]["text"] == "not known yet"
+
+
+def test_every_state_has_a_short_name() -> None:
+    run = LaunchedRun("i", "s", Path("x"), "cuda", ("a",), 1, {"a": None}, 1, 0.0, 0.0)
+    table = run_table([(run, state) for state in STATES], lambda run: {"page": run.id})
+    names = [row["cells"][1]["text"] for row in table["rows"]]
+    assert len(set(names)) == len(STATES)
+    assert max(map(len, names)) < 45
+    assert set(ALIVE) < set(STATES)

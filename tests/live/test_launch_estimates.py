@@ -1,0 +1,58 @@
+"""What a run is said to take before it starts, and what is refused for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vibecore.core.errors import InputError
+from vibecore.live import launch
+from vibecore.live.launch import estimates
+from vibecore.studies.plan import Options
+
+
+def test_a_config_that_can_never_fit_is_refused(db: Path, monkeypatch) -> None:
+    monkeypatch.setattr("vibecore.live.launch.estimates._total_bytes", lambda device: 2 * 1024**3)
+    options = Options(family="qwen2.5", weights="dummy")
+    with pytest.raises(InputError, match=r"1\.5B-bf16 needs about .* 2\.00 GiB in all\. Choose"):
+        launch.start(options, db)
+    fits = {config.config: config.fit for config in launch.estimate(options, db).configs}
+    assert fits["1.5B-bf16"] == "never"
+    assert fits["0.5B-4bit"] != "never"
+
+
+def test_a_gpu_that_is_not_there_is_said(db: Path, monkeypatch) -> None:
+    monkeypatch.setattr("vibecore.live.launch.estimates.read_gpus", lambda: ([], None))
+    with pytest.raises(InputError, match=r"none was found here\. Choose the CPU"):
+        launch.start(Options(family="demo", device="cuda"), db)
+
+
+def test_a_database_in_no_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        launch.estimate(Options(family="demo"), tmp_path / "nowhere" / "new.duckdb")
+
+
+def test_an_estimate_says_from_what_it_is(db: Path, fake_worker) -> None:
+    options = Options(configs=("1M-bf16", "1M-4bit"), max_new_tokens=100)
+    unknown = launch.estimate(options, db)
+    assert [config.known_from for config in unknown.configs] == [None, None]
+    assert unknown.seconds is None
+    from vibecore.studies.plan import new_plan
+    from vibecore.studies.run import run_study
+
+    run_study(new_plan(Options(configs=("1M-bf16",), study="earlier"), db), lambda event: None)
+    known, other = launch.estimate(options, db).configs
+    # The fake worker makes 10 tokens in 0.5 s and loads in 0.5 s.
+    assert (known.known_from, known.tokens_per_second) == ("earlier", 20.0)
+    assert known.seconds == pytest.approx(30 * 100 / 20 + 0.5)
+    assert other.seconds is None
+    batched = launch.estimate(replace(options, batch_size=2), db)
+    assert batched.configs[0].known_from is None, "a batch's speed is another thing"
+
+
+def test_the_disk_is_asked_where_the_database_is(tmp_path: Path) -> None:
+    found = launch.estimate(Options(family="demo"), tmp_path / "new.duckdb")
+    assert found.disk_bytes == 6 * 30 * estimates.OUTPUT_BYTES + estimates.EMPTY_BYTES
+    assert found.free_disk_bytes > 0

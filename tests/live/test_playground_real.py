@@ -1,0 +1,216 @@
+"""The live panel on real workers and the demo models; the `try` command; and that nothing of
+them is left behind."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.support.panel_fakes import wait_until
+from vibecore.catalog.configs import family_configs
+from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT
+from vibecore.live.playground import (
+    Panel,
+    Try,
+    Wish,
+    choose_configs,
+    make_wish,
+    own_prompt,
+    suite_prompt,
+)
+from vibecore.studies.queries import read_outputs
+
+PROMPT = "code_003"
+# Llm.int8() of the larger demo model is the slowest: some 100 tokens a second.
+SLOW = "5M-8bit"
+# The demo models answer it to the last token they may.
+LONG = "aaaa aaaa aaaa"
+
+
+def own_processes() -> list[psutil.Process]:
+    """Our workers and their fork server; a browser of other tests may run beside."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "vibecore.runtime.worker" in child.cmdline():
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+def workers() -> list[psutil.Process]:
+    """The worker processes alone: the fork server's children."""
+    return [process for process in own_processes() if process.ppid() != os.getpid()]
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, tuple[int, ...]]:
+    rows = read_outputs(DEFAULT_DB, "demo", PROMPT)
+    return {row["config"]: tuple(row["token_ids"]) for row in rows}
+
+
+@pytest.fixture
+def panel() -> Iterator[Panel]:
+    before = {process.pid for process in workers()}
+    made = Panel()
+    yield made
+    made.close()
+    assert {process.pid for process in workers()} == before, "a worker was left behind"
+
+
+def long_story() -> Wish:
+    """What takes some seconds."""
+    prompt = own_prompt(LONG)
+    return make_wish(prompt, choose_configs([SLOW]), device="cpu", max_new_tokens=450)
+
+
+def run(panel: Panel, *ids: str, text: str = "Name a colour.", **options: object) -> Try:
+    wish = make_wish(own_prompt(text), choose_configs(ids), device="cpu", **options)  # type: ignore[arg-type]
+    tried = panel.submit(wish, is_watched=lambda: True)
+    assert tried.finished.wait(120)
+    return tried
+
+
+def test_six_configs_write_what_the_study_has_stored(
+    panel: Panel, stored: dict[str, tuple[int, ...]]
+) -> None:
+    wish = make_wish(suite_prompt("vibe30", PROMPT), family_configs("demo"), device="cpu")
+    tried = panel.submit(wish, is_watched=lambda: True)
+    assert tried.finished.wait(180)
+    assert [pane.error for pane in tried.panes] == [None] * 6
+    assert {p.config.id: p.generation.token_ids for p in tried.panes} == stored
+    assert ["".join(p.pieces) for p in tried.panes] == [p.generation.text for p in tried.panes]
+    assert all(p.score.constraints for p in tried.panes)
+    assert len(workers()) >= 6
+
+
+def test_bad_input_is_a_sentence_and_the_worker_lives_on(panel: Panel) -> None:
+    tried = run(panel, "1M-bf16", text="word " * 2000)
+    assert "context is 512" in tried.panes[0].error
+    assert len(panel.loaded()) == 1
+    again = run(panel, "1M-bf16", max_new_tokens=5)
+    assert (again.panes[0].status, again.panes[0].was_warm) == ("done", True)
+    tried = run(panel, "1M-bf16", max_new_tokens=30_000)
+    assert "context is 512" in tried.panes[0].error
+
+
+def test_a_killed_worker_is_told_and_replaced(panel: Panel) -> None:
+    wish = long_story()
+    tried = panel.submit(wish, is_watched=lambda: True)
+    wait_until(lambda: tried.panes[0].pieces, 60)
+    os.kill(panel.loaded()[0].pid, signal.SIGKILL)
+    assert tried.finished.wait(20)
+    assert tried.panes[0].status == "failed"
+    assert "signal 9" in tried.panes[0].error
+    assert tried.panes[0].text
+    assert panel.loaded() == []
+    assert run(panel, SLOW, max_new_tokens=5).panes[0].status == "done"
+
+
+def test_stop_works_within_a_token(panel: Panel) -> None:
+    run(panel, SLOW, max_new_tokens=5)
+    wish = long_story()
+    tried = panel.submit(wish, is_watched=lambda: True)
+    wait_until(lambda: len(tried.panes[0].pieces) >= 5)
+    asked_at = time.perf_counter()
+    panel.stop(tried)
+    had = len(tried.panes[0].pieces)
+    assert tried.finished.wait(5)
+    assert time.perf_counter() - asked_at < 1
+    assert tried.panes[0].status == "stopped"
+    # The token under way, and what was between the processes when the stop was sent.
+    assert tried.panes[0].generation.new_tokens <= had + 15
+
+
+def test_twenty_tries_leave_memory_and_processes_as_they_were(panel: Panel) -> None:
+    """Panes of changing configs: the memory of server and workers comes back to its start."""
+    configs = [config.id for config in family_configs("demo")]
+
+    def round_of_tries(count: int) -> None:
+        for index in range(count):
+            run(panel, configs[index % 2 * 3], max_new_tokens=40, text=f"Count to {index}.")
+
+    round_of_tries(2)
+    gc.collect()
+    held = {process.pid: process.memory_info().rss for process in workers()}
+    own, threads = psutil.Process().memory_info().rss, threading.active_count()
+    round_of_tries(20)
+    gc.collect()
+    assert len(panel.loaded()) == len(workers()) == 2
+    assert psutil.Process().memory_info().rss < own * 1.05
+    assert threading.active_count() <= threads
+    for process in workers():
+        assert process.memory_info().rss < held[process.pid] * 1.05
+    panel.unload()
+    assert own_processes() == []
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "vibecore", "try", *words, "--device", "cpu"]
+
+
+def test_the_command_streams_texts_and_tells_figures() -> None:
+    done = subprocess.run(
+        command("--suite", "vibe30", "--prompt", PROMPT, "--config", "1M-bf16"),
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    [row] = [r for r in read_outputs(DEFAULT_DB, "demo", PROMPT) if r["config"] == "1M-bf16"]
+    assert done.stdout == row["text"] + "\n"
+    assert "tok/s" in done.stderr
+    assert "pass    code_parses" in done.stderr or "fail    code_parses" in done.stderr
+
+
+def test_the_command_writes_json_alone_and_fails_by_its_kind(tmp_path) -> None:
+    done = subprocess.run(
+        command("Hello", "--config=1M-4bit,5M-bf16", "--max-new-tokens=4", "--format=json"),
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+    )
+    rows = json.loads(done.stdout)
+    assert [(row["config"], row["status"], len(row["token_ids"])) for row in rows] == [
+        ("1M-4bit", "done", 4),
+        ("5M-bf16", "done", 4),
+    ]
+    wrong = [
+        ("  ", "--config", "1M-bf16"),
+        ("Hello",),
+        ("Hello", "--config", "1M-bf16", "--max-new-tokens", "0"),
+        ("Hello", "--model", str(tmp_path), "--precision", "bf16"),
+    ]
+    for words in wrong:
+        failed = subprocess.run(command(*words), cwd=PROJECT_ROOT, capture_output=True, text=True)
+        assert failed.returncode == 2, words
+        assert "Traceback" not in failed.stderr
+        assert failed.stdout == ""
+
+
+def test_ctrl_c_stops_the_command_cleanly() -> None:
+    process = subprocess.Popen(
+        command(LONG, "--config", SLOW, "--max-new-tokens", "450"),
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(20)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in told
+    assert not any(child.is_running() for child in children)

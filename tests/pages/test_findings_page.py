@@ -1,0 +1,166 @@
+"""The Findings and Compare pages, and their commands, for every kind of study."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
+
+from tests.analysis.test_comparison import add_study
+from tests.pages.test_pages import component, html, visit
+from tests.support import dashboard_database as made
+from vibecore.analysis.claims import CLAIMS
+from vibecore.cli import app
+from vibecore.cli.judging import bounded
+from vibecore.core.paths import DATABASE_VARIABLE
+from vibecore.studies.claims import read_findings
+from vibecore.studies.published import DATA
+from vibecore.views.charts.findings import KINDS, evidence_figure
+
+
+def view(page: str, study: str, **query: str) -> AppTest:
+    """A page at an address of its own, as a link opens it."""
+    shown = visit(page, study=study)
+    for name, value in {"study": study, **query}.items():
+        shown.query_params[name] = value
+    shown.run()
+    assert not shown.exception
+    return shown
+
+
+STUDIES = ("published", "varied", "speed-only")
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = made.build(tmp_path_factory.mktemp("findings") / "pages.duckdb")
+    add_study(database, "first")
+    add_study(database, "second", seconds=2.0, loops=15)
+    return database
+
+
+@pytest.fixture(autouse=True)
+def use(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATABASE_VARIABLE, str(studies))
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_claim_stands_beside_the_published_verdict(study: str) -> None:
+    shown = visit("findings", study=study)
+    assert not shown.error
+    table = component(shown, "findings")
+    labels = [column["label"] for column in table["columns"]]
+    assert labels == list(dict.fromkeys(["claim", study, "published"]))
+    assert [row["id"] for row in table["rows"]] == list(CLAIMS)
+    published = {row["id"]: row["cells"][-1]["text"] for row in table["rows"]}
+    assert published["memory-fourfold"] == "✗ contradicted"
+    assert published["scale-wins"] == "? not resolved"
+
+
+def test_a_claim_is_opened_by_its_address() -> None:
+    shown = view("findings", "published", claim="memory-fourfold")
+    assert "published: contradicted" in html(shown)
+    assert "2.6 times" in html(shown)
+    rows = component(shown, "rows-published")["rows"]
+    assert len(rows) == 2
+    unknown = view("findings", "published", claim="nonsense")
+    assert unknown.selectbox(key="claim").value == next(iter(CLAIMS))
+
+
+def test_a_claim_is_chosen_on_the_page() -> None:
+    shown = visit("findings", study="varied")
+    shown.selectbox(key="claim").set_value("bf16-tight").run()
+    assert not shown.exception
+    assert "is tight in 8 GB" in html(shown)
+    assert shown.query_params["claim"] == "bf16-tight"
+
+
+def test_two_studies_are_compared() -> None:
+    shown = view("compare", "second", **{"with": "first"})
+    rows = {row["id"]: row["cells"] for row in component(shown, "changes")["rows"]}
+    assert rows["0.5B-bf16"][1]["text"] == "worse"
+    assert "15/30 v 0/30" in rows["0.5B-bf16"][3]["note"]
+    assert "n = 30" in rows["0.5B-bf16"][3]["note"]
+    assert "machine first then machine second" in html(shown)
+
+
+@pytest.mark.parametrize(
+    ("study", "other"),
+    # The newest that shares a config; of the same suite and configs; of the same configs alone.
+    [("published", "second"), ("second", "first"), ("speed-only", "varied")],
+)
+def test_compare_opens_on_the_study_that_compares_best(study: str, other: str) -> None:
+    assert visit("compare", study=study).selectbox(key="with").value == other
+
+
+def test_studies_without_a_common_config_are_explained() -> None:
+    shown = view("compare", "published", **{"with": "varied"})
+    assert "No config is in both studies" in html(shown)
+    assert not shown.error
+
+
+def test_what_is_not_compared_is_said_on_the_page() -> None:
+    shown = view("compare", "speed-only", **{"with": "varied"})
+    assert "Quality is not compared" in html(shown)
+
+
+def test_findings_on_the_command_line(studies: Path) -> None:
+    found = json.loads(
+        run("findings", "--study", "published", "--db", str(studies), "--format", "json")
+    )
+    assert [one["id"] for one in found] == list(CLAIMS)
+    assert found[0]["evidence"][0]["n"] == 30
+    rows = run("findings", "--study", "varied", "--db", str(studies), "--format", "csv")
+    assert len(list(csv.DictReader(io.StringIO(rows)))) == len(CLAIMS)
+    assert "scale-wins" in run("findings", "--study", "varied", "--db", str(studies))
+
+
+def test_audit_on_the_command_line() -> None:
+    notes = json.loads(run("audit", str(DATA / "study.json"), "--format", "json"))
+    assert {"rule", "verdict", "sentence", "evidence"} <= set(notes[0])
+    assert "| memory-fall | contradicted |" in run(
+        "audit", str(DATA / "study.json"), "--format", "md"
+    )
+
+
+def test_report_and_compare_on_the_command_line(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    assert run(
+        "report", "--study", "published", "--db", str(studies), "--out", str(out)
+    ).strip() == (str(out))
+    assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    pair = ("--study", "first", "--study", "second", "--db", str(studies))
+    found = json.loads(run("compare", *pair, "--format", "json"))
+    assert {row["measure"] for row in found["rows"]} >= {"speed", "memory", "repetitive"}
+    assert "1.5B" not in run("compare", *pair)
+    alone = CliRunner().invoke(app, ["compare", "--study", "first", "--db", str(studies)])
+    assert alone.exit_code != 0
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "second"])
+def test_every_claims_evidence_is_drawn_or_not_there(studies: Path, study: str) -> None:
+    for found in read_findings(studies, study):
+        assert found.chart in KINDS
+        figure = evidence_figure(found.evidence, found.chart)
+        drawn = [row for row in found.evidence if row["kind"] == found.chart]
+        if figure.chart is None:
+            assert all(row["estimate"] is None and row["low"] is None for row in drawn)
+        else:
+            assert figure.title and figure.description
+            figure.chart.to_dict()
+
+
+def test_json_has_no_infinity() -> None:
+    record = {"high": float("inf"), "rows": ({"low": -float("inf"), "n": 3},)}
+    assert bounded(record) == {"high": None, "rows": [{"low": None, "n": 3}]}

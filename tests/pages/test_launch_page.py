@@ -1,0 +1,271 @@
+"""The Launch page, driven by AppTest: its form, its errors in words, its runs, and its switch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.parts.page_table import ACTING_VARIABLE
+from tests.live.test_launch import TWO_PROMPTS, made
+from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
+from vibecore.live.launch import LaunchedRun
+from vibecore.runtime import device_queue
+from vibecore.studies.plan import Options, new_plan
+
+
+@pytest.fixture
+def use(published_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database with the published study, the dashboard's own."""
+    path = tmp_path / "page.duckdb"
+    shutil.copy(published_db, path)
+    monkeypatch.setenv(DATABASE_VARIABLE, str(path))
+    return path
+
+
+def visit(**query: str) -> AppTest:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app.run()
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.switch_page("pages/launch.py").run()
+    assert not app.exception
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def table(app: AppTest, key: str) -> dict[str, list[dict[str, Any]]] | None:
+    """A table's cells by the id of their row; None where there is no such table."""
+    for element in app.get("bidi_component"):
+        if element.proto.id.endswith(f"-{key}"):
+            rows = json.loads(element.proto.json)["rows"]
+            return {row["id"]: row["cells"] for row in rows}
+    return None
+
+
+def warnings(app: AppTest) -> str:
+    return " ".join(element.value for element in app.warning).replace("\\", "")
+
+
+def errors(app: AppTest) -> str:
+    return " ".join(element.value for element in app.error).replace("\\", "")
+
+
+def test_the_form_says_what_a_run_takes_before_it_starts(use: Path) -> None:
+    app = visit()
+    assert set(table(app, "estimate")) == {
+        f"{model}-{precision}"
+        for model in ("0.5B", "1.5B")
+        for precision in ("bf16", "8bit", "4bit")
+    }
+    assert "6 configs × 30 prompts × at most 200 tokens" in html(app)
+    app.selectbox(key="launch_family").select("demo").run()
+    cells = table(app, "estimate")["1M-4bit"]
+    assert cells[1]["text"] == "fits"
+    assert cells[2]["text"] == "not known yet"
+    app.number_input(key="launch_tokens").set_value(50).run()
+    assert "at most 50 tokens" in html(app)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("launch_tokens", 0, "Max new tokens must be from 1 to 32768, not 0."),
+        ("launch_tokens", 1_000_000, "Max new tokens must be from 1 to 32768, not 1000000."),
+    ],
+)
+def test_a_number_out_of_bounds_is_told(use: Path, key: str, value: int, says: str) -> None:
+    app = visit()
+    app.number_input(key=key).set_value(value).run()
+    assert says in warnings(app)
+    assert table(app, "estimate") is None
+    app.button(key="launch_start").click().run()
+    assert says in errors(app)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [("-1", "Batch size must be from 1"), ("many", "Batch size must be a number or `auto`")],
+)
+def test_a_batch_size_that_is_none_is_told(use: Path, value: str, says: str) -> None:
+    app = visit()
+    app.text_input(key="launch_batch").set_value(value).run()
+    assert says in warnings(app)
+
+
+def test_a_taken_name_and_a_missing_model_are_told(use: Path) -> None:
+    app = visit()
+    app.text_input(key="launch_study").set_value("published").run()
+    assert "already has a study 'published'. Choose another study name" in warnings(app)
+    app.text_input(key="launch_study").set_value("new").run()
+    app.radio(key="launch_kind").set_value("a model of my own").run()
+    assert "Choose at least one config" in html(app)
+    app.text_input(key="launch_model").set_value("/no/such/model").run()
+    assert "'/no/such/model' is neither a model folder nor a hub id" in warnings(app)
+    app.text_input(key="launch_model").set_value(str(PROJECT_ROOT / "tests")).run()
+    app.button(key="launch_start").click().run()
+    assert "is not a model folder: it has no config.json" in errors(app)
+    app.button(key="launch_start").click().run()
+    assert "config.json" in errors(app), "said once a click, and again at the next"
+
+
+def test_a_config_that_cannot_fit_is_told(use: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vibecore.live.launch.estimates._total_bytes", lambda device: 2 * 1024**3)
+    app = visit()
+    cell = table(app, "estimate")["1.5B-bf16"][1]
+    assert (cell["text"], "Choose a lower precision" in cell["note"]) == ("too large", True)
+    app.selectbox(key="launch_weights").select("random: speed and memory only").run()
+    app.button(key="launch_start").click().run()
+    assert "1.5B-bf16 needs about" in errors(app)
+
+
+def test_start_hands_on_what_was_chosen_and_shows_the_run(
+    use: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Options, Path]] = []
+
+    def pretend(options: Options, db: Path) -> LaunchedRun:
+        asked.append((options, db))
+        return made(state, db=db.resolve(), study=new_plan(options, db).name)
+
+    monkeypatch.setattr("vibecore.live.launch.start", pretend)
+    app = visit()
+    app.radio(key="launch_kind").set_value("configs").run()
+    app.multiselect(key="launch_configs").set_value(["1M-bf16", "5M-4bit"]).run()
+    app.selectbox(key="launch_suite").select("from a file …").run()
+    app.text_input(key="launch_file").set_value(TWO_PROMPTS).run()
+    app.text_input(key="launch_study").set_value("mine").run()
+    app.button(key="launch_start").click().run()
+    options, db = asked[0]
+    assert db == use
+    assert options == Options(
+        configs=("1M-bf16", "5M-4bit"),
+        suite=TWO_PROMPTS,
+        study="mine",
+        max_new_tokens=200,
+        batch_size="1",
+        engine="eager",
+        device="auto",
+    )
+    assert app.query_params["run"] == "one"
+    assert "Study mine" in html(app)
+    assert app.text_input(key="launch_study").value == "", "or its name would be taken at once"
+
+
+def test_a_run_that_was_killed_says_so_with_its_last_words(use: Path, state: Path) -> None:
+    run = made(state, db=use.resolve(), study="night <b>")
+    run.log.write_text("Study night\n**Traceback**\n", encoding="utf-8")
+    app = visit(run="one")
+    shown = html(app)
+    assert "Study night &lt;b&gt;" in shown
+    assert "It ended before it began" in shown
+    assert "resume" not in {button.key for button in app.button}
+    assert app.code[0].value == "Study night\n**Traceback**"
+    assert table(app, "progress")["1M-bf16"][1]["text"] == "pending"
+    assert table(app, "runs")["one"][1]["text"] == "ended without finishing"
+
+
+def test_a_run_under_way_is_shown_without_being_asked_for(use: Path, state: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = psutil.Process(process.pid).create_time()
+    made(state, db=use.resolve(), pid=process.pid, process_started=started)
+    with process, device_queue.turn("cpu", "study before it"):
+        app = visit()
+        assert "Study s" in html(app)
+        assert "Starting" in html(app)
+        assert "resume" not in {button.key for button in app.button}
+        assert "cancel" in {button.key for button in app.button}
+
+
+def test_an_unknown_run_is_told_and_the_form_is_there(use: Path) -> None:
+    app = visit(run="20200101-000000-ffff")
+    assert "There is no launched run" in warnings(app)
+    assert table(app, "estimate")
+
+
+def test_a_study_begun_in_a_terminal_can_be_resumed(
+    use: Path, fake_worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vibecore.studies.run import run_study
+
+    fake_worker.interrupt_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        options = Options(configs=("1M-bf16",), study="terminal", suite=TWO_PROMPTS)
+        run_study(new_plan(options, use), lambda event: None)
+    asked: list[str] = []
+
+    def pretend(study: str, db: Path) -> LaunchedRun:
+        asked.append(study)
+        return made(db.parent, db=db, study=study)
+
+    monkeypatch.setattr("vibecore.live.launch.resume", pretend)
+    app = visit()
+    app.button(key="resume-terminal").click().run()
+    assert asked == ["terminal"]
+
+
+def test_without_a_database_the_form_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATABASE_VARIABLE, str(tmp_path / "none.duckdb"))
+    app = visit()
+    assert not app.error
+    assert table(app, "estimate")
+
+
+# Keeps the database to itself for a while, as a run does while it stores an output.
+WRITER = """
+import sys, time
+from pathlib import Path
+from vibecore import store
+with store.writing(Path(sys.argv[1])):
+    print("has it", flush=True)
+    time.sleep(1.5)
+"""
+
+
+def test_the_page_waits_for_a_database_that_is_being_written(use: Path, state: Path) -> None:
+    made(state, db=use.resolve())
+    command = [sys.executable, "-c", WRITER, str(use)]
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline()
+        app = visit(run="one")
+        assert not app.error
+        assert not app.warning
+        assert table(app, "progress")
+        assert table(app, "estimate")
+
+
+def test_only_so_many_runs_are_listed(use: Path, state: Path) -> None:
+    run = made(state, db=use.resolve())
+    from vibecore.live.launch.record import save
+
+    for number in range(25):
+        other = replace(run, id=f"n{number}", launched_at=time.time() + number)
+        other.folder.mkdir()
+        save(other)
+    assert len(table(visit(), "runs")) == 20
+
+
+def test_the_switch_hides_the_page_and_its_link_says_so(
+    use: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ACTING_VARIABLE, "OFF")
+    app = visit()
+    assert "Switched off" in html(app)
+    assert not app.button
+    assert not app.error

@@ -1,0 +1,193 @@
+"""The Speed page and its charts: findings in the titles, and words where there is nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.pages.test_pages import component, html, use, visit  # noqa: F401, fixtures
+from tests.support import dashboard_database as made
+from tests.support.bench_report import make_report
+from vibecore.studies.bench.import_report import import_reports
+from vibecore.views.charts.engine_speed import (
+    batch_sizes,
+    ceiling_figure,
+    engine_figure,
+    host_figure,
+)
+from vibecore.views.charts.figure import Figure
+from vibecore.views.charts.step_time import kernel_figure, layer_figure
+from vibecore.views.tables.speed import profiles, readings_met, speed_table
+
+RESULTS = make_report()["results"]
+ON_CPU = [
+    {
+        **result,
+        "on_gpu": False,
+        "speeds": [{**s, "host_seconds": None, "gpu_seconds": None} for s in result["speeds"]],
+    }
+    for result in RESULTS
+]
+# A GPU's engine `graph` leaves batches of LLM.int8() with outliers to `eager`.
+LEFT_TO_EAGER = [
+    {
+        **result,
+        "environment": {
+            **result["environment"],
+            "precision": result["precision"],
+            "kernels": "triton",
+        },
+    }
+    for result in RESULTS
+]
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("speed")
+    db = made.build(folder / "speed.duckdb")
+    report = folder / "bench.json"
+    report.write_text(json.dumps(make_report(broken="1.5B-8bit")))
+    import_reports(db, [report], "gpu")
+    return db
+
+
+def figures() -> dict[str, Figure]:
+    profile = RESULTS[0]["profile"]
+    return {
+        "ceiling": ceiling_figure(RESULTS, 1),
+        "engines": engine_figure(RESULTS, 30),
+        "host": host_figure(RESULTS, 1),
+        "layers": layer_figure(profile, "0.5B-bf16 eager"),
+        "kernels": kernel_figure(profile, "0.5B-bf16 eager"),
+    }
+
+
+TITLES = {
+    "ceiling": "At batch 1, 0.5B-bf16 graph reads weights at 73 % of the ceiling, the most; "
+    "0.5B-4bit eager at 6 %, the least",
+    "engines": "At batch 30, engine graph decodes 1.2 to 7.2 times as fast as eager",
+    "host": "At batch 1, the host is what 6 of 12 wait for",
+    "layers": "0.5B-bf16 eager: 24 layers take 92 % of a step's device time, head and the rest 8 %",
+    "kernels": "0.5B-bf16 eager: gemv × 49 takes 68 % of a step's device time",
+}
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_a_title_states_the_finding_and_the_drawing_is_described(name: str) -> None:
+    figure = figures()[name]
+    assert figure.title == TITLES[name]
+    assert figure.chart is not None
+    assert figure.chart.to_dict(validate=True)["description"] == figure.description
+    assert len(figure.description) > 60 and figure.note
+
+
+def test_shares_of_a_profile_are_of_the_whole_step() -> None:
+    profile = RESULTS[0]["profile"]
+    for figure in (layer_figure(profile, "x"), kernel_figure(profile, "x")):
+        assert figure.chart is not None
+        values = figure.chart.to_dict()["data"]["values"]
+        assert sum(value["share"] for value in values) == pytest.approx(1)
+
+
+def test_a_study_on_a_cpu_says_why_host_and_device_are_one() -> None:
+    figure = host_figure(ON_CPU, 1)
+    assert figure.chart is None
+    assert "CPU" in figure.title
+    on_gpu = [{**result, "on_gpu": True} for result in ON_CPU]
+    assert "CPU" not in host_figure(on_gpu, 1).title
+    alone = [result for result in RESULTS if result["engine"] == "eager"]
+    assert "nothing to compare" in engine_figure(alone, 1).title
+
+
+def test_what_another_engine_decoded_is_named_so_and_left_out_of_the_comparison() -> None:
+    engines = [row["cells"][1]["text"] for row in speed_table(LEFT_TO_EAGER)["rows"]]
+    assert engines.count("graph (by eager)") == 2, "8bit of both models, at batch 30 alone"
+    figure = engine_figure(LEFT_TO_EAGER, 30)
+    assert figure.note.endswith("Left out: 0.5B-8bit graph (by eager), 1.5B-8bit graph (by eager).")
+    assert "8bit graph" not in figure.description and "8bit eager" in figure.description
+    assert "Left out" not in engine_figure(LEFT_TO_EAGER, 1).note
+    assert "0.5B-8bit graph (by eager)" in ceiling_figure(LEFT_TO_EAGER, 30).description
+    alone = [result for result in LEFT_TO_EAGER if result["precision"] == "8bit"]
+    assert engine_figure(alone, 30).title.startswith("One engine alone decoded")
+
+
+def test_one_repetition_has_no_spread() -> None:
+    assert "median of the repetitions" in engine_figure(RESULTS, 1).note
+    once = [
+        {**result, "speeds": [{**s, "repetitions": 1} for s in result["speeds"]]}
+        for result in RESULTS
+    ]
+    assert engine_figure(once, 1).note == "Decoding alone, one repetition."
+    assert "least–most" in speed_labels(RESULTS)
+    assert "least–most" not in speed_labels(once)
+
+
+def speed_labels(results: list[dict]) -> list[str]:
+    return [column["label"] for column in speed_table(results)["columns"]]
+
+
+def test_configs_whose_host_and_device_were_not_told_apart_are_named() -> None:
+    assert "told apart" not in host_figure(RESULTS, 1).note
+    note = host_figure([ON_CPU[0], *RESULTS[1:]], 1).note
+    assert note.endswith("Host and device were not told apart: 0.5B-bf16 eager.")
+
+
+def test_weights_that_a_cache_can_hold_are_not_held_against_the_memory() -> None:
+    cached = [
+        {**result, "speeds": [{**s, "reading": "cache-resident"} for s in result["speeds"]]}
+        for result in RESULTS
+    ]
+    assert ceiling_figure(cached, 1).title.endswith("the memory is no ceiling")
+    mixed = [cached[0], *RESULTS[1:]]
+    assert "73 % of the ceiling" in ceiling_figure(mixed, 1).title
+
+
+def test_batches_profiles_and_readings_are_those_there_are() -> None:
+    assert batch_sizes(RESULTS) == [1, 30]
+    assert len(profiles(RESULTS)) == 12
+    told = " ".join(readings_met(RESULTS))
+    assert "overhead-bound" in told and "below the ceiling" not in told
+
+
+def test_the_page_shows_a_bench_with_a_failed_config(studies: Path, use) -> None:  # noqa: F811
+    use(studies)
+    app = visit("speed", study="gpu")
+    assert not app.error
+    assert TITLES["ceiling"] in html(app)
+    rows = component(app, "speeds")["rows"]
+    assert any("failed: out of memory" in cell["text"] for row in rows for cell in row["cells"])
+    assert app.selectbox(key="step").value == "0.5B-bf16 eager"
+    app.selectbox(key="step").select("1.5B-4bit graph").run()
+    assert not app.exception
+    assert "1.5B-4bit graph: 28 layers" in html(app)
+
+
+def test_repetitions_of_a_batch_are_not_its_sequences(tmp_path: Path, use) -> None:  # noqa: F811
+    report = make_report()
+    for result in report["results"]:
+        result["speeds"] = [s for s in result["speeds"] if s["batch_size"] == 30]
+    report["settings"]["batch_sizes"] = [30]
+    file = tmp_path / "bench.json"
+    file.write_text(json.dumps(report))
+    db = tmp_path / "batched.duckdb"
+    import_reports(db, [file], "batched")
+    use(db)
+    assert "<dt>repetitions</dt><dd>5</dd>" in html(visit("speed", study="batched"))
+
+
+@pytest.mark.parametrize("study", ["published", "varied"])
+def test_a_study_without_a_bench_says_how_to_make_one(studies: Path, use, study: str) -> None:  # noqa: F811
+    use(studies)
+    app = visit("speed", study=study)
+    assert not app.error
+    assert "has no bench" in html(app)
+    assert "python -m vibecore import" in app.code[0].value
+
+
+@pytest.mark.parametrize("page", ["metrics", "charts", "outputs", "about"])
+def test_every_other_page_shows_a_bench_study(studies: Path, use, page: str) -> None:  # noqa: F811
+    use(studies)
+    assert not visit(page, study="gpu").error

@@ -1,0 +1,326 @@
+"""The page Try a prompt, driven by AppTest with fake workers: what it shows and refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.parts import live, page_table
+from tests.support import dashboard_database as made
+from tests.support.panel_fakes import Script, wait_until
+from vibecore import store
+from vibecore.catalog.suites import Prompt
+from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
+from vibecore.live.playground import Panel
+from vibecore.scoring import load_suite, runs_code
+from vibecore.scoring.sandbox import isolation
+from vibecore.studies.own_suites import save_prompt
+
+PLENTY = 2**40
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made.build(tmp_path_factory.mktemp("try") / "try.duckdb")
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture(autouse=True)
+def panel(script: Script, studies: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
+    monkeypatch.setenv(DATABASE_VARIABLE, str(studies))
+    one = Panel(start_worker=script.start, free_bytes=lambda device: PLENTY)
+    monkeypatch.setattr(live, "panel", lambda: one)
+    yield one
+    one.close()
+
+
+def visit(**query: str | list[str]) -> AppTest:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page("pages/try.py").run()
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def component(app: AppTest, key: str) -> dict[str, Any]:
+    for element in app.get("bidi_component"):
+        if element.proto.id.endswith(f"-{key}"):
+            return json.loads(element.proto.json)
+    raise AssertionError(f"no component {key}")
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def attempt(app: AppTest, text: str = "Name a colour.") -> AppTest:
+    """Try a text, and look again once it has ended."""
+    app.text_area(key="try_text").set_value(text)
+    press(app, "Try it")
+    tried = app.session_state["tried"]
+    assert tried.finished.wait(20)
+    return app.run()
+
+
+def errors(app: AppTest) -> str:
+    return "\n".join(error.value.replace("\\", "") for error in app.error)
+
+
+def test_a_prompt_is_tried_on_the_chosen_configs(panel: Panel) -> None:
+    app = visit()
+    app.multiselect(key="try_configs").set_value(["5M-bf16", "1M-4bit"])
+    attempt(app)
+    assert not app.exception
+    cards = component(app, "panes")["cards"]
+    assert [(card["config"], card["status"]) for card in cards] == [
+        ("5M-bf16", "done"),
+        ("1M-4bit", "done"),
+    ]
+    assert cards[0]["text"].startswith("word0 ")
+    assert "load 0.50 s" in cards[0]["facts"]
+    assert "Loaded" in html(app)
+    assert sorted(one.config for one in panel.loaded()) == ["1M-4bit", "5M-bf16"]
+    press(app, "Unload all")
+    assert panel.loaded() == []
+    assert "Try it" in {button.label for button in app.button}
+
+
+def test_a_suites_prompt_brings_its_constraints(panel: Panel) -> None:
+    app = visit()
+    app.selectbox(key="try_suite").set_value("vibe30").run()
+    app.selectbox(key="try_prompt").set_value("instruction_002").run()
+    press(app, "Try it")
+    assert app.session_state["tried"].finished.wait(20)
+    app.run()
+    wanted = load_suite("vibe30").prompts
+    prompt = next(prompt for prompt in wanted if prompt.id == "instruction_002")
+    card = component(app, "panes")["cards"][0]
+    assert len(card["verdicts"]) == len(prompt.constraints) > 0
+    assert len(component(app, "verdicts")["rows"]) == len(prompt.constraints)
+    assert "instruction_002" in app.query_params["try_prompt"]
+    press(app, "Edit as my own text")
+    assert app.text_area(key="try_text").value == prompt.text
+
+
+def test_code_is_judged_by_what_it_does_where_that_is_asked_for(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "find_isolation", lambda: isolation.Isolation("namespaces"))
+
+    def verdicts(execute: bool) -> list[str]:
+        app = visit()
+        app.selectbox(key="try_suite").set_value("vibe30").run()
+        app.selectbox(key="try_prompt").set_value(prompt.id).run()
+        app.checkbox(key="try_execute").set_value(execute)
+        press(app, "Try it")
+        assert app.session_state["tried"].finished.wait(20)
+        [card, *_] = component(app.run(), "panes")["cards"]
+        below = [row["cells"][2]["text"] for row in component(app, "verdicts")["rows"]]
+        return [*(verdict["status"] for verdict in card["verdicts"]), below[place]]
+
+    prompt = next(prompt for prompt in load_suite("vibe30").prompts if runs_code([prompt]))
+    place = [constraint.check for constraint in prompt.constraints].index("code_cases")
+    skipped, judged = verdicts(execute=False), verdicts(execute=True)
+    assert (skipped[place], skipped[-1]) == ("skipped", "– skipped")
+    # What the fake worker writes is no code.
+    assert (judged[place], judged[-1]) == ("fail", "× not met")
+
+
+def test_a_whole_family_is_one_button() -> None:
+    app = press(visit(), "All of demo")
+    assert len(app.multiselect(key="try_configs").value) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "configs", "says"),
+    [
+        (" ", 200, ["1M-bf16"], "The prompt is empty"),
+        ("Hello", 0, ["1M-bf16"], "from 1 to 32768, not 0"),
+        ("Hello", 10**6, ["1M-bf16"], "not 1000000"),
+        ("Hello", 200, [], "none is chosen"),
+    ],
+)
+def test_bad_input_is_told_and_the_page_works_on(
+    script: Script, text: str, tokens: int, configs: list[str], says: str
+) -> None:
+    app = visit()
+    app.text_area(key="try_text").set_value(text)
+    app.number_input(key="try_tokens").set_value(tokens)
+    app.multiselect(key="try_configs").set_value(configs)
+    press(app, "Try it")
+    assert says in errors(app)
+    assert not app.exception
+    assert script.started == []
+    app.number_input(key="try_tokens").set_value(5)
+    app.multiselect(key="try_configs").set_value(["1M-bf16"])
+    attempt(app)
+    assert component(app, "panes")["cards"][0]["status"] == "done"
+
+
+def test_a_path_that_is_no_model_is_told(tmp_path: Path) -> None:
+    app = visit()
+    app.text_input(key="try_model").set_value("/no/such/model")
+    app.multiselect(key="try_precisions").set_value(["bf16"])
+    app.text_area(key="try_text").set_value("Hello")
+    press(app, "Try it")
+    assert "neither a model folder nor a hub id" in errors(app)
+    app.text_input(key="try_model").set_value(str(tmp_path))
+    attempt(app)
+    cards = component(app, "panes")["cards"]
+    assert "has no config.json" in cards[-1]["instead"]
+    assert cards[0]["status"] == "done"
+
+
+def test_what_cannot_fit_is_said_before_it_is_tried(panel: Panel, monkeypatch) -> None:
+    monkeypatch.setattr(panel, "can_be_had", lambda device: 2**30)
+    app = visit()
+    app.multiselect(key="try_configs").set_value(["1.5B-bf16"]).run()
+    assert "1.5B-bf16 needs about 3.38 GiB" in app.warning[0].value.replace("\\", "")
+    assert "would fit" in app.warning[0].value
+
+
+def test_a_failing_pane_says_why(script: Script) -> None:
+    script.dies_at = {"5M-bf16": 2}
+    app = attempt(visit())
+    cards = component(app, "panes")["cards"]
+    assert [card["status"] for card in cards] == ["failed", "done"]
+    assert "signal 9" in cards[0]["notice"]
+    assert cards[0]["text"] == "word0 word1 "
+
+
+def test_stop_is_there_while_it_runs(script: Script, panel: Panel) -> None:
+    script.tokens, script.pause = 10_000, 0.01
+    app = visit()
+    app.number_input(key="try_tokens").set_value(10_000)
+    app.text_area(key="try_text").set_value("Tell me a story.")
+    press(app, "Try it")
+    tried = app.session_state["tried"]
+    wait_until(lambda: tried.panes[0].pieces)
+    app.run()
+    assert "Try it" not in {button.label for button in app.button}
+    assert component(app, "panes")["cards"][0]["status"] == "running"
+    press(app, "Stop")
+    assert tried.finished.wait(5)
+    app.run()
+    assert [card["status"] for card in component(app, "panes")["cards"]] == ["stopped", "stopped"]
+
+
+def test_sampling_is_marked(script: Script) -> None:
+    app = visit()
+    app.selectbox(key="try_decoding").set_value("sampled").run()
+    assert "not comparable with studies" in html(app)
+    attempt(app)
+    assert script.decodings[0].temperature == 0.7
+    assert "not comparable" in component(app, "panes")["cards"][0]["label"]
+
+
+def test_a_try_becomes_a_prompt_of_an_own_suite_with_verdicts_at_once(state: Path) -> None:
+    app = attempt(visit(), "Name five words.")
+    app.selectbox(key="keep-check").set_value("word_count").run()
+    app.selectbox(key="keep-word_count-relation").set_value("eq")
+    app.number_input(key="keep-word_count-count").set_value(5)
+    press(app, "Add constraint")
+    app.selectbox(key="keep-check").set_value("contains_all").run()
+    app.text_area(key="keep-contains_all-phrases").set_value("word9\n")
+    press(app, "Add constraint")
+    rows = component(app, "verdicts")["rows"]
+    assert [row["cells"][2]["text"] for row in rows] == ["✓ met", "× not met"]
+    press(app, "Drop 2")
+    assert len(component(app, "verdicts")["rows"]) == 1
+    app.text_input(key="keep-name").set_value("mine")
+    app.text_input(key="keep-id").set_value("five")
+    app.selectbox(key="keep-category").set_value("instruction")
+    press(app, "Save prompt")
+    assert "Saved as five" in app.success[0].value.replace("\\", "")
+    [kept] = load_suite("mine").prompts
+    assert (kept.text, len(kept.constraints)) == ("Name five words.", 1)
+    app.text_input(key="keep-name").set_value("mine")
+    press(app, "Save prompt")
+    assert "already" in errors(app)
+    app.selectbox(key="keep-suite").set_value("mine").run()
+    app.text_input(key="keep-id").set_value("six")
+    press(app, "Save prompt")
+    assert [prompt.id for prompt in load_suite("mine").prompts] == ["five", "six"]
+
+
+def test_a_constraint_that_cannot_be_is_told() -> None:
+    app = attempt(visit())
+    app.selectbox(key="keep-check").set_value("contains_all").run()
+    press(app, "Add constraint")
+    assert 'key "phrases"' in errors(app)
+
+
+def test_an_own_suite_runs_on_the_configs_of_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from vibecore.live import launch
+
+    started: list[Any] = []
+
+    def start(options: Any, db: Path) -> Any:
+        started.append(options)
+        return SimpleNamespace(id="run-1")
+
+    monkeypatch.setattr(launch, "start", start)
+    app = attempt(visit(study="varied"))
+    app.text_input(key="keep-name").set_value("mine")
+    app.text_input(key="keep-id").set_value("one")
+    press(app, "Save prompt")
+    assert "--suite=mine" in app.code[-1].value
+    press(app, "Run it")
+    assert not app.exception
+    [options] = started
+    assert (options.suite, options.study) == ("mine", "varied-mine")
+    assert len(options.configs) > 1
+    assert "has started" in app.success[0].value
+
+
+def test_a_broken_own_suite_is_told_and_left_out(state: Path) -> None:
+    (state / "suites").mkdir()
+    (state / "suites" / "broken.yaml").write_text("name: [", encoding="utf-8")
+    app = visit()
+    assert "broken.yaml" in app.warning[0].value.replace("\\", "")
+    attempt(app)
+    assert component(app, "panes")["cards"][0]["status"] == "done"
+
+
+def test_an_address_with_a_prompt_that_the_suite_lacks_is_told() -> None:
+    save_prompt("mine", Prompt("one", "code", "Hello", ()))
+    app = visit()
+    app.query_params.update({"try_suite": "vibe30", "try_prompt": "code_999"})
+    app.run()
+    assert "vibe30 has no prompt 'code_999'" in app.warning[0].value.replace("\\", "")
+    assert app.selectbox(key="try_prompt").value == load_suite("vibe30").prompts[0].id
+    assert not app.run().warning
+    app.selectbox(key="try_suite").set_value("mine").run()
+    assert app.selectbox(key="try_prompt").value == "one"
+    assert not app.warning, "whoever chooses another suite asks for none of its prompts"
+
+
+def test_it_works_without_any_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "empty.duckdb"
+    store.prepare(path)
+    monkeypatch.setenv(DATABASE_VARIABLE, str(path))
+    app = attempt(visit())
+    assert component(app, "panes")["cards"][0]["status"] == "done"
+
+
+def test_the_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
+    monkeypatch.setenv(page_table.ACTING_VARIABLE, "off")
+    app = visit()
+    assert "Switched off" in html(app)
+    assert not app.text_area
+    assert script.started == []

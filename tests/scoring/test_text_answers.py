@@ -1,0 +1,124 @@
+"""The final answer: which one counts, and when two answers are the same."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from vibecore.scoring.text.answers import (
+    first_number,
+    judge_final_answer,
+    parse_number,
+    stated_answer,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("Answer: 5", "5"),
+        ("answer : 5 km", "5 km"),
+        ("**Answer:** 5", "5"),
+        ("**Answer**: 5", "5"),
+        ("The answer is 5.", "5."),
+        ("The final answer is: 5", "5"),
+        ("The correct answer = 5", "5"),
+        ("Answer:\n5", "5"),
+        ("so \\boxed{5} follows", "5"),
+        ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
+        ("\\boxed{5", "5"),
+        ("#### 72", "72"),
+        ("Answer: 5\nAnswer: 6", "6"),
+        ("Answer: 5, or \\boxed{6}", "6"),
+        ("Answer:", ""),
+        ("I will answer in 5 minutes", None),
+        ("the answers: many", None),
+        ("no statement, 5", None),
+    ],
+)
+def test_stated_answer(text, stated):
+    assert stated_answer(text) == stated
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "passed"),
+    [
+        ("Answer: 36", "36", True),
+        ("Answer: 36.0 apples", "36", True),
+        ("Answer: $1,200.50", "1200.5", True),
+        ("Answer: about 50%", "50", True),
+        ("Answer: 1/2", "0.5", True),
+        ("Answer: \\frac{1}{2}", "0.5", True),
+        ("Answer: −5 degrees", "-5", True),
+        ("Answer: 5", "-5", False),
+        ("Answer: x = 4 + 5 = 9", "9", True),
+        ("Answer: 36 (3 × 12)", "36", True),
+        ("Answer: seven", "7", True),
+        ("Answer: 360", "36", False),
+        ("Answer: H2O", "2", False),
+        ("Answer: <number>", "36", False),
+        ("Answer: ", "36", False),
+        ("Answer: 36\nBut then the answer is 37", "36", False),
+        ("12 × 3 = 36", "36", True),
+        ("36, which is 12 × 3", "36", False),
+        ("no number", "36", False),
+        ("Answer: " + "9" * 5000, "36", False),
+        ("Answer: 1/0", "36", False),
+        ("Answer: Ben", "Ben", True),
+        ("Answer: **ben.**", "Ben", True),
+        ("Answer: Ben, because he is taller", "Ben", True),
+        ("Answer: Ben because he is taller", "Ben", True),
+        ("Answer: Benjamin", "Ben", False),
+        ("Answer: Anna or Ben", "Ben", False),
+        ("Answer: the oak", "oak", True),
+        ("Answer: \\text{no}", "no", True),
+        ("Answer: No one", "no", False),
+        ("Answer: Dr. Jones", "Dr. Smith", False),
+        ("Answer: Dr. Smith", "Dr. Smith", True),
+        ("Answer: 3:45", "3:45", True),
+        ("It must be Ben.", "Ben", True),
+        ("Ben it must be.", "Ben", False),
+        ("yes", "yes", True),
+    ],
+)
+def test_final_answer(text, wanted, passed):
+    verdict = judge_final_answer(text, wanted)
+    assert verdict.passed is passed, verdict.explanation
+    assert wanted in verdict.explanation
+    assert "\n" not in verdict.explanation
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "explanation"),
+    [
+        ("Answer: 48", "36", 'the stated answer is "48", wanted 36'),
+        ("It is 48 now", "36", 'no answer is stated; the last number is "48", wanted 36'),
+        ("It is Tom", "Ben", 'no answer is stated; the end is "Tom", wanted Ben'),
+        ("nothing", "36", "no answer is stated and there is no number, wanted 36"),
+        ("Answer: .", "36", "the stated answer is blank, wanted 36"),
+    ],
+)
+def test_explanations(text, wanted, explanation):
+    assert judge_final_answer(text, wanted).explanation == explanation
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("36", 36),
+        (" 1,200 ", 1200),
+        ("-.5", Fraction(-1, 2)),
+        ("$5", 5),
+        ("50%", 50),
+        ("3:45", None),
+    ],
+)
+def test_parse_number(text, number):
+    assert parse_number(text) == number
+
+
+def test_first_number_takes_the_result():
+    assert first_number("2 + 3 = 5 and 7") == 5
+    assert first_number("a = b, so 4") == 4
+    assert first_number("none") is None

@@ -1,0 +1,305 @@
+"""The database: schema, transactions, locks, foreign files, and nothing lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from vibecore import content_key, store
+from vibecore.catalog.suites import Constraint, Prompt
+from vibecore.core.errors import InputError, VibeError
+from vibecore.core.records import Protocol
+from vibecore.scoring import SCORER_VERSION, score_output
+from vibecore.store.schema import MIGRATIONS
+from vibecore.store.scores import SCORE_COLUMNS
+
+PROMPT = Prompt("p1", "code", "Say hi.", (Constraint("starts_with", {"prefix": "hi"}),))
+STUDY = store.NewStudy("s", "measured", "S", "suite", (PROMPT,), 1, Protocol())
+RUN = store.NewRun("1M-bf16", "1M", "bf16", "demo/1M", "demo")
+
+
+def create(path: Path) -> int:
+    with store.writing(path) as connection:
+        return store.create_study(connection, STUDY, [RUN])["1M-bf16"]
+
+
+def add(path: Path, run_id: int, text: str = "hi there") -> None:
+    generation = {"text": text, "token_ids": [1, 2], "new_tokens": 2, "finish_reason": "eos"}
+    rows = [("p1", generation, score_output(PROMPT, text, [1]))]
+    with store.writing(path) as connection:
+        store.add_generations(connection, run_id, 0, rows, SCORER_VERSION)
+
+
+def test_what_is_written_is_read(db: Path) -> None:
+    run_id = create(db)
+    add(db, run_id)
+    with store.reading(db) as connection:
+        [output] = store.read_outputs(connection, "s")
+        [verdict] = store.read_verdicts(connection, "s")
+        [prompt] = store.read_prompts(connection, "s")
+        assert store.missing_prompts(connection, run_id) == set()
+        assert store.read_study(connection, "s")["protocol"]["max_new_tokens"] == 200
+    assert (output["text"], output["token_ids"]) == ("hi there", [1, 2])
+    assert verdict["arguments"] == {"prefix": "hi"}
+    assert prompt["constraints"] == [{"check": "starts_with", "prefix": "hi"}]
+
+
+def test_a_transaction_is_all_or_nothing(db: Path) -> None:
+    run_id = create(db)
+
+    def half_written() -> None:
+        with store.writing(db) as connection:
+            connection.execute("UPDATE run SET status = 'complete'")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        half_written()
+    with store.reading(db) as connection:
+        assert store.read_configs(connection, "s")[0]["status"] == "pending"
+        assert store.missing_prompts(connection, run_id) == {"p1"}
+
+
+def test_the_same_output_is_never_stored_twice(db: Path) -> None:
+    run_id = create(db)
+    add(db, run_id)
+    with pytest.raises(VibeError, match="another process"):
+        add(db, run_id, "hi again")
+    with store.reading(db) as connection:
+        assert [row["text"] for row in store.read_outputs(connection, "s")] == ["hi there"]
+
+
+def test_preparing_twice_changes_nothing(db: Path) -> None:
+    create(db)
+    store.prepare(db)
+    with store.reading(db) as connection:
+        assert store.study_exists(connection, "s")
+
+
+def test_any_duckdb_since_1_0_can_read_the_file(db: Path) -> None:
+    with duckdb.connect(str(db), read_only=True) as connection:
+        query = "SELECT tags FROM duckdb_databases() WHERE NOT internal"
+        [tags] = connection.execute(query).fetchone()
+    assert tags["storage_version"].startswith("v1.0.0")
+
+
+@contextmanager
+def locked(path: Path, seconds: float) -> Iterator[None]:
+    """Another process holds the database open for writing."""
+    code = (
+        "import duckdb, time\n"
+        f"connection = duckdb.connect({str(path)!r})\n"
+        f"print('locked', flush=True); time.sleep({seconds})\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        yield
+        writer.kill()
+
+
+def test_a_reader_waits_for_a_writer(db: Path) -> None:
+    with locked(db, seconds=1), store.reading(db) as connection:
+        assert store.list_studies(connection) == []
+
+
+def test_the_wait_is_bounded_and_says_so(db: Path) -> None:
+    started = time.monotonic()
+    with (
+        locked(db, seconds=60),
+        pytest.raises(VibeError, match="in use by another process"),
+        store.reading(db, wait_seconds=0.3),
+    ):
+        pass
+    assert time.monotonic() - started < 10
+
+
+def test_two_threads_of_one_process_wait_for_each_other(db: Path) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with store.reading(db):
+            held.set()
+            release.wait(10)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    held.wait(10)
+    threading.Timer(0.3, release.set).start()
+    with store.writing(db) as connection:
+        connection.execute("CREATE TABLE there (number INTEGER)")
+    thread.join()
+
+
+def foreign_text(path: Path) -> None:
+    path.write_text("not a database " * 100)
+
+
+def foreign_duckdb(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE mine (a INTEGER)")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (foreign_text, "not a DuckDB database"),
+        (foreign_duckdb, "not one of Vibe check"),
+        (lambda path: path.mkdir(), "is a folder"),
+    ],
+)
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, make, says: str) -> None:
+    path = tmp_path / "x.duckdb"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(InputError, match=says), store.reading(path):
+        pass
+    with pytest.raises(InputError, match=says):
+        store.prepare(path)
+    assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_a_missing_database_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run --family demo"), store.reading(tmp_path / "no.db"):
+        pass
+    with pytest.raises(InputError, match="folder"):
+        store.prepare(tmp_path / "nowhere" / "x.duckdb")
+
+
+def test_a_reader_brings_an_older_schema_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "older.duckdb"
+    monkeypatch.setattr("vibecore.store.schema.MIGRATIONS", MIGRATIONS[:-1])
+    monkeypatch.setattr("vibecore.store.connection.MIGRATIONS", MIGRATIONS[:-1])
+    store.prepare(path)
+    monkeypatch.undo()
+    with store.reading(path) as connection:
+        version = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    assert version == (len(MIGRATIONS),)
+
+
+def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "older.duckdb"
+    monkeypatch.setattr("vibecore.store.schema.MIGRATIONS", MIGRATIONS[:3])
+    monkeypatch.setattr("vibecore.store.connection.MIGRATIONS", MIGRATIONS[:3])
+    store.prepare(path)
+    run_id = create(path)
+    with store.writing(path) as connection:
+        connection.execute(
+            "INSERT INTO generation (run_id, prompt_id, text) VALUES (?, 'p1', 'hi')", [run_id]
+        )
+        connection.execute(
+            """INSERT INTO score VALUES (?, 'p1', 1, 1, 2, 1, 1, false, 0.0, true, NULL, 1.0, 1.0,
+                                         NULL, 1.0, NULL, 1, 1, 1, true)""",
+            [run_id],
+        )
+        connection.execute(
+            "INSERT INTO verdict VALUES (?, 'p1', 0, 'starts_with', '{}', 'pass', 'it does')",
+            [run_id],
+        )
+    monkeypatch.undo()
+    with store.reading(path) as connection:
+        [output] = store.read_outputs(connection, "s")
+        [verdict] = store.read_verdicts(connection, "s")
+        [run] = store.read_configs(connection, "s")
+        counts = store.count_scores(connection, "s")
+    assert (output["repetitive"], output["scorer_version"]) == (True, 1)
+    for name in ("degenerate", "degenerate_by", "duplicates", "loop_period", "refusal"):
+        assert output[name] is None
+    assert (verdict["status"], verdict["status_loose"]) == ("pass", None)
+    assert run["adherence_judged_loose"] == 0
+    assert (counts["repetitive"], counts["degenerate"]) == (1, None)
+
+
+def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
+    run_id = create(db)
+    looping = "hi " + "and so on " * 40
+    add(db, run_id, looping)
+    wanted = score_output(PROMPT, looping, [1])
+    with store.reading(db) as connection:
+        [output] = store.read_outputs(connection, "s")
+        [texts] = store.read_texts(connection, "s")
+        [row] = store.read_scores(connection, "s")
+    for name in SCORE_COLUMNS:
+        value = tuple(output[name]) if name == "degenerate_by" else output[name]
+        assert value == getattr(wanted, name), name
+    assert "duplicates" not in row
+    assert (texts["text"], texts["token_ids"], texts["finish_reason"]) == (looping, [1, 2], "eos")
+    with store.writing(db) as connection:
+        again = [("p1", score_output(PROMPT, "no"))]
+        store.add_scores(connection, run_id, again, SCORER_VERSION, replace=True)
+    with store.reading(db) as connection:
+        [output] = store.read_outputs(connection, "s")
+        [verdict] = store.read_verdicts(connection, "s")
+    assert (output["degenerate"], verdict["status"]) == (False, "fail")
+    assert output["text"] == looping
+
+
+def test_a_newer_schema_is_refused(db: Path) -> None:
+    with store.writing(db) as connection:
+        connection.execute("INSERT INTO schema_version VALUES (?)", [len(MIGRATIONS) + 1])
+    for opening in (lambda: store.reading(db).__enter__(), lambda: store.prepare(db)):
+        with pytest.raises(InputError, match="Update Vibe check"):
+            opening()
+
+
+def test_unknown_names_list_what_there_is(db: Path) -> None:
+    create(db)
+    with store.reading(db) as connection:
+        with pytest.raises(InputError, match=r"no study 'x'.*: s\."):
+            store.read_study(connection, "x")
+        with pytest.raises(InputError, match=r"no prompt 'x'.*p1"):
+            store.read_outputs(connection, "s", "x")
+        with pytest.raises(InputError, match=r"no config 'x'.*1M-bf16"):
+            store.read_outputs(connection, "s", None, "x")
+
+
+def test_patterns_count_what_configs_did_together(db: Path) -> None:
+    prompts = tuple(replace(PROMPT, id=f"p{i}") for i in range(3))
+    study = replace(STUDY, prompts=prompts)
+    runs = [RUN, replace(RUN, config="1M-4bit")]
+    with store.writing(db) as connection:
+        ids = store.create_study(connection, study, runs)
+    texts = {"1M-bf16": ["hi", "hi", "no"], "1M-4bit": ["hi", "no"]}
+    for config, answers in texts.items():
+        rows = [(f"p{i}", {"text": a}, score_output(PROMPT, a)) for i, a in enumerate(answers)]
+        with store.writing(db) as connection:
+            store.add_generations(connection, ids[config], 0, rows, SCORER_VERSION)
+    with store.reading(db) as connection:
+        patterns = store.read_patterns(connection, "s", "adherent")
+        with pytest.raises(ValueError, match="adherent"):
+            store.read_patterns(connection, "s", "text")
+    assert sorted((sorted(p["outcomes"].items()), p["prompts"]) for p in patterns) == [
+        ([("1M-4bit", False), ("1M-bf16", True)], 1),
+        ([("1M-4bit", True), ("1M-bf16", True)], 1),
+        ([("1M-bf16", False)], 1),
+    ]
+
+
+def test_the_content_key_follows_the_content(db: Path) -> None:
+    before = content_key(db)
+    assert content_key(db) == before
+    create(db)
+    assert content_key(db) != before
+
+
+def test_a_compact_copy_holds_the_same(db: Path, tmp_path: Path) -> None:
+    add(db, create(db))
+    copy = tmp_path / "copy.duckdb"
+    store.copy_compact(db, copy)
+    assert not copy.with_name("copy.duckdb.wal").exists()
+    with store.reading(db) as one:
+        wanted = store.read_outputs(one, "s")
+    with store.reading(copy) as other:
+        assert store.read_outputs(other, "s") == wanted

@@ -1,0 +1,64 @@
+"""Outputs made elsewhere: good rows scored, bad ones named by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vibecore.core.errors import InputError
+from vibecore.studies.published import DATA
+from vibecore.studies.responses import score_responses, write_scores
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_other_keys_pass_through_and_token_ids_are_used(tmp_path: Path) -> None:
+    row = {"prompt_id": "code_001", "text": "a b " * 40, "token_ids": [1, 2] * 40, "who": "me"}
+    [scored] = score_responses("vibe30", write(tmp_path / "r.jsonl", "", json.dumps(row), ""))
+    assert scored["who"] == "me"
+    assert scored["rep_4"] > 0.9
+    assert scored["loop_onset"] == 0
+    assert scored["repetitive"] is True
+    assert [c["status"] for c in scored["constraints"]] == ["fail"] * 4 + ["skipped"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("not json", "line 2 is not JSON"),
+        ("[1]", "line 2 is not a JSON object"),
+        ('{"text": "x"}', "line 2: 'prompt_id' must be a string"),
+        ('{"prompt_id": "code_001", "text": null}', "line 2: 'text' must be a string"),
+        ('{"prompt_id": "nope", "text": "x"}', "line 2: suite 'vibe30' has no prompt 'nope'"),
+        ('{"prompt_id": "code_001", "text": "x", "token_ids": ["a"]}', "line 2: 'token_ids'"),
+        ("[" * 100_000, "line 2 is not JSON"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
+    good = json.dumps({"prompt_id": "code_001", "text": "x"})
+    with pytest.raises(InputError, match=says):
+        score_responses("vibe30", write(tmp_path / "r.jsonl", good, line))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), (b"", "no responses"), (b"\xff\xfe", "UTF-8")]
+)
+def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "r.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        score_responses("vibe30", path)
+
+
+@pytest.mark.parametrize("format", ["jsonl", "json", "csv", "md"])
+def test_every_format_holds_every_row(capsys, format: str) -> None:
+    write_scores(score_responses("vibe30", DATA / "samples.jsonl"), format)
+    out = capsys.readouterr().out
+    assert out.count("0.5B-bf16") >= 1
+    assert out.count("1.5B-4bit") >= 1

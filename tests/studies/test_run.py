@@ -1,0 +1,236 @@
+"""The loop with a fake worker: failures, batches, resumption, and what it refuses."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ENVIRONMENT
+from vibecore import read_outputs, read_runs, read_summary, store
+from vibecore.core.errors import InputError
+from vibecore.runtime import device_queue
+from vibecore.studies.plan import Options, new_plan, resumed_plan
+from vibecore.studies.run import Event, run_study
+
+TWO = ("1M-bf16", "1M-4bit")
+
+
+def run(db: Path, **options) -> tuple[dict[str, str], list[Event]]:
+    events: list[Event] = []
+    resume = options.pop("resume", False)
+    given = Options(study=options.pop("study", "s"), **options)
+    plan = resumed_plan(given, db) if resume else new_plan(given, db)
+    return run_study(plan, events.append, resume=resume), events
+
+
+def test_every_prompt_of_every_config_is_stored_once(db: Path, fake_worker) -> None:
+    statuses, events = run(db, configs=TWO)
+    assert statuses == {"1M-bf16": "complete", "1M-4bit": "complete"}
+    rows = read_outputs(db, "s")
+    assert len(rows) == len({(row["config"], row["prompt_id"]) for row in rows}) == 60
+    kinds = [event.kind for event in events if event.config == "1M-4bit"]
+    assert kinds[:3] == ["planned", "loading", "running"]
+    assert kinds[-1] == "complete"
+    assert [e.done for e in events if e.kind == "generated" and e.config == "1M-4bit"][-1] == 30
+
+
+def test_outputs_are_scored_and_explained(db: Path, fake_worker) -> None:
+    fake_worker.answer = lambda config, prompt: "loop loop " * 50
+    run(db, configs=("1M-bf16",))
+    row = read_outputs(db, "s", "code_001", "1M-bf16")[0]
+    assert row["repetitive"] is True
+    assert row["repetition_ratio"] > 0.9
+    assert len([c for c in row["constraints"] if c["status"] != "skipped"]) == 4
+    assert all(c["explanation"] for c in row["constraints"])
+
+
+def test_a_failed_config_is_recorded_and_the_study_goes_on(db: Path, fake_worker) -> None:
+    fake_worker.broken = {"1M-bf16": "1M-bf16 ran out of memory: 2 GiB against 1 GiB."}
+    statuses, events = run(db, configs=TWO)
+    assert statuses == {"1M-bf16": "failed", "1M-4bit": "complete"}
+    failed, complete = read_runs(db, "s")
+    assert (failed["status"], complete["status"]) == ("failed", "complete")
+    assert "2 GiB against 1 GiB" in failed["error"]
+    assert [e.error for e in events if e.kind == "failed"] == [failed["error"]]
+    assert read_summary(db, "s").sweet_spot.config == "1M-4bit"
+
+
+def test_resume_does_only_what_is_missing(db: Path, fake_worker) -> None:
+    fake_worker.interrupt_after = 40
+    with pytest.raises(KeyboardInterrupt):
+        run(db, configs=TWO)
+    assert [row["status"] for row in read_runs(db, "s")] == ["complete", "stopped"]
+    fake_worker.interrupt_after = None
+    fake_worker.calls.clear()
+    run(db, resume=True)
+    assert len(fake_worker.calls) == 20
+    assert len(read_outputs(db, "s")) == 60
+    assert [row["status"] for row in read_runs(db, "s")] == ["complete", "complete"]
+    fake_worker.calls.clear()
+    run(db, resume=True)
+    assert fake_worker.calls == []
+
+
+def test_resume_retries_a_failed_config_and_keeps_the_protocol(db: Path, fake_worker) -> None:
+    fake_worker.broken = {"1M-bf16": "no luck"}
+    run(db, configs=TWO, batch_size=8)
+    fake_worker.broken = {}
+    fake_worker.calls.clear()
+    run(db, resume=True)
+    assert [len(prompts) for _, prompts in fake_worker.calls] == [8, 8, 8, 6]
+    assert [(row["status"], row["error"]) for row in read_runs(db, "s")] == [("complete", None)] * 2
+
+
+def test_a_run_begun_on_another_machine_is_not_mixed_with_this_one(
+    db: Path, fake_worker, monkeypatch
+) -> None:
+    fake_worker.interrupt_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        run(db, configs=("1M-bf16",))
+    fake_worker.interrupt_after = None
+    monkeypatch.setitem(ENVIRONMENT["machine"], "cpu", "another")
+    statuses, events = run(db, resume=True)
+    assert statuses == {"1M-bf16": "failed"}
+    assert "begun with test" in events[-1].error
+    assert len(read_outputs(db, "s")) == 3
+    monkeypatch.undo()
+
+
+def test_a_batch_is_committed_whole(db: Path, fake_worker) -> None:
+    fake_worker.interrupt_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        run(db, configs=("1M-bf16",), batch_size=7)
+    rows = read_outputs(db, "s")
+    assert len(rows) == 14
+    assert rows[0]["batch_size"] == 7
+    assert rows[0]["tokens_per_second"] is None
+
+
+def test_an_existing_study_is_not_overwritten(db: Path, fake_worker) -> None:
+    run(db, configs=("1M-bf16",))
+    with pytest.raises(InputError, match="--resume"):
+        run(db, configs=("1M-bf16",))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "--family"),
+        ({"family": "demo", "configs": ("1M-bf16",)}, "one of"),
+        ({"family": "nope"}, "no family"),
+        ({"configs": ("7B-bf16",)}, "no config"),
+        ({"model": "a/b"}, "--precision"),
+        ({"family": "demo", "precisions": ("bf16",)}, "goes with --model"),
+        ({"family": "demo", "suite": "nope"}, "vibe30"),
+        ({"family": "demo", "max_new_tokens": 0}, "from 1 to"),
+        ({"family": "demo", "max_new_tokens": 10**6}, "from 1 to"),
+        ({"family": "demo", "batch_size": -1}, "from 1 to"),
+        ({"family": "demo", "engine": "warp"}, "eager"),
+        ({"family": "demo", "device": "tpu"}, "cuda"),
+        ({"family": "demo", "device": "cuda"}, "--device cpu"),
+        ({"family": "qwen2.5", "weights": "/no/such/folder"}, "not a folder"),
+    ],
+)
+def test_bad_input_writes_nothing(tmp_path: Path, fake_worker, options: dict, says: str) -> None:
+    path = tmp_path / "new.duckdb"
+    with pytest.raises(InputError, match=says):
+        run(path, **options)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_new_tokens": 5}, "--max-new-tokens"),
+        ({"batch_size": 2}, "--batch-size"),
+        ({"weights": "dummy"}, "--weights"),
+        ({"configs": ("5M-bf16",)}, "configs"),
+        ({"study": "other"}, "no study"),
+        ({"study": None}, "--study"),
+    ],
+)
+def test_a_resumed_study_keeps_what_it_was_made_with(
+    db: Path, fake_worker, options: dict, says: str
+) -> None:
+    run(db, configs=("1M-bf16",))
+    with pytest.raises(InputError, match=says):
+        run(db, resume=True, **options)
+
+
+def test_a_published_study_cannot_be_resumed(published_db: Path) -> None:
+    with pytest.raises(InputError, match="published"):
+        resumed_plan(Options(study="published"), published_db)
+
+
+def test_dummy_runs_and_own_models_resume_as_they_were(
+    db: Path, fake_worker, tmp_path: Path
+) -> None:
+    from vibecore.catalog.demo_models import MODELS_DIR
+
+    folder = tmp_path / "own"
+    folder.symlink_to(MODELS_DIR / "1M")
+    for study, options in {
+        "dummy": {"configs": ("0.5B-4bit",), "weights": "dummy"},
+        "own": {"model": str(folder), "precisions": ("bf16",)},
+    }.items():
+        fake_worker.interrupt_after = 3
+        fake_worker.calls.clear()
+        with pytest.raises(KeyboardInterrupt):
+            run(db, study=study, **options)
+        fake_worker.interrupt_after = None
+        statuses, _ = run(db, study=study, resume=True)
+        assert list(statuses.values()) == ["complete"]
+        assert len(read_outputs(db, study)) == 30
+
+
+def test_the_study_says_how_it_was_made(db: Path, fake_worker) -> None:
+    run(db, configs=("1M-bf16",), max_new_tokens=7)
+    with store.reading(db) as connection:
+        study = store.read_study(connection, "s")
+    assert study["protocol"] == {
+        "max_new_tokens": 7,
+        "batch_size": 1,
+        "engine": "eager",
+        "weights": "demo",
+        "device": "cpu",
+        "decoding": "greedy",
+        "execute_code": False,
+    }
+    assert (study["suite"], study["prompt_count"]) == ("vibe30", 30)
+    assert len(study["suite_sha256"]) == 64
+    assert study["created_at"] is not None
+
+
+def test_a_study_waits_for_the_device_and_then_for_what_is_loaded(
+    db: Path, fake_worker, monkeypatch
+) -> None:
+    events: list[Event] = []
+    other_is_waited_for = threading.Event()
+
+    def hold() -> None:
+        with device_queue.turn("cpu", "a try"):
+            begun.set()
+            assert other_is_waited_for.wait(20)
+
+    def note(event: Event) -> None:
+        events.append(event)
+        if event.kind == "waiting":
+            other_is_waited_for.set()
+
+    monkeypatch.setattr(device_queue, "UNLOAD_SECONDS", 0.2)
+    panel = device_queue.Residency("cpu", "the live panel")
+    panel.mark(["5M-bf16"])
+    begun = threading.Event()
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert begun.wait(20)
+    run_study(new_plan(Options(configs=("1M-bf16",), study="s"), db), note)
+    holder.join()
+    panel.release()
+    told = [(event.kind, [other.what for other in event.others]) for event in events[:3]]
+    loaded = ["the live panel (5M-bf16)"]
+    assert told == [("waiting", ["a try"]), ("waiting", loaded), ("crowded", loaded)]
+    assert events[3].kind == "planned"
+    assert events[-1].kind == "complete"

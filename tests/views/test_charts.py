@@ -1,0 +1,147 @@
+"""Charts: the finding in the title, a description, one mark a precision, and valid Vega-Lite."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import dashboard_database as made
+from vibecore.catalog.configs import PRECISIONS
+from vibecore.studies.queries import Summary, read_scores, read_summary
+from vibecore.views.charts.figure import PICKED, Figure
+from vibecore.views.charts.prompts import category_figure, prompt_figure
+from vibecore.views.charts.quality import adherence_figure, rate_values, repetition_figure
+from vibecore.views.charts.speed import loss_figure, speed_figure
+from vibecore.views.charts.style import ACCENT, OTHER_MARK, PRECISION_MARKS, mark_of
+from vibecore.views.charts.tradeoff import pareto_front, tradeoff_figure
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made.build(tmp_path_factory.mktemp("charts") / "charts.duckdb")
+
+
+@pytest.fixture(scope="module")
+def published(studies: Path) -> Summary:
+    return read_summary(studies, "published")
+
+
+def figures(db: Path, study: str) -> dict[str, Figure]:
+    rows, scores = read_summary(db, study).rows, read_scores(db, study)
+    return {
+        "speed": speed_figure(rows),
+        "loss": loss_figure(rows),
+        "repetition": repetition_figure(rows),
+        "by prompt": adherence_figure(rows, "by prompt"),
+        "by constraint": adherence_figure(rows, "by constraint"),
+        "tradeoff": tradeoff_figure(rows),
+        "category": category_figure(scores, rows),
+        "prompts": prompt_figure(scores, rows),
+    }
+
+
+TITLES = {
+    "speed": "0.5B-bf16 is the fastest, at 23.6 tok/s, 2.6 times as fast as 1.5B-8bit, the slowest",
+    "loss": "8bit is 52 to 56 % slower than bf16; 4bit is 9 to 42 % slower than bf16",
+    "repetition": "1.5B-8bit: fewest repetitive outputs, 3 of 30; 0.5B-8bit: most, 16 of 30; the "
+    "intervals of the two do not overlap",
+    "by prompt": "1.5B-8bit: most prompts met in full, 5 of 30; 0.5B-bf16: fewest, 0 of 30",
+    "by constraint": "Adherence by constraint is not known in this study",
+    "tradeoff": "0.5B-8bit is matched or beaten by another config on memory, speed and repetition; "
+    "the sweet spot, 1.5B-4bit, is on the front",
+}
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_a_title_states_the_finding(studies: Path, name: str) -> None:
+    assert figures(studies, "published")[name].title == TITLES[name]
+
+
+@pytest.mark.parametrize("study", ["published", "varied"])
+def test_every_chart_is_valid_described_and_opens_something(studies: Path, study: str) -> None:
+    for name, figure in figures(studies, study).items():
+        if figure.chart is None:
+            continue
+        spec = figure.chart.to_dict(validate=True)
+        assert spec["description"] == figure.description, name
+        assert len(spec["description"]) > 40, name
+        assert [p["name"] for p in spec["params"]] == [PICKED], name
+        tips = json.dumps(spec)
+        assert '"n"' in tips or "prompts (n)" in tips or name == "prompts", name
+
+
+def test_unscored_studies_have_no_quality_chart(studies: Path) -> None:
+    found = figures(studies, "speed-only")
+    assert found["speed"].chart is not None
+    for name in ("repetition", "by prompt", "by constraint", "tradeoff", "category", "prompts"):
+        assert found[name].chart is None
+        assert found[name].title
+
+
+def test_every_precision_has_its_own_colour_and_shape() -> None:
+    assert set(PRECISION_MARKS) == set(PRECISIONS)
+    marks = list(PRECISION_MARKS.values())
+    for part in ("colour", "shape", "vega"):
+        assert len({getattr(mark, part) for mark in marks}) == len(marks)
+    assert ACCENT not in {mark.colour for mark in marks}
+    assert mark_of("2bit") == OTHER_MARK
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("background", ["#fdfdfb", "#16181b"])
+def test_marks_have_contrast_on_both_backgrounds(background: str) -> None:
+    """WCAG 1.4.11: 3:1 for the parts of a figure."""
+    for colour in [ACCENT, *(mark.colour for mark in PRECISION_MARKS.values())]:
+        light, dark = sorted((luminance(colour), luminance(background)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3, colour
+
+
+def test_precisions_keep_their_colour_on_every_chart(studies: Path) -> None:
+    for figure in figures(studies, "varied").values():
+        spec = json.dumps(figure.chart.to_dict()) if figure.chart else ""
+        for precision, mark in PRECISION_MARKS.items():
+            if f'"precision": "{precision}"' in spec:
+                assert mark.colour in spec
+                assert mark.vega in spec
+
+
+def test_rates_carry_wilson_intervals(published: Summary) -> None:
+    value = rate_values(published.rows, "repetitive", "repetition_judged")[3]
+    assert value["config"] == "1.5B-bf16"
+    assert value["label"] == "4/30 · 13 %"
+    assert value["range"] == "5–30 %"
+    assert (round(value["low"], 3), round(value["high"], 3)) == (0.053, 0.297)
+
+
+def row(config: str, memory: int, speed: float, repetition: float) -> dict[str, Any]:
+    return {
+        "config": config,
+        "memory_bytes": memory,
+        "tokens_per_second": speed,
+        "repetition_rate": repetition,
+    }
+
+
+def test_pareto_front() -> None:
+    rows = [row("a", 1, 10, 0.5), row("b", 2, 9, 0.5), row("c", 2, 9, 0.1), row("d", 1, 10, 0.5)]
+    # b is beaten by a; c is the least repetitive; a and d are alike and beat each other in nothing.
+    assert pareto_front(rows) == ["a", "c", "d"]
+
+
+def test_hostile_names_stay_data(studies: Path) -> None:
+    """A chart's texts are drawn, never parsed; no expression or link is made of them."""
+    rows = read_summary(studies, "published").rows
+    evil = "x'] + datum.constructor['<img src=x>"
+    for entry in rows:
+        entry["config"] = evil if entry["config"] == "0.5B-bf16" else entry["config"]
+    spec = speed_figure(rows).chart.to_dict()
+    assert "href" not in json.dumps(spec)
+    assert evil not in json.dumps(spec.get("params"))

@@ -1,0 +1,42 @@
+"""What a run says on stderr where that is no terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vibecore.studies.plan import Options, new_plan
+from vibecore.views.progress import follow
+
+
+def plan(db: Path, **options: object):
+    return new_plan(
+        Options(configs=("1M-bf16", "5M-4bit"), study="s", **options),  # type: ignore[arg-type]
+        db,
+    )
+
+
+def test_each_config_s_first_output_is_said_once_and_at_once(
+    db: Path, fake_worker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fake_worker.answer = lambda config, prompt: f"{config}\n\x1b[31mred\x07 " + "word " * 50
+    follow(plan(db), resume=False)
+    said = capfd.readouterr().err
+    lines = [line for line in said.splitlines() if "on its first output" in line]
+    assert len(lines) == 2
+    assert lines[0].startswith("1M-bf16: 20.0 tok/s on its first output: 1M-bf16 [31mred word")
+    # An answer cannot send the terminal anything but letters.
+    assert "\x1b[31m" not in said and "\x07" not in said
+
+
+def test_a_batch_that_memory_chose_is_said(
+    db: Path, fake_worker, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibecore.studies.jobs.free_bytes", lambda device: 2**32)
+    fake_worker.dummy = True
+    follow(plan(db, batch_size="auto"), resume=False)
+    said = capfd.readouterr().err
+    assert "batch auto." in said
+    assert "Memory allows batches of 30." in said
+    assert "on its first output\n" in said

@@ -1,0 +1,119 @@
+"""A report says what the study says, and nothing in it can run, fetch or become markup."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.support import dashboard_database as made
+from vibecore.analysis import Rule
+from vibecore.analysis.claims import CLAIMS
+from vibecore.core.errors import InputError
+from vibecore.views.report import make_report, write_report
+
+LARGEST = 5_000_000
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made.build(tmp_path_factory.mktemp("report") / "report.duckdb")
+
+
+@pytest.fixture(scope="module")
+def pages(studies: Path) -> dict[str, str]:
+    return {
+        name: make_report(studies, name, ".html") for name in ("published", "varied", "speed-only")
+    }
+
+
+class Elements(HTMLParser):
+    """Every start tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+
+@pytest.mark.parametrize("name", ["published", "varied", "speed-only"])
+def test_nothing_runs_and_nothing_is_fetched(pages: dict[str, str], name: str) -> None:
+    assert len(pages[name].encode()) < LARGEST
+    for tag, attributes in Elements(pages[name]).found:
+        assert tag not in ("script", "iframe", "link", "img", "image", "object", "a"), tag
+        for key, value in attributes.items():
+            assert not key.startswith("on") and key not in ("src", "href", "xlink:href"), key
+            if value and key not in ("aria-label", "xmlns", "xmlns:xlink"):
+                assert "http" not in value, (tag, key, value)
+    assert "default-src 'none'" in pages[name]
+
+
+def test_the_published_page_says_it_all(pages: dict[str, str]) -> None:
+    page = pages["published"]
+    assert "Sweet spot: 1.5B-4bit" in page
+    assert "resampled studies" in page
+    assert "Speed floor (now 85 %)" in page
+    assert page.count("<svg") >= 12
+    assert "def is_palindrome" in page, "a sample"
+    assert "RTX 2070 Super" in page
+    headings = re.findall(r"<h3>(.*?)</h3>", page)
+    assert sum(": not resolved" in heading for heading in headings) == 9
+    assert sum(": contradicted" in heading for heading in headings) == 2
+    assert len(CLAIMS) == 14
+
+
+def test_ids_within_the_page_are_its_own(pages: dict[str, str]) -> None:
+    ids = [a["id"] for _, a in Elements(pages["varied"]).found if a.get("id")]
+    assert len(ids) == len(set(ids))
+
+
+def test_hostile_texts_stay_text(pages: dict[str, str], studies: Path) -> None:
+    page = pages["varied"]
+    assert "&lt;script&gt;document.title" in page
+    assert "<script" not in page
+    assert f"<img src=http://{made.CANARY}" not in page
+    markdown = make_report(studies, "varied", ".md")
+    outside = re.sub(r"(?ms)^(`{3,})text\n.*?^\1$", "", markdown)
+    assert "<img" not in outside and "<script" not in outside
+    assert "![t](" not in outside
+
+
+def test_no_quality_no_claims_on_it(pages: dict[str, str]) -> None:
+    assert "No sweet spot" in pages["speed-only"]
+    assert "random numbers" in pages["speed-only"]
+    assert (
+        ">supported<"
+        not in pages["speed-only"]
+        .split("What the published report")[1]
+        .split("8bit is the slowest")[0]
+    )
+
+
+def test_the_rule_is_the_reports(studies: Path) -> None:
+    page = make_report(studies, "published", ".html", Rule(vram_gib=1.0))
+    assert "Sweet spot: 0.5B-bf16" in page
+    assert "Memory cap (now 1 GiB)" in page
+
+
+def test_markdown_for_a_pull_request(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.md"
+    write_report(studies, "published", out)
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("# Qwen2.5 vibe check")
+    assert "**Sweet spot: 1.5B-4bit.**" in text
+    assert text.count("| not resolved |") == 9
+    assert "````text" in text, "a fence longer than the sample's own"
+
+
+def test_what_cannot_be_written_is_said(studies: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must end in \.html or \.md"):
+        write_report(studies, "published", tmp_path / "report.pdf")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(studies, "published", tmp_path / "none" / "report.html")
+    with pytest.raises(InputError, match="no study 'none'"):
+        write_report(studies, "none", tmp_path / "report.html")

@@ -1,0 +1,94 @@
+"""Marking and diff: pieces join to the text, and marks mean what the scores mean."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vibecore.scoring.measures.repetition import repetition_ratio
+from vibecore.studies.published import read_samples
+from vibecore.views.differences import find_parting, spans_not_in
+from vibecore.views.text_marks import (
+    cut,
+    loop_start,
+    mark_difference,
+    mark_repetition,
+    repeated_spans,
+)
+
+TEXTS = st.text(alphabet="ab \n.", max_size=60)
+
+
+@given(TEXTS, TEXTS)
+def test_pieces_join_to_the_text(text: str, baseline: str) -> None:
+    assert "".join(p["text"] for p in mark_repetition(text, 3)) == text
+    assert "".join(p["text"] for p in mark_difference(text, baseline)) == text
+
+
+def test_repeated_pairs_are_those_the_score_counts() -> None:
+    text = "one two three one two four"
+    assert [text[a:b] for a, b in repeated_spans(text)] == ["one two"]
+    assert repetition_ratio(text) == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize(("sample", "share"), [(0, 0.73), (1, 0.17)])
+def test_published_samples(sample: int, share: float) -> None:
+    text = read_samples()[sample]["text"]
+    marked = sum(len(text[a:b].split()) for a, b in repeated_spans(text))
+    # Words covered by a repeated pair: at least the pairs, and not all of the text.
+    assert share * (len(text.split()) - 1) <= marked + 1 < len(text.split())
+
+
+def test_a_loop_starts_where_the_text_repeats_to_its_end() -> None:
+    text = "Once there was a cat. " + "It sat and sat on. " * 5
+    start = loop_start(text)
+    assert start is not None
+    turn = len("It sat and sat on. ")
+    assert text[start:-turn] == text[start + turn :]
+    assert loop_start("No loop is here at all, only words.") is None
+
+
+def test_a_loop_without_a_score_is_not_marked() -> None:
+    assert not any(p["here"] for p in mark_repetition("ab " * 30, None))
+    assert any(p["here"] == "loops after 7 tokens" for p in mark_repetition("ab " * 30, 7))
+
+
+@pytest.mark.parametrize(
+    ("text", "baseline", "word", "rest"),
+    [
+        ("the cat sat", "the dog sat", 1, "cat sat"),
+        ("the cat", "the cat sat", 2, ""),
+        ("the cats", "the cat", 1, "cats"),
+        ("", "a", 0, ""),
+    ],
+)
+def test_parting(text: str, baseline: str, word: int, rest: str) -> None:
+    parting = find_parting(text, baseline)
+    assert parting is not None
+    assert (parting.token, parting.word) == (None, word)
+    assert text[parting.character :] == rest
+
+
+def test_parting_counts_tokens_where_they_compare() -> None:
+    parting = find_parting("a b c", "a b d", [5, 6, 7], [5, 6, 8])
+    assert parting is not None and parting.token == 2
+    assert find_parting("a b", "a b", [5, 6], [5, 6]) is None
+    assert find_parting("a b", "a b") is None
+    # The same text, but one went on: an end token is a difference.
+    ended = find_parting("a b", "a b", [5, 6, 0], [5, 6])
+    assert ended is not None and ended.token == 2
+
+
+def test_difference_marks_what_the_baseline_lacks() -> None:
+    text, baseline = "a quick brown fox ran", "a brown fox sat"
+    assert [text[a:b] for a, b in spans_not_in(text, baseline)] == ["quick", "ran"]
+
+
+def test_cut_at_overlapping_spans() -> None:
+    pieces = cut("abcdef", [(0, 4, "x"), (2, 6, "y")], [(2, "here")])
+    assert [(p["text"], p["marks"], p["here"]) for p in pieces] == [
+        ("ab", ["x"], None),
+        ("cd", ["x", "y"], "here"),
+        ("ef", ["y"], None),
+    ]

@@ -1,0 +1,1 @@
+"""The demo models' corpus and trainer, apart from what runs: `python -m training.train`."""

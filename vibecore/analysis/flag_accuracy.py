@@ -1,0 +1,104 @@
+"""How well each flag finds the outputs that a reader called looping.
+
+The labelled set and the rule it was read by are in `vibecore/analysis/labelled/`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vibecore.analysis.stats.exact import wilson_interval
+from vibecore.catalog.suites import Prompt
+from vibecore.scoring import Score, score_output
+
+FILE = Path(__file__).resolve().parent / "labelled" / "outputs.jsonl"
+_NO_PROMPT = Prompt("labelled", "creative", "", ())
+
+# What is held against the labels: name -> whether a score says "looping".
+FLAGS: dict[str, Callable[[Score], bool]] = {
+    "repetitive": lambda score: score.repetitive,
+    "degenerate": lambda score: score.degenerate,
+    "loop": lambda score: score.loop_onset is not None,
+}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One output with its reader's verdict; `loop_begins` is a character of the text."""
+
+    id: str
+    looping: bool
+    loop_begins: int | None
+    source: str
+    text: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A flag against the labels: counts, and shares with Wilson's intervals.
+
+    A share is None where there is nothing to take it of.
+    """
+
+    flag: str
+    outputs: int
+    looping: int
+    flagged: int
+    both: int
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the flagged outputs that loop."""
+        return self.both / self.flagged if self.flagged else None
+
+    @property
+    def precision_interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval."""
+        return wilson_interval(self.both, self.flagged) if self.flagged else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the looping outputs that are flagged."""
+        return self.both / self.looping if self.looping else None
+
+    @property
+    def recall_interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval."""
+        return wilson_interval(self.both, self.looping) if self.looping else None
+
+
+def read_labelled() -> list[Labelled]:
+    """The labelled outputs, in the order of the file."""
+    rows = (json.loads(line) for line in FILE.read_text(encoding="utf-8").split("\n") if line)
+    return [Labelled(**{**row, "token_ids": tuple(row["token_ids"])}) for row in rows]
+
+
+def score_labelled(outputs: Sequence[Labelled]) -> list[Score]:
+    """Today's scores of the outputs, as of a prompt without constraints."""
+    return [score_output(_NO_PROMPT, output.text, output.token_ids) for output in outputs]
+
+
+def measure_flags() -> list[Agreement]:
+    """Every flag of FLAGS against the labels, computed anew."""
+    outputs = read_labelled()
+    scores = score_labelled(outputs)
+    return [agreement(name, outputs, list(map(flag, scores))) for name, flag in FLAGS.items()]
+
+
+def agreement(name: str, outputs: Sequence[Labelled], flagged: Sequence[bool]) -> Agreement:
+    """One flag's values, one an output, against the labels."""
+    pairs: list[tuple[bool, Any]] = [
+        (output.looping, flag) for output, flag in zip(outputs, flagged, strict=True)
+    ]
+    return Agreement(
+        flag=name,
+        outputs=len(pairs),
+        looping=sum(looping for looping, _ in pairs),
+        flagged=sum(bool(flag) for _, flag in pairs),
+        both=sum(looping and bool(flag) for looping, flag in pairs),
+    )

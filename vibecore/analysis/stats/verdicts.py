@@ -1,0 +1,280 @@
+"""The three-way verdict on two configs: better or worse, equivalent, or not resolved.
+
+"Better" and "worse" need a significant test and an interval that leaves out no difference;
+"equivalent" needs two one-sided tests (TOST, Schuirmann 1987) within a stated margin and their
+interval inside it. All else is "not resolved": never "equal".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vibecore.analysis.stats import power
+from vibecore.analysis.stats.bootstrap import RESAMPLES, bootstrap_ratio
+from vibecore.analysis.stats.equivalence import (
+    independent_equivalence,
+    is_exact,
+    paired_equivalence,
+)
+from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
+from vibecore.analysis.stats.intervals import newcombe_interval, tango_interval
+
+BOOTSTRAP = "paired bootstrap-t and swap test"
+SIGN_TEST = "the same ratio on every prompt, sign test"
+BETTER, WORSE, EQUIVALENT, UNRESOLVED = "better", "worse", "equivalent", "not resolved"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The first config compared with the second.
+
+    `estimate` is a difference of rates, first minus second, as a fraction; on the scale `ratio`
+    it is first over second. `low` to `high` is its 1 − α interval, `inner_low` to `inner_high`
+    the 1 − 2α interval that equivalence rests on. `n` counts prompts: pairs, or the smaller of
+    two totals. `needed_n` prompts would resolve the difference seen with power 0.8, in a single
+    comparison at α; None where nothing is left to resolve or no difference was seen.
+    """
+
+    verdict: str
+    estimate: float
+    low: float
+    high: float
+    p: float | None
+    equivalence_p: float | None
+    n: int
+    method: str
+    margin: float
+    needed_n: int | None
+    scale: str = "difference"
+    inner_low: float | None = None
+    inner_high: float | None = None
+    equivalence_method: str | None = None
+    alpha: float = 0.05
+
+    def sentence(self) -> str:
+        """The verdict with its estimate, interval, method, p and n."""
+        more = f"; {self.outlook()}" if self.needed_n else ""
+        return f"{self.headline()} ({self.details()}){more}"
+
+    def headline(self) -> str:
+        """The verdict with its n or its margin."""
+        if self.verdict == EQUIVALENT:
+            return f"equivalent within {self._margin()}"
+        return f"{self.verdict} at n = {self.n:,}" if self.verdict == UNRESOLVED else self.verdict
+
+    def details(self) -> str:
+        """What the verdict rests on: estimate, interval, method, p and n."""
+        size = "" if self.verdict == UNRESOLVED else f", n = {self.n:,}"
+        if self.verdict == EQUIVALENT:
+            return (
+                f"{self._estimate()}, {_level(1 - 2 * self.alpha)} interval "
+                f"{self._range(self.inner_low, self.inner_high)}; {self.equivalence_method}, "
+                f"p {p_value(self.equivalence_p)}{size}"
+            )
+        return (
+            f"{self._estimate()}, {_level(1 - self.alpha)} interval "
+            f"{self._range(self.low, self.high)}; {self.evidence()}{size}"
+        )
+
+    def outlook(self) -> str:
+        """How many prompts would resolve the difference seen; empty where that is not known."""
+        if not self.needed_n:
+            return ""
+        return f"about {self.needed_n:,} prompts would resolve this size, with power 0.8"
+
+    def evidence(self) -> str:
+        """The method and its p."""
+        return self.method if self.p is None else f"{self.method}, p {p_value(self.p)}"
+
+    def _estimate(self) -> str:
+        if self.scale == "ratio":
+            return f"ratio {self.estimate:.3g}"
+        return f"difference {_points(self.estimate)} points"
+
+    def _range(self, low: float, high: float) -> str:
+        if self.scale == "ratio":
+            return f"{low:.3g} to {high:.3g}".replace("inf", "∞")
+        return f"{_points(low)} to {_points(high)}"
+
+    def _margin(self) -> str:
+        unit = "%" if self.scale == "ratio" else "points"
+        return f"{100 * self.margin:g} {unit}"
+
+
+def judge_counts(
+    first: tuple[int, int],
+    second: tuple[int, int],
+    *,
+    more_is_better: bool,
+    pairs: tuple[int, int, int, int] | None = None,
+    alpha: float = 0.05,
+    margin: float = 0.10,
+    p_adjusted: float | None = None,
+) -> Judgement:
+    """Judge two rates, each a (count, total) with a total above zero.
+
+    With `pairs` (both, only first, only second, neither), the same prompts: exact McNemar,
+    Tango's interval and the paired TOST. Without: Fisher, Newcombe's interval and the
+    independent TOST. `p_adjusted` replaces p in the verdict where several comparisons were made.
+    """
+    rates = first[0] / first[1], second[0] / second[1]
+    if pairs is not None:
+        both, only_first, only_second, _ = pairs
+        n = sum(pairs)
+        if n != first[1] or n != second[1] or both + only_first != first[0]:
+            raise ValueError("pairs must add up to the counts")
+        p, method = mcnemar_exact(only_first, only_second), "exact McNemar"
+
+        def interval(confidence: float) -> tuple[float, float]:
+            return tango_interval(only_first, only_second, n, confidence)
+
+        equivalence_p, kind = paired_equivalence(only_first, only_second, n, margin), "paired"
+        exact = is_exact(n)
+    else:
+        n = min(first[1], second[1])
+        p, method = fisher_exact(*first, *second), "Fisher"
+
+        def interval(confidence: float) -> tuple[float, float]:
+            return newcombe_interval(*first, *second, confidence)
+
+        equivalence_p, kind = independent_equivalence(*first, *second, margin), "independent"
+        exact = is_exact(first[1], second[1])
+    if p_adjusted is not None:
+        p, method = p_adjusted, f"{method}, Holm"
+    inner = interval(1 - 2 * alpha)
+    verdict = _verdict(
+        p, interval(1 - alpha), 0.0, equivalence_p, inner, (-margin, margin), alpha, more_is_better
+    )
+    needed = None
+    if verdict == UNRESOLVED:
+        if pairs is not None:
+            needed = power.mcnemar_needed(pairs[1] / n, pairs[2] / n, alpha)
+        else:
+            needed = power.fisher_needed(*rates, alpha)
+    return Judgement(
+        verdict,
+        rates[0] - rates[1],
+        *interval(1 - alpha),
+        p,
+        equivalence_p,
+        n,
+        method,
+        margin,
+        # A resolved size is no answer: Holm may hold back what one comparison would resolve.
+        needed if needed is None or needed > n else None,
+        "difference",
+        *inner,
+        f"{kind} {'exact' if exact else 'score'} TOST",
+        alpha,
+    )
+
+
+def judge_ratio(
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    first_weights: Sequence[float] | None = None,
+    second_weights: Sequence[float] | None = None,
+    more_is_better: bool,
+    alpha: float = 0.05,
+    margin: float = 0.05,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Judgement:
+    """Judge values of the same prompts by the ratio of their sums: paired bootstrap-t, swap test.
+
+    With weights each sum is divided by the sum of its weights: tokens over seconds, say. The
+    interval covers other prompts, not another run on another day. Equivalent means within
+    1/(1 + margin) and 1 + margin. Raises ValueError where a sum is not above zero.
+    """
+    found = bootstrap_ratio(first, second, first_weights, second_weights, resamples, seed)
+    low, high = found.interval(alpha)
+    inner = found.inner_interval(alpha)
+    log_margin = math.log1p(margin)
+    p, equivalence_p = found.p(), found.equivalence_p(log_margin)
+    verdict = _verdict(
+        p,
+        (low, high),
+        0.0,
+        equivalence_p,
+        inner,
+        (-log_margin, log_margin),
+        alpha,
+        more_is_better,
+    )
+    deviation = found.error * math.sqrt(found.n)
+    needed = None
+    if verdict == UNRESOLVED and found.pivots is not None:
+        needed = power.ratio_needed(found.estimate, deviation, alpha)
+    exact = found.pivots is None
+    return Judgement(
+        verdict,
+        math.exp(found.estimate),
+        _exp(low),
+        _exp(high),
+        p,
+        equivalence_p,
+        found.n,
+        "the same ratio on every prompt, sign test"
+        if exact
+        else "paired bootstrap-t and swap test",
+        margin,
+        needed if needed is None or needed > found.n else None,
+        "ratio",
+        _exp(inner[0]),
+        _exp(inner[1]),
+        "sign test TOST" if exact else "bootstrap-t TOST",
+        alpha,
+    )
+
+
+def without_difference(judged: Judgement) -> str:
+    """The verdict once an adjusted p no longer carries the difference: it can still be equivalent,
+    which rests on tests of its own."""
+    if judged.equivalence_p is None or judged.inner_low is None or judged.inner_high is None:
+        return UNRESOLVED
+    least, most = -judged.margin, judged.margin
+    if judged.scale == "ratio":
+        least, most = 1 / (1 + judged.margin), 1 + judged.margin
+    within = least < judged.inner_low and judged.inner_high < most
+    return EQUIVALENT if judged.equivalence_p < judged.alpha and within else UNRESOLVED
+
+
+def p_value(p: float) -> str:
+    """`= 0.02`, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
+
+
+def _verdict(
+    p: float,
+    interval: tuple[float, float],
+    none: float,
+    equivalence_p: float,
+    inner: tuple[float, float],
+    margins: tuple[float, float],
+    alpha: float,
+    more_is_better: bool,
+) -> str:
+    if p < alpha and not interval[0] <= none <= interval[1]:
+        return BETTER if (interval[0] > none) == more_is_better else WORSE
+    if equivalence_p < alpha and margins[0] < inner[0] and inner[1] < margins[1]:
+        return EQUIVALENT
+    return UNRESOLVED
+
+
+def _exp(log: float) -> float:
+    """exp, with what is too large left infinite."""
+    return math.exp(log) if log < 700 else math.inf
+
+
+def _points(share: float) -> str:
+    """Percentage points to a decimal, or to one digit where that would round them away."""
+    points = 100 * share
+    text = f"{points:.1f}" if abs(points) >= 0.05 or not points else f"{points:.1g}"
+    return text.replace("-", "−")
+
+
+def _level(confidence: float) -> str:
+    return f"{100 * confidence:g} %"

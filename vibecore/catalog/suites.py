@@ -1,0 +1,290 @@
+"""Suites of prompts: the leaf types, and the reader of suite files.
+
+A suite is a YAML file: name, title, description and a list of prompts, each with its category
+and its constraints (a check's name and that check's arguments). `read_suite` knows the structure
+only; `vibecore.scoring.load_suite` also holds every constraint against the table of checks.
+
+    read_suite("vibe30")            # prompts/vibe30.yaml
+    read_suite("my/own/suite.yaml")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from vibecore.core.errors import InputError
+from vibecore.core.paths import state_folder
+
+CATEGORIES = ("code", "creative", "reasoning", "instruction")
+SUITES_DIR = Path(__file__).resolve().parents[2] / "prompts"
+
+_SUITE_KEYS = ("name", "title", "description", "prompts")
+_OPTIONAL_SUITE_KEYS = ("licence",)
+_PROMPT_KEYS = ("id", "category", "prompt", "constraints")
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class SuiteError(InputError):
+    """A suite that cannot be found or used; the message names file, prompt and key."""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """One machine-checkable demand: a check's name and its arguments (plain JSON values)."""
+
+    check: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt: the text a model is given, and what its answer is held to."""
+
+    id: str
+    category: str
+    text: str
+    constraints: tuple[Constraint, ...]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A file of prompts. `sha256` covers ids, categories, texts and constraints, not layout."""
+
+    name: str
+    title: str
+    description: str
+    prompts: tuple[Prompt, ...]
+    sha256: str
+
+
+def suite_names() -> list[str]:
+    """Names of the suites shipped in `SUITES_DIR`, then of the user's own, each sorted."""
+    shipped = sorted(path.stem for path in SUITES_DIR.glob("*.yaml"))
+    own = sorted(path.stem for path in own_suites_folder().glob("*.yaml"))
+    return [*shipped, *(name for name in own if name not in shipped)]
+
+
+def own_suites_folder() -> Path:
+    """Where the suites lie that a user saves; it need not be there."""
+    return state_folder() / "suites"
+
+
+def read_suite(name_or_path: str | Path) -> Suite:
+    """Read a suite by name (`"vibe30"`) or from a file, checking its structure.
+
+    Raises SuiteError when the suite is unknown, unreadable, or not of the right structure.
+    """
+    path = _locate(name_or_path)
+    content = _load_yaml(path)
+    if not isinstance(content, dict):
+        _refuse(
+            path, f"wanted a mapping with the keys {_listed(_SUITE_KEYS)}, got {_kind(content)}"
+        )
+    _check_keys(path, "", content, _SUITE_KEYS, _OPTIONAL_SUITE_KEYS)
+    header = {key: _text(path, "", key, content[key]) for key in _SUITE_KEYS[:3]}
+    if not isinstance(content["prompts"], list) or not content["prompts"]:
+        _refuse(path, f'key "prompts": wanted a list of prompts, got {_kind(content["prompts"])}')
+    prompts = tuple(
+        _read_prompt(path, number, entry) for number, entry in enumerate(content["prompts"], 1)
+    )
+    seen: dict[str, int] = {}
+    for number, prompt in enumerate(prompts, 1):
+        if prompt.id in seen:
+            where = f'prompt {number} ("{prompt.id}"), '
+            _refuse(path, f'{where}key "id": prompt {seen[prompt.id]} has the same id')
+        seen[prompt.id] = number
+    return Suite(**header, prompts=prompts, sha256=content_hash(prompts))
+
+
+def content_hash(prompts: tuple[Prompt, ...]) -> str:
+    """SHA-256, in hex, of what the prompts say; the same however the file is laid out."""
+    content = [
+        [prompt.id, prompt.category, prompt.text, [_plain(c) for c in prompt.constraints]]
+        for prompt in prompts
+    ]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def constraint_to_json(constraint: Constraint) -> str:
+    """One constraint as JSON text, keys sorted."""
+    return json.dumps(_plain(constraint), sort_keys=True, ensure_ascii=False)
+
+
+def constraint_from_json(text: str) -> Constraint:
+    """The constraint that `constraint_to_json` wrote; raises ValueError on anything else."""
+    content = json.loads(text)
+    if not isinstance(content, dict) or set(content) != {"check", "arguments"}:
+        raise ValueError("not a constraint: wanted the keys check and arguments")
+    return Constraint(content["check"], content["arguments"])
+
+
+def _plain(constraint: Constraint) -> dict[str, Any]:
+    return {"check": constraint.check, "arguments": dict(constraint.arguments)}
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    if isinstance(name_or_path, str) and IDENTIFIER.fullmatch(name_or_path):
+        shipped = SUITES_DIR / f"{name_or_path}.yaml"
+        if shipped.is_file():
+            return shipped
+        own = own_suites_folder() / f"{name_or_path}.yaml"
+        if own.is_file():
+            return own
+        if not Path(name_or_path).is_file():
+            raise SuiteError(
+                f'There is no suite named "{name_or_path}". Known suites: '
+                f"{_listed(suite_names()) or 'none'}. A path to a suite file works too."
+            )
+    path = Path(name_or_path)
+    if not path.is_file():
+        reason = "it is a folder" if path.is_dir() else "there is no such file"
+        raise SuiteError(f"The suite {path} cannot be read: {reason}.")
+    return path
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that also refuses duplicate keys, and aliases (which can grow without bound)."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f'the key "{key_node.value}" is given twice',
+                        problem_mark=key_node.start_mark,
+                    )
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+def _load_yaml(path: Path) -> Any:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SuiteError(f"The suite {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        _refuse(path, f"it is not UTF-8 text (byte {error.start})", error)
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        _refuse(path, f"{line}{error.problem or error.context}", error)
+    except yaml.YAMLError as error:
+        _refuse(path, f"it is not YAML text ({type(error).__name__})", error)
+    except RecursionError as error:
+        _refuse(path, "it is nested too deeply", error)
+    except ValueError as error:  # a date that does not exist, a number of 5,000 digits
+        _refuse(path, str(error), error)
+
+
+def _read_prompt(path: Path, number: int, entry: Any) -> Prompt:
+    if not isinstance(entry, dict):
+        _refuse(path, f"prompt {number}: wanted a mapping, got {_kind(entry)}")
+    identifier = entry.get("id")
+    where = f'prompt {number} ("{identifier}"), ' if isinstance(identifier, str) else ""
+    where = where or f"prompt {number}, "
+    _check_keys(path, where, entry, _PROMPT_KEYS)
+    identifier, category, text = (
+        _text(path, where, key, entry[key]) for key in ("id", "category", "prompt")
+    )
+    if not IDENTIFIER.fullmatch(identifier):
+        _refuse(path, f'{where}key "id": use letters, digits, "_", "-" and "." only')
+    if category not in CATEGORIES:
+        allowed = _listed(CATEGORIES)
+        _refuse(path, f'{where}key "category": "{category}" is unknown; allowed: {allowed}')
+    constraints = entry["constraints"]
+    if not isinstance(constraints, list):
+        _refuse(path, f'{where}key "constraints": wanted a list, got {_kind(constraints)}')
+    return Prompt(
+        identifier,
+        category,
+        text,
+        tuple(
+            _read_constraint(path, f"{where}constraint {index}", constraint)
+            for index, constraint in enumerate(constraints, 1)
+        ),
+    )
+
+
+def _read_constraint(path: Path, where: str, entry: Any) -> Constraint:
+    if not isinstance(entry, dict):
+        _refuse(path, f'{where}: wanted a mapping with the key "check", got {_kind(entry)}')
+    if "check" not in entry:
+        _refuse(path, f'{where}: the key "check" is missing')
+    check = _text(path, f"{where}, ", "check", entry["check"])
+    arguments = {key: value for key, value in entry.items() if key != "check"}
+    for key, value in arguments.items():
+        if not isinstance(key, str):
+            _refuse(path, f"{where} ({check}): the key {key!r} is not text")
+        if not _is_plain(value):
+            _refuse(path, f'{where} ({check}), key "{key}": {_kind(value)} is not allowed here')
+    return Constraint(check, arguments)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can hold the value and give back the same."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or isinstance(value, str | int | bool)
+
+
+def _check_keys(
+    path: Path, where: str, entry: dict, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
+    for key in required:
+        if key not in entry:
+            _refuse(path, f'{where}the key "{key}" is missing')
+    for key in entry:
+        if key not in required and key not in optional:
+            allowed = _listed((*required, *optional))
+            _refuse(path, f'{where}the key "{key}" is unknown; allowed: {allowed}')
+
+
+def _text(path: Path, where: str, key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        _refuse(path, f'{where}key "{key}": wanted text, got {_kind(value)}')
+    return value
+
+
+def _kind(value: Any) -> str:
+    """What a YAML value is, in words for an error message."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (put yes, no, true, false in quotes to mean the word)"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return "text" if value.strip() else "empty text"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return "a mapping" if isinstance(value, dict) else f"a {type(value).__name__}"
+
+
+def _listed(items: Any) -> str:
+    return ", ".join(items)
+
+
+def _refuse(path: Path, defect: str, cause: BaseException | None = None) -> NoReturn:
+    raise SuiteError(f"The suite {path} cannot be used: {defect}.") from cause

@@ -1,0 +1,131 @@
+"""`try`: one prompt on some configs, streamed to the terminal; nothing is stored."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vibecore.cli.base import ExecuteCode, app, listed, say
+from vibecore.core.errors import INTERRUPTED, InputError
+
+if TYPE_CHECKING:
+    from vibecore.live.playground import Pane, Panel, Try
+
+# A token of the fastest demo config takes 2 ms; the eye is slower.
+POLL_SECONDS = 0.05
+FORMATS = ("table", "json")
+
+
+@app.command("try")
+def attempt(
+    prompt: Annotated[str | None, typer.Argument(help="The prompt.")] = None,
+    config: Annotated[
+        list[str] | None, typer.Option(help="A config such as 5M-4bit; repeatable.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Your own model: hub id or folder.")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="With --model; repeatable.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Take a prompt of this suite.")] = None,
+    prompt_id: Annotated[str | None, typer.Option("--prompt", help="Its id, with --suite.")] = None,
+    weights: Annotated[str, typer.Option(help="hub, dummy or a folder.")] = "hub",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    engine: Annotated[str, typer.Option(help="Decoding engine.")] = "eager",
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens per output.")] = 200,
+    temperature: Annotated[
+        float | None, typer.Option(help="Sample instead of greedy decoding.")
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(help="With --temperature [1].")] = None,
+    seed: Annotated[int | None, typer.Option(help="With --temperature [0].")] = None,
+    execute_code: ExecuteCode = False,
+    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+) -> None:
+    """Try a prompt on some configs, one after another, and watch them write."""
+    from vibecore.core.formats import to_json
+    from vibecore.live.playground import Panel, choose_configs, make_wish, own_prompt, suite_prompt
+    from vibecore.live.playground.cards import pane_row
+
+    if format not in FORMATS:
+        raise InputError(f"--format must be one of {', '.join(FORMATS)}, not '{format}'.")
+    if (suite is None) != (prompt_id is None):
+        missing, given = ("--prompt ID", "--suite") if suite else ("--suite NAME", "--prompt")
+        raise InputError(f"{given} takes a prompt of a suite: add {missing}.")
+    if (prompt is None) == (suite is None):
+        raise InputError(
+            'Give one prompt: either its text, as in try "Name a colour.", or --suite NAME '
+            "--prompt ID."
+        )
+    if temperature is None and (top_p is not None or seed is not None):
+        raise InputError(
+            "--top-p and --seed are for sampling: add --temperature, or leave them out."
+        )
+    wish = make_wish(
+        suite_prompt(suite, prompt_id) if suite and prompt_id else own_prompt(prompt or ""),
+        choose_configs(listed(config), model, listed(precision)),
+        weights=weights,
+        device=device,
+        engine=engine,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=1.0 if top_p is None else top_p,
+        seed=seed or 0,
+        execute_code=execute_code,
+    )
+    panel = Panel()
+    try:
+        tried = panel.submit(wish, is_watched=lambda: True)
+        _follow(panel, tried, streaming=format == "table")
+    finally:
+        panel.close()
+    if format == "json":
+        print(to_json([pane_row(tried, pane) for pane in tried.panes]))
+    if tried.cancelled.is_set():
+        raise typer.Exit(INTERRUPTED)
+    failed = [pane for pane in tried.panes if pane.error]
+    if failed:
+        raise typer.Exit(2 if any(pane.bad_input for pane in failed) else 1)
+
+
+def _follow(panel: Panel, tried: Try, *, streaming: bool) -> None:
+    """Show the panes as they come, until the try has ended; Ctrl-C ends it."""
+    if not tried.wish.comparable:
+        say("Sampled: not comparable with studies, which decode greedily.")
+    for pane in tried.panes:
+        try:
+            _follow_pane(tried, pane, streaming)
+        except KeyboardInterrupt:
+            panel.stop(tried)
+            tried.finished.wait()
+            say("Stopped.")
+            return
+
+
+def _follow_pane(tried: Try, pane: Pane, streaming: bool) -> None:
+    from vibecore.live.playground.cards import pane_facts
+
+    shown, told = 0, ()
+    say(f"── {pane.config.id}")
+    while True:
+        ended = pane.ended or tried.finished.wait(POLL_SECONDS)
+        if pane.ahead and pane.ahead != told:
+            told = pane.ahead
+            say(f"Waits for the device. Before it: {', '.join(told)}.")
+        new = pane.pieces[shown:]
+        shown += len(new)
+        if streaming and new:
+            print("".join(new), end="", flush=True)
+        if ended:
+            break
+    if streaming and shown:
+        print(flush=True)
+    if pane.generation is not None and pane.text is None:
+        say("No text: random weights speak no language.")
+    say(f"{pane.config.id}: {pane.error or ' · '.join(pane_facts(pane))}")
+    if pane.score is not None:
+        score = pane.score
+        flags = [name for name in ("repetitive", "degenerate") if getattr(score, name)]
+        loop = [] if score.loop_period is None else [f"loops every {score.loop_period} tokens"]
+        say(", ".join([f"repetition {score.repetition_ratio:.2f}", *flags, *loop]))
+        for result in pane.score.constraints:
+            say(f"{result.status:7} {result.check}: {result.explanation}")
+    sys.stderr.flush()

@@ -1,0 +1,91 @@
+"""The engines by name, and the two things that each one does for a loaded model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+
+from vibecore.core.records import GREEDY, Decoding, Generation, StepTimes
+from vibecore.engine import eager, graph
+from vibecore.engine.batch import encode, random_batch, synchronise
+from vibecore.engine.memory import explain_out_of_memory
+from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch
+
+ENGINES = {"eager": eager.generate, "graph": graph.generate}
+WARM_UP_TOKENS = 4
+CPU_WARM_UP_PROMPTS = 2
+# Stands for "no end of sequence": transformers takes the model's own for an empty list.
+NO_TOKEN = -1
+
+
+def generate(
+    loaded: LoadedModel,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    switch: StopSwitch | None = None,
+    on_token: OnToken | None = None,
+    decoding: Decoding = GREEDY,
+) -> list[Generation]:
+    """Outputs of all `prompts` as one left-padded batch, by the engine the model was loaded for.
+
+    Raises RunError for a prompt that does not fit the context, or when memory runs out.
+    """
+    batch = encode(loaded, prompts, max_new_tokens)
+    return _decode(loaded, batch, max_new_tokens, switch, on_token, decoding)
+
+
+def time_steps(
+    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+) -> StepTimes:
+    """Decode exactly `new_tokens` after a prompt of random tokens, and time each one as it comes.
+
+    Raises RunError for what does not fit the context or the memory.
+    """
+    batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
+    stamps: list[float] = []
+
+    def stamp(index: int, token: int) -> None:
+        if index == 0:
+            stamps.append(time.perf_counter())
+
+    synchronise(loaded.device)
+    started = time.perf_counter()
+    _decode(replace(loaded, eos_token_ids=(NO_TOKEN,)), batch, new_tokens, None, stamp, GREEDY)
+    steps = tuple(after - before for before, after in pairwise(stamps))
+    return StepTimes(stamps[0] - started, steps)
+
+
+def warm_up(loaded: LoadedModel, prompts: Sequence[str]) -> None:
+    """Run the first batch for a few tokens, so that no timed one pays for set-up."""
+    # A GPU's step is captured for a batch of this very size; a CPU's first use is of no size.
+    few = prompts if loaded.device.type == "cuda" else prompts[-CPU_WARM_UP_PROMPTS:]
+    generate(loaded, few, WARM_UP_TOKENS)
+
+
+def prepare(loaded: LoadedModel, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+    """Record whatever decoding these batches will replay, so that none of them pays for it.
+
+    Raises RunError as generate does. Nothing to do on a CPU and for engine `eager`.
+    """
+    if loaded.decoder is None or loaded.device.type != "cuda":
+        return
+    with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
+        for prompts in batches:
+            batch = encode(loaded, prompts, max_new_tokens)
+            graph.prepare(loaded.decoder, len(prompts), batch.tokens.shape[1] + max_new_tokens)
+
+
+def _decode(
+    loaded: LoadedModel,
+    batch: Batch,
+    max_new_tokens: int,
+    switch: StopSwitch | None,
+    on_token: OnToken | None,
+    decoding: Decoding,
+) -> list[Generation]:
+    engine = ENGINES[loaded.request.engine]
+    return engine(loaded, batch, max_new_tokens, switch or StopSwitch(), on_token, decoding)

@@ -1,0 +1,215 @@
+"""LLM.int8() (arXiv 2208.07339) of one row on a GPU, outliers included, in Triton.
+
+bitsandbytes gathers the outlier columns, for which the host must know how many there are. Here
+they are listed on the GPU, and the product takes as many of them as there are: nothing need be
+known before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+
+from vibecore.engine.kernels.norm import finish, normed
+
+COLUMNS = 32
+OUTLIERS_AT_ONCE = 16
+QUANTISING_WARPS = 8
+WIDE, MANY_WARPS = 8192, 16
+
+
+@triton.jit
+def _bits(word):
+    return tl.inline_asm_elementwise(
+        "popc.b32 $0, $1;", "=r,r", [word], dtype=tl.int32, is_pure=True, pack=1
+    )
+
+
+@triton.jit
+def _quantise(
+    x, norm, whole, scale, places, outliers, found, threshold, size, epsilon,
+    NORM: tl.constexpr, LINES: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    bit = tl.arange(0, COLUMNS)[None, :]
+    columns = tl.arange(0, LINES)[:, None] * COLUMNS + bit
+    inside = columns < size
+    exact = tl.load(x + columns, inside, 0.0)
+    if NORM:
+        wide = exact.to(tl.float32)
+        shrink = tl.rsqrt(tl.sum(tl.sum(wide * wide, 1), 0) / size + epsilon)
+        exact = normed(exact, tl.load(norm + columns, inside, 0.0), shrink)
+    half = exact.to(tl.float16).to(tl.float32)
+    sticks_out = (tl.abs(half) >= threshold) & (threshold > 0.0)
+    largest = tl.max(tl.max(tl.where(sticks_out, 0.0, tl.abs(half)), 1), 0)
+    steps = half * tl.where(largest > 0.0, 127.0 / largest, 0.0)
+    # Adding and taking away 1.5 · 2^23 rounds to the nearest even whole number.
+    rounded = tl.where(sticks_out, 0.0, (steps + 12582912.0) - 12582912.0)
+    tl.store(whole + columns, rounded.to(tl.int8), inside)
+    tl.store(scale, largest)
+    marks = tl.sum(sticks_out.to(tl.int32) << bit, 1)
+    marked = _bits(marks)
+    count = tl.sum(marked, 0)
+    tl.store(found, count)
+    if count > 0:
+        # Each outlier's place in the list: those of the lines before, and those before it.
+        before = (tl.cumsum(marked, 0) - marked)[:, None]
+        rank = before + _bits(marks[:, None] & ((1 << bit) - 1))
+        tl.store(places + rank, columns, sticks_out)
+        tl.store(outliers + rank, exact, sticks_out)
+
+
+@triton.jit
+def _four_products(four, of_x, sum):
+    return tl.inline_asm_elementwise(
+        "dp4a.s32.s32 $0, $1, $2, $3;", "=r,r,r,r", [four, of_x, sum],
+        dtype=tl.int32, is_pure=True, pack=1,
+    )  # fmt: skip
+
+
+@triton.jit
+def _scaled(sums, row_scale, scale, bias, own, exists, kind: tl.constexpr, BIAS: tl.constexpr):
+    # The order of bitsandbytes: scaled to float16, biased there, cast.
+    result = (sums.to(tl.float32) * (row_scale * scale) * 6.200124e-05).to(tl.float16)
+    if BIAS:
+        result = (result.to(tl.float32) + tl.load(bias + own, exists, 0.0).to(tl.float32)).to(
+            tl.float16
+        )
+    return result.to(kind)
+
+
+@triton.jit
+def _of_outliers(weight, row_scale, exists, places, outliers, count, kind: tl.constexpr,
+                 ROWS: tl.constexpr, OUTLIERS: tl.constexpr):  # fmt: skip
+    """What the outliers give each row, whose first weight `weight` [ROWS] points to."""
+    gathered = tl.zeros((ROWS, OUTLIERS), tl.float32)
+    for start in range(0, count, OUTLIERS):
+        which = start + tl.arange(0, OUTLIERS)
+        there = which < count
+        column = tl.load(places + which, there, 0)
+        exact = tl.load(outliers + which, there, 0.0).to(tl.float32)
+        w = tl.load(weight[:, None] + column[None, :], exists[:, None] & there[None, :], 0)
+        wide = w.to(tl.float32) * row_scale[:, None] * (1.0 / 127.0)
+        gathered += wide.to(kind).to(tl.float32) * exact[None, :]
+    return tl.sum(gathered, 1)
+
+
+@triton.jit
+def _int8_vector(
+    whole, scale, places, outliers, found, weight, weight_scale, bias, out, rows, size,
+    BIAS: tl.constexpr, SILU: tl.constexpr, ADD: tl.constexpr,
+    ROWS: tl.constexpr, WORDS: tl.constexpr, OUTLIERS: tl.constexpr,
+):  # fmt: skip
+    own = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    exists = own < rows
+    kind = out.dtype.element_ty
+    words = size // 4
+    row = own.to(tl.int64)
+    up = rows.to(tl.int64)
+    fours = weight.to(tl.pointer_type(tl.int32))
+    fours_of_x = whole.to(tl.pointer_type(tl.int32))
+    product = tl.zeros((ROWS, WORDS), tl.int32)
+    beside = tl.zeros((ROWS, WORDS), tl.int32)
+    for start in range(0, words, WORDS):
+        columns = start + tl.arange(0, WORDS)
+        inside = columns < words
+        of_x = tl.load(fours_of_x + columns, inside, 0)[None, :]
+        at = fours + row[:, None] * words + columns[None, :]
+        there = exists[:, None] & inside[None, :]
+        product = _four_products(tl.load(at, there, 0), of_x, product)
+        if SILU:
+            beside = _four_products(tl.load(at + up * words, there, 0), of_x, beside)
+    x_scale, count = tl.load(scale), tl.load(found)
+    row_scale = tl.load(weight_scale + own, exists, 0.0)
+    result = _scaled(tl.sum(product, 1), row_scale, x_scale, bias, own, exists, kind, BIAS)
+    other = result
+    if SILU:
+        up_scale = tl.load(weight_scale + rows + own, exists, 0.0)
+        other = _scaled(tl.sum(beside, 1), up_scale, x_scale, bias, own, exists, kind, False)
+    if count > 0:
+        first = weight + row * size
+        extra = _of_outliers(
+            first, row_scale, exists, places, outliers, count, kind, ROWS, OUTLIERS
+        )
+        result = (result.to(tl.float32) + extra).to(kind)
+        if SILU:
+            extra = _of_outliers(
+                first + up * size, up_scale, exists, places, outliers, count, kind, ROWS, OUTLIERS
+            )
+            other = (other.to(tl.float32) + extra).to(kind)
+    finish(result, other, out, own, exists, SILU, ADD)
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A row as LLM.int8() takes it: `whole` int8 [size] in steps of `scale` / 127, 0 where an
+    outlier stands; the `found` outliers' `places` and values, [size] with the first ones filled.
+    All but `whole`, `places` and `outliers` are single numbers on the GPU."""
+
+    whole: torch.Tensor
+    scale: torch.Tensor
+    places: torch.Tensor
+    outliers: torch.Tensor
+    found: torch.Tensor
+
+
+def quantise(
+    x: torch.Tensor, threshold: float, *, norm: torch.Tensor | None = None, epsilon: float = 0.0
+) -> Quantised:
+    """The row `x` [1, size], RMS-normed first where `norm` is given, its outliers at or above
+    `threshold` (0: none) kept apart."""
+    size = x.shape[1]
+
+    def empty(count: int, dtype: torch.dtype) -> torch.Tensor:
+        return torch.empty(count, dtype=dtype, device=x.device)
+
+    made = Quantised(
+        empty(size, torch.int8),
+        empty(1, torch.float32),
+        empty(size, torch.int32),
+        empty(size, x.dtype),
+        empty(1, torch.int32),
+    )
+    _quantise[(1,)](
+        x, x if norm is None else norm, made.whole, made.scale, made.places, made.outliers,
+        made.found, threshold, size, epsilon, NORM=norm is not None,
+        LINES=triton.next_power_of_2(triton.cdiv(size, COLUMNS)), COLUMNS=COLUMNS,
+        num_warps=MANY_WARPS if size > WIDE else QUANTISING_WARPS,
+    )  # fmt: skip
+    return made
+
+
+def int8_vector(
+    x: Quantised,
+    weight: torch.Tensor,
+    weight_scale: torch.Tensor,
+    bias: torch.Tensor | None,
+    dtype: torch.dtype,
+    *,
+    silu: bool = False,
+    add_to: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """LLM.int8() of a quantised row with `weight` int8 [rows, size], size a multiple of 4, every
+    outlier in 16 bit. Returns [1, rows]; `silu` and `add_to` as in kernels.vector_product."""
+    rows, size = weight.shape
+    rows = rows // 2 if silu else rows
+    device = weight.device
+    out = add_to if add_to is not None else torch.empty((1, rows), dtype=dtype, device=device)
+    rows_at_once, words_at_once, warps = _tile(rows, size, silu)
+    _int8_vector[(triton.cdiv(rows, rows_at_once),)](
+        x.whole, x.scale, x.places, x.outliers, x.found, weight, weight_scale,
+        weight_scale if bias is None else bias, out, rows, size,
+        BIAS=bias is not None, SILU=silu, ADD=add_to is not None,
+        ROWS=rows_at_once, WORDS=words_at_once, OUTLIERS=OUTLIERS_AT_ONCE, num_warps=warps,
+    )  # fmt: skip
+    return out
+
+
+def _tile(rows: int, size: int, silu: bool) -> tuple[int, int, int]:
+    """(rows, words of four, warps) of a program: the best of 13 on an H100, at Qwen2.5's
+    shapes."""
+    if size > 2 * rows:
+        return 2, 512, 8
+    return (8, 128, 8) if silu else (4, 256, 8)

@@ -1,0 +1,55 @@
+"""LLM.int8() (arXiv 2208.07339) on a GPU in a form that a CUDA graph can capture.
+
+bitsandbytes asks the host how many outlier columns there are, at every matrix product. Here one
+row takes its outliers, however many, through a kernel of ours; without a threshold bitsandbytes'
+own kernels need no answer and are used for batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+BATCHED_OUTLIERS = (
+    "LLM.int8() with outliers asks the host at every matrix product of a batch, which cannot be "
+    "captured: batches of this config are decoded by engine eager"
+)
+
+_bnb = torch.ops.bitsandbytes
+
+
+@dataclass(frozen=True)
+class Int8Projection:
+    """`weight` int8 [out, in], `scales` float32 [out], `bias` [out] or None; activations from
+    `threshold` on are outliers, 0 for none."""
+
+    weight: torch.Tensor
+    scales: torch.Tensor
+    bias: torch.Tensor | None
+    threshold: float
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """From [rows, in] to [rows, out], without outliers (see graph.why_eager)."""
+        assert self.threshold == 0, BATCHED_OUTLIERS
+        quantised, row_scale, _ = _bnb.int8_vectorwise_quant.default(x.half(), 0.0)
+        return _bnb.int8_scaled_mm.default(
+            quantised, self.weight, row_scale, self.scales, bias=self.bias, dtype=x.dtype
+        )
+
+    def vector(
+        self,
+        x: torch.Tensor,
+        *,
+        norm: torch.Tensor | None = None,
+        epsilon: float = 0.0,
+        silu: bool = False,
+        add_to: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Of one row, as PlainProjection.vector, outliers included."""
+        from vibecore.engine.kernels.int8 import int8_vector, quantise
+
+        quantised = quantise(x, self.threshold, norm=norm, epsilon=epsilon)
+        return int8_vector(
+            quantised, self.weight, self.scales, self.bias, x.dtype, silu=silu, add_to=add_to
+        )

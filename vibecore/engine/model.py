@@ -1,0 +1,94 @@
+"""What the engines pass around: a loaded model, a batch of prompts, and the tokens of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from vibecore.core.records import LoadReport, LoadRequest
+from vibecore.engine.decoder import Decoder
+
+# Called with (index in the batch, token id) for every token of an unfinished sequence.
+OnToken = Callable[[int, int], None]
+
+
+@dataclass
+class StopSwitch:
+    """Asks a running `generate` to end after the token it is working on."""
+
+    event: Event = field(default_factory=Event)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts as left-padded tokens: `tokens` and `mask` of shape [prompts, longest], and each
+    prompt's own length."""
+
+    tokens: torch.Tensor
+    mask: torch.Tensor
+    lengths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Times:
+    """When a batch was begun, had its first tokens and ended, by time.perf_counter."""
+
+    started: float
+    first_token: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to decode. `dummy` ones never stop at EOS and make no text."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    eos_token_ids: tuple[int, ...]
+    pad_token_id: int
+    context: int
+    dummy: bool
+    request: LoadRequest
+    report: LoadReport
+    decoder: Decoder | None = None
+
+
+@dataclass
+class Collector:
+    """Takes each step's tokens to the sequences still running, and knows when to end."""
+
+    sequences: int
+    eos_token_ids: tuple[int, ...]
+    max_new_tokens: int
+    switch: StopSwitch
+    on_token: OnToken | None
+    tokens: list[list[int]] = field(init=False)
+    running: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = [[] for _ in range(self.sequences)]
+        self.running = list(range(self.sequences))
+
+    def take(self, rows: Sequence[int], step: Sequence[int]) -> bool:
+        """Add one token to each running sequence of `rows`. True when decoding goes on."""
+        running = set(self.running)
+        for index, token in zip(rows, step, strict=True):
+            if index in running:
+                self.tokens[index].append(token)
+                if self.on_token is not None:
+                    self.on_token(index, token)
+        self.running = [
+            index for index in self.running if self.tokens[index][-1] not in self.eos_token_ids
+        ]
+        longest = max((len(self.tokens[index]) for index in self.running), default=0)
+        return bool(self.running) and longest < self.max_new_tokens and not self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked for an end."""
+        return self.switch.event.is_set()

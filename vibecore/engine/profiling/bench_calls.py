@@ -1,0 +1,63 @@
+"""What `bench` asks of a loaded model, one call a figure; each runs inside a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from vibecore import engine
+from vibecore.engine.memory import reset_peak
+from vibecore.engine.model import LoadedModel
+from vibecore.engine.profiling.bandwidth import bytes_per_step, cache_bytes, copy_bandwidth
+from vibecore.engine.profiling.costs import step_costs
+
+
+def facts(loaded: LoadedModel) -> dict[str, Any]:
+    """Whether on a GPU, context in tokens, bytes a step reads, the copy's bytes per second,
+    the largest cache in bytes (None: not known) and the CPU threads."""
+    return {
+        "on_gpu": loaded.device.type == "cuda",
+        "context": loaded.context,
+        "bytes_per_step": bytes_per_step(loaded),
+        "ceiling_bytes_per_second": copy_bandwidth(loaded),
+        "cache_bytes": cache_bytes(loaded.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def measure(
+    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+) -> dict[str, Any]:
+    """One repetition (see engine.time_steps): seconds, and the GPU memory it reached; reserved
+    memory is the whole process's.
+
+    Raises RunError for what does not fit the context or the memory.
+    """
+    reset_peak(loaded.device)
+    times = engine.time_steps(loaded, prompt_tokens, new_tokens, batch_size)
+    on_gpu = loaded.device.type == "cuda"
+    return {
+        "prefill_seconds": times.prefill_seconds,
+        "step_seconds": list(times.step_seconds),
+        "peak_allocated_bytes": _peak_bytes(loaded, batch_size) if on_gpu else None,
+        "peak_reserved_bytes": torch.cuda.max_memory_reserved() if on_gpu else None,
+    }
+
+
+def _peak_bytes(loaded: LoadedModel, batch_size: int) -> int:
+    """GPU memory at its most, without the caches that engine `graph` keeps for other batches."""
+    peak = torch.cuda.max_memory_allocated()
+    if loaded.decoder is None:
+        return peak
+    from vibecore.engine.capture import idle_bytes
+
+    return peak - idle_bytes(loaded.decoder, batch_size)
+
+
+def costs(
+    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+) -> dict[str, float | None]:
+    """What one step costs the host and the GPU, in seconds (see costs.step_costs)."""
+    host, gpu = step_costs(loaded, prompt_tokens, new_tokens, batch_size)
+    return {"host_seconds": host, "gpu_seconds": gpu}

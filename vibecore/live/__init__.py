@@ -1,0 +1,1 @@
+"""What runs while somebody looks on: the playground, and runs launched in the background."""

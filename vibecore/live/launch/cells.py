@@ -1,0 +1,162 @@
+"""Launched runs as the dashboard shows them: tables of cells (see metric_cells), and sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vibecore.core import formats
+from vibecore.live.launch import ConfigEstimate, Estimate, LaunchedRun, RunProgress
+from vibecore.live.launch.following import STATES
+
+Table = dict[str, Any]
+UNKNOWN = "not known yet"
+FITS = {"yes": "fits", "not now": "does not fit now", "never": "too large", "unknown": "not known"}
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them: `under 1 s`, `40 s`, `6 min 20 s`, `2 h 5 min`."""
+    if seconds is None:
+        return UNKNOWN
+    if 0 < seconds < 1:
+        return "under 1 s"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def estimate_table(estimate: Estimate) -> Table:
+    """What each config of a run would take."""
+    return {
+        "caption": "What each config would take",
+        "look": "plain",
+        "sortable": False,
+        "columns": [{"label": label} for label in ("config", "memory", "decoding at most")],
+        "rows": [
+            {
+                "id": config.config,
+                "cells": [
+                    {"text": config.config},
+                    {"text": FITS[config.fit], "note": config.reason},
+                    _time_cell(config),
+                ],
+            }
+            for config in estimate.configs
+        ],
+    }
+
+
+def _time_cell(config: ConfigEstimate) -> dict[str, Any]:
+    if config.known_from is None:
+        return {"text": UNKNOWN, "note": "no study here on this hardware with these settings"}
+    speed = formats.number(config.tokens_per_second)
+    note = f"at {speed} tok/s, as in study {config.known_from}"
+    return {"text": duration(config.seconds), "note": note}
+
+
+def estimate_sentence(estimate: Estimate) -> str:
+    """All of it in a sentence: name, size, device, time, disk."""
+    known = [config.seconds for config in estimate.configs if config.seconds is not None]
+    unknown = len(estimate.configs) - len(known)
+    if not known:
+        time_part = "How long that takes is not known yet."
+    elif unknown:
+        time_part = (
+            f"Decoding takes {duration(sum(known))} at most for {len(known)} of the configs; how "
+            f"long for the other {unknown} is not known yet."
+        )
+    else:
+        time_part = f"Decoding takes {duration(estimate.seconds)} at most."
+    configs = "1 config" if len(estimate.configs) == 1 else f"{len(estimate.configs)} configs"
+    prompts = "1 prompt" if estimate.prompts == 1 else f"{estimate.prompts} prompts"
+    scarce = "" if estimate.disk_bytes < estimate.free_disk_bytes else " That is too little."
+    return (
+        f"Study {estimate.study}: {configs} × {prompts} × at most {estimate.max_new_tokens} tokens "
+        f"on the {'GPU' if estimate.device == 'cuda' else 'CPU'}. {time_part} About "
+        f"{formats.memory(estimate.disk_bytes)} on disk, where "
+        f"{formats.memory(estimate.free_disk_bytes)} is free.{scarce}"
+    )
+
+
+def progress_sentence(progress: RunProgress) -> str:
+    """How a run stands, in words."""
+    if progress.state == "waiting":
+        place = f" Place {progress.place} in the queue." if progress.place else ""
+        return f"Waiting for {progress.waits_for or 'the device'}.{place}"
+    if not progress.alive and not progress.begun:
+        return "It ended before it began, and nothing is stored. Its last lines say why."
+    text = STATES[progress.state]
+    if progress.state == "running":
+        text = f"{progress.done} of {progress.total} outputs, {_left(progress.seconds_left)}."
+    return text
+
+
+def _left(seconds: float | None) -> str:
+    return "time left not known yet" if seconds is None else f"up to about {duration(seconds)} left"
+
+
+def progress_table(progress: RunProgress) -> Table:
+    """Each config of a run: how far it has come, how fast, how long still, and what went wrong."""
+    return {
+        "caption": "Progress, one row a config",
+        "sortable": False,
+        "columns": [
+            {"label": "config"},
+            {"label": "state"},
+            {"label": "outputs", "numeric": True},
+            {"label": "speed", "unit": "tok/s, last outputs", "numeric": True},
+            {"label": "time left", "numeric": True},
+        ],
+        "rows": [
+            {
+                "id": config.config,
+                "cells": [
+                    {"text": config.config},
+                    {"text": config.status, "note": config.error},
+                    {
+                        "text": f"{config.done} of {config.total}",
+                        "share": config.done / config.total if config.total else 0.0,
+                    },
+                    {"text": formats.number(config.tokens_per_second)},
+                    {"text": _config_left(progress, config)},
+                ],
+            }
+            for config in progress.configs
+        ],
+    }
+
+
+def _config_left(progress: RunProgress, config: Any) -> str:
+    if not progress.alive or config.done >= config.total or config.status == "failed":
+        return "–"
+    return duration(config.seconds_left)
+
+
+def run_table(
+    runs: Sequence[tuple[LaunchedRun, str]], link: Callable[[LaunchedRun], dict[str, Any]]
+) -> Table:
+    """Launched runs with their states; a row opens the view that `link` gives."""
+    return {
+        "caption": "Launched runs, the newest first",
+        "sortable": False,
+        "columns": [
+            {"label": label} for label in ("study", "state", "configs", "device", "started")
+        ],
+        "rows": [
+            {
+                "id": run.id,
+                "link": link(run),
+                "cells": [
+                    {"text": run.study, "opens": True},
+                    {"text": STATES[state].partition(".")[0].partition(":")[0].lower()},
+                    {"text": str(len(run.configs))},
+                    {"text": "GPU" if run.device == "cuda" else "CPU"},
+                    {"text": time.strftime("%d %b %H:%M", time.localtime(run.launched_at))},
+                ],
+            }
+            for run, state in runs
+        ],
+    }

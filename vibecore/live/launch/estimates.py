@@ -1,0 +1,159 @@
+"""What a run would take, before it starts: time, memory and disk, and from what it is known."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from vibecore import store
+from vibecore.catalog.configs import Config
+from vibecore.core.errors import VibeError
+from vibecore.core.formats import memory
+from vibecore.core.machine import free_bytes, read_gpus
+from vibecore.live.playground.fit import needed_bytes
+from vibecore.studies.doctor import torch_is_cpu_build
+from vibecore.studies.jobs import Plan, hardware, refuse_existing, with_batch_size
+from vibecore.studies.plan import Options, new_plan
+
+Row = dict[str, Any]
+
+# Measured: a new database with its first 30 outputs of 200 tokens has 6.8 MB, 30 more add 0.8 MB.
+EMPTY_BYTES = 6_000_000
+OUTPUT_BYTES = 27_000
+OUTPUT_TOKENS = 200
+READ_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class ConfigEstimate:
+    """What one config would take. `fit` is `yes`, `not now`, `never` or `unknown`, `reason` its
+    sentence; `seconds` is for outputs of full length, None where no earlier study tells."""
+
+    config: str
+    fit: str
+    reason: str
+    seconds: float | None
+    tokens_per_second: float | None
+    known_from: str | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would take. `disk_bytes` is a guess, `free_disk_bytes` where the database is."""
+
+    study: str
+    device: str
+    prompts: int
+    max_new_tokens: int
+    configs: tuple[ConfigEstimate, ...]
+    disk_bytes: int
+    free_disk_bytes: int
+
+    @property
+    def seconds(self) -> float | None:
+        """At most so long, all configs together; None where one's speed is not known."""
+        parts = [config.seconds for config in self.configs]
+        return None if None in parts else sum(parts)  # type: ignore[arg-type]
+
+
+def estimate(options: Options, db: Path) -> Estimate:
+    """What a new study would take. Raises InputError for options or a name that cannot be used."""
+    plan = new_plan(options, db)
+    store.check_writable(db)
+    refuse_existing(plan)
+    return estimate_plan(plan)
+
+
+def estimate_plan(plan: Plan) -> Estimate:
+    """What a planned study would take."""
+    device = likely_device(plan.protocol.device)
+    plan = with_batch_size(replace(plan, protocol=replace(plan.protocol, device=device)))
+    speeds = _speeds(plan, device)
+    return Estimate(
+        study=plan.name,
+        device=device,
+        prompts=len(plan.suite.prompts),
+        max_new_tokens=plan.protocol.max_new_tokens,
+        configs=tuple(_config(plan, config, device, speeds) for config in plan.configs),
+        disk_bytes=_disk_bytes(plan),
+        free_disk_bytes=shutil.disk_usage(plan.db.resolve().parent).free,
+    )
+
+
+def likely_device(wanted: str) -> str:
+    """`cpu` or `cuda` for what was asked, without loading torch, which alone knows for certain."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if read_gpus()[0] and not torch_is_cpu_build() else "cpu"
+
+
+def _disk_bytes(plan: Plan) -> int:
+    outputs = len(plan.configs) * len(plan.suite.prompts)
+    length = max(1.0, plan.protocol.max_new_tokens / OUTPUT_TOKENS)
+    return int(outputs * OUTPUT_BYTES * length) + (0 if plan.db.exists() else EMPTY_BYTES)
+
+
+def _speeds(plan: Plan, device: str) -> dict[str, Row]:
+    """By config, the newest study of this hardware with the plan's engine and batch size."""
+    if not plan.db.exists():
+        return {}
+    try:
+        with store.reading(plan.db, wait_seconds=READ_SECONDS) as connection:
+            rows = store.read_speeds(connection, hardware(device))
+    except VibeError:
+        # An estimate is no reason to refuse; what is wrong with the database shows elsewhere.
+        return {}
+    like = (plan.protocol.engine, plan.protocol.batch_size)
+    found: dict[str, Row] = {}
+    for row in rows:
+        if (row["engine"], row["batch_size"]) == like:
+            found.setdefault(row["config"], row)
+    return found
+
+
+def _config(plan: Plan, config: Config, device: str, speeds: dict[str, Row]) -> ConfigEstimate:
+    fit, reason = _fit(config, device, plan.weights)
+    speed = speeds.get(config.id)
+    seconds = None
+    if speed:
+        tokens = len(plan.suite.prompts) * plan.protocol.max_new_tokens
+        seconds = tokens / speed["tokens_per_second"] + (speed["load_seconds"] or 0.0)
+    return ConfigEstimate(
+        config=config.id,
+        fit=fit,
+        reason=reason,
+        seconds=seconds,
+        tokens_per_second=speed["tokens_per_second"] if speed else None,
+        known_from=speed["study"] if speed else None,
+    )
+
+
+def _fit(config: Config, device: str, weights: str) -> tuple[str, str]:
+    total = _total_bytes(device)
+    if not total:
+        return "never", f"{config.id} cannot run on a GPU: none was found here. Choose the CPU."
+    needed = needed_bytes(config, device, weights)
+    if needed is None:
+        return "unknown", f"{config.id}: its size is not known before it is loaded."
+    place = "on the GPU" if device == "cuda" else "in memory"
+    needs = f"{config.id} needs about {memory(needed)} {place}"
+    if needed > total:
+        return "never", (
+            f"{needs}, which has {memory(total)} in all. Choose a lower precision "
+            "or a smaller model."
+        )
+    free = free_bytes(device)
+    if needed > free:
+        return "not now", f"{needs}, of which {memory(free)} is free now."
+    return "yes", f"{needs}; {memory(free)} is free."
+
+
+def _total_bytes(device: str) -> int:
+    if device == "cuda":
+        gpus, _ = read_gpus()
+        return gpus[0]["total_bytes"] if gpus else 0
+    return psutil.virtual_memory().total

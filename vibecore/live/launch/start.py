@@ -1,0 +1,196 @@
+"""Start, stop and resume runs in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+
+from vibecore import store
+from vibecore.catalog.weights import resolve
+from vibecore.core.errors import InputError
+from vibecore.core.paths import PROJECT_ROOT
+from vibecore.live.launch.estimates import estimate_plan, likely_device
+from vibecore.live.launch.record import (
+    RUN_VARIABLE,
+    LaunchedRun,
+    list_runs,
+    new_id,
+    runs_folder,
+    save,
+)
+from vibecore.studies.jobs import Plan, refuse_existing
+from vibecore.studies.plan import Options, absolute, new_plan, resumed_plan
+
+# A run stops after its current token; closing its database and its worker is the rest of it.
+STOP_SECONDS = 20.0
+TERMINATE_SECONDS = 5.0
+
+# field of Options -> the option of `run`
+FLAGS = {
+    "family": "--family",
+    "configs": "--config",
+    "model": "--model",
+    "precisions": "--precision",
+    "suite": "--suite",
+    "study": "--study",
+    "max_new_tokens": "--max-new-tokens",
+    "batch_size": "--batch-size",
+    "engine": "--engine",
+    "weights": "--weights",
+    "device": "--device",
+}
+
+
+def start(options: Options, db: Path) -> LaunchedRun:
+    """Start a new study in a process of its own and return at once.
+
+    Raises InputError, with nothing started or written, for what can be seen to be wrong before:
+    options, suite, a taken study name, a model that is not there, a config that cannot fit.
+    """
+    db = db.resolve()
+    options = absolute(options)
+    plan = new_plan(options, db)
+    store.check_writable(db)
+    refuse_existing(plan)
+    for config in plan.configs:
+        # What has to be asked of the hub is left to the run: it may have to download.
+        if config.model.weights != "hub" or plan.weights != "hub":
+            resolve(config, plan.weights)
+    guess = estimate_plan(plan)
+    too_large = [config.reason for config in guess.configs if config.fit == "never"]
+    if too_large:
+        raise InputError(" ".join(too_large))
+    with _door():
+        if any(run.study == plan.name and run.alive() for run in list_runs(db)):
+            raise InputError(f"A run of the study '{plan.name}' has just been started.")
+        run = LaunchedRun(
+            id=new_id(),
+            study=plan.name,
+            db=db,
+            device=guess.device,
+            configs=tuple(config.id for config in plan.configs),
+            prompts=len(plan.suite.prompts),
+            expected_seconds={config.config: config.seconds for config in guess.configs},
+            pid=0,
+            process_started=0.0,
+            launched_at=0.0,
+        )
+        return _begin(run, arguments(replace(options, study=plan.name)))
+
+
+def resume(study: str, db: Path) -> LaunchedRun:
+    """Do what a study lacks, in a process of its own; a launched run keeps its id.
+
+    Raises InputError when there is no such study, or when it is running now.
+    """
+    db = db.resolve()
+    plan = resumed_plan(Options(study=study), db)
+    with _door():
+        earlier = next((run for run in list_runs(db) if run.study == study), None)
+        if earlier is not None and earlier.alive():
+            raise InputError(f"The study '{study}' is running now; there is nothing to resume.")
+        run = earlier or _unlaunched(plan)
+        return _begin(run, [*arguments(Options(study=study)), "--resume"])
+
+
+def cancel(run: LaunchedRun) -> None:
+    """Stop a run and return when it has ended; what it has generated stays, and can be resumed.
+
+    It is interrupted as by Ctrl-C; if that does not end it in STOP_SECONDS, it is terminated.
+    """
+    process = run.process()
+    if process is None:
+        return
+    (run.folder / "cancelled").touch()
+    try:
+        if os.name == "nt":
+            process.terminate()
+        else:
+            process.send_signal(signal.SIGINT)
+        if not _gone(run, STOP_SECONDS):
+            process.terminate()
+        if not _gone(run, TERMINATE_SECONDS):
+            process.kill()
+            _gone(run, TERMINATE_SECONDS)
+    except psutil.NoSuchProcess:
+        return
+
+
+def arguments(options: Options) -> list[str]:
+    """Options as `run` takes them."""
+    given = []
+    for name, flag in FLAGS.items():
+        value = getattr(options, name)
+        values = value if isinstance(value, tuple) else () if value is None else (value,)
+        # One word each, so that a value that begins with a dash is still a value.
+        given += [f"{flag}={one}" for one in values]
+    return [*given, "--execute-code"] if options.execute_code else given
+
+
+def _begin(run: LaunchedRun, given: list[str]) -> LaunchedRun:
+    """Start the process of a run and record it."""
+    run.folder.mkdir(exist_ok=True)
+    for name in ("ended.json", "cancelled"):
+        (run.folder / name).unlink(missing_ok=True)
+    paths = [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {
+        **os.environ,
+        RUN_VARIABLE: str(run.folder),
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+    }
+    with run.log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vibecore", "run", *given, f"--db={run.db}"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            # Ctrl-C in the server's terminal, and the terminal's end, are not the run's.
+            start_new_session=True,
+        )
+    started = psutil.Process(process.pid).create_time()
+    run = replace(run, pid=process.pid, process_started=started, launched_at=time.time())
+    save(run)
+    # A process that has ended stays in the system's table until its parent has asked how.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return run
+
+
+def _unlaunched(plan: Plan) -> LaunchedRun:
+    """The record of a study that was begun in a terminal."""
+    configs = tuple(config.id for config in plan.configs)
+    return LaunchedRun(
+        id=new_id(),
+        study=plan.name,
+        db=plan.db,
+        device=likely_device(plan.protocol.device),
+        configs=configs,
+        prompts=len(plan.suite.prompts),
+        expected_seconds=dict.fromkeys(configs),
+        pid=0,
+        process_started=0.0,
+        launched_at=0.0,
+    )
+
+
+def _gone(run: LaunchedRun, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while run.process() is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _door() -> FileLock:
+    """Held while a run is started, so that two clicks start one."""
+    return FileLock(runs_folder() / "door.lock", thread_local=False)

@@ -1,0 +1,123 @@
+"""What somebody wants to try: a prompt, the configs to hold it against, and how to decode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vibecore.catalog.configs import Config, find_configs, own_configs
+from vibecore.catalog.suites import Constraint, Prompt
+from vibecore.core.errors import InputError
+from vibecore.core.records import GREEDY, Decoding
+from vibecore.scoring import load_suite
+from vibecore.scoring.sandbox import require_isolation
+from vibecore.studies.plan import DEVICES, ENGINES, MOST_NEW_TOKENS
+
+MOST_CONFIGS = 6
+NEW_TOKENS = 200
+OWN_PROMPT = "tried"
+HIGHEST_TEMPERATURE = 10.0
+# What torch.manual_seed takes.
+MOST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One try. `weights` is `hub`, `dummy` or a folder (see hub.resolve); `execute_code` has the
+    code in its answers run, isolated, where a constraint asks what it does."""
+
+    prompt: Prompt
+    configs: tuple[Config, ...]
+    weights: str = "hub"
+    device: str = "auto"
+    engine: str = "eager"
+    max_new_tokens: int = NEW_TOKENS
+    decoding: Decoding = GREEDY
+    execute_code: bool = False
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the outputs compare with a study's: studies decode greedily."""
+        return self.decoding == GREEDY
+
+
+def own_prompt(text: str, constraints: Sequence[Constraint] = ()) -> Prompt:
+    """A prompt outside any suite. Raises InputError for one without a visible character."""
+    if not text.strip():
+        raise InputError("The prompt is empty: write at least one character.")
+    return Prompt(OWN_PROMPT, "instruction", text, tuple(constraints))
+
+
+def suite_prompt(suite: str, prompt_id: str) -> Prompt:
+    """A prompt of a suite, constraints included. Raises InputError when it is not there."""
+    prompts = {prompt.id: prompt for prompt in load_suite(suite).prompts}
+    if prompt_id not in prompts:
+        raise InputError(
+            f"The suite {suite} has no prompt '{prompt_id}'. Its prompts: {', '.join(prompts)}."
+        )
+    return prompts[prompt_id]
+
+
+def choose_configs(
+    ids: Sequence[str], model: str | None = None, precisions: Sequence[str] = ()
+) -> tuple[Config, ...]:
+    """Known configs by id and those of an own model (a folder or hub id) at some precisions.
+
+    Raises InputError for an unknown one, for none and for more than MOST_CONFIGS.
+    """
+    if precisions and not model:
+        raise InputError("A precision goes with an own model; a config's id already names its own.")
+    if model and not precisions:
+        raise InputError(f"'{model}' needs at least one precision, such as bf16, 8bit or 4bit.")
+    configs = find_configs(ids) + (own_configs(model, precisions) if model else ())
+    configs = tuple(dict.fromkeys(configs))
+    if not 1 <= len(configs) <= MOST_CONFIGS:
+        found = f"{len(configs)} are chosen" if configs else "none is chosen"
+        raise InputError(f"Choose one to {MOST_CONFIGS} configs: {found}.")
+    return configs
+
+
+def make_wish(
+    prompt: Prompt,
+    configs: tuple[Config, ...],
+    *,
+    weights: str = "hub",
+    device: str = "auto",
+    engine: str = "eager",
+    max_new_tokens: int = NEW_TOKENS,
+    temperature: float | None = None,
+    top_p: float = 1.0,
+    seed: int = 0,
+    execute_code: bool = False,
+) -> Wish:
+    """A wish that can be run, or an InputError that says which value cannot and what can.
+
+    Without a `temperature` decoding is greedy, and `top_p` and `seed` have nothing to say.
+    """
+    if not 1 <= max_new_tokens <= MOST_NEW_TOKENS:
+        raise InputError(
+            f"The number of new tokens must be from 1 to {MOST_NEW_TOKENS}, not {max_new_tokens}."
+        )
+    for what, value, allowed in (("device", device, DEVICES), ("engine", engine, ENGINES)):
+        if value not in allowed:
+            raise InputError(f"The {what} must be one of {', '.join(allowed)}, not '{value}'.")
+    if execute_code:
+        require_isolation()
+    decoding = GREEDY if temperature is None else _sampled(temperature, top_p, seed)
+    return Wish(
+        prompt, configs, weights or "hub", device, engine, max_new_tokens, decoding, execute_code
+    )
+
+
+def _sampled(temperature: float, top_p: float, seed: int) -> Decoding:
+    if not (math.isfinite(temperature) and 0 < temperature <= HIGHEST_TEMPERATURE):
+        raise InputError(
+            f"The temperature must be above 0 and at most {HIGHEST_TEMPERATURE:g}, not "
+            f"{temperature:g}. Leave it out for greedy decoding."
+        )
+    if not 0 < top_p <= 1:
+        raise InputError(f"Top-p must be above 0 and at most 1, not {top_p:g}.")
+    if not 0 <= seed <= MOST_SEED:
+        raise InputError(f"The seed must be from 0 to {MOST_SEED}, not {seed}.")
+    return Decoding(temperature, top_p, seed)

@@ -1,0 +1,68 @@
+"""Checks on letters, capitals, commas and the language of an answer."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from vibecore.scoring.text.detection import detect_language
+from vibecore.scoring.text.words import has_visible
+from vibecore.scoring.verdict import Relation, Undecided, Verdict, compare
+
+# Comma, Arabic, ideographic, full-width, half-width, small, Armenian-like and Ethiopic commas.
+_COMMAS = ",،、，､﹐﹑՝፣"
+# Any letter at all and a word or two more: langdetect guesses at less.
+LEAST_LETTERS = 12
+DETECTED_CHARACTERS = 2_000
+_CODES = """
+af ar bg bn ca cs cy da de el en es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr
+ne nl no pa pl pt ro ru sk sl so sq sv sw ta te th tl tr uk ur vi zh-cn zh-tw
+"""
+LANGUAGES = tuple(_CODES.split())
+
+
+def letter_defect(letter: str) -> str | None:
+    """What is wrong with the letter of `letter_count`: it is one character."""
+    return None if len(letter) == 1 else f"is {letter!r}, wanted one character"
+
+
+def language_defect(language: str) -> str | None:
+    """What is wrong with a language's code: it is one of those that can be told."""
+    return None if language in LANGUAGES else f"is {language!r}; allowed: {', '.join(LANGUAGES)}"
+
+
+def letter_count(
+    text: str, *, letter: Annotated[str, letter_defect], relation: Relation, count: int
+) -> Verdict:
+    """How often a letter or other character occurs, in any case, accents apart ("é" is no "e")."""
+    folded = unicodedata.normalize("NFC", text).casefold()
+    found = folded.count(unicodedata.normalize("NFC", letter).casefold())
+    verdict = compare(found, relation, count, "time")
+    return Verdict(verdict.passed, f'the letter "{letter}": {verdict.explanation}')
+
+
+def capital_word_count(text: str, *, relation: Relation, count: int) -> Verdict:
+    """The number of words of two letters or more, all capitals ("U.S.", "X-RAY", not "I")."""
+    found = sum(word.isupper() and sum(map(str.isalpha, word)) > 1 for word in text.split())
+    return compare(found, relation, count, "capital word")
+
+
+def no_commas(text: str) -> Verdict:
+    """No comma of any script, and none between digits either ("1,200")."""
+    found = sum(map(text.count, _COMMAS))
+    return Verdict(not found, f"found {found} comma{'' if found == 1 else 's'}, wanted none")
+
+
+def response_language(text: str, *, language: Annotated[str, language_defect]) -> Verdict:
+    """The answer is in this language, by its code, as langdetect tells it from 2,000 characters.
+
+    Too few letters to tell is an error, where IFEval counts it as followed.
+    """
+    sample = text[:DETECTED_CHARACTERS]
+    letters = sum(map(str.isalpha, sample))
+    # A script without spaces says as much in a third of the letters.
+    least = LEAST_LETTERS if sample.isascii() else LEAST_LETTERS // 3
+    found = detect_language(sample) if letters >= least and has_visible(sample) else None
+    if found in (None, "unknown"):
+        raise Undecided("no language can be told: there are too few letters")
+    return Verdict(found == language, f"the language is {found}, wanted {language}")

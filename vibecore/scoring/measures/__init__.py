@@ -1,0 +1,1 @@
+"""Measures of an output: repetition, duplicates, loops, echo, refusal, change of script."""

@@ -1,0 +1,1 @@
+"""Reading a text: words, code, final answers, patterns, JSON Schema, language."""

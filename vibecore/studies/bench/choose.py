@@ -1,0 +1,110 @@
+"""From what `bench` was asked for to a Bench that can run; nonsense is refused here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vibecore.catalog.configs import Config, family_configs, find_configs
+from vibecore.core.errors import InputError
+from vibecore.core.records import ENGINES
+
+DEVICES = ("auto", "cpu", "cuda")
+MOST_TOKENS = 32_768
+MOST_BATCH_SIZE = 4_096
+MOST_REPETITIONS = 1_000
+# llama-bench's own defaults: a prompt of 512 tokens, and 128 tokens decoded from nothing.
+LLAMA_PROMPT_TOKENS, LLAMA_NEW_TOKENS = 512, 128
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line gave."""
+
+    family: str | None = None
+    configs: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    weights: str = "hub"
+    device: str = "auto"
+    prompt_tokens: int = 64
+    new_tokens: int = 200
+    batch_sizes: tuple[int, ...] = ()
+    repetitions: int = 5
+    seconds: float | None = None
+    llama: bool = True
+    profile: bool = False
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What will be measured: every config with every engine, at every batch size, and llama-bench's
+    pp and tg where `llama`. After the first, a repetition that would not end within `most_seconds`
+    of its turn's start is not begun."""
+
+    configs: tuple[Config, ...]
+    engines: tuple[str, ...]
+    weights: str
+    device: str
+    prompt_tokens: int
+    new_tokens: int
+    batch_sizes: tuple[int, ...]
+    repetitions: int
+    most_seconds: float
+    llama: bool
+    profile: bool
+
+
+def choose(options: Options) -> Bench:
+    """Raises InputError, with what to do, for options that make no sense."""
+    if bool(options.family) == bool(options.configs):
+        raise InputError(
+            "Say what to measure with one of: --family qwen2.5 or demo, --config ID (repeatable)."
+        )
+    configs = family_configs(options.family) if options.family else find_configs(options.configs)
+    engines = tuple(dict.fromkeys(options.engines or ("eager",)))
+    for engine in engines:
+        _require_one_of("--engine", engine, ENGINES)
+    _require_one_of("--device", options.device, DEVICES)
+    _require_within("--prompt-tokens", options.prompt_tokens, 1, MOST_TOKENS)
+    _require_within("--new-tokens", options.new_tokens, 2, MOST_TOKENS)
+    _require_within("--repetitions", options.repetitions, 1, MOST_REPETITIONS)
+    if options.seconds is not None and not options.seconds > 0:
+        raise InputError(f"--seconds must be more than 0, not {options.seconds:g}.")
+    batch_sizes = tuple(dict.fromkeys(options.batch_sizes or (1,)))
+    for size in batch_sizes:
+        _require_within("--batch-size", size, 1, MOST_BATCH_SIZE)
+    _require_context(configs, options.prompt_tokens + options.new_tokens)
+    return Bench(
+        configs,
+        engines,
+        options.weights,
+        options.device,
+        options.prompt_tokens,
+        options.new_tokens,
+        batch_sizes,
+        options.repetitions,
+        math.inf if options.seconds is None else options.seconds,
+        options.llama,
+        options.profile,
+    )
+
+
+def _require_one_of(option: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InputError(f"{option} must be one of {', '.join(allowed)}, not '{value}'.")
+
+
+def _require_within(option: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InputError(f"{option} must be from {least} to {most}, not {value}.")
+
+
+def _require_context(configs: Sequence[Config], tokens: int) -> None:
+    for config in configs:
+        shape = config.model.architecture
+        if shape and tokens > shape.max_position_embeddings:
+            raise InputError(
+                f"--prompt-tokens and --new-tokens make {tokens} tokens; the context of "
+                f"{config.model.name} is {shape.max_position_embeddings}. Lower one of them."
+            )

@@ -1,0 +1,189 @@
+"""The loop of `bench`: workers loaded, warmed, and measured in turn.
+
+Every config with every engine has a process of its own. Where all fit at once, repetition 1 of
+each comes before repetition 2 of any, so that a machine that grows hot, or a neighbour that wakes
+up, touches all alike; where they do not fit they come one after the other, and the report says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from vibecore.catalog.configs import GIB
+from vibecore.catalog.memory import sequence_bytes
+from vibecore.catalog.weights import load_request, resolve
+from vibecore.core.errors import InputError, RunError
+from vibecore.core.machine import free_bytes, read_gpus, read_machine, usable_cores
+from vibecore.runtime import device_queue, fork_server
+from vibecore.runtime.device_queue import Ticket
+from vibecore.runtime.worker import Worker
+from vibecore.studies.bench.choose import Bench
+from vibecore.studies.bench.report import FORMAT, VERSION
+from vibecore.studies.bench.session import Session, Tell, errors_kept, repeat, result_of, warm_up
+
+# What a worker takes besides weights and sequences: the CUDA context and kernels on the GPU,
+# torch and its libraries in main memory.
+GPU_BYTES_A_WORKER = GIB * 3 // 4
+HOST_BYTES_A_WORKER = {"cpu": GIB // 2, "cuda": 3 * GIB}
+MOST_WORKERS_STARTING = 4
+Report = dict[str, Any]
+Keep = Callable[[Report], None]
+
+
+def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Report:
+    """Measure, and return the report (see report.py). `tell` is given a line at every step, and
+    `keep` the report so far after every repetition, so that one cut short is not lost.
+
+    A config that fails has its error in the report. Raises InputError when weights or device
+    cannot be had.
+    """
+    resolved = {config.id: resolve(config, bench.weights) for config in bench.configs}
+    sessions = [
+        Session(config, engine, resolved[config.id])
+        for config in bench.configs
+        for engine in bench.engines
+    ]
+    with ExitStack() as stack:
+        stack.enter_context(fork_server.held())
+        first = stack.enter_context(Worker())
+        try:
+            device = first.choose_device(bench.device)
+        except RunError as error:
+            raise InputError(str(error)) from None
+        left = stack.enter_context(_turn(device, tell))
+        if left:
+            others = ", ".join(other.what for other in left)
+            tell(f"Still loaded beside this bench: {others}. Its speeds may suffer.")
+        started = time.monotonic()
+        interleaved = len(sessions) == 1 or _fit_together(bench, device)
+        if not interleaved:
+            tell("Not all configs fit in memory at once: they are measured one after the other.")
+
+        def report() -> Report:
+            return _report(bench, device, interleaved, sessions)
+
+        groups = [sessions] if interleaved else [[session] for session in sessions]
+        spare = [first]
+        for number, group in enumerate(groups, 1):
+            until = started + bench.most_seconds * number / len(groups)
+            with ExitStack() as group_stack:
+                _load(group, bench, device, spare, group_stack, tell)
+                _measure(group, bench, until, tell, lambda: keep(report()))
+    return report()
+
+
+def _turn(device: str, tell: Tell) -> AbstractContextManager[list[Ticket]]:
+    """The device's turn, emptied of what others keep on it (see device_queue.turn)."""
+    return device_queue.turn(
+        device,
+        "a bench",
+        on_wait=lambda ahead: tell(f"Waiting for {device_queue.in_words(ahead)}."),
+        clear=True,
+    )
+
+
+def _report(bench: Bench, device: str, interleaved: bool, sessions: Sequence[Session]) -> Report:
+    """The report on what was measured so far."""
+    machine = read_machine()
+    hardware = (
+        machine["gpus"][0]["name"]
+        if device == "cuda" and machine["gpus"]
+        else (f"{machine['cpu']}, {machine['cores']} cores")
+    )
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hardware": hardware,
+        "device": device,
+        "interleaved": interleaved,
+        "settings": {
+            "weights": bench.weights,
+            "prompt_tokens": bench.prompt_tokens,
+            "new_tokens": bench.new_tokens,
+            "batch_sizes": list(bench.batch_sizes),
+            "repetitions": bench.repetitions,
+            "engines": list(bench.engines),
+        },
+        "results": [result_of(session) for session in sessions if session.begun],
+    }
+
+
+def _fit_together(bench: Bench, device: str) -> bool:
+    """Whether every worker of a bench has room beside all others, by estimate."""
+    needed = 0
+    for config in bench.configs:
+        shape, weights = config.model.architecture, config.estimated_weight_bytes
+        if shape is None or weights is None:
+            return False
+        batch = max(bench.batch_sizes) * sequence_bytes(
+            shape, bench.prompt_tokens, bench.new_tokens
+        )
+        needed += len(bench.engines) * (weights + batch)
+    workers = len(bench.configs) * len(bench.engines)
+    host_free = free_bytes("cpu")
+    host = workers * HOST_BYTES_A_WORKER[device]
+    if device == "cpu":
+        return host + needed <= host_free
+    gpus = read_gpus()[0]
+    free = gpus[0]["free_bytes"] if gpus else 0
+    return workers * GPU_BYTES_A_WORKER + needed <= free and host <= host_free
+
+
+def _load(
+    group: Sequence[Session],
+    bench: Bench,
+    device: str,
+    spare: list[Worker],
+    stack: ExitStack,
+    tell: Tell,
+) -> None:
+    """Load and warm every session of a group. Nothing is timed while a worker starts up."""
+    waiting = list(group)
+    while waiting:
+        count = min(len(waiting), max(1, min(usable_cores(), MOST_WORKERS_STARTING)))
+        workers = [stack.enter_context(spare.pop() if spare else Worker()) for _ in range(count)]
+        for worker in workers:
+            worker.wait_ready()
+        for worker in workers:
+            session = waiting.pop(0)
+            tell(f"{session.name}: loading")
+            session.worker = worker
+            request = load_request(session.config, session.resolved, device, session.engine)
+            with errors_kept(session, tell):
+                session.report = worker.load(request)
+                session.facts = session.call("facts")
+                warm_up(session, bench)
+
+
+def _measure(
+    group: Sequence[Session], bench: Bench, until: float, tell: Tell, done: Callable[[], None]
+) -> None:
+    """All repetitions of a group, or as many as end before `until` (time.monotonic)."""
+    longest = 0.0
+    for repetition in range(1, bench.repetitions + 1):
+        begun = time.monotonic()
+        if repetition > 1 and begun + longest > until:
+            tell(f"No time for a repetition more after {repetition - 1} of {bench.repetitions}.")
+            break
+        for session in _working(group):
+            tell(f"{session.name}: repetition {repetition} of {bench.repetitions}")
+            with errors_kept(session, tell):
+                repeat(session, bench)
+        longest = max(longest, time.monotonic() - begun)
+        done()
+    if bench.profile:
+        for session in _working(group):
+            tell(f"{session.name}: profile of one step")
+            with errors_kept(session, tell):
+                assert session.worker is not None
+                session.profile = session.worker.call("profile.profile_step", bench.prompt_tokens)
+        done()
+
+
+def _working(group: Sequence[Session]) -> Iterator[Session]:
+    return (session for session in group if session.working)

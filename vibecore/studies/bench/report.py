@@ -1,0 +1,185 @@
+"""A bench's report: the fields of its JSON, reading one back, and its tables.
+
+The JSON is one object. Seconds, bytes and joules throughout; None where a figure cannot be had.
+
+- `format` "vibecheck-bench", `version` 1, `created_at` (UTC), `hardware`, `device` (cpu, cuda)
+- `interleaved`: whether repetitions went round all configs, or one config came after the other
+- `settings`: weights, prompt_tokens, new_tokens, batch_sizes, repetitions, engines
+- `results`, one a config and engine:
+  - `config model precision engine source weights revision dtype environment`
+  - `error`: why nothing was measured; `trouble`: what ended its measuring early, the profile's too
+  - `load_seconds weight_bytes estimated_weight_bytes on_gpu context threads cache_bytes`
+  - `bytes_per_step`: weights that a step reads (engine/bandwidth.py);
+    `ceiling_bytes_per_second`: a copy in the same process, read and written bytes counted
+  - `speeds`, one a batch size: `batch_size repetitions new_tokens`, `first_token_seconds` and
+    `decode_tokens_per_second` (each median, least, most over the repetitions; a batch's rate
+    counts all its sequences), `step_p50_seconds step_p99_seconds` over all steps,
+    `by_repetition` (first_token_seconds and total_seconds of each),
+    `host_seconds gpu_seconds` (of one step),
+    `peak_allocated_bytes peak_reserved_bytes joules_per_token` (prompt included),
+    `achieved_bytes_per_second ceiling_share reading` (figures.READINGS)
+  - `prompt_processing`, `token_generation`: llama-bench's pp and tg rates, `name` and
+    `tokens_per_second`; None with --no-llama-bench
+  - `profile` (with --profile): rows of engine/profile.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vibecore.catalog.configs import engine_in_words
+from vibecore.core import formats
+from vibecore.core.errors import InputError
+
+FORMAT, VERSION = "vibecheck-bench", 1
+UNKNOWN = "–"
+# From here on a decimal says nothing more.
+LARGE_RATE = 1000
+Row = dict[str, Any]
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """A report from its file. Raises InputError for anything else."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError:
+        raise InputError(
+            f"{path} is a folder. Only the files that `bench --out` writes can be imported; a "
+            "study that was exported cannot come back: keep its database."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except ValueError:
+        raise InputError(
+            f"{path} is not JSON. `bench --out FILE` writes what is read here."
+        ) from None
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        raise InputError(
+            f'{path} is not a bench report: it has no "format": "{FORMAT}". '
+            "`python -m vibecore bench … --out FILE` writes one."
+        )
+    if report.get("version") != VERSION:
+        raise InputError(
+            f"{path} has version {report.get('version')} of the report, this Vibe check reads "
+            f"{VERSION}. Measure again, or update Vibe check."
+        )
+    missing = {"hardware", "device", "settings", "results", "created_at"} - report.keys()
+    if missing or not report["results"]:
+        what = f"has no {', '.join(sorted(missing))}" if missing else "holds no result"
+        raise InputError(f"{path} {what}: it is not a whole bench report.")
+    return report
+
+
+def speed_rows(report: Mapping[str, Any]) -> list[Row]:
+    """Decoding as a person reads it: one row a config, engine and batch size."""
+    rows = []
+    for result in report["results"]:
+        if result["error"]:
+            rows.append({**_named(result), "reading": f"failed: {result['error']}"})
+        rows += [_speed_row(result, speed) for speed in result["speeds"]]
+    return _known(rows)
+
+
+def model_rows(report: Mapping[str, Any]) -> list[Row]:
+    """Loading, memory and llama-bench's rates: one row a config and engine that ran."""
+    return _known([_model_row(result) for result in report["results"] if not result["error"]])
+
+
+def models_caption(results: Sequence[Mapping[str, Any]]) -> str:
+    """What model_rows tell."""
+    llama = any(result["token_generation"] for result in results)
+    return "Loading, memory, and llama-bench's rates" if llama else "Loading and memory"
+
+
+def _known(rows: list[Row]) -> list[Row]:
+    """The rows with the same columns, those that no row knows left out."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    known = [name for name in columns if any(row.get(name, UNKNOWN) != UNKNOWN for row in rows)]
+    return [{name: row.get(name, UNKNOWN) for name in known} for row in rows]
+
+
+def _named(result: Mapping[str, Any]) -> Row:
+    return {"config": result["config"], "engine": result["engine"]}
+
+
+def _speed_row(result: Mapping[str, Any], speed: Mapping[str, Any]) -> Row:
+    rate = speed["decode_tokens_per_second"]
+    batch_size = speed["batch_size"]
+    return {
+        "config": result["config"],
+        "engine": engine_in_words(result["engine"], result["environment"], batch_size),
+        "batch": str(batch_size),
+        "tok/s": _rate(rate["median"]),
+        "least–most": f"{_rate(rate['least'])}–{_rate(rate['most'])}"
+        if speed["repetitions"] > 1
+        else UNKNOWN,
+        "first token ms": milliseconds(speed["first_token_seconds"]["median"]),
+        "step p50 ms": milliseconds(speed["step_p50_seconds"]),
+        "p99 ms": milliseconds(speed["step_p99_seconds"]),
+        "host ms": milliseconds(speed["host_seconds"]),
+        "device ms": milliseconds(speed["gpu_seconds"]),
+        "GB/s": _rate(speed["achieved_bytes_per_second"] / 1e9),
+        "ceiling": formats.percent(speed["ceiling_share"]),
+        "J/token": formats.number(speed["joules_per_token"], 3),
+        "reading": speed["reading"],
+    }
+
+
+def _model_row(result: Mapping[str, Any]) -> Row:
+    largest = max(result["speeds"], key=lambda speed: speed["batch_size"])
+    rates = (result["prompt_processing"], result["token_generation"])
+    return {
+        **_named(result),
+        "load s": f"{result['load_seconds']:.1f}",
+        "weights": formats.memory(result["weight_bytes"]),
+        "peak allocated": formats.memory(largest["peak_allocated_bytes"]),
+        "reserved": formats.memory(largest["peak_reserved_bytes"]),
+        "copy GB/s": _rate(result["ceiling_bytes_per_second"] / 1e9),
+        **{
+            f"{rate['name']} tok/s": _rate(rate["tokens_per_second"]["median"])
+            for rate in rates
+            if rate
+        },
+    }
+
+
+def _rate(value: float) -> str:
+    return f"{value:.1f}" if value < LARGE_RATE else f"{value:.0f}"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Seconds as milliseconds: `1.25`."""
+    return UNKNOWN if seconds is None else f"{1000 * seconds:.2f}"
+
+
+def to_markdown(report: Mapping[str, Any]) -> str:
+    """Both tables under a line that says where and how they were measured."""
+    tables = (formats.to_markdown(rows(report)) for rows in (speed_rows, model_rows))
+    return "\n".join([headline(report) + "\n", *tables])
+
+
+def headline(report: Mapping[str, Any]) -> str:
+    """Where and how a report was measured, in one line."""
+    settings = report["settings"]
+    order = "interleaved" if report["interleaved"] else "one config after the other"
+    made = sorted(set(repetitions_made(report))) or [0]
+    number = str(made[0]) if len(made) == 1 else f"{made[0]} to {made[-1]}"
+    return (
+        f"{report['hardware']}: {settings['new_tokens']} tokens after a prompt of "
+        f"{settings['prompt_tokens']}, {number} repetition{'' if number == '1' else 's'}, "
+        f"{order}, weights {weights_of(report)}"
+    )
+
+
+def weights_of(report: Mapping[str, Any]) -> str:
+    """What the weights were, `mixed` where configs differ."""
+    kinds = {result["weights"] for result in report["results"]}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def repetitions_made(report: Mapping[str, Any]) -> list[int]:
+    """How many each config, engine and batch size got, fewer than asked for if time was up."""
+    return [speed["repetitions"] for result in report["results"] for speed in result["speeds"]]

@@ -1,0 +1,173 @@
+"""What a plan still has to do: the rows of a new study, and each config's missing batches."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vibecore import store
+from vibecore.catalog.configs import Config
+from vibecore.catalog.memory import Batches, auto_batch_size, make_batches
+from vibecore.catalog.suites import Prompt, Suite
+from vibecore.catalog.weights import Resolved
+from vibecore.core.errors import InputError, RunError
+from vibecore.core.machine import free_bytes, read_machine
+from vibecore.core.paths import PROJECT_ROOT
+from vibecore.core.records import LoadReport, Protocol
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that is about to run. `weights` is `hub`, `dummy` or a folder (see hub.resolve);
+    `auto_batch`: the protocol's batch size is to be what memory allows."""
+
+    db: Path
+    name: str
+    suite: Suite
+    configs: tuple[Config, ...]
+    protocol: Protocol
+    weights: str = "hub"
+    auto_batch: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One config that still has prompts to do, in the batches it was planned in."""
+
+    run_id: int
+    config: Config
+    resolved: Resolved
+    batches: tuple[tuple[int, tuple[Prompt, ...]], ...]
+    begun_on: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts are left."""
+        return sum(len(prompts) for _, prompts in self.batches)
+
+
+def refuse_existing(plan: Plan) -> None:
+    """Raise InputError where the database already has a study of the plan's name."""
+    if not plan.db.exists():
+        return
+    with store.reading(plan.db) as connection:
+        if store.study_exists(connection, plan.name):
+            raise InputError(
+                f"{plan.db} already has a study '{plan.name}'. Choose another --study name, or "
+                "add --resume to do what is missing of it."
+            )
+
+
+def create_rows(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
+    """Write a new study with its prompts and pending runs; `resolved` is by config id."""
+    with store.writing(plan.db) as connection:
+        study = store.NewStudy(
+            name=plan.name,
+            source="measured",
+            title=plan.name,
+            suite=plan.suite.name,
+            suite_sha256=plan.suite.sha256,
+            prompts=plan.suite.prompts,
+            prompt_count=len(plan.suite.prompts),
+            protocol=plan.protocol,
+            hardware=hardware(plan.protocol.device),
+            code_commit=_code_commit(),
+            created_at=store.now(),
+        )
+        store.create_study(
+            connection, study, [_new_run(config, resolved[config.id]) for config in plan.configs]
+        )
+
+
+def remaining_jobs(plan: Plan, resolved: Mapping[str, Resolved]) -> Iterator[Job]:
+    """What each config still has to do. A batch is committed whole, so it is missing whole."""
+    batches = make_batches(plan.suite.prompts, plan.protocol.batch_size)
+    with store.reading(plan.db) as connection:
+        runs = {run["config"]: run for run in store.read_configs(connection, plan.name)}
+        missing = {
+            config: store.missing_prompts(connection, run["run_id"]) for config, run in runs.items()
+        }
+    for config in plan.configs:
+        run = runs[config.id]
+        yield Job(
+            run["run_id"],
+            config,
+            resolved[config.id],
+            tuple(_missing_of(batches, missing[config.id])),
+            run["environment"] if run["generations"] else {},
+        )
+
+
+def _missing_of(batches: Batches, missing: Set[str]) -> Iterator[tuple[int, tuple[Prompt, ...]]]:
+    """Each batch with something missing. A study of an earlier version, whose batches were made
+    otherwise, can lack a part of one."""
+    for index, batch in enumerate(batches):
+        left = tuple(prompt for prompt in batch if prompt.id in missing)
+        if left:
+            yield index, left
+
+
+def with_batch_size(plan: Plan) -> Plan:
+    """The plan with the batch size that its device has room for, where it asks for that."""
+    if not plan.auto_batch:
+        return plan
+    size = auto_batch_size(
+        plan.configs,
+        plan.suite.prompts,
+        plan.protocol.max_new_tokens,
+        free_bytes(plan.protocol.device),
+    )
+    return replace(plan, protocol=replace(plan.protocol, batch_size=size))
+
+
+def require_same_place(job: Job, report: LoadReport) -> None:
+    """Raise RunError when a run's other outputs were made on another machine or packages."""
+    begun, here = (_place(found) for found in (job.begun_on, report.environment))
+    if job.begun_on and begun != here:
+        raise RunError(
+            f"{job.config.id} was begun with {begun}; this is {here}. Its speeds would mix the "
+            "two. Resume it there, or start a study of another name."
+        )
+
+
+def hardware(device: str) -> str:
+    """What a study on this machine's `cpu` or `cuda` is said to have run on."""
+    machine = read_machine()
+    if device == "cuda" and machine["gpus"]:
+        return machine["gpus"][0]["name"]
+    return f"{machine['cpu']}, {machine['cores']} cores"
+
+
+def _new_run(config: Config, resolved: Resolved) -> store.NewRun:
+    local = resolved.weights == "local"
+    return store.NewRun(
+        config=config.id,
+        model=config.model.name,
+        precision=config.precision.name,
+        source=str(resolved.folder) if local else config.model.source,
+        weights=resolved.weights,
+        revision=resolved.revision,
+        estimated_weight_bytes=config.estimated_weight_bytes,
+    )
+
+
+def _place(environment: Mapping[str, Any]) -> str:
+    machine = environment.get("machine", {})
+    device = environment.get("gpu", {}).get("name") or machine.get("cpu")
+    packages = environment.get("packages", {})
+    versions = (f"{name} {version}" for name, version in sorted(packages.items()))
+    return ", ".join([str(device), *versions])
+
+
+def _code_commit() -> str | None:
+    """The commit of this checkout, None outside one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,226 @@
+"""From what a person asks for to a Plan: defaults, limits, and the plan of a resumed study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vibecore import store
+from vibecore.catalog.configs import (
+    MODELS,
+    PRECISIONS,
+    Config,
+    Model,
+    family_configs,
+    find_configs,
+    own_configs,
+    read_architecture,
+)
+from vibecore.catalog.memory import AUTO
+from vibecore.catalog.suites import Constraint, Prompt, Suite
+from vibecore.core.errors import InputError
+from vibecore.core.records import ENGINES, Protocol
+from vibecore.scoring import load_suite, runs_code
+from vibecore.scoring.sandbox import require_isolation
+from vibecore.studies.jobs import Plan
+
+DEVICES = ("auto", "cpu", "cuda")
+DEFAULT_SUITE = "vibe30"
+MOST_NEW_TOKENS = 32_768
+MOST_BATCH_SIZE = 4_096
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `run` was asked for; None where the default, or the resumed study's own, holds."""
+
+    family: str | None = None
+    configs: tuple[str, ...] = ()
+    model: str | None = None
+    precisions: tuple[str, ...] = ()
+    suite: str | None = None
+    study: str | None = None
+    max_new_tokens: int | None = None
+    batch_size: int | str | None = None
+    engine: str | None = None
+    weights: str | None = None
+    device: str | None = None
+    execute_code: bool = False
+
+
+def absolute(options: Options) -> Options:
+    """Paths as they are meant here, whatever folder the run will work in.
+
+    Raises InputError for what the system cannot even look up.
+    """
+    found = {}
+    for name in ("model", "suite", "weights"):
+        value = getattr(options, name)
+        if not value or value in ("hub", "dummy"):
+            continue
+        try:
+            path = Path(value).expanduser()
+            if path.exists():
+                found[name] = str(path.resolve())
+        # A name that is too long; the home of a user that there is not.
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"--{name} '{value}' cannot be looked up: {error}") from None
+    return replace(options, **found)
+
+
+def new_plan(options: Options, db: Path) -> Plan:
+    """The plan of a new study. Raises InputError for options that make no sense."""
+    options = absolute(options)
+    configs = _chosen_configs(options)
+    name = options.study or _default_name(options)
+    suite = load_suite(options.suite or DEFAULT_SUITE)
+    protocol = Protocol(
+        max_new_tokens=_within("--max-new-tokens", options.max_new_tokens, 200, MOST_NEW_TOKENS),
+        batch_size=_batch_size(options.batch_size) or 1,
+        engine=_one_of("--engine", options.engine or "eager", ENGINES),
+        device=_one_of("--device", options.device or "auto", DEVICES),
+        execute_code=options.execute_code and runs_code(suite.prompts),
+    )
+    if protocol.execute_code:
+        require_isolation()
+    auto = options.batch_size == AUTO
+    return Plan(db, name, suite, configs, protocol, options.weights or "hub", auto)
+
+
+def resumed_plan(options: Options, db: Path) -> Plan:
+    """The plan an existing study was made with.
+
+    Raises InputError when there is no such study, or when an option contradicts it.
+    """
+    if not options.study:
+        raise InputError("--resume needs --study NAME: the study to go on with.")
+    with store.reading(db) as connection:
+        study = store.read_study(connection, options.study)
+        runs = store.read_configs(connection, options.study)
+        prompts = store.read_prompts(connection, options.study)
+    if study["source"] != "measured":
+        raise InputError(f"The study '{options.study}' was published, not run here: nothing to do.")
+    if any(run["benched"] for run in runs):
+        raise InputError(
+            f"The study '{options.study}' was imported from a bench: it has no prompts to go on "
+            "with. Measure again with `python -m vibecore bench`."
+        )
+    protocol = Protocol(**study["protocol"])
+    _refuse_changes(options, study, protocol, [run["config"] for run in runs])
+    if protocol.execute_code:
+        require_isolation()
+    suite = Suite(
+        name=study["suite"],
+        title=study["suite"],
+        description="",
+        prompts=tuple(_stored_prompt(row) for row in prompts),
+        sha256=study["suite_sha256"],
+    )
+    configs = tuple(_stored_config(run) for run in runs)
+    weights = "dummy" if protocol.weights == "dummy" else "hub"
+    return Plan(db, options.study, suite, configs, protocol, weights)
+
+
+def _chosen_configs(options: Options) -> tuple[Config, ...]:
+    ways = [bool(options.family), bool(options.configs), bool(options.model)]
+    if sum(ways) != 1:
+        raise InputError(
+            "Say what to run with one of: --family qwen2.5 or demo, --config ID (repeatable), "
+            "--model ID|PATH with --precision."
+        )
+    if options.precisions and not options.model:
+        raise InputError("--precision goes with --model; a config's id already names its own.")
+    if options.family:
+        return family_configs(options.family)
+    if options.configs:
+        return find_configs(options.configs)
+    assert options.model is not None
+    if not options.precisions:
+        raise InputError("--model needs at least one --precision, such as bf16, 8bit or 4bit.")
+    return own_configs(options.model, options.precisions)
+
+
+def _default_name(options: Options) -> str:
+    """A name that says what ran and when: `demo-20261123-1405`."""
+    if options.family:
+        what = options.family
+    elif options.model:
+        what = Path(options.model).name
+    else:
+        what = (
+            options.configs[0] if len(options.configs) == 1 else f"{len(options.configs)}-configs"
+        )
+    return f"{what}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _within(option: str, value: int | None, default: int, most: int) -> int:
+    value = default if value is None else value
+    if not 1 <= value <= most:
+        raise InputError(f"{option} must be from 1 to {most}, not {value}.")
+    return value
+
+
+def _batch_size(value: int | str | None) -> int | None:
+    """The number asked for; None where none was, or `auto`."""
+    if value is None or value == AUTO:
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        raise InputError(f"--batch-size must be a number or `{AUTO}`, not '{value}'.") from None
+    return _within("--batch-size", number, 1, MOST_BATCH_SIZE)
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InputError(f"{option} must be one of {', '.join(allowed)}, not '{value}'.")
+    return value
+
+
+def _refuse_changes(
+    options: Options, study: dict[str, Any], protocol: Protocol, configs: list[str]
+) -> None:
+    """A study is one protocol: what was given must be what it was made with."""
+    asked = {
+        "--suite": (options.suite and load_suite(options.suite).sha256, study["suite_sha256"]),
+        "--max-new-tokens": (options.max_new_tokens, protocol.max_new_tokens),
+        "--batch-size": (_batch_size(options.batch_size), protocol.batch_size),
+        "--engine": (options.engine, protocol.engine),
+        "--device": (options.device if options.device != "auto" else None, protocol.device),
+    }
+    if options.execute_code:
+        asked["--execute-code"] = (True, protocol.execute_code)
+    if options.weights in ("dummy", "hub"):
+        was_dummy = protocol.weights == "dummy"
+        asked["--weights"] = (options.weights, "dummy" if was_dummy else "hub")
+    if options.family or options.configs or options.model:
+        chosen = sorted(config.id for config in _chosen_configs(options))
+        asked["the choice of configs"] = (chosen, sorted(configs))
+    for option, (given, stored) in asked.items():
+        if given is not None and given != stored:
+            raise InputError(
+                f"The study '{options.study}' was made with another value of {option}"
+                f"{'' if option == '--suite' else f' ({stored})'}. Leave the option out to "
+                "resume it, or start a study of another name."
+            )
+
+
+def _stored_prompt(row: dict[str, Any]) -> Prompt:
+    constraints = tuple(
+        Constraint(item["check"], {k: v for k, v in item.items() if k != "check"})
+        for item in row["constraints"]
+    )
+    return Prompt(row["prompt_id"], row["category"], row["text"], constraints)
+
+
+def _stored_config(run: dict[str, Any]) -> Config:
+    """The config of a stored run, its weights where they were then."""
+    precision, source = PRECISIONS[run["precision"]], run["source"]
+    known = MODELS.get(run["model"])
+    if known and known.source == source:
+        return Config(known, precision)
+    if run["weights"] == "hub":
+        return Config(Model(run["model"], source, "hub", None), precision)
+    return Config(Model(run["model"], source, "local", read_architecture(Path(source))), precision)

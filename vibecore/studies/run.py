@@ -1,0 +1,217 @@
+"""The loop of a study: config × prompt → generation → scores → rows, and its resumption.
+
+Everything that can be wrong is found before the first row is written. After that a config that
+fails is recorded with its error and the study goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from vibecore import store
+from vibecore.catalog.suites import Prompt
+from vibecore.catalog.weights import Resolved, load_request, resolve
+from vibecore.core.errors import InputError, RunError
+from vibecore.core.machine import read_gpus, usable_cores
+from vibecore.core.records import Generation, LoadReport
+from vibecore.runtime import device_queue, fork_server
+from vibecore.runtime.device_queue import Ticket
+from vibecore.runtime.worker import Worker
+from vibecore.scoring import SCORER_VERSION, score_output
+from vibecore.studies.jobs import (
+    Job,
+    Plan,
+    create_rows,
+    refuse_existing,
+    remaining_jobs,
+    require_same_place,
+    with_batch_size,
+)
+
+# Workers only import while they wait, so starting several at once costs a core each, no GPU.
+MOST_WORKERS_STARTING = 4
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a config.
+
+    `kind` is `planned`, `loading`, `running`, `generated`, `complete` or `failed`; `done` of
+    `total` prompts are stored; `generations` are those just made, `error` says why it failed.
+    Three kinds are about the whole study and name no config: `sized`, where memory has decided
+    the `batch_size`; `waiting` for the device; and `crowded`, where it goes on beside models that
+    were not unloaded; `others` are those.
+    """
+
+    kind: str
+    config: str
+    done: int
+    total: int
+    generations: tuple[Generation, ...] = ()
+    report: LoadReport | None = None
+    error: str | None = None
+    others: tuple[Ticket, ...] = ()
+    batch_size: int | None = None
+
+
+OnEvent = Callable[[Event], None]
+
+
+def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[str, str]:
+    """Run a new study, or what is missing of an existing one. Returns status by config.
+
+    Raises InputError, with nothing written, for a plan that cannot run.
+    """
+    store.check_writable(plan.db)
+    if not resume:
+        refuse_existing(plan)
+    resolved = {config.id: resolve(config, plan.weights) for config in plan.configs}
+    with ExitStack() as stack:
+        stack.enter_context(fork_server.held())
+        first, device = _settle_device(stack, plan)
+        protocol = replace(plan.protocol, device=device, weights=_weights_kind(resolved))
+        plan = with_batch_size(replace(plan, protocol=protocol))
+        if plan.auto_batch:
+            on_event(Event("sized", "", 0, 0, batch_size=plan.protocol.batch_size))
+        store.prepare(plan.db)
+        if not resume:
+            create_rows(plan, resolved)
+
+        def tell(kind: str, others: Sequence[Ticket]) -> None:
+            on_event(Event(kind, "", 0, 0, others=tuple(others)))
+
+        left = stack.enter_context(
+            device_queue.turn(
+                device,
+                f"study {plan.name}",
+                on_wait=lambda ahead: tell("waiting", ahead),
+                clear=True,
+            )
+        )
+        if left:
+            tell("crowded", left)
+        # Only now: another process may have done some of it while this one waited.
+        return _run_jobs(stack, plan, list(remaining_jobs(plan, resolved)), first, on_event)
+
+
+def _run_jobs(
+    stack: ExitStack, plan: Plan, jobs: list[Job], first: list[Worker], on_event: OnEvent
+) -> dict[str, str]:
+    total = len(plan.suite.prompts)
+    for job in jobs:
+        on_event(Event("planned", job.config.id, total - job.prompts, total))
+    jobs = [job for job in jobs if job.batches]
+    statuses = {config.id: "complete" for config in plan.configs}
+    for job, worker in zip(jobs, _workers(stack, first, len(jobs)), strict=False):
+        statuses[job.config.id] = _run_config(plan, job, worker, on_event)
+    return statuses
+
+
+def _settle_device(stack: ExitStack, plan: Plan) -> tuple[list[Worker], str]:
+    """The device of a plan, and the workers that were started to learn it, for the jobs to use.
+
+    Where others are measuring, as few are started as that takes: importing keeps a core busy.
+    """
+    wanted = plan.protocol.device
+    others = device_queue.tickets("cpu") or device_queue.tickets("cuda")
+    if others and (wanted == "cpu" or (wanted == "auto" and not read_gpus()[0])):
+        return [], "cpu"
+    first = _start_workers(stack, 1 if others else len(plan.configs))
+    try:
+        return first, first[0].choose_device(wanted)
+    except RunError as error:
+        raise InputError(str(error)) from None
+
+
+def _start_workers(stack: ExitStack, wanted: int) -> list[Worker]:
+    """Start workers together, one a core, and wait: nothing is timed while one starts up."""
+    count = max(1, min(wanted, usable_cores(), MOST_WORKERS_STARTING))
+    workers = [stack.enter_context(Worker()) for _ in range(count)]
+    for worker in workers:
+        worker.wait_ready()
+    return workers
+
+
+def _workers(stack: ExitStack, ready: list[Worker], wanted: int) -> Iterator[Worker]:
+    given = 0
+    while given < wanted:
+        if not ready:
+            ready = _start_workers(stack, wanted - given)
+        yield ready.pop(0)
+        given += 1
+
+
+def _weights_kind(resolved: dict[str, Resolved]) -> str:
+    """What the study's weights are; `mixed` when its configs differ."""
+    kinds = {found.weights for found in resolved.values()}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
+    total = len(plan.suite.prompts)
+    done = total - job.prompts
+
+    def tell(kind: str, **details: object) -> None:
+        on_event(Event(kind, job.config.id, done, total, **details))  # type: ignore[arg-type]
+
+    status, reason = "complete", None
+    tell("loading")
+    try:
+        with worker:
+            request = load_request(
+                job.config, job.resolved, plan.protocol.device, plan.protocol.engine
+            )
+            report = worker.load(request)
+            require_same_place(job, report)
+            texts = [[prompt.text for prompt in prompts] for _, prompts in job.batches]
+            worker.warm_up(texts[0])
+            worker.prepare(texts, plan.protocol.max_new_tokens)
+            with store.writing(plan.db) as connection:
+                store.start_run(connection, job.run_id, report)
+            tell("running", report=report)
+            for index, prompts in job.batches:
+                generations = worker.generate(
+                    [prompt.text for prompt in prompts], plan.protocol.max_new_tokens
+                )
+                _commit(plan, job, index, prompts, generations)
+                done += len(prompts)
+                tell("generated", generations=tuple(generations))
+    except RunError as error:
+        status, reason = "failed", str(error)
+    except KeyboardInterrupt:
+        with store.writing(plan.db) as connection:
+            store.finish_run(connection, job.run_id, "stopped")
+        raise
+    with store.writing(plan.db) as connection:
+        store.finish_run(connection, job.run_id, status, reason)
+    tell(status, error=reason)
+    return status
+
+
+def _commit(
+    plan: Plan,
+    job: Job,
+    batch_index: int,
+    prompts: Sequence[Prompt],
+    generations: Sequence[Generation],
+) -> None:
+    """Score a batch and write it with its scores in one transaction."""
+    rows = [
+        (
+            prompt.id,
+            store.generation_row(generation),
+            None
+            if generation.text is None
+            else score_output(
+                prompt,
+                generation.text,
+                generation.answer_token_ids,
+                execute_code=plan.protocol.execute_code,
+            ),
+        )
+        for prompt, generation in zip(prompts, generations, strict=True)
+    ]
+    with store.writing(plan.db) as connection:
+        store.add_generations(connection, job.run_id, batch_index, rows, SCORER_VERSION)

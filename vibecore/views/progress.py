@@ -1,0 +1,147 @@
+"""A study's progress in the terminal: one bar a config, with its speed and the time left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from vibecore.catalog.configs import left_to
+from vibecore.catalog.memory import AUTO
+from vibecore.runtime.device_queue import in_words
+from vibecore.studies.jobs import Plan
+from vibecore.studies.run import Event, run_study
+
+# How much of a config's first output is shown.
+SHOWN_CHARACTERS = 60
+
+
+def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
+    """Run a plan with progress on stderr. Returns status by config, as run_study does."""
+    console = Console(stderr=True)
+    batch = AUTO if plan.auto_batch else plan.protocol.batch_size
+    console.print(
+        f"Study {plan.name}: {_counted(len(plan.configs), 'config')} × "
+        f"{_counted(len(plan.suite.prompts), 'prompt')}, "
+        f"at most {plan.protocol.max_new_tokens} new tokens, batch {batch}.",
+        markup=False,
+        highlight=False,
+    )
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        whole = progress.add_task(
+            "study", total=len(plan.configs) * len(plan.suite.prompts), note=""
+        )
+        view = _View(plan, progress, whole)
+        statuses = run_study(plan, view.show, resume=resume)
+    complete = sum(status == "complete" for status in statuses.values())
+    console.print(
+        f"{complete} of {len(statuses)} configs complete in study {plan.name}, in {plan.db}.\n"
+        f"Read it: python -m vibecore summary --study {plan.name} --db {plan.db}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    return statuses
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+class _View:
+    """Keeps one bar a config up to date with the study's events."""
+
+    def __init__(self, plan: Plan, progress: Progress, whole: TaskID) -> None:
+        self.progress = progress
+        self.whole = whole
+        self.tasks: dict[str, TaskID] = {}
+        self.done: dict[str, int] = {}
+        self.begun: set[str] = set()
+        self.places: dict[str, Mapping[str, Any]] = {}
+
+    def show(self, event: Event) -> None:
+        if event.kind == "sized":
+            return self._say(f"Memory allows batches of {event.batch_size}.")
+        if event.kind in ("waiting", "crowded"):
+            return self._show_others(event)
+        if event.kind == "planned" and not self.done:
+            self.progress.update(self.whole, note="")
+        self.done[event.config] = event.done
+        self.progress.update(self.whole, completed=sum(self.done.values()))
+        if event.kind == "planned":
+            return
+        if event.kind == "loading":
+            self.tasks[event.config] = self.progress.add_task(
+                event.config, total=event.total, completed=event.done, note="loading"
+            )
+        task = self.tasks[event.config]
+        self.progress.update(task, completed=event.done, note=_note(event))
+        if event.report is not None:
+            self.places[event.config] = event.report.environment
+        if event.kind == "failed":
+            self._say(f"{event.config} failed: {event.error}")
+        if event.kind == "generated" and event.config not in self.begun:
+            # A bar is drawn on a terminal only; this line shows anywhere that the config works.
+            self.begun.add(event.config)
+            self._tell_engine(event)
+            self._say(f"{event.config}: {_note(event)} on its first output{_begin(event)}")
+
+    def _tell_engine(self, event: Event) -> None:
+        """Say so where another engine decodes than the one that was asked for."""
+        place = self.places.get(event.config, {})
+        if engine := left_to(place, event.generations[0].batch_size):
+            self._say(
+                f"{event.config}: engine {place['engine']} cannot capture this, {engine} decodes "
+                "it: its speed is that engine's."
+            )
+
+    def _show_others(self, event: Event) -> None:
+        """The study waits for the device, or goes on beside what was not unloaded."""
+        if event.kind == "waiting":
+            line = f"Waiting for {in_words(event.others)}."
+            self.progress.update(self.whole, note="waiting")
+        else:
+            line = (
+                f"Still loaded beside this study: {', '.join(other.what for other in event.others)}"
+                ". Its speeds may suffer."
+            )
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _begin(event: Event) -> str:
+    """How the first output begins, made safe for a terminal; nothing where there is no text."""
+    words = " ".join((event.generations[0].text or "").split())
+    visible = "".join(character for character in words if character.isprintable())
+    return f": {visible[:SHOWN_CHARACTERS]}" if visible else ""
+
+
+def _note(event: Event) -> str:
+    if event.kind == "generated":
+        tokens = sum(generation.new_tokens for generation in event.generations)
+        return f"{tokens / event.generations[0].total_seconds:.1f} tok/s"
+    if event.kind == "running":
+        return "warm"
+    return event.kind

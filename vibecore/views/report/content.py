@@ -1,0 +1,159 @@
+"""What a report holds, read once: HTML and Markdown say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vibecore.analysis import Decision, Rule, decide, switch_sentences
+from vibecore.analysis.claims import Finding
+from vibecore.core import formats
+from vibecore.studies.claims import read_findings
+from vibecore.studies.queries import (
+    Summary,
+    read_evidence,
+    read_outputs,
+    read_prompts,
+    read_runs,
+    read_scores,
+    read_summary,
+)
+from vibecore.views.charts.figure import Figure
+from vibecore.views.charts.prompts import category_figure, prompt_figure
+from vibecore.views.charts.quality import adherence_figure, repetition_figure
+from vibecore.views.charts.speed import loss_figure, speed_figure
+from vibecore.views.charts.tradeoff import tradeoff_figure
+
+Row = Mapping[str, Any]
+
+# A grid of more prompts than these is not drawn, and their scores are not read.
+MOST_PROMPTS = 200
+DUMMY = "dummy"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One prompt with every config's output to it."""
+
+    prompt_id: str
+    category: str
+    prompt: str
+    outputs: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A study as a report tells it."""
+
+    summary: Summary
+    decision: Decision
+    switches: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    figures: tuple[Figure, ...]
+    samples: tuple[Sample, ...]
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
+    """Everything a report of a study says. Raises InputError for an unknown study."""
+    rule = rule or Rule()
+    summary = read_summary(db, study, rule)
+    decision = decide(read_evidence(db, study), rule)
+    rows, few = summary.rows, summary.study["prompt_count"] <= MOST_PROMPTS
+    scores = read_scores(db, study) if few and summary.study["source"] == "measured" else []
+    figures = [
+        tradeoff_figure(rows),
+        speed_figure(rows),
+        loss_figure(rows),
+        repetition_figure(rows),
+        adherence_figure(rows, "by prompt"),
+        adherence_figure(rows, "by constraint"),
+    ]
+    if scores:
+        grid = prompt_figure(scores, rows)
+        still = replace(grid, note=grid.note.removesuffix(" A click opens it."))
+        figures += [category_figure(scores, rows), still]
+    return Content(
+        summary,
+        decision,
+        tuple(switch_sentences(decision.switches, rule)) if decision.sweet_spot.config else (),
+        tuple(read_findings(db, study)),
+        tuple(figures),
+        _samples(db, study),
+        tuple(_facts(summary.study, read_runs(db, study))),
+        tuple(_notes(summary)),
+    )
+
+
+def _samples(db: Path, study: str) -> tuple[Sample, ...]:
+    """The first prompt of each category that has outputs: by place in the suite, not by result."""
+    samples: dict[str, Sample] = {}
+    for prompt in read_prompts(db, study):
+        if prompt["category"] in samples:
+            continue
+        outputs = tuple(
+            output
+            for output in read_outputs(db, study, prompt["prompt_id"])
+            if output["text"] is not None
+        )
+        if outputs:
+            samples[prompt["category"]] = Sample(
+                prompt["prompt_id"], prompt["category"], prompt["text"], outputs
+            )
+    return tuple(samples.values())
+
+
+def _facts(study: Row, runs: list[Row]) -> list[tuple[str, str]]:
+    """Protocol and environment as recorded, (what, value)."""
+    environment = next((run["environment"] for run in runs if run["environment"]), {})
+    machine = environment.get("machine") or {}
+    packages = environment.get("packages") or {}
+    known = {
+        "study": study["name"],
+        "source": study["source"],
+        "date": f"{study['created_at']:%Y-%m-%d} UTC" if study["created_at"] else None,
+        "suite": study["suite"],
+        "prompts": str(study["prompt_count"]),
+        "suite hash": (study["suite_sha256"] or "")[:12],
+        **{name.replace("_", " "): str(value) for name, value in study["protocol"].items()},
+        "hardware": study["hardware"],
+        "processor": machine.get("cpu"),
+        "memory": formats.memory(machine["memory_bytes"]) if machine.get("memory_bytes") else None,
+        "system": machine.get("system"),
+        "driver": machine.get("driver"),
+        "packages": ", ".join(f"{name} {version}" for name, version in packages.items() if version),
+        "Python": environment.get("python"),
+        "code": (study["code_commit"] or "")[:12],
+        "computed in": ", ".join(dict.fromkeys(run["dtype"] for run in runs if run["dtype"])),
+        "models": ", ".join(
+            dict.fromkeys(
+                f"{run['source']} at {run['revision'][:12]}" if run["revision"] else run["source"]
+                for run in runs
+            )
+        ),
+    }
+    return [(name, str(value)) for name, value in known.items() if value]
+
+
+def _notes(summary: Summary) -> list[str]:
+    """What a reader has to know before any figure."""
+    notes = [summary.study["note"]] if summary.study["note"] else []
+    weights = {row["weights"] for row in summary.rows}
+    if "demo" in weights:
+        notes.append(
+            "The demo models, of one and five million parameters, show the pipeline at work. They "
+            "judge nothing about Qwen."
+        )
+    if DUMMY in weights:
+        notes.append("Weights are random numbers: speed and memory are real, quality is not.")
+    unfinished = [row["config"] for row in summary.rows if row["status"] != "complete"]
+    if unfinished:
+        notes.append(f"Not complete: {', '.join(unfinished)}.")
+    notes.append(
+        "Intervals are 95 % and over prompts: they say what other prompts of this kind would "
+        "show, not another run, machine or day. Not resolved does not mean equal."
+    )
+    return notes

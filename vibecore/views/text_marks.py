@@ -1,0 +1,96 @@
+"""An output's text cut into pieces for display: repeated word pairs, the loop, differences.
+
+A piece is a dict: `text`, `marks` (names of what covers it) and `here` (a remark at its start).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from vibecore.scoring.measures.loops import find_loop
+from vibecore.views.differences import find_parting, spans_not_in
+
+Piece = dict[str, Any]
+Span = tuple[int, int, str]
+Remark = tuple[int, str]
+
+_WORD = re.compile(r"\S+")
+
+
+def repeated_spans(text: str) -> list[tuple[int, int]]:
+    """Character spans of the word pairs that stood earlier in the text.
+
+    They are what `repetition_ratio` counts: its value is their number over all pairs.
+    """
+    words = list(_WORD.finditer(text))
+    seen: set[tuple[str, str]] = set()
+    spans: list[tuple[int, int]] = []
+    for first, second in pairwise(words):
+        pair = (first.group(), second.group())
+        if pair in seen:
+            if spans and first.start() <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], second.end())
+            else:
+                spans.append((first.start(), second.end()))
+        seen.add(pair)
+    return spans
+
+
+def loop_start(text: str) -> int | None:
+    """The character from which the text repeats itself to its end; None where it does not."""
+    loop = find_loop([ord(character) for character in text])
+    return loop.onset if loop else None
+
+
+def mark_repetition(text: str, loop_onset: int | None) -> list[Piece]:
+    """The text with repeated word pairs marked and, where a loop was found, its beginning.
+
+    `loop_onset` is the score of that name: the index of the token at which the loop begins. The
+    character is found on the text itself, because a token's place in it is not stored.
+    """
+    spans = [(start, end, "repeated") for start, end in repeated_spans(text)]
+    remarks: list[Remark] = []
+    start = loop_start(text) if loop_onset is not None else None
+    if start is not None:
+        remarks.append((start, f"loops after {loop_onset} tokens"))
+    return cut(text, spans, remarks)
+
+
+def mark_difference(
+    text: str,
+    baseline: str,
+    token_ids: Sequence[int] | None = None,
+    baseline_ids: Sequence[int] | None = None,
+) -> list[Piece]:
+    """The text with what the baseline does not have marked, and the first parting named."""
+    parting = find_parting(text, baseline, token_ids, baseline_ids)
+    if parting is None:
+        return cut(text, [], [])
+    place = f"{parting.word} words" if parting.token is None else f"{parting.token} tokens"
+    spans = [(start, end, "different") for start, end in spans_not_in(text, baseline)]
+    return cut(text, spans, [(parting.character, f"parts after {place}")])
+
+
+def cut(text: str, spans: Sequence[Span], remarks: Sequence[Remark] = ()) -> list[Piece]:
+    """Cut a text at every edge of a span and at every remark; the pieces joined are the text."""
+    edges = {0, len(text)}
+    for start, end, _ in spans:
+        edges |= {start, end}
+    edges |= {place for place, _ in remarks}
+    order = sorted(edges)
+    pieces: list[Piece] = []
+    for start, end in pairwise(order):
+        pieces.append(
+            {
+                "text": text[start:end],
+                "marks": sorted({name for low, high, name in spans if low <= start < high}),
+                "here": "; ".join(note for place, note in remarks if place == start) or None,
+            }
+        )
+    last = "; ".join(note for place, note in remarks if place == len(text))
+    if last or not pieces:
+        pieces.append({"text": "", "marks": [], "here": last or None})
+    return pieces
