@@ -128,7 +128,7 @@ def corpus(seed: int = 0) -> list[tuple[str, str]]:
     texts += [("shape", text) for text in SHAPES]
     texts += [("demo output", text) for text in demo_outputs()]
     documents = [PROJECT_ROOT / "README.md", *sorted(PROJECT_ROOT.glob("docs/*.md"))]
-    for path in (*documents, PROJECT_ROOT / "vibecore" / "demo" / "README.md"):
+    for path in (*documents, PROJECT_ROOT / "training" / "README.md"):
         texts += [("documentation", part) for part in _parts(path.read_text("utf-8"), chance)]
     for module in (json, textwrap, random, inspect, shutil, tempfile):
         texts += [("code", part) for part in _parts(inspect.getsource(module), chance)[:40]]

@@ -18,6 +18,7 @@ from vibecore.engine import capture
 from vibecore.engine.batch import encode
 from vibecore.engine.decoder import Decoder, new_cache, prefill
 from vibecore.engine.graph import why_eager
+from vibecore.engine.kernels import availability
 from vibecore.engine.model import LoadedModel
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
@@ -171,7 +172,7 @@ def test_the_capture_used_least_recently_goes_first(
 def test_what_is_told_of_a_run_is_what_the_engine_does(
     precision: str, device: str, rows: int, reason: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "triton_kernels", lambda dtype: (None, reason))
+    monkeypatch.setattr(availability, "triton_kernels", lambda dtype: (None, reason))
     decoder = SimpleNamespace(
         device=torch.device(device),
         outlier_threshold=PRECISIONS[precision].outlier_threshold or 0.0,

@@ -107,7 +107,7 @@ def _children(before: set[int]) -> set[int]:
 SERVER = """
 import os, signal, sys
 from pathlib import Path
-from vibecore import launch
+from vibecore.live import launch
 from vibecore.studies.plan import Options
 options = Options(configs=("1M-bf16",), suite=sys.argv[2], study="s", max_new_tokens=8)
 launch.start(options, Path(sys.argv[1]))

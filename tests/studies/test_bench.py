@@ -141,11 +141,11 @@ class BenchWorker:
         return LoadReport(0.5, 1000, "bfloat16", {"device": "cpu"})
 
     def call(self, function: str, *arguments: int) -> Any:
-        if function == "bench_calls.facts":
+        if function == "profiling.bench_calls.facts":
             return FACTS
-        if function == "bench_calls.costs":
+        if function == "profiling.bench_calls.costs":
             return NO_COSTS
-        if function == "profile.profile_step":
+        if function == "profiling.profile.profile_step":
             return [{"layer": "layer 0", "kernel": "mm", "host_us": 1.0, "device_us": None}]
         _, new_tokens, batch_size = arguments
         self.calls.append((self.name, str(new_tokens), str(batch_size)))
@@ -334,7 +334,9 @@ def test_a_wrong_folder_is_found_before_measuring(tmp_path: Path) -> None:
         assert said in str(result.exception)
 
 
-@pytest.mark.parametrize("failing", ["profile.profile_step", "bench_calls.measure"])
+@pytest.mark.parametrize(
+    "failing", ["profiling.profile.profile_step", "profiling.bench_calls.measure"]
+)
 def test_what_was_measured_before_a_failure_stays(
     bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:

@@ -77,7 +77,7 @@ class Worker:
 
     def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
         """Have ready what these batches need before they are timed (see engines.prepare)."""
-        self.call("engines.prepare", [list(prompts) for prompts in batches], max_new_tokens)
+        self.call("generate.prepare", [list(prompts) for prompts in batches], max_new_tokens)
 
     def generate(
         self,

@@ -181,7 +181,9 @@ def _measure(
             tell(f"{session.name}: profile of one step")
             with errors_kept(session, tell):
                 assert session.worker is not None
-                session.profile = session.worker.call("profile.profile_step", bench.prompt_tokens)
+                session.profile = session.worker.call(
+                    "profiling.profile.profile_step", bench.prompt_tokens
+                )
         done()
 
 

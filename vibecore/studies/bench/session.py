@@ -58,7 +58,7 @@ class Session:
     def call(self, function: str, *arguments: Any) -> Any:
         """A function of engine/bench_calls.py on this session's model."""
         assert self.worker is not None
-        return self.worker.call(f"bench_calls.{function}", *arguments)
+        return self.worker.call(f"profiling.bench_calls.{function}", *arguments)
 
 
 @contextmanager
