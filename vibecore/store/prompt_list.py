@@ -8,7 +8,8 @@ from typing import Any
 
 import duckdb
 
-from vibecore.store.read import Row, rows_of, study_id_of
+from vibecore.core.rows import PromptResult
+from vibecore.store.read import rows_of, study_id_of
 
 ONLY = ("all", "differ", "repetitive")
 
@@ -79,9 +80,9 @@ def find_prompts(
 
 def read_prompt_results(
     connection: duckdb.DuckDBPyConnection, name: str, prompt_ids: Sequence[str]
-) -> list[Row]:
+) -> list[PromptResult]:
     """One row a prompt and config: category, prompt text, verdicts on the output as a whole."""
-    return rows_of(
+    rows = rows_of(
         connection,
         """SELECT prompt.prompt_id, category, prompt.text AS prompt, run.config,
                   score.adherent, score.repetitive, score.empty,
@@ -93,6 +94,7 @@ def read_prompt_results(
            ORDER BY prompt.position, run.position""",
         {"study": study_id_of(connection, name), "ids": list(prompt_ids)},  # type: ignore[arg-type]
     )
+    return [PromptResult(**row) for row in rows]
 
 
 def list_checks(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:

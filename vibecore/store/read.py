@@ -8,6 +8,15 @@ from typing import Any
 import duckdb
 
 from vibecore.core.errors import InputError
+from vibecore.core.rows import (
+    OutputRow,
+    PatternRow,
+    PromptRow,
+    RunRow,
+    ScoreRow,
+    StudyRow,
+    VerdictRow,
+)
 
 Row = dict[str, Any]
 
@@ -23,7 +32,7 @@ def rows_of(
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
-def list_studies(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+def list_studies(connection: duckdb.DuckDBPyConnection) -> list[StudyRow]:
     """One row a study, oldest first, with how many of its runs have ended in which way;
     `complete_configs` names those that are whole, in their order."""
     rows = rows_of(
@@ -40,9 +49,7 @@ def list_studies(connection: duckdb.DuckDBPyConnection) -> list[Row]:
            FROM study LEFT JOIN run USING (study_id) LEFT JOIN outputs USING (run_id)
            GROUP BY ALL ORDER BY study.study_id""",
     )
-    for row in rows:
-        row["protocol"] = json.loads(row["protocol"])
-    return rows
+    return [StudyRow(**{**row, "protocol": json.loads(row["protocol"])}) for row in rows]
 
 
 def study_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
@@ -50,9 +57,9 @@ def study_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     return bool(connection.execute("SELECT 1 FROM study WHERE name = ?", [name]).fetchone())
 
 
-def read_study(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
+def read_study(connection: duckdb.DuckDBPyConnection, name: str) -> StudyRow:
     """One study. Raises InputError, with the names there are, when it does not exist."""
-    studies = {row["name"]: row for row in list_studies(connection)}
+    studies = {row.name: row for row in list_studies(connection)}
     if name not in studies:
         there = ", ".join(studies) or "none yet"
         raise InputError(f"There is no study '{name}'. Studies in this database: {there}.")
@@ -62,10 +69,10 @@ def read_study(connection: duckdb.DuckDBPyConnection, name: str) -> Row:
 def study_id_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     """A study's id, without counting what it holds. Raises InputError as read_study does."""
     row = connection.execute("SELECT study_id FROM study WHERE name = ?", [name]).fetchone()
-    return row[0] if row else read_study(connection, name)["study_id"]
+    return row[0] if row else read_study(connection, name).study_id
 
 
-def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[PromptRow]:
     """The suite as it was when the study ran: id, category, text, constraints."""
     rows = rows_of(
         connection,
@@ -73,12 +80,10 @@ def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
            FROM prompt WHERE study_id = ? ORDER BY position""",
         [study_id_of(connection, name)],
     )
-    for row in rows:
-        row["constraints"] = json.loads(row["constraints"])
-    return rows
+    return [PromptRow(**{**row, "constraints": json.loads(row["constraints"])}) for row in rows]
 
 
-def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[RunRow]:
     """One row a config: its run, sums over its generations and scores, published figures.
 
     `total_seconds` counts each batch once, so new_tokens / total_seconds is the throughput of
@@ -140,9 +145,9 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
         WHERE run.study_id = $study ORDER BY run.position""",
         {"study": study_id_of(connection, name)},
     )
-    for row in rows:
-        row["environment"] = json.loads(row["environment"]) if row["environment"] else {}
-    return rows
+    return [
+        RunRow(**{**row, "environment": json.loads(row["environment"] or "{}")}) for row in rows
+    ]
 
 
 def read_bench(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
@@ -154,9 +159,9 @@ def read_bench(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     return [result for row in rows for result in json.loads(row[0])]
 
 
-def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[ScoreRow]:
     """One row a scored output: config, prompt, category and its scores, without the text."""
-    return rows_of(
+    rows = rows_of(
         connection,
         """SELECT run.config, prompt.category, prompt.position,
                   score.* EXCLUDE (run_id, duplicates),
@@ -166,12 +171,15 @@ def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
            WHERE run.study_id = ? ORDER BY prompt.position, run.position""",
         [study_id_of(connection, name)],
     )
+    return [ScoreRow(**row) for row in rows]
 
 
 PATTERN_COLUMNS = ("repetitive", "adherent")
 
 
-def read_patterns(connection: duckdb.DuckDBPyConnection, name: str, column: str) -> list[Row]:
+def read_patterns(
+    connection: duckdb.DuckDBPyConnection, name: str, column: str
+) -> list[PatternRow]:
     """How often the configs of a study did what, together: the table behind paired tests.
 
     One row for each distinct combination: `outcomes` (config -> bool, configs without a verdict
@@ -202,14 +210,14 @@ def read_patterns(connection: duckdb.DuckDBPyConnection, name: str, column: str)
         {"study": study_id},
     ).fetchall()
     return [
-        {
-            "outcomes": {
+        PatternRow(
+            {
                 config: bool(yes >> place & 1)
                 for place, config in enumerate(configs)
                 if known >> place & 1
             },
-            "prompts": prompts,
-        }
+            prompts,
+        )
         for known, yes, prompts in rows
     ]
 
@@ -219,7 +227,7 @@ def read_outputs(
     name: str,
     prompt_id: str | None = None,
     config: str | None = None,
-) -> list[Row]:
+) -> list[OutputRow]:
     """Outputs with timings and scores, by suite order, then config order.
 
     Raises InputError for a prompt or config that is not in the study.
@@ -242,9 +250,12 @@ def read_outputs(
            ORDER BY prompt.position, run.position""",
         {"study": study_id, "prompt": prompt_id, "config": config},
     )
-    for row in rows:
-        row["duplicates"] = json.loads(row["duplicates"]) if row["duplicates"] else None
-    return rows
+    return [
+        OutputRow(
+            **{**row, "duplicates": json.loads(row["duplicates"]) if row["duplicates"] else None}
+        )
+        for row in rows
+    ]
 
 
 def _require(
@@ -263,21 +274,23 @@ def _require(
 
 def read_verdicts(
     connection: duckdb.DuckDBPyConnection, name: str, prompt_id: str | None = None
-) -> list[Row]:
-    """Constraint verdicts: config, prompt_id, position, check, arguments, status, status_loose
-    (None but for IFEval's instructions), explanation."""
+) -> dict[tuple[str, str], list[VerdictRow]]:
+    """Constraint verdicts in their order, by (config, prompt id)."""
     rows = rows_of(
         connection,
-        """SELECT run.config, verdict.prompt_id, verdict.position, check_name AS "check",
-                  arguments, verdict.status, status_loose, explanation
+        """SELECT run.config, verdict.prompt_id, check_name AS "check", arguments,
+                  verdict.status, status_loose, explanation
            FROM verdict JOIN run USING (run_id)
            WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
            ORDER BY run.position, verdict.prompt_id, verdict.position""",
         {"study": study_id_of(connection, name), "prompt": prompt_id},
     )
+    found: dict[tuple[str, str], list[VerdictRow]] = {}
     for row in rows:
-        row["arguments"] = json.loads(row["arguments"])
-    return rows
+        key = row.pop("config"), row.pop("prompt_id")
+        verdict = VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
+        found.setdefault(key, []).append(verdict)
+    return found
 
 
 def missing_prompts(connection: duckdb.DuckDBPyConnection, run_id: int) -> set[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import duckdb
 
-from vibecore.store.read import Row, rows_of, study_id_of
+from vibecore.core.rows import ProgressRow, SpeedRow
+from vibecore.store.read import rows_of, study_id_of
 
 # The speed of so many last batches is what a run does "now".
 LAST_BATCHES = 3
@@ -22,14 +23,14 @@ _BATCHES = """
 
 def read_run_progress(
     connection: duckdb.DuckDBPyConnection, study: str, since: datetime
-) -> list[Row]:
+) -> list[ProgressRow]:
     """One row a config, in order: status, error, finished_at, `done` of `total` outputs,
     `seconds_per_output`, and `tokens_per_second` of the last batches, both of decoding alone.
 
     `pace` is seconds an output by the clock, scoring and storing included, of the outputs stored
     `since` a time in UTC; None while there are fewer than two batches of them.
     """
-    return rows_of(
+    rows = rows_of(
         connection,
         f"""WITH batches AS ({_BATCHES} HAVING any_value(run.study_id) = $study),
             numbered AS (
@@ -55,9 +56,10 @@ def read_run_progress(
             WHERE study_id = $study ORDER BY run.position""",
         {"study": study_id_of(connection, study), "since": since},
     )
+    return [ProgressRow(**row) for row in rows]
 
 
-def read_speeds(connection: duckdb.DuckDBPyConnection, hardware: str) -> list[Row]:
+def read_speeds(connection: duckdb.DuckDBPyConnection, hardware: str) -> list[SpeedRow]:
     """How fast each config of each study on some hardware was, the newest study first: study,
     config, engine, batch_size, tokens_per_second over all its outputs, load_seconds."""
     rows = rows_of(
@@ -74,7 +76,9 @@ def read_speeds(connection: duckdb.DuckDBPyConnection, hardware: str) -> list[Ro
             ORDER BY study.created_at DESC, study_id DESC, run.position""",
         {"hardware": hardware},
     )
+    found = []
     for row in rows:
         protocol: dict[str, Any] = json.loads(row.pop("protocol"))
-        row["engine"], row["batch_size"] = protocol.get("engine"), protocol.get("batch_size")
-    return rows
+        how = {"engine": protocol.get("engine"), "batch_size": protocol.get("batch_size")}
+        found.append(SpeedRow(**row, **how))
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from vibecore.core.rows import TextRow
 from vibecore.store.connection import insert
 from vibecore.store.read import Row, rows_of, study_id_of
 
@@ -89,12 +90,12 @@ def _columns(score: Any) -> Row:
     return columns
 
 
-def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[TextRow]:
     """What there is to score of a study: run_id, prompt_id, text, token_ids, finish_reason.
 
     Outputs without text (random weights) are left out.
     """
-    return rows_of(
+    rows = rows_of(
         connection,
         """SELECT generation.run_id, generation.prompt_id, generation.text, token_ids,
                   finish_reason
@@ -105,6 +106,7 @@ def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
            ORDER BY run.position, prompt.position""",
         [study_id_of(connection, name)],
     )
+    return [TextRow(**row) for row in rows]
 
 
 def count_scores(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, int | None]:

@@ -6,7 +6,7 @@ Every function opens the database read-only, queries and closes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +20,40 @@ from vibecore.analysis import (
     summarise,
     to_outcomes,
 )
-
-Row = dict[str, Any]
+from vibecore.analysis.summary import ConfigMetrics
+from vibecore.core.rows import (
+    OutputRow,
+    PatternRow,
+    PromptResult,
+    PromptRow,
+    RunRow,
+    ScoreRow,
+    StudyRow,
+)
 
 
 @dataclass(frozen=True)
 class Summary:
     """A study's metrics table, its sweet spot, and the study itself."""
 
-    study: Row
-    rows: list[Row]
+    study: StudyRow
+    rows: list[ConfigMetrics]
     sweet_spot: SweetSpot
 
 
-def list_studies(db: Path) -> list[Row]:
+def list_studies(db: Path) -> list[StudyRow]:
     """Every study of a database, oldest first."""
     with store.reading(db) as connection:
         return store.list_studies(connection)
 
 
 def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
-    """One row a config with its metrics (see analysis.summarise) and `sweet_spot`, a bool."""
+    """One row a config with its metrics (see analysis.summarise)."""
     with store.reading(db) as connection:
         found = store.read_study(connection, study)
         rows, patterns = _compared(connection, study)
     choice = find_sweet_spot(rows, patterns, rule)
-    for row in rows:
-        row["sweet_spot"] = row["config"] == choice.config
+    rows = [replace(row, sweet_spot=row.config == choice.config) for row in rows]
     return Summary(found, rows, choice)
 
 
@@ -55,10 +62,12 @@ def read_evidence(db: Path, study: str) -> Evidence:
     with store.reading(db) as connection:
         rows, patterns = _compared(connection, study)
         columns = store.read_outcomes(connection, study)
-    return gather(rows, patterns, to_outcomes(columns, [row["config"] for row in rows]))
+    return gather(rows, patterns, to_outcomes(columns, [row.config for row in rows]))
 
 
-def _compared(connection: Any, study: str) -> tuple[list[Row], dict[str, list[Row]]]:
+def _compared(
+    connection: Any, study: str
+) -> tuple[list[ConfigMetrics], dict[str, list[PatternRow]]]:
     """The metrics table, and by metric how often the configs did what together."""
     patterns = {
         "repetition": store.read_patterns(connection, study, "repetitive"),
@@ -67,7 +76,7 @@ def _compared(connection: Any, study: str) -> tuple[list[Row], dict[str, list[Ro
     return summarise(store.read_configs(connection, study)), patterns
 
 
-def read_prompts(db: Path, study: str) -> list[Row]:
+def read_prompts(db: Path, study: str) -> list[PromptRow]:
     """The study's suite as it was when it ran."""
     with store.reading(db) as connection:
         return store.read_prompts(connection, study)
@@ -92,7 +101,7 @@ def find_prompts(db: Path, study: str, wanted: store.PromptFilter | None = None)
         )
 
 
-def read_prompt_results(db: Path, study: str, prompt_ids: Sequence[str]) -> list[Row]:
+def read_prompt_results(db: Path, study: str, prompt_ids: Sequence[str]) -> list[PromptResult]:
     """How each config did on some prompts (see store.read_prompt_results)."""
     with store.reading(db) as connection:
         return store.read_prompt_results(connection, study, prompt_ids)
@@ -100,34 +109,29 @@ def read_prompt_results(db: Path, study: str, prompt_ids: Sequence[str]) -> list
 
 def read_outputs(
     db: Path, study: str, prompt: str | None = None, config: str | None = None
-) -> list[Row]:
+) -> list[OutputRow]:
     """Outputs with their scores and a list `constraints` of verdicts, in suite order."""
     with store.reading(db) as connection:
         rows = store.read_outputs(connection, study, prompt, config)
         verdicts = store.read_verdicts(connection, study, prompt)
-    by_output: dict[tuple[str, str], list[Row]] = {}
-    for verdict in verdicts:
-        key = (verdict.pop("config"), verdict.pop("prompt_id"))
-        verdict.pop("position")
-        by_output.setdefault(key, []).append(verdict)
     for row in rows:
-        row["constraints"] = by_output.get((row["config"], row["prompt_id"]), [])
+        row.constraints = verdicts.get((row.config, row.prompt_id), [])
     return rows
 
 
-def read_scores(db: Path, study: str) -> list[Row]:
+def read_scores(db: Path, study: str) -> list[ScoreRow]:
     """Scores of every output, without texts."""
     with store.reading(db) as connection:
         return store.read_scores(connection, study)
 
 
-def read_runs(db: Path, study: str) -> list[Row]:
+def read_runs(db: Path, study: str) -> list[RunRow]:
     """Runs of a study with their environment and status."""
     with store.reading(db) as connection:
         return store.read_configs(connection, study)
 
 
-def read_bench(db: Path, study: str) -> list[Row]:
+def read_bench(db: Path, study: str) -> list[dict[str, Any]]:
     """What `bench` measured of a study's configs: one result a config and engine."""
     with store.reading(db) as connection:
         return store.read_bench(connection, study)

@@ -1,0 +1,300 @@
+"""What reading a study gives: one dataclass a kind of row, fields in the order of the JSON.
+
+Times are UTC, durations seconds, sizes bytes; None is "not known". A field's name is its name in
+the database, in JSON and in exports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+
+class Row:
+    """TRANSITIONAL: lets a row still be read as a mapping while callers move to attributes."""
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: D102
+        return getattr(self, name, default)
+
+    def keys(self) -> Iterator[str]:  # noqa: D102
+        return iter([one.name for one in fields(self)])  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[str]:
+        return self.keys()
+
+    def values(self) -> list[Any]:  # noqa: D102
+        return [getattr(self, name) for name in self.keys()]
+
+    def items(self) -> list[tuple[str, Any]]:  # noqa: D102
+        return [(name, getattr(self, name)) for name in self.keys()]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+@dataclass
+class StudyRow(Row):
+    """A study, with how many of its runs ended in which way and what its protocol was."""
+
+    study_id: int
+    name: str
+    source: str
+    title: str
+    hardware: str | None
+    suite: str
+    suite_sha256: str | None
+    prompt_count: int
+    protocol: Mapping[str, Any]
+    code_commit: str | None
+    created_at: datetime | None
+    note: str | None
+    configs: int
+    complete: int
+    complete_configs: list[str]
+    failed: int
+    generations: int
+
+
+@dataclass
+class PromptRow(Row):
+    """A prompt of a study's suite as it was; `constraints` are mappings with `check` and its
+    arguments."""
+
+    prompt_id: str
+    category: str
+    text: str
+    constraints: list[Mapping[str, Any]]
+    position: int
+
+
+@dataclass
+class RunRow(Row):
+    """A config's run, with sums over its generations and scores.
+
+    `total_seconds` counts each batch once. Fields that begin with `published_` are the figures of
+    a report that has no outputs behind it, None for a measured study.
+    """
+
+    run_id: int
+    study_id: int
+    position: int
+    config: str
+    model: str
+    precision: str
+    source: str
+    weights: str
+    revision: str | None
+    estimated_weight_bytes: int | None
+    status: str
+    error: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    load_seconds: float | None
+    weight_bytes: int | None
+    dtype: str | None
+    environment: Mapping[str, Any]
+    benched: bool
+    generations: int | None
+    new_tokens: int | None
+    batch_size: int | None
+    mean_first_token_seconds: float | None
+    mean_decode_tokens_per_second: float | None
+    peak_memory_bytes: int | None
+    truncated: int | None
+    scored: int | None
+    repetitive: int | None
+    degenerate: int | None
+    degenerate_judged: int | None
+    empty: int | None
+    garbage: int | None
+    garbage_judged: int | None
+    adherent_prompts: int | None
+    adherence_judged: int | None
+    constraints_met: int | None
+    constraints_judged: int | None
+    adherence_judged_loose: int | None
+    adherent_prompts_loose: int | None
+    constraints_met_loose: int | None
+    constraints_judged_loose: int | None
+    scorer_version: int | None
+    newest_scorer_version: int | None
+    total_seconds: float | None
+    published_prompts: int | None
+    published_tokens_per_second: float | None
+    published_repetitive: int | None
+    published_empty: int | None
+    published_adherent_prompts: int | None
+
+
+@dataclass
+class VerdictRow(Row):
+    """One constraint's verdict on an output: `status` is `pass`, `fail`, `error` or `skipped`;
+    `status_loose` is None but for IFEval's instructions."""
+
+    check: str
+    arguments: Mapping[str, Any]
+    status: str
+    status_loose: str | None
+    explanation: str
+
+
+@dataclass
+class ScoreRow(Row):
+    """The scores of one output, without its text."""
+
+    config: str
+    category: str
+    position: int
+    prompt_id: str
+    scorer_version: int
+    words: int
+    characters: int
+    sentences: int
+    lines: int
+    empty: bool
+    repetition_ratio: float
+    repetitive: bool
+    garbage: bool | None
+    distinct_1: float | None
+    distinct_2: float | None
+    rep_4: float | None
+    zlib_ratio: float | None
+    loop_onset: int | None
+    constraints_met: int
+    constraints_total: int
+    constraints_judged: int
+    adherent: bool | None
+    degenerate: bool | None
+    degenerate_by: list[str] | None
+    loop_period: int | None
+    prompt_echo: float | None
+    refusal: bool | None
+    language_switch: int | None
+    constraints_met_loose: int | None
+    adherent_loose: bool | None
+    new_tokens: int | None
+    finish_reason: str | None
+
+
+@dataclass
+class OutputRow(Row):
+    """One output with its timings; its scores are None where quality was not scored."""
+
+    config: str
+    prompt_id: str
+    text: str | None
+    token_ids: list[int] | None
+    prompt_tokens: int | None
+    new_tokens: int | None
+    finish_reason: str | None
+    batch_index: int | None
+    batch_size: int | None
+    first_token_seconds: float | None
+    total_seconds: float | None
+    tokens_per_second: float | None
+    decode_tokens_per_second: float | None
+    peak_memory_bytes: int | None
+    created_at: datetime | None
+    category: str
+    scorer_version: int | None
+    words: int | None
+    characters: int | None
+    sentences: int | None
+    lines: int | None
+    empty: bool | None
+    repetition_ratio: float | None
+    repetitive: bool | None
+    garbage: bool | None
+    distinct_1: float | None
+    distinct_2: float | None
+    rep_4: float | None
+    zlib_ratio: float | None
+    loop_onset: int | None
+    constraints_met: int | None
+    constraints_total: int | None
+    constraints_judged: int | None
+    adherent: bool | None
+    degenerate: bool | None
+    degenerate_by: list[str] | None
+    duplicates: Mapping[str, float] | None
+    loop_period: int | None
+    prompt_echo: float | None
+    refusal: bool | None
+    language_switch: int | None
+    constraints_met_loose: int | None
+    adherent_loose: bool | None
+    constraints: list[VerdictRow] = field(default_factory=list)
+
+
+@dataclass
+class PatternRow(Row):
+    """How many prompts had one combination of outcomes; `outcomes` is config -> bool, configs
+    without a verdict left out. The table behind paired tests."""
+
+    outcomes: Mapping[str, bool]
+    prompts: int
+
+
+@dataclass
+class PromptResult(Row):
+    """How one config did on one prompt; scores are None where there is no output."""
+
+    prompt_id: str
+    category: str
+    prompt: str
+    config: str | None
+    adherent: bool | None
+    repetitive: bool | None
+    empty: bool | None
+    constraints_met: int | None
+    constraints_judged: int | None
+
+
+@dataclass
+class ProgressRow(Row):
+    """How far one config of a run has come: `done` of `total` outputs.
+
+    `seconds_per_output` and `tokens_per_second` (of the last batches) are of decoding alone;
+    `pace` is seconds an output by the clock, scoring and storing included.
+    """
+
+    config: str
+    status: str
+    error: str | None
+    finished_at: datetime | None
+    done: int
+    total: int
+    seconds_per_output: float | None
+    tokens_per_second: float | None
+    pace: float | None
+
+
+@dataclass
+class SpeedRow(Row):
+    """How fast one config of an earlier study was on this hardware."""
+
+    study: str
+    config: str
+    load_seconds: float | None
+    tokens_per_second: float
+    engine: str | None
+    batch_size: int | None
+
+
+@dataclass
+class TextRow(Row):
+    """What there is to score of one output."""
+
+    run_id: int
+    prompt_id: str
+    text: str
+    token_ids: list[int] | None
+    finish_reason: str | None
