@@ -15,6 +15,7 @@ test: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # A fresh demo study in a file of its own; results.duckdb stays as it is.
 demo: $(VENV)/installed
