@@ -17,7 +17,7 @@ import pytest
 from vibecore import content_key, store
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError, VibeError
-from vibecore.core.records import Protocol
+from vibecore.core.records import Aggregate, Protocol
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.store.schema import MIGRATIONS
 from vibecore.store.scores import SCORE_COLUMNS
@@ -44,7 +44,7 @@ def test_what_is_written_is_read(db: Path) -> None:
     add(db, run_id)
     with store.reading(db) as connection:
         [output] = store.read_outputs(connection, "s")
-        [verdict] = store.read_verdicts(connection, "s")
+        [[verdict]] = store.read_verdicts(connection, "s").values()
         [prompt] = store.read_prompts(connection, "s")
         assert store.missing_prompts(connection, run_id) == set()
         assert store.read_study(connection, "s")["protocol"]["max_new_tokens"] == 200
@@ -211,7 +211,7 @@ def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
     monkeypatch.undo()
     with store.reading(path) as connection:
         [output] = store.read_outputs(connection, "s")
-        [verdict] = store.read_verdicts(connection, "s")
+        [[verdict]] = store.read_verdicts(connection, "s").values()
         [run] = store.read_configs(connection, "s")
         counts = store.count_scores(connection, "s")
     assert (output["repetitive"], output["scorer_version"]) == (True, 1)
@@ -241,7 +241,7 @@ def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
         store.add_scores(connection, run_id, again, SCORER_VERSION, replace=True)
     with store.reading(db) as connection:
         [output] = store.read_outputs(connection, "s")
-        [verdict] = store.read_verdicts(connection, "s")
+        [[verdict]] = store.read_verdicts(connection, "s").values()
     assert (output["degenerate"], verdict["status"]) == (False, "fail")
     assert output["text"] == looping
 
@@ -303,3 +303,46 @@ def test_a_compact_copy_holds_the_same(db: Path, tmp_path: Path) -> None:
         wanted = store.read_outputs(one, "s")
     with store.reading(copy) as other:
         assert store.read_outputs(other, "s") == wanted
+
+
+def test_aggregates_are_compiled_from_names(db: Path) -> None:
+    prompts = tuple(replace(PROMPT, id=f"p{i}") for i in range(4))
+    runs = [RUN, replace(RUN, config="1M-4bit")]
+    with store.writing(db) as connection:
+        ids = store.create_study(connection, replace(STUDY, prompts=prompts), runs)
+        timings = {"first_token_seconds": 0.5, "total_seconds": 2.0}
+        alone = {"batch_size": 1, "finish_reason": "length", **timings}
+        together = {"batch_size": 2, "finish_reason": "eos", **timings}
+        score = score_output(PROMPT, "hi")
+        for batch, rows in enumerate(
+            (
+                [("p0", {"new_tokens": 4, **alone}, score)],
+                [("p1", {"new_tokens": 1, **alone}, None)],
+                [(f"p{i}", {"new_tokens": 9, **together}, score) for i in (2, 3)],
+            )
+        ):
+            store.add_generations(connection, ids["1M-bf16"], batch, rows, SCORER_VERSION)
+    wanted = {
+        "outputs": (Aggregate("count", "outputs"), 4),
+        "scored": (Aggregate("count", "scores"), 3),
+        "truncated": (Aggregate("count_true", "truncated"), 2),
+        "adherent": (Aggregate("count_true", "adherent"), 3),
+        "seconds": (Aggregate("sum", "batch_seconds"), 6.0),
+        "tpot": (Aggregate("mean", "tpot_seconds"), 0.5),
+        "ttft_p99": (Aggregate("quantile", "first_token_seconds", quantile=0.99), 0.5),
+        "fewest": (Aggregate("min", "new_tokens"), 1),
+        "most": (Aggregate("max", "new_tokens", where="tpot_seconds"), 4),
+        "loose": (Aggregate("sum", "constraints_judged", where="adherent_loose"), None),
+    }
+    asked = {name: aggregate for name, (aggregate, _) in wanted.items()}
+    with store.reading(db) as connection:
+        full, empty = store.read_configs(connection, "s", asked)
+        assert full.aggregates == {name: value for name, (_, value) in wanted.items()}
+        assert empty.aggregates == dict.fromkeys(wanted)
+        for wrong in (
+            Aggregate("sum", "text"),
+            Aggregate("sum", "new_tokens", where="adherent"),
+            Aggregate("quantile", "new_tokens"),
+        ):
+            with pytest.raises(ValueError, match=r"x|text"):
+                store.read_configs(connection, "s", {"x": wrong})

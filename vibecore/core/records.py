@@ -124,3 +124,22 @@ class Generation:
         if self.batch_size > 1 or self.new_tokens < 2 or self.decode_seconds <= 0:
             return None
         return (self.new_tokens - 1) / self.decode_seconds
+
+
+AggregateKind = Literal["count", "count_true", "sum", "mean", "max", "min", "quantile"]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """How one column is summarised over a run's outputs: what `store.read_configs` compiles.
+
+    `column` is one of `store.AGGREGATE_COLUMNS`. `count` counts the outputs that have a value,
+    `count_true` those where a boolean column is true, `quantile` interpolates at `quantile`
+    (0.99 for the 99th percentile). `where` names a column: only outputs that have a value in it
+    are used.
+    """
+
+    how: AggregateKind
+    column: str
+    where: str | None = None
+    quantile: float | None = None

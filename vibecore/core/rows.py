@@ -79,6 +79,7 @@ class PromptRow(Row):
 class RunRow(Row):
     """A config's run, with sums over its generations and scores.
 
+    `aggregates` are those that were asked for, by their names, None where a run has no output.
     `total_seconds` counts each batch once. Fields that begin with `published_` are the figures of
     a report that has no outputs behind it, None for a measured study.
     """
@@ -132,6 +133,7 @@ class RunRow(Row):
     published_repetitive: int | None
     published_empty: int | None
     published_adherent_prompts: int | None
+    aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
 
 
 @dataclass

@@ -4,6 +4,7 @@ Writers open, commit one short transaction and close; readers open read-only, qu
 DuckDB allows one writing process or many reading ones, so nobody holds a connection while idle.
 """
 
+from vibecore.store.columns import AGGREGATE_COLUMNS
 from vibecore.store.connection import (
     check_writable,
     content_key,
@@ -49,6 +50,7 @@ from vibecore.store.write import (
 )
 
 __all__ = [
+    "AGGREGATE_COLUMNS",
     "NewRun",
     "NewStudy",
     "PromptFilter",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
 
 from vibecore.core.errors import InputError
+from vibecore.core.records import Aggregate
 from vibecore.core.rows import (
     OutputRow,
     PatternRow,
@@ -17,6 +19,7 @@ from vibecore.core.rows import (
     StudyRow,
     VerdictRow,
 )
+from vibecore.store.columns import compile_aggregates
 
 Row = dict[str, Any]
 
@@ -83,13 +86,19 @@ def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[Promp
     return [PromptRow(**{**row, "constraints": json.loads(row["constraints"])}) for row in rows]
 
 
-def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[RunRow]:
-    """One row a config: its run, sums over its generations and scores, published figures.
+def read_configs(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    aggregates: Mapping[str, Aggregate] | None = None,
+) -> list[RunRow]:
+    """One row a config: its run, sums over its generations and scores, published figures, and
+    the `aggregates` asked for.
 
     `total_seconds` counts each batch once, so new_tokens / total_seconds is the throughput of
     a batched run and the speed of an unbatched one. Published figures have the prefix
     `published_` and are None for a measured study.
     """
+    study_id = study_id_of(connection, name)
     rows = rows_of(
         connection,
         """
@@ -143,11 +152,25 @@ def read_configs(connection: duckdb.DuckDBPyConnection, name: str) -> list[RunRo
         LEFT JOIN outputs USING (run_id) LEFT JOIN scores USING (run_id)
         LEFT JOIN seconds USING (run_id) LEFT JOIN aggregate USING (run_id)
         WHERE run.study_id = $study ORDER BY run.position""",
-        {"study": study_id_of(connection, name)},
+        {"study": study_id},
     )
+    found = _aggregates(connection, study_id, aggregates) if aggregates else {}
     return [
-        RunRow(**{**row, "environment": json.loads(row["environment"] or "{}")}) for row in rows
+        RunRow(
+            **{**row, "environment": json.loads(row["environment"] or "{}")},
+            aggregates=found.get(row["run_id"], {}),
+        )
+        for row in rows
     ]
+
+
+def _aggregates(
+    connection: duckdb.DuckDBPyConnection, study_id: int, aggregates: Mapping[str, Aggregate]
+) -> dict[int, Row]:
+    """The aggregates of each run of a study, by run id."""
+    query = f"""WITH runs AS (SELECT run_id FROM run WHERE study_id = $study)
+                {compile_aggregates(aggregates)}"""
+    return {row.pop("run_id"): row for row in rows_of(connection, query, {"study": study_id})}
 
 
 def read_bench(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:

@@ -9,37 +9,9 @@ from typing import Any
 import duckdb
 
 from vibecore.core.rows import TextRow
+from vibecore.store.columns import SCORE_COLUMNS
 from vibecore.store.connection import insert
 from vibecore.store.read import Row, rows_of, study_id_of
-
-SCORE_COLUMNS = (
-    "words",
-    "characters",
-    "sentences",
-    "lines",
-    "empty",
-    "repetition_ratio",
-    "repetitive",
-    "degenerate",
-    "degenerate_by",
-    "duplicates",
-    "garbage",
-    "distinct_1",
-    "distinct_2",
-    "rep_4",
-    "zlib_ratio",
-    "loop_onset",
-    "loop_period",
-    "prompt_echo",
-    "refusal",
-    "language_switch",
-    "constraints_met",
-    "constraints_total",
-    "constraints_judged",
-    "adherent",
-    "constraints_met_loose",
-    "adherent_loose",
-)
 
 
 def add_scores(

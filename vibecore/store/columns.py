@@ -1,0 +1,117 @@
+"""The columns of an output by name, and aggregates over them as SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vibecore.core.records import Aggregate
+
+# What a score has, besides its version and its verdicts.
+SCORE_COLUMNS = (
+    "words",
+    "characters",
+    "sentences",
+    "lines",
+    "empty",
+    "repetition_ratio",
+    "repetitive",
+    "degenerate",
+    "degenerate_by",
+    "duplicates",
+    "garbage",
+    "distinct_1",
+    "distinct_2",
+    "rep_4",
+    "zlib_ratio",
+    "loop_onset",
+    "loop_period",
+    "prompt_echo",
+    "refusal",
+    "language_switch",
+    "constraints_met",
+    "constraints_total",
+    "constraints_judged",
+    "adherent",
+    "constraints_met_loose",
+    "adherent_loose",
+)
+
+# A table of the query -> what it is read from.
+SOURCES = {
+    "generation": "generation",
+    "score": "score",
+    # Decoding times are a batch's, shared by its outputs; each batch counts once.
+    "batch": """(SELECT run_id, batch_index, max(total_seconds) AS batch_seconds
+        FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id, batch_index)""",
+}
+
+# column -> (table, SQL expression). Derived columns are None for an output that has no such value.
+AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
+    "outputs": ("generation", "run_id"),
+    "prompt_tokens": ("generation", "prompt_tokens"),
+    "new_tokens": ("generation", "new_tokens"),
+    "batch_size": ("generation", "batch_size"),
+    "first_token_seconds": ("generation", "first_token_seconds"),
+    "total_seconds": ("generation", "total_seconds"),
+    "tokens_per_second": ("generation", "tokens_per_second"),
+    "decode_tokens_per_second": ("generation", "decode_tokens_per_second"),
+    "peak_memory_bytes": ("generation", "peak_memory_bytes"),
+    "truncated": ("generation", "(finish_reason = 'length')"),
+    # Time per output token after the first, of an output decoded alone.
+    "tpot_seconds": (
+        "generation",
+        """(CASE WHEN batch_size = 1 AND new_tokens > 1
+            THEN (total_seconds - first_token_seconds) / (new_tokens - 1) END)""",
+    ),
+    "batch_seconds": ("batch", "batch_seconds"),
+    "scores": ("score", "run_id"),
+    "scorer_version": ("score", "scorer_version"),
+    **{
+        column: ("score", column)
+        for column in SCORE_COLUMNS
+        if column not in ("degenerate_by", "duplicates")
+    },
+}
+
+FUNCTIONS = {
+    "count": "count({})",
+    "count_true": "count_if({})",
+    "sum": "sum({})",
+    "mean": "avg({})",
+    "max": "max({})",
+    "min": "min({})",
+}
+
+
+def compile_aggregates(aggregates: Mapping[str, Aggregate]) -> str:
+    """A query of `run_id` and one column an aggregate, by its name, over a CTE `runs` of run ids.
+
+    Raises ValueError for an aggregate outside the vocabulary.
+    """
+    selected: dict[str, list[str]] = {}
+    for name, aggregate in aggregates.items():
+        table, expression = _column(aggregate.column)
+        if aggregate.how == "quantile":
+            if aggregate.quantile is None or not 0 <= aggregate.quantile <= 1:
+                raise ValueError(f"{name}: a quantile from 0 to 1 is needed")
+            call = f"quantile_cont({expression}, {aggregate.quantile!r})"
+        else:
+            call = FUNCTIONS[aggregate.how].format(expression)
+        if aggregate.where is not None:
+            other, condition = _column(aggregate.where)
+            if other != table:
+                raise ValueError(f"{name}: {aggregate.where} and {aggregate.column} do not meet")
+            call += f" FILTER ({condition} IS NOT NULL)"
+        selected.setdefault(table, []).append(f'{call} AS "{name}"')
+    joined = "".join(
+        f""" LEFT JOIN (SELECT run_id, {", ".join(calls)} FROM {SOURCES[table]}
+             WHERE run_id IN (FROM runs) GROUP BY run_id) AS {table}_sums USING (run_id)"""
+        for table, calls in selected.items()
+    )
+    return f"SELECT * FROM runs{joined}"
+
+
+def _column(name: str) -> tuple[str, str]:
+    if name not in AGGREGATE_COLUMNS:
+        raise ValueError(f"'{name}' is not one of {', '.join(AGGREGATE_COLUMNS)}")
+    return AGGREGATE_COLUMNS[name]
