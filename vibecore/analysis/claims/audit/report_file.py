@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vibecore.analysis.claims.audit.gpus import find_gpu
+from vibecore.catalog.gpus import find_gpu
 from vibecore.analysis.claims.study_data import StudyData
 from vibecore.catalog.configs import GIB, MODELS, PRECISIONS, Architecture
 from vibecore.core.errors import InputError

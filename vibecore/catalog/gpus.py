@@ -1,0 +1,77 @@
+"""Peak memory bandwidth and size of common GPUs: what batch-1 decoding cannot exceed, and MBU.
+
+Source: the vendors' product pages and data sheets (memory clock × bus width), peak values. Names
+are those of the product page and, where it differs, of the driver.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Gpu(NamedTuple):
+    """A GPU's peak memory bandwidth in GB/s (10⁹ bytes) and its memory as sold, in GB."""
+
+    bandwidth: int
+    memory: int
+
+
+GPUS = {
+    "GTX 1080 Ti": Gpu(484, 11),
+    "GTX 1660 Super": Gpu(336, 6),
+    "GTX 1660 Ti": Gpu(288, 6),
+    "RTX 2060": Gpu(336, 6),
+    "RTX 2060 Super": Gpu(448, 8),
+    "RTX 2070": Gpu(448, 8),
+    "RTX 2070 Super": Gpu(448, 8),
+    "RTX 2080": Gpu(448, 8),
+    "RTX 2080 Super": Gpu(496, 8),
+    "RTX 2080 Ti": Gpu(616, 11),
+    "RTX 3050": Gpu(224, 8),
+    "RTX 3060": Gpu(360, 12),
+    "RTX 3060 Ti": Gpu(448, 8),
+    "RTX 3070": Gpu(448, 8),
+    "RTX 3070 Ti": Gpu(608, 8),
+    "RTX 3080": Gpu(760, 10),
+    "RTX 3080 Ti": Gpu(912, 12),
+    "RTX 3090": Gpu(936, 24),
+    "RTX 3090 Ti": Gpu(1008, 24),
+    "RTX 4060": Gpu(272, 8),
+    "RTX 4060 Ti": Gpu(288, 8),
+    "RTX 4070": Gpu(504, 12),
+    "RTX 4070 Super": Gpu(504, 12),
+    "RTX 4070 Ti": Gpu(504, 12),
+    "RTX 4070 Ti Super": Gpu(672, 16),
+    "RTX 4080": Gpu(717, 16),
+    "RTX 4080 Super": Gpu(736, 16),
+    "RTX 4090": Gpu(1008, 24),
+    "RTX 5060": Gpu(448, 8),
+    "RTX 5060 Ti": Gpu(448, 8),
+    "RTX 5070": Gpu(672, 12),
+    "RTX 5070 Ti": Gpu(896, 16),
+    "RTX 5080": Gpu(960, 16),
+    "RTX 5090": Gpu(1792, 32),
+    "L4": Gpu(300, 24),
+    "A10": Gpu(600, 24),
+    "A100 40GB": Gpu(1555, 40),
+    "A100-SXM4-40GB": Gpu(1555, 40),
+    "A100-PCIE-40GB": Gpu(1555, 40),
+    "A100-SXM4-80GB": Gpu(2039, 80),
+    "A100 80GB PCIe": Gpu(1935, 80),
+    "H100 SXM": Gpu(3350, 80),
+    "H100 80GB HBM3": Gpu(3350, 80),
+    "H100 PCIe": Gpu(2000, 80),
+    "H100 NVL": Gpu(3900, 94),
+    "H200": Gpu(4800, 141),
+}
+
+
+def find_gpu(name: str) -> Gpu | None:
+    """A GPU by name, ignoring vendor, case and spaces; None for one that is not in the table."""
+    wanted = _words(name)
+    return next((gpu for known, gpu in GPUS.items() if _words(known) == wanted), None)
+
+
+def _words(name: str) -> str:
+    return re.sub(r"\b(nvidia|geforce)\b|[^a-z0-9]", "", name.lower())
