@@ -11,7 +11,7 @@ from vibecore.catalog.suites import suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
 from vibecore.live import launch
-from vibecore.live.launch import cells
+from vibecore.live.launch import tables
 from vibecore.studies.plan import DEFAULT_SUITE, DEVICES, ENGINES, Options
 
 FAMILY, CONFIGS, OWN = "a family", "configs", "a model of my own"
@@ -100,8 +100,8 @@ def show_form() -> None:
     except VibeError as error:
         st.warning(frame.plain(frame.in_form(str(error))))
     else:
-        show_table(cells.estimate_table(found), key="estimate")
-        frame.show_html("p", cells.estimate_sentence(found), "vc-soft")
+        show_table(tables.estimate_table(found), key="estimate")
+        frame.show_html("p", tables.estimate_sentence(found), "vc-soft")
     st.button("Start", type="primary", on_click=start, args=(options,), key="launch_start")
 
 
@@ -125,7 +125,7 @@ show_form()
 if runs:
     frame.show_html("h2", "Runs")
     shown = [(run, states[run.id]) for run in runs[: run_view.SHOWN_RUNS]]
-    show_table(cells.run_table(shown, lambda run: link("launch", run=run.id)), key="runs")
+    show_table(tables.run_table(shown, lambda run: link("launch", run=run.id)), key="runs")
 with frame.errors_in_words():
     unfinished = launch.unfinished_studies(database_path())
 if unfinished:

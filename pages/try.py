@@ -11,9 +11,9 @@ from pages.parts.buttons import pressed
 from vibecore.catalog.configs import FAMILIES, PRECISIONS, family_configs, known_configs
 from vibecore.catalog.suites import Prompt, Suite, suite_names
 from vibecore.core.errors import VibeError
-from vibecore.live.playground import MOST_CONFIGS, choose_configs, fit, make_wish, own_prompt
+from vibecore.live.playground import MOST_CONFIGS, choose_configs, fit, make_request, own_prompt
 from vibecore.live.playground.constraint_form import constraint_words
-from vibecore.live.playground.wish import NEW_TOKENS
+from vibecore.live.playground.request import NEW_TOKENS
 from vibecore.scoring import load_suite
 from vibecore.studies.plan import DEVICES, ENGINES
 
@@ -135,11 +135,11 @@ def choose_decoding() -> dict[str, Any]:
     return given
 
 
-def wish_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str, Any]) -> Any:
+def request_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str, Any]) -> Any:
     """What is wished for, or the sentence that says why it cannot be."""
     try:
         configs = choose_configs(**models)
-        return make_wish(prompt or own_prompt(st.session_state["try_text"]), configs, **decoding)
+        return make_request(prompt or own_prompt(st.session_state["try_text"]), configs, **decoding)
     except VibeError as error:
         return frame.in_form(str(error))
 
@@ -152,7 +152,7 @@ def show_fit(models: dict[str, Any], decoding: dict[str, Any]) -> None:
         return
     device = fit.likely_device(decoding["device"])
     kind = "dummy" if decoding["weights"] == "dummy" else "hub"
-    line, refusals = fit.preview(configs, device, kind, live.panel().can_be_had(device))
+    line, refusals = fit.preview(configs, device, kind, live.playground().available_bytes(device))
     frame.show_html("p", line, "vc-soft")
     for refusal in refusals:
         st.warning(frame.plain(refusal))
@@ -182,15 +182,15 @@ decoding = choose_decoding()
 if study is not None:
     address.write("try", described)
 show_fit(models, decoding)
-tried = st.session_state.get("tried")
-active = tried is not None and not tried.finished.is_set()
+session = st.session_state.get("session")
+active = session is not None and not session.finished.is_set()
 if not active and pressed("Try it", key="try-it", type="primary"):
-    wish = wish_of(chosen, models, decoding)
-    if isinstance(wish, str):
-        st.error(frame.plain(wish))
+    request = request_of(chosen, models, decoding)
+    if isinstance(request, str):
+        st.error(frame.plain(request))
     else:
-        st.session_state["tried"] = live.panel().submit(wish, live.session_watch())
+        st.session_state["session"] = live.playground().submit(request, live.session_watch())
         st.rerun()
-live.show(tried)
-if tried is not None and not active:
-    keep.show(tried, study)
+live.show(session)
+if session is not None and not active:
+    keep.show(session, study)

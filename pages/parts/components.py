@@ -54,7 +54,7 @@ def show_cards(cards: dict[str, Any], key: str) -> str | None:
 
 
 def show_panes(panes: dict[str, Any], key: str) -> None:
-    """Show the panes of a try: `cards` (see live.playground.cards) and `tried`, which try it is."""
+    """Show a session's panes: `cards` (see live.playground.cards) and `session`, its id."""
     _panes(data=_plain(panes), key=key)
 
 

@@ -13,8 +13,8 @@ from vibecore.catalog.suites import CATEGORIES, Constraint, Prompt
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
 from vibecore.live import launch
-from vibecore.live.launch import backfill
-from vibecore.live.playground import Try
+from vibecore.live.launch import like_study
+from vibecore.live.playground import Session
 from vibecore.live.playground.cards import verdict_table
 from vibecore.live.playground.constraint_form import (
     Field,
@@ -31,7 +31,7 @@ _GIVEN = "constraints of a try"
 _SAVED = "saved to a suite"
 
 
-def show(tried: Try, study: dict[str, Any] | None) -> None:
+def show(session: Session, study: dict[str, Any] | None) -> None:
     """The forms below a try that has ended."""
     frame.show_html("h2", "Keep this prompt")
     frame.show_html(
@@ -40,19 +40,19 @@ def show(tried: Try, study: dict[str, Any] | None) -> None:
         "suite of your own.",
         "vc-soft",
     )
-    constraints = _constraints(tried)
+    constraints = _constraints(session)
     if constraints:
-        show_table(verdict_table(tried, constraints), key="verdicts")
+        show_table(verdict_table(session, constraints), key="verdicts")
     _add_constraint(constraints)
-    _save(tried, constraints)
+    _save(session, constraints)
     _run_suite(study)
 
 
-def _constraints(tried: Try) -> list[Constraint]:
+def _constraints(session: Session) -> list[Constraint]:
     """The constraints so far; a new try begins with those of its prompt."""
     given = st.session_state.get(_GIVEN)
-    if given is None or given[0] != tried.id:
-        given = (tried.id, list(tried.wish.prompt.constraints))
+    if given is None or given[0] != session.id:
+        given = (session.id, list(session.request.prompt.constraints))
         st.session_state[_GIVEN] = given
     return given[1]
 
@@ -104,7 +104,7 @@ def _ask(check: str, field: Field) -> Any:
     return st.text_area(f"{label}, {note}", key=key, height=90, width=300)
 
 
-def _save(tried: Try, constraints: list[Constraint]) -> None:
+def _save(session: Session, constraints: list[Constraint]) -> None:
     own = own_suites.own_suite_names()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("Save to", [NEW_SUITE, *own], key="keep-suite", width=200)
@@ -115,7 +115,7 @@ def _save(tried: Try, constraints: list[Constraint]) -> None:
         category = st.selectbox("Category", CATEGORIES, key="keep-category", width=170)
         wanted = pressed("Save prompt", key="keep-save")
     if wanted:
-        prompt = Prompt(id_, category, tried.wish.prompt.text, tuple(constraints))
+        prompt = Prompt(id_, category, session.request.prompt.text, tuple(constraints))
         try:
             path = own_suites.save_prompt(name, prompt, append=chosen != NEW_SUITE)
         except VibeError as error:
@@ -151,8 +151,8 @@ def _run_suite(study: dict[str, Any] | None) -> None:
         wanted = pressed("Run it", key="backfill-run")
     db = database_path()
     try:
-        options = backfill.backfill(db, of, suite, named)
-        st.code(backfill.command_line(options, db), language=None, wrap_lines=True)
+        options = like_study.options_like(db, of, suite, named)
+        st.code(like_study.command_line(options, db), language=None, wrap_lines=True)
         if wanted:
             run = launch.start(options, db)
             st.success(frame.plain(f"The run of {named} has started. It outlives this page."))

@@ -2,8 +2,8 @@
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root");
   const panes = root.panes || [];
-  if (panes.length !== data.cards.length || root.tried !== data.tried) {
-    root.tried = data.tried;
+  if (panes.length !== data.cards.length || root.session !== data.session) {
+    root.session = data.session;
     root.panes = data.cards.map((card) => ({ element: make("article") }));
     root.replaceChildren(make("div", { class: `cards of-${data.cards.length}` },
       root.panes.map((pane) => pane.element)));

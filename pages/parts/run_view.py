@@ -14,8 +14,8 @@ from pages.parts import frame, page_table
 from pages.parts.components import show_table
 from vibecore.core.errors import VibeError
 from vibecore.live import launch
-from vibecore.live.launch import cells
-from vibecore.live.launch.following import ALIVE
+from vibecore.live.launch import tables
+from vibecore.live.launch.progress import ALIVE
 from vibecore.live.launch.record import LaunchedRun
 
 RUN = "run"
@@ -33,7 +33,7 @@ def chosen_run(runs: list[LaunchedRun]) -> LaunchedRun | None:
     """The run that the address names; without one, the newest that is under way."""
     named = st.query_params.get(RUN)
     if named is None:
-        return next((run for run in runs if launch.state(run) in ALIVE), None)
+        return next((run for run in runs if launch.read_state(run) in ALIVE), None)
     try:
         return launch.find(named)
     except VibeError as error:
@@ -44,7 +44,7 @@ def chosen_run(runs: list[LaunchedRun]) -> LaunchedRun | None:
 def show_chosen(run: LaunchedRun | None, runs: list[LaunchedRun]) -> dict[str, str]:
     """Show a run, and follow it and the others while any is under way. Returns their states."""
     watched = {one.id: one for one in (*runs[:SHOWN_RUNS], *([run] if run else []))}
-    states = {id_: launch.state(one) for id_, one in watched.items()}
+    states = {id_: launch.read_state(one) for id_, one in watched.items()}
     st.session_state[_STATES] = states
     moving = any(state in ALIVE for state in states.values())
     follow = st.fragment(_follow, run_every=REFRESH_SECONDS if moving else None)
@@ -53,18 +53,18 @@ def show_chosen(run: LaunchedRun | None, runs: list[LaunchedRun]) -> dict[str, s
 
 
 def _follow(run: LaunchedRun | None, watched: list[LaunchedRun]) -> None:
-    if {one.id: launch.state(one) for one in watched} != st.session_state[_STATES]:
+    if {one.id: launch.read_state(one) for one in watched} != st.session_state[_STATES]:
         st.rerun()
     if run is None:
         return
     try:
-        progress = launch.progress(run)
+        progress = launch.read_progress(run)
     except VibeError as error:
         st.warning(frame.plain(str(error)))
         return
     frame.show_html("h2", f"Study {run.study}")
-    frame.show_html("p", cells.progress_sentence(progress))
-    show_table(cells.progress_table(progress), key="progress")
+    frame.show_html("p", tables.progress_sentence(progress))
+    show_table(tables.progress_table(progress), key="progress")
     _show_actions(run, progress)
     if progress.state in ("refused", "died", "failed") and progress.log:
         frame.show_html("p", "The last lines that it printed:", "vc-soft")

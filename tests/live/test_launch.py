@@ -19,8 +19,8 @@ from vibecore.core.errors import INTERRUPTED, InputError, RunError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.live import launch
 from vibecore.live.launch import LaunchedRun
-from vibecore.live.launch.record import RUN_VARIABLE, noted, save
-from vibecore.live.launch.start import arguments
+from vibecore.live.launch.control import arguments
+from vibecore.live.launch.record import RUN_VARIABLE, recording_end, save
 from vibecore.runtime import device_queue
 from vibecore.studies.plan import Options
 from vibecore.studies.published import add_published
@@ -32,16 +32,16 @@ PATIENCE = 120.0
 def wait_until(holds: Callable[[], bool], run: LaunchedRun) -> None:
     deadline = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < deadline, launch.progress(run)
+        assert time.monotonic() < deadline, launch.read_progress(run)
         time.sleep(0.05)
 
 
 def state_of(run: LaunchedRun) -> str:
-    return launch.progress(run).state
+    return launch.read_progress(run).state
 
 
 def ended(run: LaunchedRun) -> bool:
-    return not launch.progress(run).alive
+    return not launch.read_progress(run).alive
 
 
 def test_a_run_waits_its_turn_is_stopped_killed_and_resumed(db: Path) -> None:
@@ -53,20 +53,20 @@ def test_a_run_waits_its_turn_is_stopped_killed_and_resumed(db: Path) -> None:
         assert state_of(run) == "starting"
         assert os.getsid(run.pid) == run.pid, "Ctrl-C in the server's terminal must not reach it"
         wait_until(lambda: state_of(run) == "waiting", run)
-        waiting = launch.progress(run)
+        waiting = launch.read_progress(run)
         assert (waiting.waits_for, waiting.place) == ("a try to finish", 1)
         assert [config.status for config in waiting.configs] == ["pending"]
         assert launch.unfinished_studies(db) == [], "its own record stands for it"
         with pytest.raises(InputError, match="running now"):
             launch.resume(run.study, db)
-    wait_until(lambda: launch.progress(run).done >= 2, run)
-    running = launch.progress(run)
+    wait_until(lambda: launch.read_progress(run).done >= 2, run)
+    running = launch.read_progress(run)
     assert (running.state, running.configs[0].status) == ("running", "running")
     assert running.configs[0].tokens_per_second > 0
     assert running.seconds_left > 0
 
     launch.cancel(run)
-    stopped = launch.progress(run)
+    stopped = launch.read_progress(run)
     assert (stopped.state, stopped.exit_code) == ("stopped", INTERRUPTED)
     assert [row["status"] for row in read_runs(db, run.study)] == ["stopped"]
     kept = read_outputs(db, run.study)
@@ -76,17 +76,17 @@ def test_a_run_waits_its_turn_is_stopped_killed_and_resumed(db: Path) -> None:
     assert stopped.can_resume
     run = launch.resume(run.study, db)
     assert [one.id for one in launch.list_runs(db)] == [run.id], "one study, one launched run"
-    wait_until(lambda: launch.progress(run).done > len(kept), run)
+    wait_until(lambda: launch.read_progress(run).done > len(kept), run)
     os.kill(run.pid, signal.SIGKILL)
     wait_until(lambda: ended(run), run)
-    killed = launch.progress(run)
+    killed = launch.read_progress(run)
     assert (killed.state, killed.exit_code) == ("died", None)
     assert killed.configs[0].status == "interrupted", "its row still says running"
     assert killed.can_resume
 
     run = launch.resume(run.study, db)
     wait_until(lambda: ended(run), run)
-    complete = launch.progress(run)
+    complete = launch.read_progress(run)
     assert (complete.state, complete.exit_code, complete.done) == ("complete", 0, 30)
     assert not complete.can_resume
     assert kept == [
@@ -120,7 +120,7 @@ def test_a_run_outlives_who_started_it(db: Path) -> None:
     assert subprocess.run(command, cwd=PROJECT_ROOT).returncode == -signal.SIGKILL
     (run,) = launch.list_runs(db)
     wait_until(lambda: ended(run), run)
-    assert (state_of(run), launch.progress(run).done) == ("complete", 2)
+    assert (state_of(run), launch.read_progress(run).done) == ("complete", 2)
 
 
 def test_a_run_can_be_cancelled_while_it_waits(db: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_run_can_be_cancelled_while_it_waits(db: Path) -> None:
         launch.cancel(run)
         assert state_of(run) == "stopped"
         assert [ticket.what for ticket in device_queue.tickets("cpu")] == ["a try"]
-    assert launch.progress(run).done == 0
+    assert launch.read_progress(run).done == 0
 
 
 def test_a_run_that_finds_its_model_missing_says_so_in_its_log(db: Path, monkeypatch) -> None:
@@ -138,7 +138,7 @@ def test_a_run_that_finds_its_model_missing_says_so_in_its_log(db: Path, monkeyp
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     run = launch.start(Options(configs=("0.5B-bf16",), suite=TWO_PROMPTS, study="s"), db)
     wait_until(lambda: ended(run), run)
-    refused = launch.progress(run)
+    refused = launch.read_progress(run)
     assert (refused.state, refused.exit_code, refused.can_resume) == ("refused", 2, False)
     assert "--family demo" in " ".join(refused.log)
 
@@ -187,7 +187,7 @@ def test_a_run_notes_how_it_ended(state: Path, monkeypatch, error, code: int) ->
     monkeypatch.setenv(RUN_VARIABLE, str(run.folder))
     handler = signal.getsignal(signal.SIGINT)
     try:
-        with noted():
+        with recording_end():
             if error:
                 raise error
     except BaseException as seen:
@@ -246,9 +246,9 @@ def test_what_failed_before_is_loading_again_and_what_failed_now_has_failed(
         launched_at=time.time() - 60,
     )
     with device_queue.turn("cpu", "study s"):
-        assert [c.status for c in launch.progress(run).configs] == ["failed", "failed"]
+        assert [c.status for c in launch.read_progress(run).configs] == ["failed", "failed"]
         later = replace(run, launched_at=time.time() + 10)
-        again = launch.progress(later).configs
+        again = launch.read_progress(later).configs
         assert [(c.status, c.error) for c in again] == [
             ("loading", None),
             ("failed", "none either"),

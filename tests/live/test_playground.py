@@ -1,4 +1,4 @@
-"""The live panel with fake workers: order, warmth, memory, stopping, and what each failure says."""
+"""The playground with fake workers: order, warmth, memory, stopping, and failures in words."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.panel_fakes import Script, wait_until
+from tests.support.playground_fakes import Script, wait_until
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import RunError
 from vibecore.live.playground import (
-    Panel,
-    Try,
+    Playground,
+    Session,
     cards,
     choose_configs,
-    make_wish,
-    manager,
+    make_request,
     own_prompt,
-    tries,
 )
 from vibecore.live.playground.cards import pane_card, pane_row, verdict_table
 from vibecore.live.playground.fit import PROCESS_BYTES
@@ -36,68 +34,68 @@ def script() -> Script:
 
 
 @pytest.fixture
-def make(script: Script) -> Iterator[Callable[..., Panel]]:
-    made: list[Panel] = []
+def make(script: Script) -> Iterator[Callable[..., Playground]]:
+    made: list[Playground] = []
 
-    def panel(**options: Any) -> Panel:
+    def playground(**options: Any) -> Playground:
         options.setdefault("free_bytes", lambda device: PLENTY)
-        made.append(Panel(start_worker=script.start, **options))
+        made.append(Playground(start_worker=script.start, **options))
         return made[-1]
 
-    yield panel
+    yield playground
     for one in made:
         one.close()
-    assert script.alive == [], "a closed panel leaves no worker"
+    assert script.alive == [], "a closed playground leaves no worker"
 
 
-def wish(*ids: str, **options: Any) -> Any:
-    return make_wish(own_prompt("Name a colour."), choose_configs(ids), device="cpu", **options)
+def request(*ids: str, **options: Any) -> Any:
+    return make_request(own_prompt("Name a colour."), choose_configs(ids), device="cpu", **options)
 
 
-def run(panel: Panel, *ids: str, **options: Any) -> Try:
-    tried = panel.submit(wish(*ids, **options))
-    assert tried.finished.wait(20)
-    return tried
+def run(playground: Playground, *ids: str, **options: Any) -> Session:
+    session = playground.submit(request(*ids, **options))
+    assert session.finished.wait(20)
+    return session
 
 
-def statuses(tried: Try) -> list[str]:
-    return [pane.status for pane in tried.panes]
+def statuses(session: Session) -> list[str]:
+    return [pane.status for pane in session.panes]
 
 
 def test_panes_run_one_after_another_in_order(make, script: Script) -> None:
-    tried = run(make(), *THREE)
-    assert statuses(tried) == ["done"] * 3
+    session = run(make(), *THREE)
+    assert statuses(session) == ["done"] * 3
     assert script.loads == list(THREE)
     assert script.most_at_once == 1
-    assert [pane.text for pane in tried.panes] == ["word0 word1 word2 word3 word4 "] * 3
-    assert all(pane.score is not None and pane.score.words == 5 for pane in tried.panes)
+    assert [pane.text for pane in session.panes] == ["word0 word1 word2 word3 word4 "] * 3
+    assert all(pane.score is not None and pane.score.words == 5 for pane in session.panes)
 
 
 def test_a_config_stays_warm_and_leaves_when_asked(make, script: Script) -> None:
-    panel = make()
-    run(panel, "1M-bf16", "1M-4bit")
-    again = run(panel, "1M-4bit")
+    playground = make()
+    run(playground, "1M-bf16", "1M-4bit")
+    again = run(playground, "1M-4bit")
     assert again.panes[0].was_warm
     assert script.loads == ["1M-bf16", "1M-4bit"]
-    assert [one.config for one in panel.loaded()] == ["1M-4bit", "1M-bf16"]
-    panel.unload("1M-bf16")
-    assert [one.config for one in panel.loaded()] == ["1M-4bit"]
-    panel.unload()
-    assert panel.loaded() == []
+    assert [one.config for one in playground.loaded()] == ["1M-4bit", "1M-bf16"]
+    playground.unload("1M-bf16")
+    assert [one.config for one in playground.loaded()] == ["1M-4bit"]
+    playground.unload()
+    assert playground.loaded() == []
     assert script.alive == []
 
 
 def test_the_same_name_in_another_folder_is_another_model(make, script: Script, tmp_path) -> None:
     from vibecore.catalog.demo_models import MODELS_DIR
 
-    panel = make()
-    run(panel, "1M-bf16")
+    playground = make()
+    run(playground, "1M-bf16")
     folder = tmp_path / "copies" / "1M"
     folder.parent.mkdir()
     folder.symlink_to(MODELS_DIR / "1M")
-    tried = run(panel, "1M-bf16", weights=str(folder.parent))
-    assert not tried.panes[0].was_warm
-    assert len(panel.loaded()) == 2
+    session = run(playground, "1M-bf16", weights=str(folder.parent))
+    assert not session.panes[0].was_warm
+    assert len(playground.loaded()) == 2
 
 
 def test_the_least_recently_used_leaves_when_memory_is_short(
@@ -105,119 +103,121 @@ def test_the_least_recently_used_leaves_when_memory_is_short(
 ) -> None:
     each = 2 * PROCESS_BYTES
     room = 2 * each
-    monkeypatch.setattr("vibecore.live.playground.pool._own_bytes", lambda pid: each)
-    panel = make(free_bytes=lambda device: room - each * len(panel.loaded()))
-    run(panel, "1M-bf16", "1M-8bit")
-    run(panel, "1M-bf16")
-    run(panel, "1M-4bit")
-    assert [one.config for one in panel.loaded()] == ["1M-4bit", "1M-bf16"]
+    monkeypatch.setattr("vibecore.live.playground.worker_pool._own_bytes", lambda pid: each)
+    playground = make(free_bytes=lambda device: room - each * len(playground.loaded()))
+    run(playground, "1M-bf16", "1M-8bit")
+    run(playground, "1M-bf16")
+    run(playground, "1M-4bit")
+    assert [one.config for one in playground.loaded()] == ["1M-4bit", "1M-bf16"]
 
 
 def test_what_cannot_fit_is_refused_with_what_would(make, script: Script) -> None:
-    panel = make(free_bytes=lambda device: 2 * PROCESS_BYTES)
-    run(panel, "1M-bf16")
-    tried = run(panel, "1.5B-bf16", "5M-4bit", weights="dummy")
-    assert statuses(tried) == ["failed", "done"]
-    assert "needs about 6.25 GiB in memory" in tried.panes[0].error
-    assert "would fit" in tried.panes[0].error
-    assert [one.config for one in panel.loaded()] == ["5M-4bit", "1M-bf16"], "nothing left for it"
+    playground = make(free_bytes=lambda device: 2 * PROCESS_BYTES)
+    run(playground, "1M-bf16")
+    session = run(playground, "1.5B-bf16", "5M-4bit", weights="dummy")
+    assert statuses(session) == ["failed", "done"]
+    assert "needs about 6.25 GiB in memory" in session.panes[0].error
+    assert "would fit" in session.panes[0].error
+    assert [one.config for one in playground.loaded()] == ["5M-4bit", "1M-bf16"], (
+        "nothing left for it"
+    )
 
 
 def test_a_failing_config_says_why_and_the_next_goes_on(make, script: Script) -> None:
     script.broken = {"1M-bf16": "no luck with the file"}
     script.dies_at = {"1M-8bit": 2}
-    panel = make()
-    tried = run(panel, *THREE)
-    assert statuses(tried) == ["failed", "failed", "done"]
-    assert tried.panes[0].error == "no luck with the file"
-    assert "signal 9" in tried.panes[1].error
-    assert tried.panes[1].text == "word0 word1 ", "what was written stays"
-    assert [one.config for one in panel.loaded()] == ["1M-4bit"]
+    playground = make()
+    session = run(playground, *THREE)
+    assert statuses(session) == ["failed", "failed", "done"]
+    assert session.panes[0].error == "no luck with the file"
+    assert "signal 9" in session.panes[1].error
+    assert session.panes[1].text == "word0 word1 ", "what was written stays"
+    assert [one.config for one in playground.loaded()] == ["1M-4bit"]
     script.dies_at = {}
-    assert statuses(run(panel, "1M-8bit")) == ["done"]
+    assert statuses(run(playground, "1M-8bit")) == ["done"]
 
 
 def test_an_unexpected_error_ends_the_pane_in_words(make, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("what a surprise")
 
-    monkeypatch.setattr(manager, "score_output", fail)
-    tried = run(make(), "1M-bf16")
-    assert statuses(tried) == ["failed"]
-    assert tried.panes[0].error == "ZeroDivisionError: what a surprise"
+    monkeypatch.setattr("vibecore.live.playground.playground.score_output", fail)
+    session = run(make(), "1M-bf16")
+    assert statuses(session) == ["failed"]
+    assert session.panes[0].error == "ZeroDivisionError: what a surprise"
 
 
 def test_cuda_without_a_gpu_is_explained_in_every_pane(make, script: Script) -> None:
-    tried = make().submit(
-        make_wish(own_prompt("Hello"), choose_configs(["1M-bf16", "5M-bf16"]), device="cuda")
+    session = make().submit(
+        make_request(own_prompt("Hello"), choose_configs(["1M-bf16", "5M-bf16"]), device="cuda")
     )
-    assert tried.finished.wait(10)
-    assert statuses(tried) == ["failed", "failed"]
-    assert "--device cpu" in tried.panes[1].error
+    assert session.finished.wait(10)
+    assert statuses(session) == ["failed", "failed"]
+    assert "--device cpu" in session.panes[1].error
 
 
 def test_stop_ends_the_pane_under_way_and_those_after_it(make, script: Script) -> None:
     script.tokens, script.pause = 10_000, 0.005
-    panel = make()
-    tried = panel.submit(wish(*THREE, max_new_tokens=10_000))
-    wait_until(lambda: len(tried.panes[0].pieces) > 3)
-    panel.stop(tried)
-    assert tried.finished.wait(5)
-    assert statuses(tried) == ["stopped"] * 3
-    assert 3 < tried.panes[0].generation.new_tokens < 1000
-    assert tried.panes[0].score is not None
+    playground = make()
+    session = playground.submit(request(*THREE, max_new_tokens=10_000))
+    wait_until(lambda: len(session.panes[0].pieces) > 3)
+    playground.stop(session)
+    assert session.finished.wait(5)
+    assert statuses(session) == ["stopped"] * 3
+    assert 3 < session.panes[0].generation.new_tokens < 1000
+    assert session.panes[0].score is not None
     assert script.loads == ["1M-bf16"]
     script.tokens = 3
-    assert statuses(run(panel, "1M-bf16")) == ["done"], "its worker is as good as before"
+    assert statuses(run(playground, "1M-bf16")) == ["done"], "its worker is as good as before"
 
 
 def test_a_stop_that_came_too_early_is_said_again(make, script: Script) -> None:
     """A stop before `generate` is under way is lost on the worker; the watcher repeats it."""
     script.tokens, script.pause = 10_000, 0.005
-    panel = make()
-    tried = panel.submit(wish("1M-bf16", max_new_tokens=10_000))
-    wait_until(lambda: tried.panes[0].pieces)
-    tried.cancelled.set()
-    assert tried.finished.wait(5)
-    assert statuses(tried) == ["stopped"]
+    playground = make()
+    session = playground.submit(request("1M-bf16", max_new_tokens=10_000))
+    wait_until(lambda: session.panes[0].pieces)
+    session.cancelled.set()
+    assert session.finished.wait(5)
+    assert statuses(session) == ["stopped"]
 
 
 def test_stop_while_loading_does_not_wait_for_it(make, script: Script) -> None:
     script.load_pause = 60
-    panel = make()
-    tried = panel.submit(wish("1M-bf16"))
+    playground = make()
+    session = playground.submit(request("1M-bf16"))
     wait_until(lambda: script.loads)
-    panel.stop(tried)
-    assert tried.finished.wait(5)
-    assert statuses(tried) == ["stopped"]
-    assert (script.alive, panel.loaded()) == ([], [])
+    playground.stop(session)
+    assert session.finished.wait(5)
+    assert statuses(session) == ["stopped"]
+    assert (script.alive, playground.loaded()) == ([], [])
 
 
 def test_a_try_that_nobody_looks_at_ends(make, script: Script, monkeypatch) -> None:
-    monkeypatch.setattr(tries, "ABANDONED_SECONDS", 0.2)
+    monkeypatch.setattr("vibecore.live.playground.session.ABANDONED_SECONDS", 0.2)
     script.tokens, script.pause = 10_000, 0.005
-    panel = make()
-    left = panel.submit(wish("1M-bf16", max_new_tokens=10_000))
+    playground = make()
+    left = playground.submit(request("1M-bf16", max_new_tokens=10_000))
     assert left.finished.wait(5)
     assert statuses(left) == ["stopped"]
-    watched = panel.submit(wish("1M-bf16", max_new_tokens=10_000), is_watched=lambda: True)
+    watched = playground.submit(request("1M-bf16", max_new_tokens=10_000), is_watched=lambda: True)
     assert not watched.finished.wait(1)
-    panel.stop(watched)
+    playground.stop(watched)
 
 
 def test_two_tries_share_the_device_and_know_their_place(make, script: Script) -> None:
     script.tokens, script.pause = 10_000, 0.005
-    panel = make()
-    first = panel.submit(wish("1M-bf16", max_new_tokens=10_000))
+    playground = make()
+    first = playground.submit(request("1M-bf16", max_new_tokens=10_000))
     wait_until(lambda: first.panes[0].pieces)
-    second = panel.submit(wish("1M-4bit"))
+    second = playground.submit(request("1M-4bit"))
     wait_until(lambda: second.panes[0].ahead)
-    assert second.panes[0].ahead == ("a try of 1M-bf16",)
+    assert second.panes[0].ahead == ("a prompt on 1M-bf16",)
     assert pane_card(second, second.panes[0])["facts"] == ["place 1 in the queue"]
-    panel.stop(second)
+    playground.stop(second)
     assert second.finished.wait(5), "who waits can stop waiting"
-    third = panel.submit(wish("1M-4bit", max_new_tokens=3))
-    panel.stop(first)
+    third = playground.submit(request("1M-4bit", max_new_tokens=3))
+    playground.stop(first)
     assert third.finished.wait(5)
     assert statuses(third) == ["done"]
     assert script.most_at_once == 1
@@ -225,56 +225,56 @@ def test_two_tries_share_the_device_and_know_their_place(make, script: Script) -
 
 
 def test_a_run_gets_the_device_empty_and_the_users_are_told(make, script: Script) -> None:
-    panel = make()
-    run(panel, "1M-bf16", "1M-4bit")
+    playground = make()
+    run(playground, "1M-bf16", "1M-4bit")
     began = time.monotonic()
     with turn("cpu", "study night", clear=True) as remained:
         assert time.monotonic() - began < 2
         assert remained == []
-        assert (panel.loaded(), script.alive) == ([], [])
-        waiting = panel.submit(wish("1M-bf16"))
+        assert (playground.loaded(), script.alive) == ([], [])
+        waiting = playground.submit(request("1M-bf16"))
         wait_until(lambda: waiting.panes[0].ahead)
         assert waiting.panes[0].ahead == ("study night",)
     assert waiting.finished.wait(5)
-    wait_until(lambda: panel.notices)
-    assert "because study night waits for the cpu" in panel.notices[-1][1]
+    wait_until(lambda: playground.notices)
+    assert "because study night waits for the cpu" in playground.notices[-1][1]
 
 
 def test_a_generation_under_way_is_finished_before_a_run_begins(make, script: Script) -> None:
     script.tokens, script.pause = 60, 0.01
-    panel = make()
-    tried = panel.submit(wish("1M-bf16", "1M-4bit", max_new_tokens=60))
-    wait_until(lambda: tried.panes[0].pieces)
+    playground = make()
+    session = playground.submit(request("1M-bf16", "1M-4bit", max_new_tokens=60))
+    wait_until(lambda: session.panes[0].pieces)
     found: list[list[str]] = []
 
     def study() -> None:
         with turn("cpu", "study night", clear=True):
-            found.append(statuses(tried))
+            found.append(statuses(session))
 
     thread = threading.Thread(target=study)
     thread.start()
     thread.join(10)
     assert found == [["done", "queued"]], "the run comes between two panes"
-    assert tried.finished.wait(10)
-    assert statuses(tried) == ["done", "done"]
+    assert session.finished.wait(10)
+    assert statuses(session) == ["done", "done"]
 
 
 def test_what_is_loaded_is_marked_for_other_processes(make) -> None:
-    panel = make()
-    run(panel, "1M-bf16")
+    playground = make()
+    run(playground, "1M-bf16")
     ahead: list[Any] = []
     with turn("cpu", "a run", clear=True, on_wait=ahead.append):
         pass
-    assert [ticket.what for ticket in ahead[0]] == ["the live panel (1M-bf16)"]
+    assert [ticket.what for ticket in ahead[0]] == ["the playground (1M-bf16)"]
     assert Residency("cpu", "x").wanted() is None
 
 
 def test_idle_and_dead_workers_leave(make, script: Script) -> None:
-    panel = make(idle_seconds=0.2)
-    run(panel, "1M-bf16")
-    wait_until(lambda: not panel.loaded())
-    wait_until(lambda: panel.notices)
-    assert "1M-bf16 left after" in panel.notices[-1][1]
+    playground = make(idle_seconds=0.2)
+    run(playground, "1M-bf16")
+    wait_until(lambda: not playground.loaded())
+    wait_until(lambda: playground.notices)
+    assert "1M-bf16 unloaded after" in playground.notices[-1][1]
     steady = make()
     run(steady, "1M-bf16")
     script.started[-1].ended.set()
@@ -283,38 +283,38 @@ def test_idle_and_dead_workers_leave(make, script: Script) -> None:
 
 def test_a_closed_panel_stops_everything_and_takes_no_more(make, script: Script) -> None:
     script.tokens, script.pause = 10_000, 0.005
-    panel = make()
-    tried = panel.submit(wish("1M-bf16", max_new_tokens=10_000))
-    wait_until(lambda: tried.panes[0].pieces)
-    panel.close()
-    assert tried.finished.is_set()
+    playground = make()
+    session = playground.submit(request("1M-bf16", max_new_tokens=10_000))
+    wait_until(lambda: session.panes[0].pieces)
+    playground.close()
+    assert session.finished.is_set()
     assert script.alive == []
     with pytest.raises(RunError, match="closed"):
-        panel.submit(wish("1M-bf16"))
+        playground.submit(request("1M-bf16"))
 
 
 def test_sampling_reaches_the_worker_and_is_marked(make, script: Script) -> None:
-    tried = run(make(), "1M-bf16", temperature=0.7, top_p=0.9, seed=4)
+    session = run(make(), "1M-bf16", temperature=0.7, top_p=0.9, seed=4)
     assert vars(script.decodings[0]) == {"temperature": 0.7, "top_p": 0.9, "seed": 4}
-    assert "not comparable" in pane_card(tried, tried.panes[0])["label"]
-    assert pane_row(tried, tried.panes[0])["comparable"] is False
+    assert "not comparable" in pane_card(session, session.panes[0])["label"]
+    assert pane_row(session, session.panes[0])["comparable"] is False
 
 
 def test_cards_say_what_each_pane_is_doing(make, script: Script) -> None:
     script.tokens, script.pause = 10_000, 0.005
-    panel = make()
-    tried = panel.submit(wish("1M-bf16", "1M-4bit", max_new_tokens=10_000))
-    wait_until(lambda: len(tried.panes[0].pieces) > 5)
-    running, queued = (pane_card(tried, pane) for pane in tried.panes)
+    playground = make()
+    session = playground.submit(request("1M-bf16", "1M-4bit", max_new_tokens=10_000))
+    wait_until(lambda: len(session.panes[0].pieces) > 5)
+    running, queued = (pane_card(session, pane) for pane in session.panes)
     assert running["status"] == "running"
     assert running["busy"]
     assert running["facts"][0] == "running"
     assert any("tok/s" in fact for fact in running["facts"])
     assert {score["label"] for score in running["scores"]} >= {"repetition", "words"}
-    assert queued["instead"] == "Its turn comes after the panes before it."
-    panel.stop(tried)
-    assert tried.finished.wait(5)
-    stopped, never = (pane_card(tried, pane) for pane in tried.panes)
+    assert queued["instead"] == "Runs after the configs before it."
+    playground.stop(session)
+    assert session.finished.wait(5)
+    stopped, never = (pane_card(session, pane) for pane in session.panes)
     assert stopped["facts"][0] == "stopped"
     assert stopped["text"].startswith("word0 ")
     assert never["instead"] == "Stopped before it began to write."
@@ -333,12 +333,12 @@ def test_an_ended_pane_is_judged_once_a_constraint(make, monkeypatch) -> None:
     )
     prompt = Prompt("one", "instruction", "Name five words.", (five,))
     configs = choose_configs(["1M-bf16", "1M-4bit"])
-    tried = make().submit(make_wish(prompt, configs, device="cpu"))
-    assert tried.finished.wait(20)
+    session = make().submit(make_request(prompt, configs, device="cpu"))
+    assert session.finished.wait(20)
     for constraints in ([five, four], [five, four], [six, four]):
-        table = verdict_table(tried, constraints)
+        table = verdict_table(session, constraints)
     assert judged == [4, 4, 6, 6], "each pane once; with the prompt's own they were scored"
     assert [[cell["text"] for cell in row["cells"][2:]] for row in table["rows"]] == [
         ["× not met"] * 2
     ] * 2
-    assert verdict_table(tried, [five])["rows"][0]["cells"][2]["text"] == "✓ met"
+    assert verdict_table(session, [five])["rows"][0]["cells"][2]["text"] == "✓ met"

@@ -1,4 +1,4 @@
-"""The live panel on real workers and the demo models; the `try` command; and that nothing of
+"""The live playground on real workers and the demo models; the `try` command; and that nothing of
 them is left behind."""
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.support.panel_fakes import wait_until
+from tests.support.playground_fakes import wait_until
 from vibecore.catalog.configs import family_configs
 from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT
 from vibecore.live.playground import (
-    Panel,
-    Try,
-    Wish,
+    Playground,
+    Request,
+    Session,
     choose_configs,
-    make_wish,
+    make_request,
     own_prompt,
     suite_prompt,
 )
@@ -61,85 +61,87 @@ def stored() -> dict[str, tuple[int, ...]]:
 
 
 @pytest.fixture
-def panel() -> Iterator[Panel]:
+def playground() -> Iterator[Playground]:
     before = {process.pid for process in workers()}
-    made = Panel()
+    made = Playground()
     yield made
     made.close()
     assert {process.pid for process in workers()} == before, "a worker was left behind"
 
 
-def long_story() -> Wish:
+def long_story() -> Request:
     """What takes some seconds."""
     prompt = own_prompt(LONG)
-    return make_wish(prompt, choose_configs([SLOW]), device="cpu", max_new_tokens=450)
+    return make_request(prompt, choose_configs([SLOW]), device="cpu", max_new_tokens=450)
 
 
-def run(panel: Panel, *ids: str, text: str = "Name a colour.", **options: object) -> Try:
-    wish = make_wish(own_prompt(text), choose_configs(ids), device="cpu", **options)  # type: ignore[arg-type]
-    tried = panel.submit(wish, is_watched=lambda: True)
-    assert tried.finished.wait(120)
-    return tried
+def run(
+    playground: Playground, *ids: str, text: str = "Name a colour.", **options: object
+) -> Session:
+    request = make_request(own_prompt(text), choose_configs(ids), device="cpu", **options)  # type: ignore[arg-type]
+    session = playground.submit(request, is_watched=lambda: True)
+    assert session.finished.wait(120)
+    return session
 
 
 def test_six_configs_write_what_the_study_has_stored(
-    panel: Panel, stored: dict[str, tuple[int, ...]]
+    playground: Playground, stored: dict[str, tuple[int, ...]]
 ) -> None:
-    wish = make_wish(suite_prompt("vibe30", PROMPT), family_configs("demo"), device="cpu")
-    tried = panel.submit(wish, is_watched=lambda: True)
-    assert tried.finished.wait(180)
-    assert [pane.error for pane in tried.panes] == [None] * 6
-    assert {p.config.id: p.generation.token_ids for p in tried.panes} == stored
-    assert ["".join(p.pieces) for p in tried.panes] == [p.generation.text for p in tried.panes]
-    assert all(p.score.constraints for p in tried.panes)
+    request = make_request(suite_prompt("vibe30", PROMPT), family_configs("demo"), device="cpu")
+    session = playground.submit(request, is_watched=lambda: True)
+    assert session.finished.wait(180)
+    assert [pane.error for pane in session.panes] == [None] * 6
+    assert {p.config.id: p.generation.token_ids for p in session.panes} == stored
+    assert ["".join(p.pieces) for p in session.panes] == [p.generation.text for p in session.panes]
+    assert all(p.score.constraints for p in session.panes)
     assert len(workers()) >= 6
 
 
-def test_bad_input_is_a_sentence_and_the_worker_lives_on(panel: Panel) -> None:
-    tried = run(panel, "1M-bf16", text="word " * 2000)
-    assert "context is 512" in tried.panes[0].error
-    assert len(panel.loaded()) == 1
-    again = run(panel, "1M-bf16", max_new_tokens=5)
+def test_bad_input_is_a_sentence_and_the_worker_lives_on(playground: Playground) -> None:
+    session = run(playground, "1M-bf16", text="word " * 2000)
+    assert "context is 512" in session.panes[0].error
+    assert len(playground.loaded()) == 1
+    again = run(playground, "1M-bf16", max_new_tokens=5)
     assert (again.panes[0].status, again.panes[0].was_warm) == ("done", True)
-    tried = run(panel, "1M-bf16", max_new_tokens=30_000)
-    assert "context is 512" in tried.panes[0].error
+    session = run(playground, "1M-bf16", max_new_tokens=30_000)
+    assert "context is 512" in session.panes[0].error
 
 
-def test_a_killed_worker_is_told_and_replaced(panel: Panel) -> None:
-    wish = long_story()
-    tried = panel.submit(wish, is_watched=lambda: True)
-    wait_until(lambda: tried.panes[0].pieces, 60)
-    os.kill(panel.loaded()[0].pid, signal.SIGKILL)
-    assert tried.finished.wait(20)
-    assert tried.panes[0].status == "failed"
-    assert "signal 9" in tried.panes[0].error
-    assert tried.panes[0].text
-    assert panel.loaded() == []
-    assert run(panel, SLOW, max_new_tokens=5).panes[0].status == "done"
+def test_a_killed_worker_is_told_and_replaced(playground: Playground) -> None:
+    request = long_story()
+    session = playground.submit(request, is_watched=lambda: True)
+    wait_until(lambda: session.panes[0].pieces, 60)
+    os.kill(playground.loaded()[0].pid, signal.SIGKILL)
+    assert session.finished.wait(20)
+    assert session.panes[0].status == "failed"
+    assert "signal 9" in session.panes[0].error
+    assert session.panes[0].text
+    assert playground.loaded() == []
+    assert run(playground, SLOW, max_new_tokens=5).panes[0].status == "done"
 
 
-def test_stop_works_within_a_token(panel: Panel) -> None:
-    run(panel, SLOW, max_new_tokens=5)
-    wish = long_story()
-    tried = panel.submit(wish, is_watched=lambda: True)
-    wait_until(lambda: len(tried.panes[0].pieces) >= 5)
+def test_stop_works_within_a_token(playground: Playground) -> None:
+    run(playground, SLOW, max_new_tokens=5)
+    request = long_story()
+    session = playground.submit(request, is_watched=lambda: True)
+    wait_until(lambda: len(session.panes[0].pieces) >= 5)
     asked_at = time.perf_counter()
-    panel.stop(tried)
-    had = len(tried.panes[0].pieces)
-    assert tried.finished.wait(5)
+    playground.stop(session)
+    had = len(session.panes[0].pieces)
+    assert session.finished.wait(5)
     assert time.perf_counter() - asked_at < 1
-    assert tried.panes[0].status == "stopped"
+    assert session.panes[0].status == "stopped"
     # The token under way, and what was between the processes when the stop was sent.
-    assert tried.panes[0].generation.new_tokens <= had + 15
+    assert session.panes[0].generation.new_tokens <= had + 15
 
 
-def test_twenty_tries_leave_memory_and_processes_as_they_were(panel: Panel) -> None:
+def test_twenty_tries_leave_memory_and_processes_as_they_were(playground: Playground) -> None:
     """Panes of changing configs: the memory of server and workers comes back to its start."""
     configs = [config.id for config in family_configs("demo")]
 
     def round_of_tries(count: int) -> None:
         for index in range(count):
-            run(panel, configs[index % 2 * 3], max_new_tokens=40, text=f"Count to {index}.")
+            run(playground, configs[index % 2 * 3], max_new_tokens=40, text=f"Count to {index}.")
 
     round_of_tries(2)
     gc.collect()
@@ -147,12 +149,12 @@ def test_twenty_tries_leave_memory_and_processes_as_they_were(panel: Panel) -> N
     own, threads = psutil.Process().memory_info().rss, threading.active_count()
     round_of_tries(20)
     gc.collect()
-    assert len(panel.loaded()) == len(workers()) == 2
+    assert len(playground.loaded()) == len(workers()) == 2
     assert psutil.Process().memory_info().rss < own * 1.05
     assert threading.active_count() <= threads
     for process in workers():
         assert process.memory_info().rss < held[process.pid] * 1.05
-    panel.unload()
+    playground.unload()
     assert own_processes() == []
 
 

@@ -12,7 +12,7 @@ from vibecore.catalog.suites import Constraint
 from vibecore.core.errors import InputError
 from vibecore.core.machine import _container_free
 from vibecore.core.records import GREEDY
-from vibecore.live.playground import choose_configs, fit, make_wish, own_prompt, suite_prompt
+from vibecore.live.playground import choose_configs, fit, make_request, own_prompt, suite_prompt
 from vibecore.live.playground.constraint_form import (
     KINDS,
     constraint_of,
@@ -28,9 +28,9 @@ ONE = find_configs(["1M-bf16"])
 
 
 def test_a_wish_is_greedy_unless_a_temperature_is_given() -> None:
-    assert make_wish(own_prompt("Hello"), ONE).decoding == GREEDY
-    assert make_wish(own_prompt("Hello"), ONE, top_p=0.5, seed=3).comparable
-    assert not make_wish(own_prompt("Hello"), ONE, temperature=0.7).comparable
+    assert make_request(own_prompt("Hello"), ONE).decoding == GREEDY
+    assert make_request(own_prompt("Hello"), ONE, top_p=0.5, seed=3).comparable
+    assert not make_request(own_prompt("Hello"), ONE, temperature=0.7).comparable
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_a_wish_is_greedy_unless_a_temperature_is_given() -> None:
 )
 def test_a_wish_that_cannot_be_says_why(options: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        make_wish(own_prompt("Hello"), ONE, **options)
+        make_request(own_prompt("Hello"), ONE, **options)
 
 
 def test_code_is_run_only_where_it_can_be_isolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not make_wish(own_prompt("Hello"), ONE).execute_code
+    assert not make_request(own_prompt("Hello"), ONE).execute_code
     monkeypatch.setattr(isolation, "find_isolation", lambda: isolation.Isolation("namespaces"))
-    assert make_wish(own_prompt("Hello"), ONE, execute_code=True).execute_code
+    assert make_request(own_prompt("Hello"), ONE, execute_code=True).execute_code
     none = isolation.Isolation(None, "no namespaces")
     monkeypatch.setattr(isolation, "find_isolation", lambda: none)
     with pytest.raises(InputError, match="no namespaces"):
-        make_wish(own_prompt("Hello"), ONE, execute_code=True)
+        make_request(own_prompt("Hello"), ONE, execute_code=True)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t"])

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.chromium import needs_chromium
-from tests.support.panel_fakes import wait_until
+from tests.support.playground_fakes import wait_until
 from tests.support.server import LOG, Server, serve
 from tests.support.visitor import Visitor
 from vibecore.core.paths import DEFAULT_DB, STATE_VARIABLE
@@ -111,7 +111,7 @@ def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: S
         )
         assert text == row["text"], config
         expect(shown.locator(".verdicts li")).to_have_count(constraints)
-        for word in ("load", "first token", "tok/s", "tokens", "peak"):
+        for word in ("load", "TTFT", "tok/s", "tokens", "peak"):
             expect(shown.locator("header")).to_contain_text(word)
     visitor.settle()
     with page.expect_download() as waiting:
@@ -163,7 +163,7 @@ def test_two_tabs_share_one_device(visitor: Visitor, server: Server, browser: Br
     expect(page.locator(pane(page, "5M-8bit", "running"))).to_be_visible(timeout=PATIENCE)
     other.get_by_role("button", name="Try it").click()
     expect(other.locator(pane(other, "5M-8bit"))).to_contain_text(
-        "a try of 5M-8bit", timeout=PATIENCE
+        "a prompt on 5M-8bit", timeout=PATIENCE
     )
     expect(other.locator(pane(other, "5M-8bit", "done"))).to_contain_text(
         "was loaded", timeout=PATIENCE

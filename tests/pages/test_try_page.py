@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import live, page_table
 from tests.support import dashboard_database as made
-from tests.support.panel_fakes import Script, wait_until
+from tests.support.playground_fakes import Script, wait_until
 from vibecore import store
 from vibecore.catalog.suites import Prompt
 from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
-from vibecore.live.playground import Panel
+from vibecore.live.playground import Playground
 from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import isolation
 from vibecore.studies.own_suites import save_prompt
@@ -35,10 +35,12 @@ def script() -> Script:
 
 
 @pytest.fixture(autouse=True)
-def panel(script: Script, studies: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
+def playground(
+    script: Script, studies: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Playground]:
     monkeypatch.setenv(DATABASE_VARIABLE, str(studies))
-    one = Panel(start_worker=script.start, free_bytes=lambda device: PLENTY)
-    monkeypatch.setattr(live, "panel", lambda: one)
+    one = Playground(start_worker=script.start, free_bytes=lambda device: PLENTY)
+    monkeypatch.setattr(live, "playground", lambda: one)
     yield one
     one.close()
 
@@ -67,11 +69,11 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def attempt(app: AppTest, text: str = "Name a colour.") -> AppTest:
-    """Try a text, and look again once it has ended."""
+    """Session a text, and look again once it has ended."""
     app.text_area(key="try_text").set_value(text)
     press(app, "Try it")
-    tried = app.session_state["tried"]
-    assert tried.finished.wait(20)
+    session = app.session_state["session"]
+    assert session.finished.wait(20)
     return app.run()
 
 
@@ -79,7 +81,7 @@ def errors(app: AppTest) -> str:
     return "\n".join(error.value.replace("\\", "") for error in app.error)
 
 
-def test_a_prompt_is_tried_on_the_chosen_configs(panel: Panel) -> None:
+def test_a_prompt_is_tried_on_the_chosen_configs(playground: Playground) -> None:
     app = visit()
     app.multiselect(key="try_configs").set_value(["5M-bf16", "1M-4bit"])
     attempt(app)
@@ -92,18 +94,18 @@ def test_a_prompt_is_tried_on_the_chosen_configs(panel: Panel) -> None:
     assert cards[0]["text"].startswith("word0 ")
     assert "load 0.50 s" in cards[0]["facts"]
     assert "Loaded" in html(app)
-    assert sorted(one.config for one in panel.loaded()) == ["1M-4bit", "5M-bf16"]
+    assert sorted(one.config for one in playground.loaded()) == ["1M-4bit", "5M-bf16"]
     press(app, "Unload all")
-    assert panel.loaded() == []
+    assert playground.loaded() == []
     assert "Try it" in {button.label for button in app.button}
 
 
-def test_a_suites_prompt_brings_its_constraints(panel: Panel) -> None:
+def test_a_suites_prompt_brings_its_constraints(playground: Playground) -> None:
     app = visit()
     app.selectbox(key="try_suite").set_value("vibe30").run()
     app.selectbox(key="try_prompt").set_value("instruction_002").run()
     press(app, "Try it")
-    assert app.session_state["tried"].finished.wait(20)
+    assert app.session_state["session"].finished.wait(20)
     app.run()
     wanted = load_suite("vibe30").prompts
     prompt = next(prompt for prompt in wanted if prompt.id == "instruction_002")
@@ -116,7 +118,7 @@ def test_a_suites_prompt_brings_its_constraints(panel: Panel) -> None:
 
 
 def test_code_is_judged_by_what_it_does_where_that_is_asked_for(
-    panel: Panel, monkeypatch: pytest.MonkeyPatch
+    playground: Playground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(isolation, "find_isolation", lambda: isolation.Isolation("namespaces"))
 
@@ -126,7 +128,7 @@ def test_code_is_judged_by_what_it_does_where_that_is_asked_for(
         app.selectbox(key="try_prompt").set_value(prompt.id).run()
         app.checkbox(key="try_execute").set_value(execute)
         press(app, "Try it")
-        assert app.session_state["tried"].finished.wait(20)
+        assert app.session_state["session"].finished.wait(20)
         [card, *_] = component(app.run(), "panes")["cards"]
         below = [row["cells"][2]["text"] for row in component(app, "verdicts")["rows"]]
         return [*(verdict["status"] for verdict in card["verdicts"]), below[place]]
@@ -184,8 +186,8 @@ def test_a_path_that_is_no_model_is_told(tmp_path: Path) -> None:
     assert cards[0]["status"] == "done"
 
 
-def test_what_cannot_fit_is_said_before_it_is_tried(panel: Panel, monkeypatch) -> None:
-    monkeypatch.setattr(panel, "can_be_had", lambda device: 2**30)
+def test_what_cannot_fit_is_said_before_it_is_tried(playground: Playground, monkeypatch) -> None:
+    monkeypatch.setattr(playground, "available_bytes", lambda device: 2**30)
     app = visit()
     app.multiselect(key="try_configs").set_value(["1.5B-bf16"]).run()
     assert "1.5B-bf16 needs about 3.38 GiB" in app.warning[0].value.replace("\\", "")
@@ -201,19 +203,19 @@ def test_a_failing_pane_says_why(script: Script) -> None:
     assert cards[0]["text"] == "word0 word1 "
 
 
-def test_stop_is_there_while_it_runs(script: Script, panel: Panel) -> None:
+def test_stop_is_there_while_it_runs(script: Script, playground: Playground) -> None:
     script.tokens, script.pause = 10_000, 0.01
     app = visit()
     app.number_input(key="try_tokens").set_value(10_000)
     app.text_area(key="try_text").set_value("Tell me a story.")
     press(app, "Try it")
-    tried = app.session_state["tried"]
-    wait_until(lambda: tried.panes[0].pieces)
+    session = app.session_state["session"]
+    wait_until(lambda: session.panes[0].pieces)
     app.run()
     assert "Try it" not in {button.label for button in app.button}
     assert component(app, "panes")["cards"][0]["status"] == "running"
     press(app, "Stop")
-    assert tried.finished.wait(5)
+    assert session.finished.wait(5)
     app.run()
     assert [card["status"] for card in component(app, "panes")["cards"]] == ["stopped", "stopped"]
 

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.bench_report import make_report, write_report
-from tests.support.panel_fakes import wait_until
+from tests.support.playground_fakes import wait_until
 from vibecore.cli import app
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import PROJECT_ROOT

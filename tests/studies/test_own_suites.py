@@ -10,7 +10,7 @@ from vibecore import store
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.suites import Constraint, Prompt, suite_names
 from vibecore.core.errors import InputError
-from vibecore.live.launch.backfill import backfill, command_line
+from vibecore.live.launch.like_study import backfill, command_line
 from vibecore.scoring import load_suite
 from vibecore.studies.own_suites import own_suite_names, save_prompt
 from vibecore.studies.plan import Options, new_plan

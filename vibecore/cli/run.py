@@ -33,7 +33,7 @@ def run(
     db: Database = DEFAULT_DB,
 ) -> None:
     """Run configs over a suite, score every output and store it."""
-    from vibecore.live.launch.record import noted
+    from vibecore.live.launch.record import recording_end
     from vibecore.studies.plan import Options, new_plan, resumed_plan
     from vibecore.views.progress import follow
 
@@ -51,7 +51,7 @@ def run(
         device=device,
         execute_code=execute_code,
     )
-    with noted():
+    with recording_end():
         plan = resumed_plan(options, db) if resume else new_plan(options, db)
         with told_when_stopped(lambda: _stopped(plan.db, plan.name)):
             statuses = follow(plan, resume=resume)

@@ -11,9 +11,9 @@ from vibecore.cli.base import ExecuteCode, app, listed, say
 from vibecore.core.errors import INTERRUPTED, InputError
 
 if TYPE_CHECKING:
-    from vibecore.live.playground import Pane, Panel, Try
+    from vibecore.live.playground import Pane, Playground, Session
 
-# A token of the fastest demo config takes 2 ms; the eye is slower.
+# Fast enough to read along; a token of the fastest demo config takes 2 ms.
 POLL_SECONDS = 0.05
 FORMATS = ("table", "json")
 
@@ -42,7 +42,13 @@ def attempt(
 ) -> None:
     """Try a prompt on some configs, one after another, and watch them write."""
     from vibecore.core.formats import to_json
-    from vibecore.live.playground import Panel, choose_configs, make_wish, own_prompt, suite_prompt
+    from vibecore.live.playground import (
+        Playground,
+        choose_configs,
+        make_request,
+        own_prompt,
+        suite_prompt,
+    )
     from vibecore.live.playground.cards import pane_row
 
     if format not in FORMATS:
@@ -59,7 +65,7 @@ def attempt(
         raise InputError(
             "--top-p and --seed are for sampling: add --temperature, or leave them out."
         )
-    wish = make_wish(
+    request = make_request(
         suite_prompt(suite, prompt_id) if suite and prompt_id else own_prompt(prompt or ""),
         choose_configs(listed(config), model, listed(precision)),
         weights=weights,
@@ -71,45 +77,46 @@ def attempt(
         seed=seed or 0,
         execute_code=execute_code,
     )
-    panel = Panel()
+    playground = Playground()
     try:
-        tried = panel.submit(wish, is_watched=lambda: True)
-        _follow(panel, tried, streaming=format == "table")
+        session = playground.submit(request, is_watched=lambda: True)
+        _follow(playground, session, streaming=format == "table")
     finally:
-        panel.close()
+        playground.close()
     if format == "json":
-        print(to_json([pane_row(tried, pane) for pane in tried.panes]))
-    if tried.cancelled.is_set():
+        print(to_json([pane_row(session, pane) for pane in session.panes]))
+    if session.cancelled.is_set():
         raise typer.Exit(INTERRUPTED)
-    failed = [pane for pane in tried.panes if pane.error]
+    failed = [pane for pane in session.panes if pane.error]
     if failed:
         raise typer.Exit(2 if any(pane.bad_input for pane in failed) else 1)
 
 
-def _follow(panel: Panel, tried: Try, *, streaming: bool) -> None:
-    """Show the panes as they come, until the try has ended; Ctrl-C ends it."""
-    if not tried.wish.comparable:
+def _follow(playground: Playground, session: Session, *, streaming: bool) -> None:
+    """Print the panes as they are written until the session has ended; Ctrl-C stops it."""
+    if not session.request.comparable:
         say("Sampled: not comparable with studies, which decode greedily.")
-    for pane in tried.panes:
+    for pane in session.panes:
         try:
-            _follow_pane(tried, pane, streaming)
+            _follow_pane(session, pane, streaming)
         except KeyboardInterrupt:
-            panel.stop(tried)
-            tried.finished.wait()
+            playground.stop(session)
+            session.finished.wait()
             say("Stopped.")
             return
 
 
-def _follow_pane(tried: Try, pane: Pane, streaming: bool) -> None:
+def _follow_pane(session: Session, pane: Pane, streaming: bool) -> None:
     from vibecore.live.playground.cards import pane_facts
 
-    shown, told = 0, ()
+    shown = 0
+    announced: tuple[str, ...] = ()
     say(f"── {pane.config.id}")
     while True:
-        ended = pane.ended or tried.finished.wait(POLL_SECONDS)
-        if pane.ahead and pane.ahead != told:
-            told = pane.ahead
-            say(f"Waits for the device. Before it: {', '.join(told)}.")
+        ended = pane.ended or session.finished.wait(POLL_SECONDS)
+        if pane.ahead and pane.ahead != announced:
+            announced = pane.ahead
+            say(f"Waiting for the device. Ahead of it: {', '.join(announced)}.")
         new = pane.pieces[shown:]
         shown += len(new)
         if streaming and new:
@@ -119,7 +126,7 @@ def _follow_pane(tried: Try, pane: Pane, streaming: bool) -> None:
     if streaming and shown:
         print(flush=True)
     if pane.generation is not None and pane.text is None:
-        say("No text: random weights speak no language.")
+        say("No text: the weights are random.")
     say(f"{pane.config.id}: {pane.error or ' · '.join(pane_facts(pane))}")
     if pane.score is not None:
         score = pane.score

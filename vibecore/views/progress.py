@@ -23,7 +23,7 @@ from vibecore.runtime.device_queue import in_words
 from vibecore.studies.jobs import Plan
 from vibecore.studies.run import Event, run_study
 
-# How much of a config's first output is shown.
+# Characters shown of a config's first output.
 SHOWN_CHARACTERS = 60
 
 
@@ -69,7 +69,7 @@ def _counted(number: int, what: str) -> str:
 
 
 class _View:
-    """Keeps one bar a config up to date with the study's events."""
+    """Updates one bar a config from the study's events."""
 
     def __init__(self, plan: Plan, progress: Progress, whole: TaskID) -> None:
         self.progress = progress
@@ -101,13 +101,13 @@ class _View:
         if event.kind == "failed":
             self._say(f"{event.config} failed: {event.error}")
         if event.kind == "generated" and event.config not in self.begun:
-            # A bar is drawn on a terminal only; this line shows anywhere that the config works.
+            # Bars are drawn on a terminal only; this line shows in any log that the config works.
             self.begun.add(event.config)
-            self._tell_engine(event)
-            self._say(f"{event.config}: {_note(event)} on its first output{_begin(event)}")
+            self._report_engine(event)
+            self._say(f"{event.config}: {_note(event)} on its first output{_opening(event)}")
 
-    def _tell_engine(self, event: Event) -> None:
-        """Say so where another engine decodes than the one that was asked for."""
+    def _report_engine(self, event: Event) -> None:
+        """Say so where another engine decodes than the one requested."""
         place = self.places.get(event.config, {})
         if engine := left_to(place, event.generations[0].batch_size):
             self._say(
@@ -116,7 +116,7 @@ class _View:
             )
 
     def _show_others(self, event: Event) -> None:
-        """The study waits for the device, or goes on beside what was not unloaded."""
+        """The study waits for the device, or runs although other models were not unloaded."""
         if event.kind == "waiting":
             line = f"Waiting for {in_words(event.others)}."
             self.progress.update(self.whole, note="waiting")
@@ -131,8 +131,8 @@ class _View:
         self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _begin(event: Event) -> str:
-    """How the first output begins, made safe for a terminal; nothing where there is no text."""
+def _opening(event: Event) -> str:
+    """The first words of the first output, safe for a terminal; empty where there is no text."""
     words = " ".join((event.generations[0].text or "").split())
     visible = "".join(character for character in words if character.isprintable())
     return f": {visible[:SHOWN_CHARACTERS]}" if visible else ""

@@ -1,23 +1,23 @@
-"""Start a run that outlives whoever started it, follow it, stop it, and go on with it.
+"""Start a run that outlives the process that started it, follow it, cancel it and resume it.
 
     run = launch.start(Options(family="demo", study="night"), db)
-    launch.progress(run).state          # "running"
+    launch.read_progress(run).state     # "running"
     launch.cancel(run)
 
-A launched run is `python -m vibecore run …` in a session of its own. What is known of it is in the
-state folder (its process, its log, how it ended) and in the database (what it has made).
+A launched run is `python -m vibecore run …` in a session of its own (setsid). Its state is read
+from the state folder (process, log, exit code) and from the database (outputs stored so far).
 """
 
+from vibecore.live.launch.control import cancel, resume, start
 from vibecore.live.launch.estimates import ConfigEstimate, Estimate, estimate
-from vibecore.live.launch.following import (
+from vibecore.live.launch.progress import (
     ConfigProgress,
     RunProgress,
-    progress,
-    state,
+    read_progress,
+    read_state,
     unfinished_studies,
 )
 from vibecore.live.launch.record import LaunchedRun, find, list_runs
-from vibecore.live.launch.start import cancel, resume, start
 
 __all__ = [
     "ConfigEstimate",
@@ -29,9 +29,9 @@ __all__ = [
     "estimate",
     "find",
     "list_runs",
-    "progress",
+    "read_progress",
+    "read_state",
     "resume",
     "start",
-    "state",
     "unfinished_studies",
 ]

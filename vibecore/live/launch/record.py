@@ -1,7 +1,7 @@
-"""What is remembered of a launched run: its process, its log, and how it ended.
+"""The record of a launched run: its process, its log, and its exit code.
 
-A folder a run in the state folder: `record.json` by who launched it, `log.txt` its output,
-`ended.json` by the run itself at its end, `cancelled` where somebody asked it to stop.
+Each run has a folder in the state folder: `record.json`, written by its launcher; `log.txt`, its
+output; `ended.json`, written by the run itself at its end; `cancelled`, if it was cancelled.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ import psutil
 from vibecore.core.errors import INTERRUPTED, InputError, VibeError
 from vibecore.core.paths import state_folder, write_whole
 
-# Names the folder of its record to the process of a run.
+# The environment variable that tells a run the folder of its record.
 RUN_VARIABLE = "VIBECHECK_RUN"
 
 
 @dataclass(frozen=True)
 class LaunchedRun:
-    """A run that was launched; resuming it makes a new process, not a new run.
+    """A run that was launched; resuming it starts a new process, not a new run.
 
-    `pid` and `process_started` together are one process, even once the number is used again.
-    `expected_seconds` has a config's time as estimated before, None where nothing was known.
+    `pid` with `process_started` identifies the process, also after the pid is reused.
+    `expected_seconds`: each config's estimated time, None where unknown. Times are time.time().
     """
 
     id: str
@@ -48,41 +48,42 @@ class LaunchedRun:
 
     @property
     def folder(self) -> Path:
-        """Where its record and log are."""
+        """The folder of its record and log."""
         return runs_folder() / self.id
 
     @property
     def log(self) -> Path:
-        """What its process printed."""
+        """The output of its process."""
         return self.folder / "log.txt"
 
     def process(self) -> psutil.Process | None:
-        """Its process while it lives."""
+        """Its process, or None when it has ended."""
         try:
             process = psutil.Process(self.pid)
-            # Its start is told by the clock, which may have been set since; its command is not.
+            # The start time follows the system clock, which may have been set since; the command
+            # line does not.
             same = process.create_time() == self.process_started or self._is_ours(process)
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        """Whether a process of this number runs this study into this database."""
+        """Whether a process with this pid runs this study into this database."""
         return {"vibecore", "run", f"--db={self.db}", f"--study={self.study}"} <= set(
             process.cmdline()
         )
 
     def alive(self) -> bool:
-        """Whether it is at work: its process is there and has not said that it ended."""
+        """Whether its process runs and has not written its exit code."""
         return self.process() is not None and self.exit_code() is None
 
     def exit_code(self) -> int | None:
-        """How it said that it ended; None while it runs, and where it could not say."""
+        """The exit code that it wrote; None while it runs, and when it was killed."""
         ended = _read_json(self.folder / "ended.json")
         return ended["code"] if ended else None
 
     def was_cancelled(self) -> bool:
-        """Whether somebody asked it to stop."""
+        """Whether somebody cancelled it."""
         return (self.folder / "cancelled").exists()
 
 
@@ -94,12 +95,12 @@ def runs_folder() -> Path:
 
 
 def new_id() -> str:
-    """An id that sorts by time, for an address."""
+    """An id that sorts by time and can be part of a URL."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def save(run: LaunchedRun) -> None:
-    """Write a run's record, whole or not at all."""
+    """Write a run's record atomically."""
     _write_json(run.folder / "record.json", {**asdict(run), "db": str(run.db)})
 
 
@@ -112,8 +113,8 @@ def list_runs(db: Path) -> list[LaunchedRun]:
 
 
 def find(run_id: str) -> LaunchedRun:
-    """A launched run. Raises InputError when there is none of that id."""
-    # An id comes from an address: it must not lead out of the folder.
+    """A launched run by id. Raises InputError for an unknown one."""
+    # An id comes from a URL: it must not lead out of the folder.
     run = _read(runs_folder() / run_id) if re.fullmatch(r"[\w-]+", run_id) else None
     if run is None:
         raise InputError(f"There is no launched run '{run_id}' on this machine.")
@@ -121,8 +122,8 @@ def find(run_id: str) -> LaunchedRun:
 
 
 @contextmanager
-def noted() -> Iterator[None]:
-    """Around what a run does: where it was launched, note how it ended. Else do nothing."""
+def recording_end() -> Iterator[None]:
+    """Around the work of `run`: write the exit code, if this process is a launched run."""
     named = os.environ.pop(RUN_VARIABLE, None)
     if named is None:
         yield
@@ -140,7 +141,7 @@ def noted() -> Iterator[None]:
 
 
 def _code_of(error: BaseException) -> int:
-    """The exit code that the command line gives an exception."""
+    """The exit code of the command line for an exception."""
     if isinstance(error, VibeError):
         return 2 if isinstance(error, InputError) else 1
     if isinstance(error, KeyboardInterrupt):

@@ -1,28 +1,28 @@
-"""The live panel: a prompt tried on any config, apart from any study.
+"""The playground: a prompt sent to any config, apart from any study; nothing is stored.
 
-`manager.Panel` runs tries, `wish` says what is wanted, `tries` what has become of it, `cards`
-how it is shown. Nothing of Streamlit is in here.
+`playground.Playground` runs sessions on warm workers, `request` is what is asked for, `session`
+its progress, `cards` how that is shown. Nothing of Streamlit is in here.
 """
 
-from vibecore.live.playground.manager import Panel
-from vibecore.live.playground.tries import Pane, Try
-from vibecore.live.playground.wish import (
+from vibecore.live.playground.playground import Playground
+from vibecore.live.playground.request import (
     MOST_CONFIGS,
-    Wish,
+    Request,
     choose_configs,
-    make_wish,
+    make_request,
     own_prompt,
     suite_prompt,
 )
+from vibecore.live.playground.session import Pane, Session
 
 __all__ = [
     "MOST_CONFIGS",
     "Pane",
-    "Panel",
-    "Try",
-    "Wish",
+    "Playground",
+    "Request",
+    "Session",
     "choose_configs",
-    "make_wish",
+    "make_request",
     "own_prompt",
     "suite_prompt",
 ]

@@ -1,4 +1,4 @@
-"""Panes as a person reads them: rows with every figure and score, and cards for the page."""
+"""Panes as people read them: rows with every figure and score, and cards for the page."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from vibecore.catalog.suites import Constraint
 from vibecore.core.formats import memory, to_json
 from vibecore.core.records import Generation
+from vibecore.core.rows import OutputRow, VerdictRow
 from vibecore.live.playground.constraint_form import constraint_words
-from vibecore.live.playground.tries import Pane, Try
+from vibecore.live.playground.session import Pane, Session
+from vibecore.live.table import row, table
 from vibecore.scoring import ConstraintResult, Score, judge
 from vibecore.scoring.measures.repetition import repetition_ratio
 from vibecore.scoring.text.words import count_words
 from vibecore.views.cards import NO_TEXT, missing_card, output_card
 from vibecore.views.terminal import FINISH_WORDS
-
-Row = dict[str, Any]
 
 MEASURES = tuple(one.name for one in fields(Score) if one.name != "constraints")
 FIGURES = (
@@ -38,67 +38,82 @@ VERDICT_WORDS = {
     "error": "! check failed",
     "skipped": "– skipped",
 }
+STATUS_WORDS = {"resolving": "looking for its weights", "queued": "waiting"}
 
 
-def pane_row(tried: Try, pane: Pane) -> Row:
-    """All that is known of a pane, as plain data; None for what is not known (yet).
+def pane_row(session: Session, pane: Pane) -> dict[str, Any]:
+    """Everything known about a pane, for JSON; None for what is not known (yet).
 
-    `comparable` is whether its figures compare with a study's; times in seconds, memory in bytes.
+    `comparable`: whether its figures compare with a study's. Times in seconds, memory in bytes.
     """
-    generation, report, score = pane.generation, pane.report, pane.score
+    report, score = pane.report, pane.score
     return {
         "config": pane.config.id,
         "status": pane.status,
         "error": pane.error,
-        "comparable": tried.wish.comparable,
+        "comparable": session.request.comparable,
         "text": pane.text,
         "was_warm": pane.was_warm,
         "load_seconds": report.load_seconds if report else None,
         "weight_bytes": report.weight_bytes if report else None,
-        **{name: getattr(generation, name, None) for name in FIGURES},
-        **_score_row(score),
+        **_figures_and_scores(pane),
         "constraints": [vars(result) for result in score.constraints] if score else [],
     }
 
 
-def _score_row(score: Score | None) -> Row:
-    row = {name: getattr(score, name, None) for name in MEASURES}
-    judged = score is not None and score.constraints_total
-    row["constraints_met"] = score.constraints_met if judged else None
-    row["constraints_judged"] = score.constraints_judged if judged else None
-    row["adherent"] = score.adherent if score else None
-    return row
+def _figures_and_scores(pane: Pane) -> dict[str, Any]:
+    score = pane.score
+    judged = score if score is not None and score.constraints_total else None
+    return {
+        **{name: getattr(pane.generation, name, None) for name in FIGURES},
+        **{name: getattr(score, name, None) for name in MEASURES},
+        "constraints_met": judged.constraints_met if judged else None,
+        "constraints_judged": judged.constraints_judged if judged else None,
+        "adherent": score.adherent if score else None,
+    }
 
 
-def pane_card(tried: Try, pane: Pane) -> Row:
-    """A pane as an output card (see output_cards): what it is doing, its text, its scores.
+def pane_card(session: Session, pane: Pane) -> dict[str, Any]:
+    """A pane as an output card (see views.cards): its status, its text, its scores.
 
-    While it runs, the measures are those of the text so far; constraints are judged at the end.
+    While it runs, the measures are of the text so far; constraints are judged at the end.
     """
     precision = pane.config.precision.name
     if not pane.text and pane.generation is None:
-        card = missing_card(pane.config.id, precision, _instead(tried, pane))
+        card = missing_card(pane.config.id, precision, _instead(session, pane))
     else:
-        row = pane_row(tried, pane) | {"category": tried.wish.prompt.category}
-        if pane.score is None and pane.text:
-            row |= _live_scores(pane.text)
         marking = "repetition" if pane.ended else "nothing"
-        card = output_card(row, precision, marking=marking)
+        card = output_card(_output_row(session, pane), precision, marking=marking)
         card["notice"] = pane.error or card["notice"]
     card["status"], card["busy"] = pane.status, pane.status in ("loading", "running")
     card["facts"] = pane_facts(pane)
-    if tried.wish.comparable is False:
+    if not session.request.comparable:
         card["label"] = "sampled: not comparable with studies"
     return card
 
 
-def _live_scores(text: str) -> Row:
-    """The measures that are cheap enough to be taken many times while a text grows."""
-    return {"repetition_ratio": repetition_ratio(text), "words": count_words(text)}
+def _output_row(session: Session, pane: Pane) -> OutputRow:
+    """A pane as a row of a study's outputs."""
+    known: dict[str, Any] = {
+        "config": pane.config.id,
+        "text": pane.text,
+        "category": session.request.prompt.category,
+        **_figures_and_scores(pane),
+        "constraints": [
+            VerdictRow(**vars(result)) for result in (pane.score.constraints if pane.score else ())
+        ],
+    }
+    if pane.score is None and pane.text:
+        # The measures that are cheap enough to be computed at every refresh while a text grows.
+        known |= {
+            "repetition_ratio": repetition_ratio(pane.text),
+            "words": count_words(pane.text),
+        }
+    return OutputRow(**{one.name: known.get(one.name) for one in fields(OutputRow)})
 
 
 def pane_facts(pane: Pane) -> list[str]:
-    """Its figures in words, in the order in which they come to be known."""
+    """Its figures in words, in the order in which they become known."""
     facts = [] if pane.status == "done" else [_status_words(pane)]
     if pane.was_warm:
         facts.append("was loaded")
@@ -113,9 +128,9 @@ def pane_facts(pane: Pane) -> list[str]:
 
 
 def generation_facts(generation: Generation, on_gpu: bool) -> list[str]:
-    """Time to the first token, speed, tokens, how it ended, peak memory: of the GPU, or of a CPU
-    worker's whole process, most of which is Python and torch."""
-    facts = [f"first token {generation.first_token_seconds:.3f} s"]
+    """TTFT, speed, tokens, finish reason and peak memory: of the GPU, or of a CPU worker's whole
+    process, most of which is Python and torch."""
+    facts = [f"TTFT {generation.first_token_seconds:.3f} s"]
     if generation.tokens_per_second is not None:
         facts.append(f"{generation.tokens_per_second:.1f} tok/s")
     facts.append(f"{generation.new_tokens} token{'' if generation.new_tokens == 1 else 's'}")
@@ -127,10 +142,9 @@ def generation_facts(generation: Generation, on_gpu: bool) -> list[str]:
 
 
 def _running_facts(pane: Pane, began_at: float) -> list[str]:
-    now = time.monotonic()
+    seconds, pieces = time.monotonic() - began_at, len(pane.pieces)
     if pane.first_text_at is None:
-        return [f"{now - began_at:.1f} s"]
-    pieces, seconds = len(pane.pieces), now - began_at
+        return [f"{seconds:.1f} s"]
     return [
         f"first text {pane.first_text_at - began_at:.3f} s",
         f"about {pieces / seconds:.1f} tok/s",
@@ -139,75 +153,62 @@ def _running_facts(pane: Pane, began_at: float) -> list[str]:
 
 
 def _status_words(pane: Pane) -> str:
-    words = {
-        "resolving": "looking for its weights",
-        "loading": "loading",
-        "running": "running",
-        "stopped": "stopped",
-        "failed": "failed",
-    }
-    if pane.status != "queued":
-        return words[pane.status]
-    return f"place {len(pane.ahead)} in the queue" if pane.ahead else "waiting"
+    if pane.status == "queued" and pane.ahead:
+        return f"place {len(pane.ahead)} in the queue"
+    return STATUS_WORDS.get(pane.status, pane.status)
 
 
-def _instead(tried: Try, pane: Pane) -> str:
+def _instead(session: Session, pane: Pane) -> str:
+    """What a card says in place of a text."""
     if pane.error:
         return pane.error
     if pane.status == "queued" and pane.ahead:
-        return f"Waits for the device. Before it: {', '.join(pane.ahead)}."
+        return f"Waiting for the device. Ahead of it: {', '.join(pane.ahead)}."
     if pane.status == "queued":
-        return "Its turn comes after the panes before it."
+        return "Runs after the configs before it."
     if pane.status == "stopped":
         return "Stopped before it began to write."
-    if pane.status == "running" and tried.wish.weights == "dummy":
+    if pane.status == "running" and session.request.weights == "dummy":
         return NO_TEXT
     return "Nothing written yet."
 
 
-def _judged_once(tried: Try, pane: Pane, constraint: Constraint) -> ConstraintResult:
-    """The verdict on an ended pane, kept in it: the page asks whenever a widget moves, and judging
-    may run a model's code."""
+def _judged_once(session: Session, pane: Pane, constraint: Constraint) -> ConstraintResult:
+    """A constraint's result on an ended pane, cached in the pane: the page asks at every rerun, and
+    judging may run a model's code."""
     scored = pane.score.constraints if pane.score else ()
-    kept = {_key(result): result for result in scored} | pane.verdicts
+    known = {_key(result): result for result in scored} | pane.verdicts
     key = _key(constraint)
-    if key not in kept:
-        kept[key] = pane.verdicts[key] = judge(
-            pane.text or "", constraint, execute_code=tried.wish.execute_code
+    if key not in known:
+        known[key] = pane.verdicts[key] = judge(
+            pane.text or "", constraint, execute_code=session.request.execute_code
         )
-    return kept[key]
+    return known[key]
 
 
 def _key(one: Constraint | ConstraintResult) -> str:
     return to_json([one.check, one.arguments])
 
 
-def verdict_table(tried: Try, constraints: Sequence[Constraint]) -> Row:
-    """Every constraint against every output of a try, as a table of the page (metric_cells)."""
-    panes = [pane for pane in tried.panes if pane.ended and pane.text]
+def verdict_table(session: Session, constraints: Sequence[Constraint]) -> dict[str, Any]:
+    """Every constraint judged on every output of a session, as a table of the page."""
+    panes = [pane for pane in session.panes if pane.ended and pane.text]
 
-    def verdict(pane: Pane, constraint: Constraint) -> Row:
-        result = _judged_once(tried, pane, constraint)
+    def verdict(pane: Pane, constraint: Constraint) -> dict[str, Any]:
+        result = _judged_once(session, pane, constraint)
         return {"text": VERDICT_WORDS[result.status], "note": result.explanation}
 
-    return {
-        "caption": "What each output makes of each constraint",
-        "look": "checked",
-        "sortable": False,
-        "columns": [
-            {"label": ""},
-            {"label": "constraint"},
-            *({"label": pane.config.id} for pane in panes),
-        ],
-        "rows": [
-            {
-                "id": str(number),
-                "cells": [
-                    {"text": str(number)},
-                    {"text": constraint_words(constraint)},
-                    *(verdict(pane, constraint) for pane in panes),
-                ],
-            }
+    return table(
+        "Each constraint judged on each output",
+        ["", "constraint", *(pane.config.id for pane in panes)],
+        (
+            row(
+                str(number),
+                str(number),
+                constraint_words(constraint),
+                *(verdict(pane, constraint) for pane in panes),
+            )
             for number, constraint in enumerate(constraints, 1)
-        ],
-    }
+        ),
+        look="checked",
+    )

@@ -1,6 +1,6 @@
-"""A form of the check table: what each argument of a check asks for, and what was given.
+"""The form of a check: which kind of input each argument needs, and the constraint it makes.
 
-Read from the checks' own signatures, so a new check has its form without a word here.
+Read from the checks' own signatures, so a new check has a form without any change here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from vibecore.scoring import CHECKS, RELATIONS, constraint_defect
 from vibecore.scoring.arguments import schema_of
 from vibecore.scoring.verdict import Relation
 
-# What is shown of an argument where constraints are listed.
+# Longer arguments are cut where constraints are listed.
 SHOWN_CHARACTERS = 40
-# How an argument of a type is asked for; any other type as JSON.
+# type of an argument -> kind of its input; any other type is JSON
 KINDS: dict[Any, str] = {
     int: "whole",
     float: "number",
@@ -31,8 +31,8 @@ KINDS: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class Field:
-    """One argument: its name, `kind` (of KINDS, `choice` or `JSON`) and a choice's options with
-    what each one means."""
+    """One argument: its name, `kind` (of KINDS, `choice` or `JSON`) and, for a choice, each option
+    with its meaning."""
 
     name: str
     kind: str
@@ -45,12 +45,12 @@ def fields_of(check: str) -> tuple[Field, ...]:
 
 
 def rule_of(check: str) -> str:
-    """What the check asks, in its docstring's first sentence."""
+    """What the check demands: the first paragraph of its docstring."""
     return " ".join((CHECKS[check].__doc__ or "").split("\n\n")[0].split())
 
 
 def constraint_of(check: str, given: Mapping[str, Any]) -> Constraint:
-    """The constraint that a filled form makes. Raises InputError that names what does not fit."""
+    """The constraint of a filled form. Raises InputError that names the argument at fault."""
     arguments = {field.name: _value(field, given.get(field.name)) for field in fields_of(check)}
     constraint = Constraint(check, arguments)
     defect = constraint_defect(constraint)

@@ -1,6 +1,6 @@
 """What watching costs: tokens/s of a pane on the page against the same config with no page.
 
-    python -m benchmarks.panel [--config 5M-8bit] [--rounds 5]
+    python -m benchmarks.playground [--config 5M-8bit] [--rounds 5]
 
 One dashboard, one Chromium. Rounds alternate: a try on the page, which follows it as it writes;
 the same prompt to a worker of this script's own while the page is idle. Prints the medians and
@@ -48,7 +48,7 @@ def main() -> None:
         sys.exit("This needs chromium.")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ[STATE_VARIABLE] = folder
-        database = Path(folder) / "panel.duckdb"
+        database = Path(folder) / "playground.duckdb"
         shutil.copy(DEFAULT_DB, database)
         with serving(COMMAND, database) as (address, server):
             browser = playwright.chromium.launch(

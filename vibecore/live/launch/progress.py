@@ -1,4 +1,4 @@
-"""How a launched run stands: its process and its place in the queue, and what is stored of it."""
+"""A launched run's progress: its process, its place in the queue, and the outputs stored."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from vibecore import store
 from vibecore.core.errors import INTERRUPTED, InputError
+from vibecore.core.rows import ProgressRow
 from vibecore.live.launch.record import LaunchedRun, list_runs
 from vibecore.runtime import device_queue
 from vibecore.runtime.device_queue import Ticket
-
-Row = dict[str, Any]
 
 LOG_LINES = 12
 LOG_BYTES = 20_000
@@ -24,15 +22,15 @@ READ_SECONDS = 5.0
 # state of a run -> what it means, for people
 STATES = {
     "starting": "Starting: the process is loading what it needs.",
-    "waiting": "Waiting for its turn on the device.",
+    "waiting": "Waiting for the device.",
     "running": "Running.",
-    "stopping": "Stopping: it has been asked to end.",
+    "stopping": "Stopping: it was asked to end.",
     "complete": "Complete.",
     "failed": "Ended; at least one config failed.",
     "refused": "It did not begin.",
-    "stopped": "Stopped. What was generated is stored; resume does the rest.",
+    "stopped": "Stopped. What was generated is stored; resume generates the rest.",
     "died": "Ended without finishing: the process was killed, or the machine went down. What was "
-    "generated is stored; resume does the rest.",
+    "generated is stored; resume generates the rest.",
 }
 ALIVE = ("starting", "waiting", "running", "stopping")
 CODES = {0: "complete", 1: "failed", 2: "refused", INTERRUPTED: "stopped"}
@@ -42,9 +40,9 @@ CODES = {0: "complete", 1: "failed", 2: "refused", INTERRUPTED: "stopped"}
 class ConfigProgress:
     """One config of a run: `done` of `total` outputs are stored.
 
-    `status` is that of its row, but `loading` while its process loads it, and `interrupted` where
-    the row says `running` and no process does.
-    `tokens_per_second` is of the last outputs; `seconds_left` None where no speed is known.
+    `status` is the stored one, but `loading` while the process loads it, and `interrupted` where
+    `running` is stored and no process runs. `tokens_per_second` is of the last outputs;
+    `seconds_left` is None where no speed is known.
     """
 
     config: str
@@ -58,9 +56,9 @@ class ConfigProgress:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """A run as it stands. `state` is one of STATES; `begun`: its study is stored; `waits_for` who
-    has the device before it, and `place` its place in the queue, 1 the next; `log` the last lines
-    that its process printed."""
+    """A run at this moment. `state`: one of STATES; `begun`: its study is stored; `waits_for`: who
+    holds the device; `place`: its place in the queue, 1 the next; `log`: the last lines that its
+    process printed."""
 
     state: str
     begun: bool
@@ -72,44 +70,45 @@ class RunProgress:
 
     @property
     def alive(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs."""
         return self.state in ALIVE
 
     @property
     def done(self) -> int:
-        """Outputs stored, of all configs."""
+        """Outputs stored, over all configs."""
         return sum(config.done for config in self.configs)
 
     @property
     def total(self) -> int:
-        """Outputs wanted, of all configs."""
+        """Outputs planned, over all configs."""
         return sum(config.total for config in self.configs)
 
     @property
     def seconds_left(self) -> float | None:
-        """Of all configs together; None while one's speed is not known."""
+        """Over all configs that have not failed; None while the speed of one is not known."""
         left = [config.seconds_left for config in self.configs if config.status != "failed"]
-        return None if None in left else sum(left)  # type: ignore[arg-type]
+        known = [seconds for seconds in left if seconds is not None]
+        return sum(known) if len(known) == len(left) else None
 
     @property
     def can_resume(self) -> bool:
-        """Whether there is something left to do, and a study to do it in."""
+        """Whether its study is stored and lacks outputs."""
         return self.begun and not self.alive and self.done < self.total
 
 
-def state(run: LaunchedRun) -> str:
+def read_state(run: LaunchedRun) -> str:
     """Which of STATES a run is in, without reading its database."""
-    return _now(run)[0]
+    return _state_and_queue(run)[0]
 
 
-def progress(run: LaunchedRun) -> RunProgress:
-    """How a run stands now. Raises VibeError where its database cannot be read."""
-    now, ahead, mine = _now(run)
+def read_progress(run: LaunchedRun) -> RunProgress:
+    """A run's progress now. Raises VibeError where its database cannot be read."""
+    state, ahead, mine = _state_and_queue(run)
     rows = _stored(run.db, run.study, _launched(run), store.content_key(run.db))
     return RunProgress(
-        state=now,
+        state=state,
         begun=bool(rows),
-        configs=_configs(run, rows, now),
+        configs=_configs(run, rows, state),
         waits_for=device_queue.in_words(ahead) if ahead else None,
         place=mine.place if mine and mine.place else None,
         exit_code=run.exit_code(),
@@ -118,54 +117,59 @@ def progress(run: LaunchedRun) -> RunProgress:
 
 
 def unfinished_studies(db: Path) -> list[str]:
-    """Measured studies with outputs missing that no launched run is doing and none waits to do."""
+    """Measured studies with missing outputs that no launched run, and none in a queue, will add."""
     if not db.exists():
         return []
     with store.reading(db, wait_seconds=READ_SECONDS) as connection:
         names = [
-            row["name"]
+            row.name
             for row in store.list_studies(connection)
-            if row["source"] == "measured"
-            and row["generations"] < row["configs"] * row["prompt_count"]
+            if row.source == "measured" and row.generations < row.configs * row.prompt_count
         ]
     launched = {run.study for run in list_runs(db)}
-    busy = {ticket.what for device in ("cpu", "cuda") for ticket in device_queue.tickets(device)}
-    return [name for name in names if name not in launched and f"study {name}" not in busy]
+    queued = {entry.what for device in ("cpu", "cuda") for entry in device_queue.tickets(device)}
+    return [name for name in names if name not in launched and f"study {name}" not in queued]
 
 
-def _now(run: LaunchedRun) -> tuple[str, list[Ticket], Ticket | None]:
-    """The state of a run, who is before it on its device, and its own ticket."""
+def _state_and_queue(run: LaunchedRun) -> tuple[str, list[Ticket], Ticket | None]:
+    """A run's state, who is ahead of it on its device, and its own queue entry."""
     cancelled = run.was_cancelled()
     if not run.alive():
-        # Read after its end was seen. The code is what a run gave itself, or how it came to have
-        # none: cancelled before it could, or killed.
+        # Read after the process was seen to have ended. A run that was cancelled early, or killed,
+        # has written no code.
         code = run.exit_code()
-        return ("stopped" if cancelled and code != 0 else CODES.get(code, "died")), [], None
-    tickets = device_queue.tickets(run.device)
-    mine = next((ticket for ticket in tickets if ticket.pid == run.pid), None)
+        if cancelled and code != 0:
+            return "stopped", [], None
+        return ("died" if code is None else CODES.get(code, "died")), [], None
+    queue = device_queue.tickets(run.device)
+    mine = next((entry for entry in queue if entry.pid == run.pid), None)
     if cancelled:
         return "stopping", [], mine
     if mine is None:
         return "starting", [], None
     if mine.begun:
         return "running", [], mine
-    return "waiting", tickets[: mine.place] or device_queue.residents(run.device), mine
+    return "waiting", queue[: mine.place] or device_queue.residents(run.device), mine
 
 
 @lru_cache(maxsize=64)
-def _stored(db: Path, study: str, since: datetime, content: tuple[int, ...]) -> tuple[Row, ...]:
-    """What the database has of a study; read again only when its file has changed."""
+def _stored(
+    db: Path, study: str, since: datetime, content: tuple[int, ...]
+) -> tuple[ProgressRow, ...]:
+    """A study's stored progress; read again only when the database file has changed."""
     if not content:
         return ()
     try:
         with store.reading(db, wait_seconds=READ_SECONDS) as connection:
             return tuple(store.read_run_progress(connection, study, since))
     except InputError:
-        # Its run has not come to writing it yet.
+        # The run has not stored its study yet.
         return ()
 
 
-def _configs(run: LaunchedRun, rows: tuple[Row, ...], state: str) -> tuple[ConfigProgress, ...]:
+def _configs(
+    run: LaunchedRun, rows: tuple[ProgressRow, ...], state: str
+) -> tuple[ConfigProgress, ...]:
     if not rows:
         return tuple(
             ConfigProgress(
@@ -173,12 +177,14 @@ def _configs(run: LaunchedRun, rows: tuple[Row, ...], state: str) -> tuple[Confi
             )
             for name in run.configs
         )
-    # What storing an output costs besides decoding it: much with tiny models, else hardly any.
-    paced = [row["pace"] - row["seconds_per_output"] for row in rows if row["pace"] is not None]
-    found = [
-        _config(row, run.expected_seconds.get(row["config"]), max([0.0, *paced]), state)
+    # Seconds that scoring and storing add to an output: much for tiny models, else hardly any.
+    paced = [
+        row.pace - row.seconds_per_output
         for row in rows
+        if row.pace is not None and row.seconds_per_output is not None
     ]
+    added = max([0.0, *paced])
+    found = [_config(row, run.expected_seconds.get(row.config), added, state) for row in rows]
     if state == "running" and all(config.status != "running" for config in found):
         at = next(
             (
@@ -193,33 +199,33 @@ def _configs(run: LaunchedRun, rows: tuple[Row, ...], state: str) -> tuple[Confi
     return tuple(found)
 
 
-def _failed_now(run: LaunchedRun, row: Row) -> bool:
-    """Whether a config failed in this process; what failed in an earlier one is tried again."""
-    if row["status"] != "failed":
-        return False
-    return row["finished_at"] >= _launched(run)
+def _failed_now(run: LaunchedRun, row: ProgressRow) -> bool:
+    """Whether a config failed in this process; one that failed in an earlier one is retried."""
+    return (
+        row.status == "failed" and row.finished_at is not None and row.finished_at >= _launched(run)
+    )
 
 
 def _launched(run: LaunchedRun) -> datetime:
-    """When, as times are stored: in UTC, in whole seconds."""
+    """When it was launched, as times are stored: UTC, whole seconds."""
     return datetime.fromtimestamp(int(run.launched_at), UTC).replace(tzinfo=None)
 
 
-def _config(row: Row, expected: float | None, beside: float, state: str) -> ConfigProgress:
+def _config(row: ProgressRow, expected: float | None, added: float, state: str) -> ConfigProgress:
     running = state in ("running", "stopping")
-    status = "interrupted" if row["status"] == "running" and not running else row["status"]
-    missing = row["total"] - row["done"]
-    left = None if expected is None else expected + missing * beside
-    if row["seconds_per_output"] is not None:
-        left = missing * (row["seconds_per_output"] + beside)
+    status = "interrupted" if row.status == "running" and not running else row.status
+    missing = row.total - row.done
+    left = None if expected is None else expected + missing * added
+    if row.seconds_per_output is not None:
+        left = missing * (row.seconds_per_output + added)
     return ConfigProgress(
-        config=row["config"],
+        config=row.config,
         status=status,
-        done=row["done"],
-        total=row["total"],
-        tokens_per_second=row["tokens_per_second"],
+        done=row.done,
+        total=row.total,
+        tokens_per_second=row.tokens_per_second,
         seconds_left=left if missing else 0.0,
-        error=row["error"],
+        error=row.error,
     )
 
 

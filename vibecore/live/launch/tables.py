@@ -1,4 +1,4 @@
-"""Launched runs as the dashboard shows them: tables of cells (see metric_cells), and sentences."""
+"""Launched runs as the dashboard shows them: tables, and sentences."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vibecore.core import formats
-from vibecore.live.launch import ConfigEstimate, Estimate, LaunchedRun, RunProgress
-from vibecore.live.launch.following import STATES
+from vibecore.live.launch.estimates import ConfigEstimate, Estimate
+from vibecore.live.launch.progress import STATES, ConfigProgress, RunProgress
+from vibecore.live.launch.record import LaunchedRun
+from vibecore.live.table import row, table
 
 Table = dict[str, Any]
 UNKNOWN = "not known yet"
@@ -16,7 +18,7 @@ FITS = {"yes": "fits", "not now": "does not fit now", "never": "too large", "unk
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: `under 1 s`, `40 s`, `6 min 20 s`, `2 h 5 min`."""
+    """Seconds in words: `under 1 s`, `40 s`, `6 min 20 s`, `2 h 5 min`."""
     if seconds is None:
         return UNKNOWN
     if 0 < seconds < 1:
@@ -28,25 +30,27 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def device_name(device: str) -> str:
+    """`CPU` or `GPU`."""
+    return "GPU" if device == "cuda" else "CPU"
+
+
 def estimate_table(estimate: Estimate) -> Table:
-    """What each config of a run would take."""
-    return {
-        "caption": "What each config would take",
-        "look": "plain",
-        "sortable": False,
-        "columns": [{"label": label} for label in ("config", "memory", "decoding at most")],
-        "rows": [
-            {
-                "id": config.config,
-                "cells": [
-                    {"text": config.config},
-                    {"text": FITS[config.fit], "note": config.reason},
-                    _time_cell(config),
-                ],
-            }
+    """Memory and time that each config of a run would take."""
+    return table(
+        "What each config would take",
+        ["config", "memory", "decoding at most"],
+        (
+            row(
+                config.config,
+                config.config,
+                {"text": FITS[config.fit], "note": config.reason},
+                _time_cell(config),
+            )
             for config in estimate.configs
-        ],
-    }
+        ),
+        look="plain",
+    )
 
 
 def _time_cell(config: ConfigEstimate) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def _time_cell(config: ConfigEstimate) -> dict[str, Any]:
 
 
 def estimate_sentence(estimate: Estimate) -> str:
-    """All of it in a sentence: name, size, device, time, disk."""
+    """A run's name, size, device, time and disk space in a sentence."""
     known = [config.seconds for config in estimate.configs if config.seconds is not None]
     unknown = len(estimate.configs) - len(known)
     if not known:
@@ -75,61 +79,56 @@ def estimate_sentence(estimate: Estimate) -> str:
     scarce = "" if estimate.disk_bytes < estimate.free_disk_bytes else " That is too little."
     return (
         f"Study {estimate.study}: {configs} × {prompts} × at most {estimate.max_new_tokens} tokens "
-        f"on the {'GPU' if estimate.device == 'cuda' else 'CPU'}. {time_part} About "
+        f"on the {device_name(estimate.device)}. {time_part} About "
         f"{formats.memory(estimate.disk_bytes)} on disk, where "
         f"{formats.memory(estimate.free_disk_bytes)} is free.{scarce}"
     )
 
 
 def progress_sentence(progress: RunProgress) -> str:
-    """How a run stands, in words."""
+    """A run's state in words."""
     if progress.state == "waiting":
         place = f" Place {progress.place} in the queue." if progress.place else ""
         return f"Waiting for {progress.waits_for or 'the device'}.{place}"
     if not progress.alive and not progress.begun:
-        return "It ended before it began, and nothing is stored. Its last lines say why."
-    text = STATES[progress.state]
+        return "It ended before it began, and nothing is stored. Its last log lines say why."
     if progress.state == "running":
-        text = f"{progress.done} of {progress.total} outputs, {_left(progress.seconds_left)}."
-    return text
-
-
-def _left(seconds: float | None) -> str:
-    return "time left not known yet" if seconds is None else f"up to about {duration(seconds)} left"
+        left = "time left not known yet"
+        if progress.seconds_left is not None:
+            left = f"up to about {duration(progress.seconds_left)} left"
+        return f"{progress.done} of {progress.total} outputs, {left}."
+    return STATES[progress.state]
 
 
 def progress_table(progress: RunProgress) -> Table:
-    """Each config of a run: how far it has come, how fast, how long still, and what went wrong."""
-    return {
-        "caption": "Progress, one row a config",
-        "sortable": False,
-        "columns": [
-            {"label": "config"},
-            {"label": "state"},
+    """Each config of a run: its status, outputs stored, speed, time left and error."""
+    return table(
+        "Progress, one row a config",
+        [
+            "config",
+            "state",
             {"label": "outputs", "numeric": True},
             {"label": "speed", "unit": "tok/s, last outputs", "numeric": True},
             {"label": "time left", "numeric": True},
         ],
-        "rows": [
-            {
-                "id": config.config,
-                "cells": [
-                    {"text": config.config},
-                    {"text": config.status, "note": config.error},
-                    {
-                        "text": f"{config.done} of {config.total}",
-                        "share": config.done / config.total if config.total else 0.0,
-                    },
-                    {"text": formats.number(config.tokens_per_second)},
-                    {"text": _config_left(progress, config)},
-                ],
-            }
+        (
+            row(
+                config.config,
+                config.config,
+                {"text": config.status, "note": config.error},
+                {
+                    "text": f"{config.done} of {config.total}",
+                    "share": config.done / config.total if config.total else 0.0,
+                },
+                formats.number(config.tokens_per_second),
+                _time_left(progress, config),
+            )
             for config in progress.configs
-        ],
-    }
+        ),
+    )
 
 
-def _config_left(progress: RunProgress, config: Any) -> str:
+def _time_left(progress: RunProgress, config: ConfigProgress) -> str:
     if not progress.alive or config.done >= config.total or config.status == "failed":
         return "–"
     return duration(config.seconds_left)
@@ -139,24 +138,19 @@ def run_table(
     runs: Sequence[tuple[LaunchedRun, str]], link: Callable[[LaunchedRun], dict[str, Any]]
 ) -> Table:
     """Launched runs with their states; a row opens the view that `link` gives."""
-    return {
-        "caption": "Launched runs, the newest first",
-        "sortable": False,
-        "columns": [
-            {"label": label} for label in ("study", "state", "configs", "device", "started")
-        ],
-        "rows": [
-            {
-                "id": run.id,
-                "link": link(run),
-                "cells": [
-                    {"text": run.study, "opens": True},
-                    {"text": STATES[state].partition(".")[0].partition(":")[0].lower()},
-                    {"text": str(len(run.configs))},
-                    {"text": "GPU" if run.device == "cuda" else "CPU"},
-                    {"text": time.strftime("%d %b %H:%M", time.localtime(run.launched_at))},
-                ],
-            }
+    return table(
+        "Launched runs, the newest first",
+        ["study", "state", "configs", "device", "started"],
+        (
+            row(
+                run.id,
+                {"text": run.study, "opens": True},
+                STATES[state].partition(".")[0].partition(":")[0].lower(),
+                str(len(run.configs)),
+                device_name(run.device),
+                time.strftime("%d %b %H:%M", time.localtime(run.launched_at)),
+                link=link(run),
+            )
             for run, state in runs
-        ],
-    }
+        ),
+    )

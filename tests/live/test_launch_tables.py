@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from vibecore.live.launch import ConfigEstimate, ConfigProgress, Estimate, LaunchedRun, RunProgress
-from vibecore.live.launch.cells import (
+from vibecore.live.launch.progress import ALIVE, STATES
+from vibecore.live.launch.tables import (
     duration,
     estimate_sentence,
     estimate_table,
@@ -15,7 +16,6 @@ from vibecore.live.launch.cells import (
     progress_table,
     run_table,
 )
-from vibecore.live.launch.following import ALIVE, STATES
 
 
 def config_progress(**fields: object) -> ConfigProgress:
@@ -73,8 +73,8 @@ def test_durations(seconds: float | None, text: str) -> None:
             "Waiting for study a to finish. Place 2 in the queue.",
         ),
         (
-            run_progress(state="waiting", waits_for="the live panel (a) to unload"),
-            "Waiting for the live panel (a) to unload.",
+            run_progress(state="waiting", waits_for="the playground (a) to unload"),
+            "Waiting for the playground (a) to unload.",
         ),
         (run_progress(state="refused", begun=False), "It ended before it began"),
         (run_progress(state="died"), "Ended without finishing"),

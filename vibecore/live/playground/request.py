@@ -1,4 +1,4 @@
-"""What somebody wants to try: a prompt, the configs to hold it against, and how to decode."""
+"""What a person asks of the playground: a prompt, the configs to run it on, and how to decode."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from vibecore.studies.plan import DEVICES, ENGINES, MOST_NEW_TOKENS
 
 MOST_CONFIGS = 6
 NEW_TOKENS = 200
-OWN_PROMPT = "tried"
+OWN_PROMPT_ID = "tried"
 HIGHEST_TEMPERATURE = 10.0
-# What torch.manual_seed takes.
+# The largest seed that torch.manual_seed accepts.
 MOST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Wish:
-    """One try. `weights` is `hub`, `dummy` or a folder (see hub.resolve); `execute_code` has the
-    code in its answers run, isolated, where a constraint asks what it does."""
+class Request:
+    """One prompt on some configs. `weights` is `hub`, `dummy` or a folder (see weights.resolve);
+    `execute_code` runs the code in the outputs, sandboxed, where a constraint needs its result."""
 
     prompt: Prompt
     configs: tuple[Config, ...]
@@ -46,11 +46,11 @@ def own_prompt(text: str, constraints: Sequence[Constraint] = ()) -> Prompt:
     """A prompt outside any suite. Raises InputError for one without a visible character."""
     if not text.strip():
         raise InputError("The prompt is empty: write at least one character.")
-    return Prompt(OWN_PROMPT, "instruction", text, tuple(constraints))
+    return Prompt(OWN_PROMPT_ID, "instruction", text, tuple(constraints))
 
 
 def suite_prompt(suite: str, prompt_id: str) -> Prompt:
-    """A prompt of a suite, constraints included. Raises InputError when it is not there."""
+    """A prompt of a suite, constraints included. Raises InputError for an unknown one."""
     prompts = {prompt.id: prompt for prompt in load_suite(suite).prompts}
     if prompt_id not in prompts:
         raise InputError(
@@ -64,7 +64,7 @@ def choose_configs(
 ) -> tuple[Config, ...]:
     """Known configs by id and those of an own model (a folder or hub id) at some precisions.
 
-    Raises InputError for an unknown one, for none and for more than MOST_CONFIGS.
+    Raises InputError for an unknown config, for none and for more than MOST_CONFIGS.
     """
     if precisions and not model:
         raise InputError("A precision goes with an own model; a config's id already names its own.")
@@ -78,7 +78,7 @@ def choose_configs(
     return configs
 
 
-def make_wish(
+def make_request(
     prompt: Prompt,
     configs: tuple[Config, ...],
     *,
@@ -90,10 +90,10 @@ def make_wish(
     top_p: float = 1.0,
     seed: int = 0,
     execute_code: bool = False,
-) -> Wish:
-    """A wish that can be run, or an InputError that says which value cannot and what can.
+) -> Request:
+    """A request that can be run. Raises InputError that names a wrong value and what is allowed.
 
-    Without a `temperature` decoding is greedy, and `top_p` and `seed` have nothing to say.
+    Without a `temperature` decoding is greedy, and `top_p` and `seed` are ignored.
     """
     if not 1 <= max_new_tokens <= MOST_NEW_TOKENS:
         raise InputError(
@@ -105,7 +105,7 @@ def make_wish(
     if execute_code:
         require_isolation()
     decoding = GREEDY if temperature is None else _sampled(temperature, top_p, seed)
-    return Wish(
+    return Request(
         prompt, configs, weights or "hub", device, engine, max_new_tokens, decoding, execute_code
     )
 

@@ -1,4 +1,4 @@
-"""A try under way: one pane a config, written by one thread and read by any."""
+"""A request being run: one pane a config, written by one thread and read by any."""
 
 from __future__ import annotations
 
@@ -11,31 +11,23 @@ from uuid import uuid4
 
 from vibecore.catalog.configs import Config
 from vibecore.core.records import Generation, LoadReport
-from vibecore.live.playground.wish import Wish
+from vibecore.live.playground.request import Request
 from vibecore.scoring import ConstraintResult, Score
 
-# A try that nobody has looked at for so long is given up.
+# A session that no browser has asked about for this long is stopped.
 ABANDONED_SECONDS = 30.0
 
-# status of a pane -> whether it has ended
-STATUSES = {
-    "queued": False,
-    "resolving": False,
-    "loading": False,
-    "running": False,
-    "done": True,
-    "stopped": True,
-    "failed": True,
-}
+ACTIVE = ("queued", "resolving", "loading", "running")
+ENDED = ("done", "stopped", "failed")
 
 
 @dataclass
 class Pane:
-    """One config's part of a try. Times are of time.monotonic().
+    """One config's part of a session. `status` is one of ACTIVE or ENDED; times are of
+    time.monotonic().
 
-    `ahead` names who has the device before it, the holder first. `error` is the sentence of a
-    failed one, `bad_input` whether it was asked for what cannot be; what it had written by then
-    stays in `text`.
+    `ahead` names who is before it in the device's queue, the holder first. `error` is why it
+    failed, `bad_input` whether the request was at fault; text written before that is kept.
     """
 
     config: Config
@@ -48,37 +40,37 @@ class Pane:
     pieces: list[str] = field(default_factory=list)
     generation: Generation | None = None
     score: Score | None = None
-    # Verdicts asked for once it had ended, by constraint (see cards.verdict_table).
+    # Results of constraints added after the end, by constraint (see cards.verdict_table).
     verdicts: dict[str, ConstraintResult] = field(default_factory=dict)
     error: str | None = None
     bad_input: bool = False
-    # Whoever must hear of a stop now: the worker that loads or generates.
+    # The worker that loads or generates, which a stop must reach.
     worker: Any = None
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen in it."""
-        return STATUSES[self.status]
+        return self.status in ENDED
 
     @property
     def text(self) -> str | None:
-        """What is written so far; None where random weights make no text."""
+        """The text so far; None where random weights make no text."""
         if self.generation is not None:
             return self.generation.text
         return "".join(self.pieces)
 
     def add_text(self, _: int, text: str) -> None:
-        """Take what a token added."""
+        """Append a token's text."""
         if self.first_text_at is None:
             self.first_text_at = time.monotonic()
         self.pieces.append(text)
 
 
 @dataclass
-class Try:
-    """A wish and its panes. `is_watched` says whether whoever asked is still there."""
+class Session:
+    """A request and its panes. `is_watched` says whether its viewer is still connected."""
 
-    wish: Wish
+    request: Request
     panes: list[Pane]
     id: str = field(default_factory=lambda: uuid4().hex)
     is_watched: Callable[[], bool] | None = None
@@ -92,11 +84,11 @@ class Try:
         return next((pane for pane in self.panes if not pane.ended), None)
 
     def seen(self) -> None:
-        """Say that somebody looks at it."""
+        """Record that it is being shown."""
         self.seen_at = time.monotonic()
 
     def is_abandoned(self) -> bool:
-        """Whether nobody has looked at it, or been there, for ABANDONED_SECONDS."""
+        """Whether nobody has been watching for ABANDONED_SECONDS."""
         if self.is_watched is not None and self.is_watched():
             self.seen()
         return time.monotonic() - self.seen_at > ABANDONED_SECONDS

@@ -1,4 +1,4 @@
-"""Start, stop and resume runs in processes of their own."""
+"""Start, cancel and resume runs in processes of their own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from vibecore.live.launch.record import (
 from vibecore.studies.jobs import Plan, refuse_existing
 from vibecore.studies.plan import Options, absolute, new_plan, resumed_plan
 
-# A run stops after its current token; closing its database and its worker is the rest of it.
+# A run stops after its current token, then closes its database and its worker.
 STOP_SECONDS = 20.0
 TERMINATE_SECONDS = 5.0
 
@@ -53,8 +53,8 @@ FLAGS = {
 def start(options: Options, db: Path) -> LaunchedRun:
     """Start a new study in a process of its own and return at once.
 
-    Raises InputError, with nothing started or written, for what can be seen to be wrong before:
-    options, suite, a taken study name, a model that is not there, a config that cannot fit.
+    Raises InputError, with nothing started or written, for bad options or suite, a study name that
+    is taken, a model that does not exist, and a config that cannot fit.
     """
     db = db.resolve()
     options = absolute(options)
@@ -62,50 +62,40 @@ def start(options: Options, db: Path) -> LaunchedRun:
     store.check_writable(db)
     refuse_existing(plan)
     for config in plan.configs:
-        # What has to be asked of the hub is left to the run: it may have to download.
+        # A model of the hub may have to be downloaded: that is left to the run.
         if config.model.weights != "hub" or plan.weights != "hub":
             resolve(config, plan.weights)
     guess = estimate_plan(plan)
     too_large = [config.reason for config in guess.configs if config.fit == "never"]
     if too_large:
         raise InputError(" ".join(too_large))
-    with _door():
+    with _launch_lock():
         if any(run.study == plan.name and run.alive() for run in list_runs(db)):
             raise InputError(f"A run of the study '{plan.name}' has just been started.")
-        run = LaunchedRun(
-            id=new_id(),
-            study=plan.name,
-            db=db,
-            device=guess.device,
-            configs=tuple(config.id for config in plan.configs),
-            prompts=len(plan.suite.prompts),
-            expected_seconds={config.config: config.seconds for config in guess.configs},
-            pid=0,
-            process_started=0.0,
-            launched_at=0.0,
-        )
+        expected = {config.config: config.seconds for config in guess.configs}
+        run = _new_record(plan, guess.device, expected)
         return _begin(run, arguments(replace(options, study=plan.name)))
 
 
 def resume(study: str, db: Path) -> LaunchedRun:
-    """Do what a study lacks, in a process of its own; a launched run keeps its id.
+    """Generate what a study lacks, in a process of its own; a launched run keeps its id.
 
-    Raises InputError when there is no such study, or when it is running now.
+    Raises InputError for an unknown study and for one that is running.
     """
     db = db.resolve()
     plan = resumed_plan(Options(study=study), db)
-    with _door():
+    with _launch_lock():
         earlier = next((run for run in list_runs(db) if run.study == study), None)
         if earlier is not None and earlier.alive():
             raise InputError(f"The study '{study}' is running now; there is nothing to resume.")
-        run = earlier or _unlaunched(plan)
+        run = earlier or _new_record(plan, likely_device(plan.protocol.device), {})
         return _begin(run, [*arguments(Options(study=study)), "--resume"])
 
 
 def cancel(run: LaunchedRun) -> None:
-    """Stop a run and return when it has ended; what it has generated stays, and can be resumed.
+    """Stop a run and return when it has ended; its outputs stay stored and it can be resumed.
 
-    It is interrupted as by Ctrl-C; if that does not end it in STOP_SECONDS, it is terminated.
+    It gets SIGINT, as by Ctrl-C; after STOP_SECONDS it is terminated.
     """
     process = run.process()
     if process is None:
@@ -126,12 +116,12 @@ def cancel(run: LaunchedRun) -> None:
 
 
 def arguments(options: Options) -> list[str]:
-    """Options as `run` takes them."""
+    """Options as command-line arguments of `run`."""
     given = []
     for name, flag in FLAGS.items():
         value = getattr(options, name)
         values = value if isinstance(value, tuple) else () if value is None else (value,)
-        # One word each, so that a value that begins with a dash is still a value.
+        # As --name=value, so that a value that begins with a dash is not read as an option.
         given += [f"{flag}={one}" for one in values]
     return [*given, "--execute-code"] if options.execute_code else given
 
@@ -154,28 +144,28 @@ def _begin(run: LaunchedRun, given: list[str]) -> LaunchedRun:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
-            # Ctrl-C in the server's terminal, and the terminal's end, are not the run's.
+            # Neither Ctrl-C in the server's terminal nor its closing reaches the run.
             start_new_session=True,
         )
     started = psutil.Process(process.pid).create_time()
     run = replace(run, pid=process.pid, process_started=started, launched_at=time.time())
     save(run)
-    # A process that has ended stays in the system's table until its parent has asked how.
+    # An ended child stays a zombie until its parent has waited for it.
     threading.Thread(target=process.wait, daemon=True).start()
     return run
 
 
-def _unlaunched(plan: Plan) -> LaunchedRun:
-    """The record of a study that was begun in a terminal."""
+def _new_record(plan: Plan, device: str, expected: dict[str, float | None]) -> LaunchedRun:
+    """The record of a plan's run that has no process yet."""
     configs = tuple(config.id for config in plan.configs)
     return LaunchedRun(
         id=new_id(),
         study=plan.name,
-        db=plan.db,
-        device=likely_device(plan.protocol.device),
+        db=plan.db.resolve(),
+        device=device,
         configs=configs,
         prompts=len(plan.suite.prompts),
-        expected_seconds=dict.fromkeys(configs),
+        expected_seconds={config: expected.get(config) for config in configs},
         pid=0,
         process_started=0.0,
         launched_at=0.0,
@@ -191,6 +181,6 @@ def _gone(run: LaunchedRun, seconds: float) -> bool:
     return True
 
 
-def _door() -> FileLock:
-    """Held while a run is started, so that two clicks start one."""
+def _launch_lock() -> FileLock:
+    """Held while a run is started, so that two clicks start one run."""
     return FileLock(runs_folder() / "door.lock", thread_local=False)

@@ -1,0 +1,253 @@
+"""The playground: requests run one after another on a device, on workers that stay warm.
+
+    playground = Playground()
+    request = make_request(own_prompt("Name a colour."), choose_configs(["5M-4bit"]))
+    session = playground.submit(request)
+    session.finished.wait()
+    playground.close()
+
+One playground serves every browser of a server. Each session has a thread of its own and takes
+the device lock (device_queue) once a pane, so sessions of several people alternate and a waiting
+run gets in between. A watcher thread unloads workers that are idle or in the way of a run, and
+stops sessions that nobody watches.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from threading import Event, Lock, Thread
+from typing import Any
+
+from vibecore.catalog.weights import Resolved, load_request, resolve
+from vibecore.core.errors import InputError, RunError, VibeError
+from vibecore.core.machine import free_bytes
+from vibecore.live.playground import fit
+from vibecore.live.playground.request import Request
+from vibecore.live.playground.session import Pane, Session
+from vibecore.live.playground.worker_pool import Key, Loaded, WarmWorker, WorkerPool
+from vibecore.runtime import fork_server
+from vibecore.runtime.device_queue import Ticket, turn
+from vibecore.runtime.worker import Worker, WorkerDied
+from vibecore.scoring import score_output
+
+IDLE_SECONDS = 600.0
+WATCH_SECONDS = 0.3
+CLOSE_SECONDS = 15.0
+MOST_NOTICES = 3
+
+
+class Playground:
+    """Owns every worker process that sessions have started. Safe from any thread."""
+
+    def __init__(
+        self,
+        *,
+        start_worker: Callable[[], Any] = Worker,
+        free_bytes: Callable[[str], int] = free_bytes,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self.notices: deque[tuple[float, str]] = deque(maxlen=MOST_NOTICES)
+        self._start_worker = start_worker
+        self._free_bytes = free_bytes
+        self.idle_seconds = idle_seconds
+        self._pool = WorkerPool()
+        self._devices: dict[str, str] = {}
+        self._lock = Lock()
+        self._sessions: list[Session] = []
+        self._closed = Event()
+        self._watcher: Thread | None = None
+        atexit.register(self.close)
+
+    def submit(self, request: Request, is_watched: Callable[[], bool] | None = None) -> Session:
+        """Start a session and return at once. It is stopped once abandoned: when `is_watched` no
+        longer says that somebody is there and nobody calls its `seen`."""
+        session = Session(request, [Pane(one) for one in request.configs], is_watched=is_watched)
+        with self._lock:
+            if self._closed.is_set():
+                raise RunError("The playground is closed. Start the server again.")
+            self._sessions.append(session)
+            if self._watcher is None:
+                self._watcher = Thread(target=self._watch, name="playground-watcher", daemon=True)
+                self._watcher.start()
+        Thread(target=self._run, args=(session,), name="session", daemon=True).start()
+        return session
+
+    def stop(self, session: Session) -> None:
+        """Stop a session: after the current token, or at once while it loads or waits."""
+        session.cancelled.set()
+        for pane in session.panes:
+            worker = pane.worker
+            if worker is None:
+                continue
+            if pane.status == "loading":
+                worker.close()
+            elif pane.status == "running":
+                with contextlib.suppress(WorkerDied):
+                    worker.stop()
+
+    def loaded(self) -> list[Loaded]:
+        """The warm workers and the memory they hold."""
+        return self._pool.loaded()
+
+    def available_bytes(self, device: str) -> int:
+        """Bytes free on a device, with those that unloading idle workers would free."""
+        return self._free_bytes(device) + self._pool.idle_bytes(device)
+
+    def unload(self, config_id: str | None = None) -> None:
+        """Unload a config, or all of them; a busy one is unloaded when its pane has ended."""
+        self._pool.unload(lambda warm: config_id in (None, warm.config.id))
+
+    def close(self) -> None:
+        """Stop every session and end every worker."""
+        atexit.unregister(self.close)
+        with self._lock:
+            self._closed.set()
+            sessions = list(self._sessions)
+        for session in sessions:
+            self.stop(session)
+        for session in sessions:
+            session.finished.wait(CLOSE_SECONDS)
+        self._pool.unload(lambda _: True)
+
+    def _run(self, session: Session) -> None:
+        """A session's thread: its panes in order, however each of them ends."""
+        try:
+            # Keeps the fork server, so that after a failed pane the next one still starts fast.
+            with fork_server.held():
+                for pane in session.panes:
+                    self._run_to_end(session, pane)
+        finally:
+            with self._lock:
+                self._sessions.remove(session)
+            session.finished.set()
+
+    def _run_to_end(self, session: Session, pane: Pane) -> None:
+        """Run a pane unless the session was stopped, and give it its final status."""
+        try:
+            if not session.cancelled.is_set():
+                self._run_pane(session, pane)
+        except VibeError as error:
+            pane.error, pane.bad_input = str(error), isinstance(error, InputError)
+        except Exception as error:  # a pane must always end
+            pane.error = f"{type(error).__name__}: {error}"
+        pane.worker, pane.ahead = None, ()
+        stopped = pane.generation is not None and pane.generation.finish_reason == "stopped"
+        if stopped or (session.cancelled.is_set() and pane.generation is None):
+            pane.status, pane.error = "stopped", None
+        else:
+            pane.status = "failed" if pane.error else "done"
+
+    def _run_pane(self, session: Session, pane: Pane) -> None:
+        request = session.request
+        pane.status = "resolving"
+        resolved = resolve(pane.config, request.weights)
+        device = self._device(request.device)
+        pane.status = "queued"
+
+        def on_wait(ahead: list[Ticket]) -> None:
+            pane.ahead = tuple(entry.what for entry in ahead)
+
+        waiting = turn(
+            device,
+            f"a prompt on {pane.config.id}",
+            on_wait=on_wait,
+            cancelled=session.cancelled.is_set,
+        )
+        with waiting:
+            pane.ahead = ()
+            with self._warm(session, pane, resolved, device) as warm:
+                pane.report = warm.report
+                warm.worker.prepare([[request.prompt.text]], request.max_new_tokens)
+                pane.status, pane.began_at = "running", time.monotonic()
+                [generation] = warm.worker.generate(
+                    [request.prompt.text], request.max_new_tokens, pane.add_text, request.decoding
+                )
+        if generation.text is not None:
+            pane.score = score_output(
+                request.prompt,
+                generation.text,
+                generation.answer_token_ids,
+                execute_code=request.execute_code,
+            )
+        pane.generation = generation
+
+    def _device(self, asked: str) -> str:
+        """`cpu` or `cuda`. Only a worker, which imports torch, can tell whether CUDA works."""
+        if fit.likely_device(asked) == "cpu":
+            return "cpu"
+        if asked not in self._devices:
+            with self._start_worker() as worker:
+                self._devices[asked] = worker.choose_device(asked)
+        return self._devices[asked]
+
+    @contextmanager
+    def _warm(
+        self, session: Session, pane: Pane, resolved: Resolved, device: str
+    ) -> Iterator[WarmWorker]:
+        """A worker with the pane's config, loaded if it is not warm."""
+        request = session.request
+        key: Key = (pane.config.id, str(resolved.folder or "dummy"), device, request.engine)
+        warm = self._pool.take(key)
+        pane.was_warm = warm is not None
+        if warm is None:
+            pane.status = "loading"
+            needed = fit.needed_bytes(pane.config, device, resolved.weights, resolved.folder)
+            if needed is not None:
+                self._pool.make_room(pane.config, device, needed, self._free_bytes)
+            warm = self._load(session, pane, key, resolved)
+        pane.worker = warm.worker
+        try:
+            yield warm
+        finally:
+            pane.worker = None
+            self._pool.give_back(warm)
+
+    def _load(self, session: Session, pane: Pane, key: Key, resolved: Resolved) -> WarmWorker:
+        worker = pane.worker = self._start_worker()
+        try:
+            if session.cancelled.is_set():
+                raise RunError("Stopped.")
+            report = worker.load(load_request(pane.config, resolved, key[2], key[3]))
+            # A prompt that is too long for the model is reported by the timed generation.
+            with contextlib.suppress(RunError):
+                worker.warm_up([session.request.prompt.text])
+            warm = WarmWorker(key, pane.config, worker, report)
+            self._pool.add(warm)
+        except BaseException:
+            worker.close()
+            raise
+        return warm
+
+    def _watch(self) -> None:
+        """The watcher's thread."""
+        while not self._closed.wait(WATCH_SECONDS):
+            with self._lock:
+                sessions = list(self._sessions)
+            for session in sessions:
+                # Repeated each time: a worker forgets a stop that comes before its generation.
+                if session.cancelled.is_set() or session.is_abandoned():
+                    self.stop(session)
+            self._pool.unload(lambda warm: not warm.busy and not warm.is_alive())
+            idle = partial(_is_idle_since, time.monotonic() - self.idle_seconds)
+            self._evict(idle, f"after {self.idle_seconds / 60:g} idle minutes")
+            for device, what in self._pool.wanted().items():
+                self._evict(partial(_is_on, device), f"because {what} waits for the {device}")
+
+    def _evict(self, which: Callable[[WarmWorker], bool], reason: str) -> None:
+        """Unload workers and tell the users why."""
+        if gone := self._pool.unload(which):
+            self.notices.append((time.time(), f"{', '.join(gone)} unloaded {reason}"))
+
+
+def _is_idle_since(moment: float, warm: WarmWorker) -> bool:
+    return not warm.busy and warm.used_at < moment
+
+
+def _is_on(device: str, warm: WarmWorker) -> bool:
+    return warm.device == device
