@@ -10,7 +10,11 @@ from pages.parts import address, cached, frame
 from pages.parts.components import link, open_view, show_table
 from vibecore.views.charts.figure import PICKED, Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
-from vibecore.views.charts.quality import adherence_figure, repetition_figure
+from vibecore.views.charts.quality import (
+    constraint_adherence_figure,
+    prompt_adherence_figure,
+    repetition_figure,
+)
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
 from vibecore.views.tables.metrics import prompt_table
@@ -69,8 +73,8 @@ wide = {
     "speed": speed_figure(summary.rows),
     "loss": loss_figure(summary.rows),
     "repetition": repetition_figure(summary.rows),
-    "by-prompt": adherence_figure(summary.rows, "by prompt"),
-    "by-constraint": adherence_figure(summary.rows, "by constraint"),
+    "by-prompt": prompt_adherence_figure(summary.rows),
+    "by-constraint": constraint_adherence_figure(summary.rows),
 }
 show(tradeoff_figure(summary.rows), "tradeoff")
 for name, figure in wide.items():

@@ -1,4 +1,4 @@
-"""Speed: what `bench` measured, against the memory's ceiling, and where one step's time goes."""
+"""Speed: what `bench` measured, against the memory's bandwidth, and where one step's time goes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pages.parts.components import show_table
 from vibecore.core.paths import DEFAULT_DB, database_path
 from vibecore.views.charts.engine_speed import (
     batch_sizes,
-    ceiling_figure,
     engine_figure,
     host_figure,
+    mbu_figure,
 )
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.step_time import kernel_figure, layer_figure
-from vibecore.views.tables.speed import model_table, profiles, readings_met, speed_table
+from vibecore.views.tables.speed import bottlenecks_met, model_table, profiles, speed_table
 
 INKS = {"light": "#23262a", "dark": "#e6e4df"}
 MEASURE = (
@@ -55,7 +55,7 @@ if not results:
     frame.show_html(
         "p",
         "This study has no bench: its speeds are on Metrics and Charts. A bench measures decoding "
-        "alone, against the memory's ceiling, and is imported as a study of its own:",
+        "alone, against the memory's bandwidth, and is imported as a study of its own:",
     )
     st.code(f"{MEASURE}\n{import_command()}", language=None)
     address.write("speed", PARAMETERS)
@@ -65,7 +65,7 @@ if study["note"]:
 measured = [result for result in results if not result["error"]]
 sizes = batch_sizes(measured)
 for size in sizes:
-    show(ceiling_figure(measured, size), f"ceiling-{size}")
+    show(mbu_figure(measured, size), f"mbu-{size}")
     show(engine_figure(measured, size), f"engines-{size}")
     host = host_figure(measured, size)
     if host.chart is not None or size == sizes[-1]:
@@ -78,6 +78,6 @@ if found:
 address.write("speed", PARAMETERS)
 frame.show_html("h2", "The figures")
 show_table(speed_table(results), key="speeds")
-for sentence in readings_met(measured):
+for sentence in bottlenecks_met(measured):
     frame.show_html("p", sentence, "vc-soft")
 show_table(model_table(results), key="models")

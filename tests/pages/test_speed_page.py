@@ -13,13 +13,13 @@ from tests.support.bench_report import make_report
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.views.charts.engine_speed import (
     batch_sizes,
-    ceiling_figure,
     engine_figure,
     host_figure,
+    mbu_figure,
 )
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.step_time import kernel_figure, layer_figure
-from vibecore.views.tables.speed import profiles, readings_met, speed_table
+from vibecore.views.tables.speed import bottlenecks_met, profiles, speed_table
 
 RESULTS = make_report()["results"]
 ON_CPU = [
@@ -57,7 +57,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def figures() -> dict[str, Figure]:
     profile = RESULTS[0]["profile"]
     return {
-        "ceiling": ceiling_figure(RESULTS, 1),
+        "mbu": mbu_figure(RESULTS, 1),
         "engines": engine_figure(RESULTS, 30),
         "host": host_figure(RESULTS, 1),
         "layers": layer_figure(profile, "0.5B-bf16 eager"),
@@ -66,10 +66,9 @@ def figures() -> dict[str, Figure]:
 
 
 TITLES = {
-    "ceiling": "At batch 1, 0.5B-bf16 graph reads weights at 73 % of the ceiling, the most; "
-    "0.5B-4bit eager at 6 %, the least",
+    "mbu": "At batch 1, 0.5B-bf16 graph reaches 73 % MBU, the most; 0.5B-4bit eager 6 %, the least",
     "engines": "At batch 30, engine graph decodes 1.2 to 7.2 times as fast as eager",
-    "host": "At batch 1, the host is what 6 of 12 wait for",
+    "host": "At batch 1, 6 of 12 wait for the host",
     "layers": "0.5B-bf16 eager: 24 layers take 92 % of a step's device time, head and the rest 8 %",
     "kernels": "0.5B-bf16 eager: gemv × 49 takes 68 % of a step's device time",
 }
@@ -109,7 +108,7 @@ def test_what_another_engine_decoded_is_named_so_and_left_out_of_the_comparison(
     assert figure.note.endswith("Left out: 0.5B-8bit graph (by eager), 1.5B-8bit graph (by eager).")
     assert "8bit graph" not in figure.description and "8bit eager" in figure.description
     assert "Left out" not in engine_figure(LEFT_TO_EAGER, 1).note
-    assert "0.5B-8bit graph (by eager)" in ceiling_figure(LEFT_TO_EAGER, 30).description
+    assert "0.5B-8bit graph (by eager)" in mbu_figure(LEFT_TO_EAGER, 30).description
     alone = [result for result in LEFT_TO_EAGER if result["precision"] == "8bit"]
     assert engine_figure(alone, 30).title.startswith("One engine alone decoded")
 
@@ -129,34 +128,34 @@ def speed_labels(results: list[dict]) -> list[str]:
     return [column["label"] for column in speed_table(results)["columns"]]
 
 
-def test_configs_whose_host_and_device_were_not_told_apart_are_named() -> None:
-    assert "told apart" not in host_figure(RESULTS, 1).note
+def test_configs_whose_host_and_device_were_not_measured_apart_are_named() -> None:
+    assert "measured apart" not in host_figure(RESULTS, 1).note
     note = host_figure([ON_CPU[0], *RESULTS[1:]], 1).note
-    assert note.endswith("Host and device were not told apart: 0.5B-bf16 eager.")
+    assert note.endswith("Host and device were not measured apart: 0.5B-bf16 eager.")
 
 
-def test_weights_that_a_cache_can_hold_are_not_held_against_the_memory() -> None:
+def test_mbu_is_not_meaningful_where_a_cache_can_hold_the_weights() -> None:
     cached = [
         {**result, "speeds": [{**s, "reading": "cache-resident"} for s in result["speeds"]]}
         for result in RESULTS
     ]
-    assert ceiling_figure(cached, 1).title.endswith("the memory is no ceiling")
+    assert mbu_figure(cached, 1).title.endswith("so MBU is not meaningful")
     mixed = [cached[0], *RESULTS[1:]]
-    assert "73 % of the ceiling" in ceiling_figure(mixed, 1).title
+    assert "reaches 73 % MBU" in mbu_figure(mixed, 1).title
 
 
-def test_batches_profiles_and_readings_are_those_there_are() -> None:
+def test_batches_profiles_and_bottlenecks_are_those_there_are() -> None:
     assert batch_sizes(RESULTS) == [1, 30]
     assert len(profiles(RESULTS)) == 12
-    told = " ".join(readings_met(RESULTS))
-    assert "overhead-bound" in told and "below the ceiling" not in told
+    said = " ".join(bottlenecks_met(RESULTS))
+    assert "overhead-bound" in said and "below the ceiling" not in said
 
 
 def test_the_page_shows_a_bench_with_a_failed_config(studies: Path, use) -> None:  # noqa: F811
     use(studies)
     app = visit("speed", study="gpu")
     assert not app.error
-    assert TITLES["ceiling"] in html(app)
+    assert TITLES["mbu"] in html(app)
     rows = component(app, "speeds")["rows"]
     assert any("failed: out of memory" in cell["text"] for row in rows for cell in row["cells"])
     assert app.selectbox(key="step").value == "0.5B-bf16 eager"

@@ -241,7 +241,7 @@ def test_a_config_that_fails_is_reported_and_the_others_go_on(
     report = bench_measure.run_bench(choose(CHOSEN), lambda line: None)
     assert [result["error"] for result in report["results"]] == ["it is broken", None]
     rows = speed_rows(report)
-    assert rows[0]["reading"] == "failed: it is broken"
+    assert rows[0]["bottleneck"] == "failed: it is broken"
     assert len(model_rows(report)) == 1
 
 
@@ -304,7 +304,7 @@ def test_tables_drop_what_no_row_knows() -> None:
     rows = speed_rows(make_report())
     assert len(rows) == 24
     assert rows[0]["config"] == "0.5B-bf16"
-    assert rows[0]["reading"] == "overhead-bound"
+    assert rows[0]["bottleneck"] == "overhead-bound"
     assert "J/token" in rows[0]
     assert "peak allocated" in model_rows(make_report())[0]
 

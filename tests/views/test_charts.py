@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from vibecore.catalog.configs import PRECISIONS
 from vibecore.studies.queries import Summary, read_scores, read_summary
 from vibecore.views.charts.figure import PICKED, Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
-from vibecore.views.charts.quality import adherence_figure, rate_values, repetition_figure
+from vibecore.views.charts.quality import (
+    constraint_adherence_figure,
+    prompt_adherence_figure,
+    repetition_figure,
+)
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.style import ACCENT, OTHER_MARK, PRECISION_MARKS, mark_of
-from vibecore.views.charts.tradeoff import pareto_front, tradeoff_figure
+from vibecore.views.charts.tradeoff import Point, pareto_front, tradeoff_figure
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +40,8 @@ def figures(db: Path, study: str) -> dict[str, Figure]:
         "speed": speed_figure(rows),
         "loss": loss_figure(rows),
         "repetition": repetition_figure(rows),
-        "by prompt": adherence_figure(rows, "by prompt"),
-        "by constraint": adherence_figure(rows, "by constraint"),
+        "by prompt": prompt_adherence_figure(rows),
+        "by constraint": constraint_adherence_figure(rows),
         "tradeoff": tradeoff_figure(rows),
         "category": category_figure(scores, rows),
         "prompts": prompt_figure(scores, rows),
@@ -108,40 +113,51 @@ def test_precisions_keep_their_colour_on_every_chart(studies: Path) -> None:
     for figure in figures(studies, "varied").values():
         spec = json.dumps(figure.chart.to_dict()) if figure.chart else ""
         for precision, mark in PRECISION_MARKS.items():
-            if f'"precision": "{precision}"' in spec:
+            if f'"group": "{precision}"' in spec:
                 assert mark.colour in spec
                 assert mark.vega in spec
 
 
 def test_rates_carry_wilson_intervals(published: Summary) -> None:
-    value = rate_values(published.rows, "repetitive", "repetition_judged")[3]
-    assert value["config"] == "1.5B-bf16"
+    chart = repetition_figure(published.rows).chart
+    assert chart is not None
+    value = next(v for v in data_of(chart.to_dict()) if v["line"] == "1.5B-bf16")
     assert value["label"] == "4/30 · 13 %"
-    assert value["range"] == "5–30 %"
+    assert value["tip_2"] == "5–30 %"
     assert (round(value["low"], 3), round(value["high"], 3)) == (0.053, 0.297)
 
 
-def row(config: str, memory: int, speed: float, repetition: float) -> dict[str, Any]:
-    return {
-        "config": config,
-        "memory_bytes": memory,
-        "tokens_per_second": speed,
-        "repetition_rate": repetition,
-    }
+def data_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The values of a chart's first layer."""
+    data = spec["layer"][0].get("data", spec.get("data"))
+    values: list[dict[str, Any]] = data["values"]
+    return values
 
 
-def test_pareto_front() -> None:
-    rows = [row("a", 1, 10, 0.5), row("b", 2, 9, 0.5), row("c", 2, 9, 0.1), row("d", 1, 10, 0.5)]
+def test_pareto_front(published: Summary) -> None:
+    row = published.rows[0]
+    points = [
+        Point(replace(row, config=config), memory, speed, repetition)
+        for config, memory, speed, repetition in (
+            ("a", 1, 10.0, 0.5),
+            ("b", 2, 9.0, 0.5),
+            ("c", 2, 9.0, 0.1),
+            ("d", 1, 10.0, 0.5),
+        )
+    ]
     # b is beaten by a; c is the least repetitive; a and d are alike and beat each other in nothing.
-    assert pareto_front(rows) == ["a", "c", "d"]
+    assert pareto_front(points) == ["a", "c", "d"]
 
 
 def test_hostile_names_stay_data(studies: Path) -> None:
     """A chart's texts are drawn, never parsed; no expression or link is made of them."""
-    rows = read_summary(studies, "published").rows
     evil = "x'] + datum.constructor['<img src=x>"
-    for entry in rows:
-        entry["config"] = evil if entry["config"] == "0.5B-bf16" else entry["config"]
-    spec = speed_figure(rows).chart.to_dict()
+    rows = [
+        replace(row, config=evil) if row.config == "0.5B-bf16" else row
+        for row in read_summary(studies, "published").rows
+    ]
+    chart = speed_figure(rows).chart
+    assert chart is not None
+    spec = chart.to_dict()
     assert "href" not in json.dumps(spec)
     assert evil not in json.dumps(spec.get("params"))

@@ -78,7 +78,7 @@ def speed_rows(report: Mapping[str, Any]) -> list[Row]:
     rows = []
     for result in report["results"]:
         if result["error"]:
-            rows.append({**_named(result), "reading": f"failed: {result['error']}"})
+            rows.append({**_named(result), "bottleneck": f"failed: {result['error']}"})
         rows += [_speed_row(result, speed) for speed in result["speeds"]]
     return _known(rows)
 
@@ -116,15 +116,15 @@ def _speed_row(result: Mapping[str, Any], speed: Mapping[str, Any]) -> Row:
         "least–most": f"{_rate(rate['least'])}–{_rate(rate['most'])}"
         if speed["repetitions"] > 1
         else UNKNOWN,
-        "first token ms": milliseconds(speed["first_token_seconds"]["median"]),
-        "step p50 ms": milliseconds(speed["step_p50_seconds"]),
-        "p99 ms": milliseconds(speed["step_p99_seconds"]),
+        "TTFT ms": milliseconds(speed["first_token_seconds"]["median"]),
+        "TPOT p50 ms": milliseconds(speed["step_p50_seconds"]),
+        "TPOT p99 ms": milliseconds(speed["step_p99_seconds"]),
         "host ms": milliseconds(speed["host_seconds"]),
         "device ms": milliseconds(speed["gpu_seconds"]),
         "GB/s": _rate(speed["achieved_bytes_per_second"] / 1e9),
-        "ceiling": formats.percent(speed["ceiling_share"]),
+        "MBU": formats.percent(speed["ceiling_share"]),
         "J/token": formats.number(speed["joules_per_token"], 3),
-        "reading": speed["reading"],
+        "bottleneck": speed["reading"],
     }
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
-from vibecore.views.charts.style import ACCENT, NEUTRAL, mark_of
+from vibecore.views.charts.style import Mark, mark_of
 
-Row = Mapping[str, Any]
+# One datum of a drawing, as Vega takes it.
+Value = dict[str, Any]
+Drawing = alt.Chart | alt.LayerChart
+
 # The selection that a click makes; the page reads it by this name.
 PICKED = "picked"
-ROW_HEIGHT = 26
+LINE_HEIGHT = 26
 # What the legend above and the axis below a drawing take of its height.
 FURNITURE = 100
 TICKS = 6
@@ -23,54 +26,70 @@ TICKS = 6
 class Figure:
     """A chart under its finding. `note` says how to read it; `chart` is None without data.
 
-    The finding is the figure's title. It stands outside the drawing, so that it wraps, can be
+    The finding is the figure's title. It is outside the drawing, so that it wraps, can be
     selected, and is a heading to a screen reader; `description` is the drawing's own.
     """
 
     title: str
-    note: str
-    chart: alt.Chart | alt.LayerChart | None
+    note: str = ""
+    chart: Drawing | None = None
     description: str = ""
 
 
-def described(chart: Any, height: int, description: str) -> Any:
-    """A chart of a height, with its description for screen readers."""
+def described(chart: Drawing, height: int, description: str) -> Drawing:
+    """A chart of a height in pixels, with its description for screen readers."""
     return chart.properties(height=height, description=description).configure_view(stroke=None)
 
 
-def precisions(rows: Sequence[Row]) -> tuple[alt.Color, alt.Shape]:
-    """Colour and shape by precision, one legend for both."""
-    domain = list(dict.fromkeys(row["precision"] for row in rows))
+def lined_height(lines: int, line: int = LINE_HEIGHT) -> int:
+    """Height in pixels of a chart with so many lines, one below the other."""
+    return line * lines + FURNITURE
+
+
+def precision_marks(precisions: Iterable[str]) -> dict[str, Mark]:
+    """The mark of each precision, in the order of the legend."""
+    return {name: mark_of(name) for name in precisions}
+
+
+def colour_and_shape(field: str, marks: Mapping[str, Mark]) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape by a field whose values are the keys of `marks`, one legend for both."""
+    domain = list(marks)
     legend = alt.Legend(orient="top", title=None, symbolSize=110, symbolOpacity=1)
-    colour = alt.Color(
-        "precision:N",
-        scale=alt.Scale(domain=domain, range=[mark_of(name).colour for name in domain]),
-        legend=legend,
+    colours = alt.Scale(domain=domain, range=[mark.colour for mark in marks.values()])
+    shapes = alt.Scale(domain=domain, range=[mark.vega for mark in marks.values()])
+    return (
+        alt.Color(f"{field}:N", scale=colours, legend=legend),
+        alt.Shape(f"{field}:N", scale=shapes, legend=legend),
     )
-    shape = alt.Shape(
-        "precision:N",
-        scale=alt.Scale(domain=domain, range=[mark_of(name).vega for name in domain]),
-        legend=legend,
-    )
-    return colour, shape
 
 
-def config_axis(rows: Sequence[Row]) -> alt.Y:
-    """Configs down the side in the study's order, so that a model's stand together."""
-    return alt.Y(
-        "config:N",
-        sort=[row["config"] for row in rows],
-        title=None,
-        axis=alt.Axis(
-            ticks=False,
-            domain=False,
-            labelLimit=170,
-            labelPadding=8,
-            labelOverlap=False,
-            labelFlush=False,
-            labelBound=False,
-        ),
+def line_axis(field: str, names: Sequence[str], label_limit: int = 320) -> alt.Y:
+    """Names down the side in the order given, each shown; `label_limit` is in pixels."""
+    axis = alt.Axis(
+        ticks=False,
+        domain=False,
+        labelLimit=label_limit,
+        labelPadding=8,
+        labelOverlap=False,
+        labelFlush=False,
+        labelBound=False,
     )
+    return alt.Y(f"{field}:N", sort=list(dict.fromkeys(names)), title=None, axis=axis)
+
+
+def scaled(field: str, title: str, most: float) -> alt.X:
+    """An axis from zero to `most`."""
+    return alt.X(
+        f"{field}:Q",
+        title=title,
+        axis=alt.Axis(tickCount=TICKS),
+        scale=alt.Scale(domain=[0, most]),
+    )
+
+
+def drawn(values: Sequence[Value]) -> alt.Chart:
+    """A chart over literal values."""
+    return alt.Chart(alt.Data(values=list(values)))
 
 
 def picks(*fields: str) -> alt.Parameter:
@@ -78,45 +97,6 @@ def picks(*fields: str) -> alt.Parameter:
     return alt.selection_point(name=PICKED, fields=list(fields), on="click", clear="dblclick")
 
 
-def sweet_spot_ring(values: Sequence[Row], size: int = 330, **place: Any) -> alt.Chart:
-    """A ring in the accent colour around the sweet spot's mark; see `labels` for its words."""
-    chosen = alt.Chart(alt.Data(values=[v for v in values if v["sweet_spot"]]))
-    return chosen.mark_point(
-        shape="circle", size=size, stroke=ACCENT, strokeWidth=2.2, filled=False
-    ).encode(**place)
-
-
-def labels(values: Sequence[Row], *, left: bool = False, gap: int = 14, **place: Any) -> Any:
-    """Each mark's `label` beside it; the sweet spot's in the accent colour and in words."""
-    chosen = [{**v, "label": f"{v['label']}  sweet spot"} for v in values if v["sweet_spot"]]
-    others = alt.Chart(alt.Data(values=[v for v in values if not v["sweet_spot"]]))
-    style = {
-        "align": "right" if left else "left",
-        "dx": -gap if left else gap,
-        "baseline": "middle",
-    }
-    return others.mark_text(**style).encode(text="label:N", **place) + alt.Chart(
-        alt.Data(values=chosen)
-    ).mark_text(**style, color=ACCENT, fontWeight=600).encode(text="label:N", **place)
-
-
-def named(values: Sequence[Row]) -> str:
-    """Configs in a sentence: two by name, more as a number."""
-    names = [value["config"] for value in values]
-    return " and ".join(names) if len(names) < 3 else f"{len(names)} configs"
-
-
-def zero_rule(at: float = 0) -> alt.Chart:
-    """A thin line at a value of x."""
-    return alt.Chart(alt.Data(values=[{"at": at}])).mark_rule(color=NEUTRAL).encode(x=alt.X("at:Q"))
-
-
-def config_height(rows: Sequence[Row]) -> int:
-    """Height of a chart with one line a config."""
-    return ROW_HEIGHT * len(rows) + FURNITURE
-
-
-def tip(field: str, title: str, form: str | None = None) -> alt.Tooltip:
+def tip(field: str, title: str, form: str = "") -> alt.Tooltip:
     """One line of a tooltip."""
-    name = field.partition(":")[0]
-    return alt.Tooltip(field if ":" in field else f"{name}:N", title=title, format=form or "")
+    return alt.Tooltip(field if ":" in field else f"{field}:N", title=title, format=form)

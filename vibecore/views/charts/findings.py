@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 
 from vibecore.analysis.claims.wording import evidence_table, verdict_text
 from vibecore.analysis.stats.verdicts import BETTER, WORSE
-from vibecore.views.charts.figure import (
-    FURNITURE,
-    TICKS,
-    Figure,
-    Row,
-    described,
-    tip,
-    zero_rule,
-)
-from vibecore.views.charts.style import PRECISION_MARKS
+from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
+from vibecore.views.charts.figure import Figure, lined_height
 
-INK = PRECISION_MARKS["bf16"].colour
-ROW_HEIGHT = 26
+Row = Mapping[str, Any]
 RESOLVED = (BETTER, WORSE)
 # A ratio's interval can reach far; beyond this the drawing ends, and the table has the figure.
 FARTHEST = 20.0
@@ -49,92 +41,58 @@ KINDS = {
 
 def evidence_figure(evidence: Sequence[Row], kind: str) -> Figure:
     """The evidence rows of one kind, a key of KINDS; without any, a figure without a chart."""
-    drawn = KINDS[kind]
+    form = KINDS[kind]
     rows = [row for row in evidence if row["kind"] == kind and not _is_empty(row)]
     if not rows:
-        return Figure("There is no estimate to draw", "", None)
-    values = [_value(row, told) for row, told in zip(rows, evidence_table(rows), strict=True)]
-    scale = alt.Scale(nice=True)
-    if drawn.log:
-        ends = [1.0, *_known(values)] + [v[e] for v in values for e in ("low", "high") if v[e]]
-        scale = alt.Scale(type="log", nice=False, domain=[min(ends) / 1.1, max(ends) * 1.1])
-    elif kind in ("rate", "share"):
-        scale = alt.Scale(domain=[0, max(1.0, *_known(values))])
-    elif kind == "times":
-        scale = alt.Scale(domain=[0, 1.2 * max(1.0, *_known(values))])
-    axis = alt.Axis(format=drawn.form, tickCount=TICKS)
-    y = alt.Y(
-        "label:N",
-        sort=[v["label"] for v in values],
-        title=None,
-        axis=alt.Axis(
-            ticks=False,
-            domain=False,
-            labelLimit=300,
-            labelPadding=8,
-            labelOverlap=False,
-            labelFlush=False,
-            labelBound=False,
-        ),
+        return Figure("There is no estimate to draw")
+    dots = [_dot(row, told) for row, told in zip(rows, evidence_table(rows), strict=True)]
+    description = (
+        _title(rows, kind) + ". " + "; ".join(f"{dot.line} {dot.tips['estimate']}" for dot in dots)
     )
-    tooltip = [
-        tip("label", "compared"),
-        tip("told", "estimate"),
-        tip("figures", "figures"),
-        tip("verdict", "verdict"),
-        tip("n", "n"),
-        tip("method", "method"),
-    ]
-    base = alt.Chart(alt.Data(values=values)).encode(y=y, tooltip=tooltip)
-    layers = []
-    if drawn.none is not None:
-        layers.append(zero_rule(drawn.none))
-    if any(v["low"] is not None for v in values):
-        layers.append(
-            base.transform_filter("datum.low !== null")
-            .mark_rule(strokeWidth=2.2, opacity=0.6, color=INK, clip=True)
-            .encode(x=alt.X("low:Q", title=drawn.axis, axis=axis, scale=scale), x2="high:Q")
-        )
-    layers.append(
-        base.transform_filter("datum.estimate !== null")
-        .mark_point(size=110, color=INK, opacity=1, strokeWidth=2)
-        .encode(
-            x=alt.X("estimate:Q", title=drawn.axis, axis=axis, scale=scale),
-            fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
-            fill=alt.value(INK),
-        )
+    chart = dot_chart(
+        dots,
+        Axis(form.axis, _scale(dots, kind), form.form),
+        height=lined_height(len(dots)) - 30,
+        description=description,
+        rule_at=form.none,
+        label_limit=300,
     )
-    description = _title(rows, kind) + ". " + "; ".join(f"{v['label']} {v['told']}" for v in values)
-    chart = described(alt.layer(*layers), ROW_HEIGHT * len(values) + FURNITURE - 30, description)
     return Figure(_title(rows, kind), _note(rows, kind), chart, description)
+
+
+def _scale(dots: Sequence[Dot], kind: str) -> alt.Scale:
+    known = [1.0, *(dot.value for dot in dots if dot.value is not None)]
+    if KINDS[kind].log:
+        ends = [*known, *(end for dot in dots for end in (dot.low, dot.high) if end)]
+        return alt.Scale(type="log", nice=False, domain=[min(ends) / 1.1, max(ends) * 1.1])
+    if kind in ("rate", "share"):
+        return alt.Scale(domain=[0, max(known)])
+    return alt.Scale(domain=[0, 1.2 * max(known)]) if kind == "times" else alt.Scale(nice=True)
 
 
 def _is_empty(row: Row) -> bool:
     return row["estimate"] is None and row["low"] is None
 
 
-def _known(values: Sequence[Row]) -> list[float]:
-    return [value["estimate"] for value in values if value["estimate"] is not None]
-
-
-def _value(row: Row, told: Row) -> Row:
-    bounded = {"low": row["low"], "high": row["high"]}
-    if row["kind"] == "ratio" and row["low"] is not None:
-        bounded = {
-            "low": max(row["low"], 1 / FARTHEST),
-            "high": min(row["high"], FARTHEST),
-        }
-    return {
-        **bounded,
-        "label": row["label"] or row["compared"],
-        "estimate": row["estimate"],
-        "told": told["estimate, interval"],
-        "figures": row["figures"],
-        "verdict": verdict_text(row),
-        "n": told["n"],
-        "method": row["method"],
-        "filled": 1 if row["verdict"] in (*RESOLVED, None) else 0,
-    }
+def _dot(row: Row, told: Row) -> Dot:
+    low, high = row["low"], row["high"]
+    if row["kind"] == "ratio" and low is not None:
+        low, high = max(low, 1 / FARTHEST), min(high, FARTHEST)
+    return Dot(
+        row["label"] or row["compared"],
+        row["estimate"],
+        low,
+        high,
+        filled=row["verdict"] in (*RESOLVED, None),
+        tips={
+            "compared": row["label"] or row["compared"],
+            "estimate": told["estimate, interval"],
+            "figures": row["figures"],
+            "verdict": verdict_text(row),
+            "n": told["n"],
+            "method": row["method"],
+        },
+    )
 
 
 def _title(rows: Sequence[Row], kind: str) -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
 
 import altair as alt
 
 from vibecore.analysis import wilson_interval
+from vibecore.analysis.summary import ConfigMetrics
 from vibecore.core import formats
+from vibecore.core.rows import ScoreRow
+from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import (
-    FURNITURE,
-    TICKS,
     Figure,
-    Row,
     described,
+    drawn,
+    line_axis,
+    lined_height,
     picks,
-    precisions,
+    precision_marks,
     tip,
 )
 from vibecore.views.charts.style import NEUTRAL
@@ -29,134 +33,110 @@ STATES = {
 }
 
 
-def category_figure(scores: Sequence[Row], rows: Sequence[Row]) -> Figure:
-    """Constraints met by category and config. `scores` are rows of read_scores."""
-    totals: dict[tuple[str, str], Counter] = {}
+@dataclass
+class Tally:
+    """Constraints met, those judged, and prompts of one category at one config."""
+
+    met: int = 0
+    judged: int = 0
+    prompts: int = 0
+
+    def add(self, score: ScoreRow) -> None:
+        """Count one output."""
+        self.met += score.constraints_met
+        self.judged += score.constraints_judged
+        self.prompts += 1
+
+
+def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> Figure:
+    """Constraints met by category and config."""
+    tallies: dict[tuple[str, str], Tally] = {}
     for score in scores:
-        counter = totals.setdefault((score["category"], score["config"]), Counter())
-        counter["met"] += score["constraints_met"]
-        counter["judged"] += score["constraints_judged"]
-        counter["n"] += 1
-    precision = {row["config"]: row["precision"] for row in rows}
-    values = []
-    for (category, config), counter in totals.items():
-        if counter["judged"]:
-            low, high = wilson_interval(counter["met"], counter["judged"])
-            values.append(
-                {
-                    "category": category,
-                    "config": config,
-                    "precision": precision[config],
-                    "rate": counter["met"] / counter["judged"],
-                    "low": low,
-                    "high": high,
-                    "label": formats.count_and_rate(counter["met"], counter["judged"]),
-                    "range": f"{100 * low:.0f}–{100 * high:.0f} %",
-                    "n": counter["n"],
-                }
+        tallies.setdefault((score.category, score.config), Tally()).add(score)
+    judged = {key: tally for key, tally in tallies.items() if tally.judged}
+    if not judged:
+        return Figure("No category has scored outputs")
+    shown = [row for row in rows if any(config == row.config for _, config in judged)]
+    precision = {row.config: row.precision for row in shown}
+    dots = []
+    for (category, config), tally in judged.items():
+        low, high = wilson_interval(tally.met, tally.judged)
+        tips = {
+            "category": category,
+            "config": config,
+            "constraints met": formats.count_and_rate(tally.met, tally.judged),
+            "95 % interval": f"{100 * low:.0f}–{100 * high:.0f} %",
+            "prompts (n)": str(tally.prompts),
+        }
+        dots.append(
+            Dot(
+                category,
+                tally.met / tally.judged,
+                low,
+                high,
+                config,
+                group=precision[config],
+                lane=config,
+                tips=tips,
+                picked={"category": category, "config": config},
             )
-    if not values:
-        return Figure("No category has scored outputs", "", None)
-    shown = [row for row in rows if any(v["config"] == row["config"] for v in values)]
-    categories = list(dict.fromkeys(score["category"] for score in scores))
-    colour, shape = precisions(shown)
-    y = alt.Y(
-        "category:N",
-        sort=categories,
-        title=None,
-        axis=alt.Axis(ticks=False, domain=False, labelPadding=8),
-    )
-    offset = alt.YOffset("config:N", sort=[row["config"] for row in shown])
-    x = alt.X(
-        "rate:Q",
-        title="single constraints met",
-        axis=alt.Axis(format=".0%", tickCount=TICKS),
-        scale=alt.Scale(domain=[0, 1]),
-    )
-    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y, yOffset=offset)
-    tooltip = [
-        tip("category", "category"),
-        tip("config", "config"),
-        tip("label", "constraints met"),
-        tip("range", "95 % interval"),
-        tip("n", "prompts (n)"),
-    ]
-    intervals = base.mark_rule(strokeWidth=1.6, opacity=0.5).encode(
-        x=alt.X("low:Q", title="single constraints met"),
-        x2="high:Q",
-        color=colour,
-        tooltip=tooltip,
-    )
-    points = (
-        base.mark_point(filled=True, size=75, opacity=1)
-        .encode(color=colour, shape=shape, tooltip=tooltip)
-        .add_params(picks("category", "config"))
-    )
-    names = base.mark_text(align="left", dx=8, fontSize=10).encode(
-        x=alt.X("high:Q", title="single constraints met"), text="config:N"
-    )
+        )
     description = "Constraints met by category and config. " + "; ".join(
-        f"{v['category']} {v['config']} {v['label']}" for v in values
+        f"{dot.line} {dot.lane} {dot.tips['constraints met']}" for dot in dots
     )
-    height = len(categories) * (15 * len(shown) + 22) + FURNITURE
-    chart = described(intervals + points + names, height, description)
+    categories = list(dict.fromkeys(dot.line for dot in dots))
+    chart = dot_chart(
+        dots,
+        Axis("single constraints met", alt.Scale(domain=[0, 1]), ".0%"),
+        height=lined_height(len(categories), 15 * len(shown) + 22),
+        description=description,
+        marks=precision_marks(precision.values()),
+        lanes=list(precision),
+        dense=True,
+    )
+    means = {
+        category: mean(dot.value for dot in dots if dot.line == category and dot.value is not None)
+        for category in categories
+    }
     note = "Bars are 95 % Wilson intervals over single constraints of the category's prompts."
-    return Figure(_category_title(values, categories), note, chart, description)
+    return Figure(_category_title(means), note, chart, description)
 
 
-def _category_title(values: Sequence[Row], categories: Sequence[str]) -> str:
-    means = {}
-    for category in categories:
-        rates = [v["rate"] for v in values if v["category"] == category]
-        if rates:
-            means[category] = sum(rates) / len(rates)
+def _category_title(means: Mapping[str, float]) -> str:
+    best, worst = (pick(means, key=lambda name: means[name]) for pick in (max, min))
     if len(means) < 2:
-        only = next(iter(means))
-        return f"In {only}, {100 * means[only]:.0f} % of constraints are met, on average"
-    best, worst = max(means, key=means.get), min(means, key=means.get)
+        return f"In {best}, {100 * means[best]:.0f} % of constraints are met, on average"
     return (
         f"Constraints of {best} prompts are met most ({100 * means[best]:.0f} % over all configs), "
         f"of {worst} prompts least ({100 * means[worst]:.0f} %)"
     )
 
 
-def prompt_figure(scores: Sequence[Row], rows: Sequence[Row]) -> Figure:
+def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> Figure:
     """Each prompt at each config: constraints met, and whether the output is repetitive."""
     if not scores:
-        return Figure("No output is scored yet", "", None)
+        return Figure("No output is scored yet")
     values = [
         {
-            "prompt_id": score["prompt_id"],
-            "config": score["config"],
+            "prompt_id": score.prompt_id,
+            "config": score.config,
             "state": _state(score),
-            "met": f"{score['constraints_met']} of {score['constraints_judged']}",
-            "repetitive": "yes" if score["repetitive"] else "no",
+            "met": f"{score.constraints_met} of {score.constraints_judged}",
+            "repetitive": "yes" if score.repetitive else "no",
             "sign": _sign(score),
-            "category": score["category"],
+            "category": score.category,
         }
         for score in scores
     ]
-    prompts = list(dict.fromkeys(score["prompt_id"] for score in scores))
-    shown = [row for row in rows if any(v["config"] == row["config"] for v in values)]
+    prompts = list(dict.fromkeys(score.prompt_id for score in scores))
+    shown = [row for row in rows if any(v["config"] == row.config for v in values)]
     x = alt.X(
         "config:N",
-        sort=[row["config"] for row in shown],
+        sort=[row.config for row in shown],
         title=None,
         axis=alt.Axis(orient="top", ticks=False, domain=False, labelAngle=-40, labelPadding=6),
     )
-    y = alt.Y(
-        "prompt_id:N",
-        sort=prompts,
-        title=None,
-        axis=alt.Axis(
-            ticks=False,
-            domain=False,
-            labelPadding=8,
-            labelLimit=160,
-            labelOverlap=False,
-            labelFlush=False,
-        ),
-    )
+    y = line_axis("prompt_id", prompts, label_limit=160)
     tooltip = [
         tip("prompt_id", "prompt"),
         tip("config", "config"),
@@ -165,7 +145,7 @@ def prompt_figure(scores: Sequence[Row], rows: Sequence[Row]) -> Figure:
         tip("category", "category"),
     ]
     picked = picks("prompt_id", "config")
-    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y, tooltip=tooltip)
+    base = drawn(values).encode(x=x, y=y, tooltip=tooltip)
     cells = base.mark_rect(stroke=NEUTRAL, strokeWidth=0.5).encode(
         color=alt.Color(
             "state:N",
@@ -185,7 +165,7 @@ def prompt_figure(scores: Sequence[Row], rows: Sequence[Row]) -> Figure:
     clicks = base.mark_rect(fillOpacity=0.001, color=NEUTRAL, cursor="pointer").add_params(picked)
     title = _prompt_title(scores, len(shown))
     description = f"{title}. A grid of {len(prompts)} prompts by {len(shown)} configs."
-    chart = described(cells + marks + clicks, 19 * len(prompts) + FURNITURE, description)
+    chart = described(cells + marks + clicks, lined_height(len(prompts), 19), description)
     note = (
         "The fuller a cell, the more constraints are met; R is a repetitive one, – one without a "
         "verdict. A click opens it."
@@ -193,24 +173,24 @@ def prompt_figure(scores: Sequence[Row], rows: Sequence[Row]) -> Figure:
     return Figure(title, note, chart, description)
 
 
-def _state(score: Row) -> str:
-    if not score["constraints_judged"]:
+def _state(score: ScoreRow) -> str:
+    if not score.constraints_judged:
         return "none met"
-    if score["adherent"]:
+    if score.adherent:
         return "all met"
-    return "some met" if score["constraints_met"] else "none met"
+    return "some met" if score.constraints_met else "none met"
 
 
-def _sign(score: Row) -> str:
-    unjudged = "" if score["constraints_judged"] else "–"
-    return "R" if score["repetitive"] else unjudged
+def _sign(score: ScoreRow) -> str:
+    unjudged = "" if score.constraints_judged else "–"
+    return "R" if score.repetitive else unjudged
 
 
-def _prompt_title(scores: Sequence[Row], configs: int) -> str:
+def _prompt_title(scores: Sequence[ScoreRow], configs: int) -> str:
     met: dict[str, list[bool]] = {}
     for score in scores:
-        if score["adherent"] is not None:
-            met.setdefault(score["prompt_id"], []).append(score["adherent"])
+        if score.adherent is not None:
+            met.setdefault(score.prompt_id, []).append(score.adherent)
     if not met:
         return "No prompt has a verdict on all of its constraints"
     none = sum(not any(outcomes) for outcomes in met.values())

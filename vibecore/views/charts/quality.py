@@ -3,130 +3,144 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import altair as alt
 
 from vibecore.analysis import wilson_interval
+from vibecore.analysis.summary import ConfigMetrics
 from vibecore.core import formats
-from vibecore.views.charts.figure import (
-    TICKS,
-    Figure,
-    Row,
-    config_axis,
-    config_height,
-    described,
-    labels,
-    named,
-    picks,
-    precisions,
-    sweet_spot_ring,
-    tip,
-)
+from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
+from vibecore.views.charts.figure import Figure, lined_height, precision_marks
 
-# level -> (count column, total column, title, how its figures are named)
-ADHERENCE_LEVELS = {
-    "by prompt": ("adherent_prompts", "adherence_judged", "all constraints of a prompt met"),
-    "by constraint": ("constraints_met", "constraints_judged", "single constraints met"),
-}
 INTERVALS = "Bars are 95 % Wilson intervals: where two overlap widely, n is too small to tell."
 
 
-def repetition_figure(rows: Sequence[Row]) -> Figure:
+@dataclass(frozen=True)
+class Rate:
+    """A config's count out of a total, with its 95 % Wilson interval as fractions."""
+
+    row: ConfigMetrics
+    count: int
+    total: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        """The rate as a fraction."""
+        return self.count / self.total
+
+    @property
+    def label(self) -> str:
+        """The rate as a person reads it: `4/30 · 13 %`."""
+        return formats.count_and_rate(self.count, self.total)
+
+    @property
+    def range(self) -> str:
+        """The interval as a person reads it: `5–30 %`."""
+        return f"{100 * self.low:.0f}–{100 * self.high:.0f} %"
+
+
+def repetition_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     """Share of repetitive outputs by config."""
-    values = rate_values(rows, "repetitive", "repetition_judged")
-    if not values:
-        return Figure("Repetition is not scored in this study", "", None)
-    least = [v for v in values if v["rate"] == min(v["rate"] for v in values)]
-    most = [v for v in values if v["rate"] == max(v["rate"] for v in values)]
+    rates = _rates([(row, row.repetitive, row.repetition_judged) for row in rows])
+    if not rates:
+        return Figure("Repetition is not scored in this study")
+    least, most = _ends(rates)
     if least == most:
-        title = f"Every config repeats itself on {least[0]['count']} of {least[0]['total']} outputs"
+        title = f"Every config repeats itself on {least[0].count} of {least[0].total} outputs"
     else:
-        apart = "do not overlap" if least[0]["high"] < most[0]["low"] else "overlap"
+        apart = "do not overlap" if least[0].high < most[0].low else "overlap"
         title = (
-            f"{named(least)}: fewest repetitive outputs, {least[0]['count']} of "
-            f"{least[0]['total']}; {named(most)}: most, {most[0]['count']} of "
-            f"{most[0]['total']}; the intervals of the two {apart}"
+            f"{_named(least)}: fewest repetitive outputs, {least[0].count} of {least[0].total}; "
+            f"{_named(most)}: most, {most[0].count} of {most[0].total}; "
+            f"the intervals of the two {apart}"
         )
-    chart, description = _rate_chart(values, "share of outputs that are repetitive")
-    return Figure(
-        title, f"Repetitive: 0.5 or more of the word pairs. {INTERVALS}", chart, description
-    )
+    note = f"Repetitive: 0.5 or more of the word pairs. {INTERVALS}"
+    return _rate_figure(rates, title, note, "share of outputs that are repetitive")
 
 
-def adherence_figure(rows: Sequence[Row], level: str) -> Figure:
-    """Share met at a level, a key of ADHERENCE_LEVELS."""
-    count, total, words = ADHERENCE_LEVELS[level]
-    values = rate_values(rows, count, total)
-    if not values:
-        return Figure(f"Adherence {level} is not known in this study", "", None)
-    best = [v for v in values if v["rate"] == max(v["rate"] for v in values)]
-    worst = [v for v in values if v["rate"] == min(v["rate"] for v in values)]
-    things = "prompts met in full" if level == "by prompt" else "constraints met"
+def prompt_adherence_figure(rows: Sequence[ConfigMetrics]) -> Figure:
+    """Share of prompts of which all constraints are met, by config."""
+    counts = [(row, row.adherent_prompts, row.adherence_judged) for row in rows]
+    axis = "all constraints of a prompt met"
+    return _adherence_figure(_rates(counts), "by prompt", "prompts met in full", axis)
+
+
+def constraint_adherence_figure(rows: Sequence[ConfigMetrics]) -> Figure:
+    """Share of single constraints met, by config."""
+    counts = [(row, row.constraints_met, row.constraints_judged) for row in rows]
+    axis = "single constraints met"
+    return _adherence_figure(_rates(counts), "by constraint", "constraints met", axis)
+
+
+def _adherence_figure(rates: Sequence[Rate], level: str, things: str, axis: str) -> Figure:
+    if not rates:
+        return Figure(f"Adherence {level} is not known in this study")
+    worst, best = _ends(rates)
     if best == worst:
-        title = f"Every config has {best[0]['count']} of {best[0]['total']} {things}"
+        title = f"Every config has {best[0].count} of {best[0].total} {things}"
     else:
         title = (
-            f"{named(best)}: most {things}, {best[0]['count']} of {best[0]['total']}; "
-            f"{named(worst)}: fewest, {worst[0]['count']} of {worst[0]['total']}"
+            f"{_named(best)}: most {things}, {best[0].count} of {best[0].total}; "
+            f"{_named(worst)}: fewest, {worst[0].count} of {worst[0].total}"
         )
-    chart, description = _rate_chart(values, words)
-    return Figure(title, f"Adherence {level}: {words}. {INTERVALS}", chart, description)
+    return _rate_figure(rates, title, f"Adherence {level}: {axis}. {INTERVALS}", axis)
 
 
-def rate_values(rows: Sequence[Row], count: str, total: str) -> list[dict[str, Any]]:
-    """One value a config: its rate, its interval and how a person reads it."""
-    values = []
-    for row in rows:
-        if row[count] is None or not row[total]:
-            continue
-        low, high = wilson_interval(row[count], row[total])
-        values.append(
-            {
-                "config": row["config"],
-                "precision": row["precision"],
-                "count": row[count],
-                "total": row[total],
-                "rate": row[count] / row[total],
-                "low": low,
-                "high": high,
-                "label": formats.count_and_rate(row[count], row[total]),
-                "range": f"{100 * low:.0f}–{100 * high:.0f} %",
-                "sweet_spot": row["sweet_spot"],
-            }
-        )
-    return values
-
-
-def _rate_chart(values: list[dict[str, Any]], title: str) -> tuple[Any, str]:
-    colour, shape = precisions(values)
-    axis = config_axis(values)
-    x = alt.X(
-        "rate:Q",
-        title=title,
-        axis=alt.Axis(format=".0%", tickCount=TICKS),
-        scale=alt.Scale(domain=[0, 1]),
-    )
-    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=axis)
-    tooltip = [
-        tip("config", "config"),
-        tip("label", "rate"),
-        tip("range", "95 % interval"),
-        tip("total", "n"),
+def _rates(counts: Sequence[tuple[ConfigMetrics, int | None, int | None]]) -> list[Rate]:
+    """A rate for every config whose count and total are known."""
+    return [
+        Rate(row, count, total, *wilson_interval(count, total))
+        for row, count, total in counts
+        if count is not None and total
     ]
-    intervals = base.mark_rule(strokeWidth=2.5, opacity=0.6).encode(
-        x=alt.X("low:Q", title=title), x2="high:Q", color=colour, tooltip=tooltip
+
+
+def _ends(rates: Sequence[Rate]) -> tuple[list[Rate], list[Rate]]:
+    """Those of the lowest rate, and those of the highest."""
+    values = [rate.value for rate in rates]
+    return (
+        [rate for rate in rates if rate.value == min(values)],
+        [rate for rate in rates if rate.value == max(values)],
     )
-    points = (
-        base.mark_point(filled=True, size=130, opacity=1)
-        .encode(color=colour, shape=shape, tooltip=tooltip)
-        .add_params(picks("config"))
+
+
+def _named(rates: Sequence[Rate]) -> str:
+    """Configs in a sentence: two by name, more as a number."""
+    names = [rate.row.config for rate in rates]
+    return " and ".join(names) if len(names) < 3 else f"{len(names)} configs"
+
+
+def _rate_figure(rates: Sequence[Rate], title: str, note: str, axis: str) -> Figure:
+    dots = [
+        Dot(
+            rate.row.config,
+            rate.value,
+            rate.low,
+            rate.high,
+            rate.label,
+            group=rate.row.precision,
+            sweet_spot=rate.row.sweet_spot,
+            tips={
+                "config": rate.row.config,
+                "rate": rate.label,
+                "95 % interval": rate.range,
+                "n": str(rate.total),
+            },
+            picked={"config": rate.row.config},
+        )
+        for rate in rates
+    ]
+    description = f"{axis[:1].upper()}{axis[1:]}, with 95 % intervals. " + "; ".join(
+        f"{rate.row.config} {rate.label}, {rate.range}" for rate in rates
     )
-    words = labels(values, x=alt.X("high:Q", title=title), y=axis)
-    description = f"{title[:1].upper()}{title[1:]}, with 95 % intervals. " + "; ".join(
-        f"{v['config']} {v['label']}, {v['range']}" for v in values
+    chart = dot_chart(
+        dots,
+        Axis(axis, alt.Scale(domain=[0, 1]), ".0%"),
+        height=lined_height(len(dots)),
+        description=description,
+        marks=precision_marks(rate.row.precision for rate in rates),
     )
-    ring = sweet_spot_ring(values, x=x, y=axis)
-    return described(
-        intervals + points + words + ring, config_height(values), description
-    ), description
+    return Figure(title, note, chart, description)

@@ -6,150 +6,104 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from vibecore.analysis.summary import ConfigMetrics
 from vibecore.core import formats
-from vibecore.views.charts.figure import (
-    TICKS,
-    Figure,
-    Row,
-    config_axis,
-    config_height,
-    described,
-    labels,
-    picks,
-    precisions,
-    sweet_spot_ring,
-    tip,
-    zero_rule,
-)
+from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
+from vibecore.views.charts.figure import Figure, lined_height, precision_marks
 
 LOSS_AXIS = "speed against bf16 of the same model"
 
 
-def speed_figure(rows: Sequence[Row]) -> Figure:
-    """Tokens per second by config. `rows` are those of a Summary."""
-    known = [row for row in rows if row["tokens_per_second"]]
+def speed_figure(rows: Sequence[ConfigMetrics]) -> Figure:
+    """Tokens per second by config."""
+    known = [(row, row.tokens_per_second) for row in rows if row.tokens_per_second]
     if not known:
-        return Figure("No speed is known yet", "", None)
-    fastest = max(known, key=lambda row: row["tokens_per_second"])
-    slowest = min(known, key=lambda row: row["tokens_per_second"])
-    title = f"{fastest['config']} is the fastest, at {fastest['tokens_per_second']:.1f} tok/s"
+        return Figure("No speed is known yet")
+    slowest, least = min(known, key=lambda pair: pair[1])
+    fastest, most = max(known, key=lambda pair: pair[1])
+    title = f"{fastest.config} is the fastest, at {most:.1f} tok/s"
     if slowest is not fastest:
-        times = fastest["tokens_per_second"] / slowest["tokens_per_second"]
-        title += f", {times:.1f} times as fast as {slowest['config']}, the slowest"
-    values = [
-        {
-            "config": row["config"],
-            "precision": row["precision"],
-            "speed": row["tokens_per_second"],
-            "label": f"{row['tokens_per_second']:.1f}",
-            "n": row["prompts"],
-            "tokens": formats.number(row["mean_new_tokens"], 0),
-            "sweet_spot": row["sweet_spot"],
-        }
-        for row in known
+        title += f", {most / least:.1f} times as fast as {slowest.config}, the slowest"
+    dots = [
+        Dot(
+            row.config,
+            speed,
+            0.0,
+            speed,
+            f"{speed:.1f}",
+            group=row.precision,
+            sweet_spot=row.sweet_spot,
+            tips={
+                "config": row.config,
+                "tok/s": f"{speed:.1f}",
+                "prompts (n)": str(row.prompts),
+                "mean new tokens": formats.number(row.mean_new_tokens, 0),
+            },
+            picked={"config": row.config},
+        )
+        for row, speed in known
     ]
-    colour, shape = precisions(known)
-    x = alt.X(
-        "speed:Q",
-        title="new tokens per second",
-        axis=alt.Axis(tickCount=TICKS),
-        scale=alt.Scale(domain=[0, 1.15 * fastest["tokens_per_second"]]),
+    description = "Speed in new tokens per second. " + "; ".join(
+        f"{row.config} {speed:.1f}" for row, speed in known
     )
-    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=config_axis(known))
-    tooltip = [
-        tip("config", "config"),
-        tip("speed:Q", "tok/s", ".1f"),
-        tip("n", "prompts (n)"),
-        tip("tokens", "mean new tokens"),
-    ]
-    stems = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
-        x=x, x2=alt.datum(0), color=colour, tooltip=tooltip
-    )
-    points = (
-        base.mark_point(filled=True, size=130, opacity=1)
-        .encode(color=colour, shape=shape, tooltip=tooltip)
-        .add_params(picks("config"))
-    )
-    description = "Speed in new tokens per second. " + _spoken(known)
-    chart = described(
-        stems
-        + points
-        + labels(values, x=x, y=config_axis(known))
-        + sweet_spot_ring(values, x=x, y=config_axis(known)),
-        config_height(known),
-        description,
+    chart = dot_chart(
+        dots,
+        Axis("new tokens per second", alt.Scale(domain=[0, 1.15 * most])),
+        height=lined_height(len(dots)),
+        description=description,
+        marks=precision_marks(row.precision for row, _ in known),
     )
     note = "Speed is new tokens over total time, prompt included."
     return Figure(title, note, chart, description)
 
 
-def loss_figure(rows: Sequence[Row]) -> Figure:
+def loss_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     """Speed against the same model at bf16."""
-    known = [row for row in rows if row["vs_bf16"] is not None]
+    known = [(row, row.vs_bf16) for row in rows if row.vs_bf16 is not None]
     if not known:
-        return Figure("No config has a bf16 baseline of its own model to compare with", "", None)
-    values = [
-        {
-            "config": row["config"],
-            "precision": row["precision"],
-            "change": row["vs_bf16"],
-            "beside": min(0.0, row["vs_bf16"]),
-            "label": formats.percent(row["vs_bf16"], signed=True),
-            "n": row["prompts"],
-            "sweet_spot": row["sweet_spot"],
-        }
-        for row in known
+        return Figure("No config has a bf16 baseline of its own model to compare with")
+    changes = [change for _, change in known]
+    dots = [
+        Dot(
+            row.config,
+            change,
+            min(0.0, change),
+            max(0.0, change),
+            formats.percent(change, signed=True),
+            group=row.precision,
+            sweet_spot=row.sweet_spot,
+            tips={
+                "config": row.config,
+                "against bf16": formats.percent(change, signed=True),
+                "prompts (n)": str(row.prompts),
+            },
+            picked={"config": row.config},
+        )
+        for row, change in known
     ]
-    colour, shape = precisions(known)
-    x = alt.X(
-        "change:Q",
-        title=LOSS_AXIS,
-        axis=alt.Axis(format=".0%", tickCount=TICKS),
-        scale=alt.Scale(
-            domain=[
-                min(-0.05, *(v["change"] for v in values)) - 0.25,
-                max(0.05, *(v["change"] for v in values)) + 0.05,
-            ]
-        ),
+    description = "Speed against bf16. " + "; ".join(f"{d.line} {d.label}" for d in dots)
+    ends = [min(-0.05, *changes) - 0.25, max(0.05, *changes) + 0.05]
+    chart = dot_chart(
+        dots,
+        Axis(LOSS_AXIS, alt.Scale(domain=ends), ".0%"),
+        height=lined_height(len(dots)),
+        description=description,
+        marks=precision_marks(row.precision for row, _ in known),
+        rule_at=0,
+        labels_at="low",
     )
-    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=config_axis(known))
-    tooltip = [tip("config", "config"), tip("label", "against bf16"), tip("n", "prompts (n)")]
-    stems = base.mark_rule(strokeWidth=2, opacity=0.55).encode(x2=alt.datum(0), color=colour)
-    points = (
-        base.mark_point(filled=True, size=130, opacity=1)
-        .encode(color=colour, shape=shape, tooltip=tooltip)
-        .add_params(picks("config"))
+    title = "; ".join(
+        _change(name, sorted(change for row, change in known if row.precision == name))
+        for name in dict.fromkeys(row.precision for row, _ in known)
     )
-    beside = alt.X("beside:Q", title=LOSS_AXIS)
-    words = labels(values, left=True, x=beside, y=config_axis(known))
-    description = "Speed against bf16. " + "; ".join(f"{v['config']} {v['label']}" for v in values)
-    chart = described(
-        zero_rule() + stems + points + words,
-        config_height(known),
-        description,
-    )
-    return Figure(_loss_title(known), "0 % is bf16 of the same model.", chart, description)
+    return Figure(title, "0 % is bf16 of the same model.", chart, description)
 
 
-def _loss_title(rows: Sequence[Row]) -> str:
-    parts = []
-    for precision in dict.fromkeys(row["precision"] for row in rows):
-        changes = sorted(row["vs_bf16"] for row in rows if row["precision"] == precision)
-        slow, fast = changes[0], changes[-1]
-        if fast < 0:
-            least, most = (f"{-100 * change:.0f}" for change in (fast, slow))
-            span = most if least == most else f"{least} to {most}"
-            parts.append(f"{precision} is {span} % slower than bf16")
-        elif slow >= 0:
-            least, most = (f"{100 * change:.0f}" for change in (slow, fast))
-            span = most if least == most else f"{least} to {most}"
-            parts.append(f"{precision} is {span} % faster than bf16")
-        else:
-            parts.append(
-                f"{precision} runs from {-100 * slow:.0f} % slower to {100 * fast:.0f} % faster"
-            )
-    return "; ".join(parts)
-
-
-def _spoken(rows: Sequence[Row]) -> str:
-    return "; ".join(f"{row['config']} {row['tokens_per_second']:.1f}" for row in rows)
+def _change(precision: str, changes: Sequence[float]) -> str:
+    """A precision's changes of speed, slowest first, in words."""
+    slow, fast = changes[0], changes[-1]
+    if slow < 0 <= fast:
+        return f"{precision} runs from {-100 * slow:.0f} % slower to {100 * fast:.0f} % faster"
+    least, most = (f"{abs(100 * change):.0f}" for change in sorted((slow, fast), key=abs))
+    span = most if least == most else f"{least} to {most}"
+    return f"{precision} is {span} % {'slower' if fast < 0 else 'faster'} than bf16"

@@ -1,104 +1,118 @@
 """Where the time of one decode step goes, by layer and by kernel.
 
-`profile` holds rows of engine/profile.py: layer, module, kernel, host_us, device_us, calls.
+`profile` holds rows of a bench's JSON: layer, module, kernel, host_us, device_us, calls.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from vibecore.core import formats
-from vibecore.views.charts.engine_speed import lined, names_axis
-from vibecore.views.charts.figure import TICKS, Figure, Row, tip
+from vibecore.views.charts.figure import (
+    Figure,
+    described,
+    drawn,
+    line_axis,
+    lined_height,
+    scaled,
+    tip,
+)
+
+Profile = Sequence[Mapping[str, Any]]
 
 MOST_KERNELS = 12
 NAME_LENGTH = 46
 BAR = "#3a80c4"
 
 
-def layer_figure(profile: Sequence[Row], name: str) -> Figure:
+@dataclass(frozen=True)
+class Part:
+    """A part of a step: its microseconds and its share of all parts."""
+
+    name: str
+    microseconds: float
+    share: float
+
+    @property
+    def label(self) -> str:
+        """Time and share as a person reads them."""
+        return f"{self.microseconds:,.0f} µs, {formats.percent(self.share)}"
+
+
+def layer_figure(profile: Profile, name: str) -> Figure:
     """One decode step's time, layer by layer."""
     key, side = _time_key(profile)
-    sums: dict[str, float] = defaultdict(float)
-    for row in profile:
-        sums[row["layer"]] += row[key]
-    layers = sorted(sums, key=_layer_order)
-    total = sum(sums.values())
-    values = [
-        {"name": layer, "microseconds": sums[layer], "share": sums[layer] / total}
-        for layer in layers
-    ]
-    outside = next((v["share"] for v in values if not v["name"].startswith("layer ")), 0.0)
-    inside = [v for v in values if v["name"].startswith("layer ")]
+    sums = _sums(profile, "layer", key)
+    parts = _parts((layer, sums[layer]) for layer in sorted(sums, key=_layer_order))
+    layers = sum(part.name.startswith("layer ") for part in parts)
+    outside = next((p.share for p in parts if not p.name.startswith("layer ")), 0.0)
     title = (
-        f"{name}: {len(inside)} layers take {formats.percent(1 - outside)} of a step's {side} "
+        f"{name}: {layers} layers take {formats.percent(1 - outside)} of a step's {side} "
         f"time, head and the rest {formats.percent(outside)}"
     )
-    return _shares(values, title, f"{side} time, microseconds", _profile_note(side))
+    return _shares(parts, title, side)
 
 
-def kernel_figure(profile: Sequence[Row], name: str) -> Figure:
+def kernel_figure(profile: Profile, name: str) -> Figure:
     """One decode step's time, kernel by kernel (operator by operator on a CPU)."""
     key, side = _time_key(profile)
-    sums: dict[str, float] = defaultdict(float)
-    calls: dict[str, int] = defaultdict(int)
-    for row in (row for row in profile if row[key]):
-        sums[row["kernel"]] += row[key]
-        calls[row["kernel"]] += row["calls"]
-    total = sum(sums.values())
-    ordered = sorted(sums, key=lambda kernel: -sums[kernel])
-    values = [
-        {
-            "name": f"{_short(kernel)}" + (f" × {calls[kernel]}" if calls[kernel] else ""),
-            "microseconds": sums[kernel],
-            "share": sums[kernel] / total,
-        }
-        for kernel in ordered[:MOST_KERNELS]
+    timed = [row for row in profile if row[key]]
+    sums, calls = _sums(timed, "kernel", key), _sums(timed, "kernel", "calls")
+    ordered = sums.most_common()
+    named = [
+        (_short(kernel) + (f" × {calls[kernel]:.0f}" if calls[kernel] else ""), time)
+        for kernel, time in ordered[:MOST_KERNELS]
     ]
-    rest = sum(sums[kernel] for kernel in ordered[MOST_KERNELS:])
-    if rest:
-        others = f"{len(ordered) - MOST_KERNELS} others"
-        values.append({"name": others, "microseconds": rest, "share": rest / total})
-    first = values[0]
-    title = (
-        f"{name}: {first['name']} takes {formats.percent(first['share'])} of a step's {side} time"
-    )
-    return _shares(values, title, f"{side} time, microseconds", _profile_note(side))
+    if rest := ordered[MOST_KERNELS:]:
+        named.append((f"{len(rest)} others", sum(time for _, time in rest)))
+    parts = _parts(named)
+    share = formats.percent(parts[0].share)
+    title = f"{name}: {parts[0].name} takes {share} of a step's {side} time"
+    return _shares(parts, title, side)
 
 
-def _shares(values: list[dict[str, Any]], title: str, axis: str, note: str) -> Figure:
+def _sums(profile: Profile, name: str, key: str) -> Counter[str]:
+    """A column's sum by the values of another."""
+    sums: Counter[str] = Counter()
+    for row in profile:
+        sums[row[name]] += row[key]
+    return sums
+
+
+def _parts(times: Iterable[tuple[str, float]]) -> list[Part]:
+    times = list(times)
+    total = sum(time for _, time in times)
+    return [Part(name, time, time / total) for name, time in times]
+
+
+def _shares(parts: Sequence[Part], title: str, side: str) -> Figure:
     """Bars of microseconds, each with its share."""
-    for value in values:
-        value["label"] = f"{value['microseconds']:,.0f} µs, {formats.percent(value['share'])}"
-    x = alt.X(
-        "microseconds:Q",
-        title=axis,
-        axis=alt.Axis(tickCount=TICKS),
-        scale=alt.Scale(domain=[0, 1.3 * max(value["microseconds"] for value in values)]),
-    )
-    base = alt.Chart(alt.Data(values=values)).encode(y=names_axis(values))
+    values = [
+        {"name": p.name, "microseconds": p.microseconds, "share": p.share, "label": p.label}
+        for p in parts
+    ]
+    most = 1.3 * max(part.microseconds for part in parts)
+    base = drawn(values).encode(y=line_axis("name", [part.name for part in parts]))
     bars = base.mark_bar(height=12, opacity=0.8, color=BAR).encode(
-        x=x, tooltip=[tip("name", "where"), tip("label", "time")]
+        x=scaled("microseconds", f"{side} time, microseconds", most),
+        tooltip=[tip("name", "where"), tip("label", "time")],
     )
     words = base.mark_text(align="left", dx=6).encode(x="microseconds:Q", text="label:N")
-    description = f"{title}. " + "; ".join(f"{v['name']} {v['label']}" for v in values)
-    return lined(title, note, bars + words, values, description)
-
-
-def _profile_note(side: str) -> str:
+    description = f"{title}. " + "; ".join(f"{part.name} {part.label}" for part in parts)
     what = (
         "the kernels' own time on the GPU"
         if side == "device"
         else "host time under the profiler, which slows every operator: shares, not speeds"
     )
-    return f"One step of batch 1 as its engine makes it; {what}."
+    note = f"One step of batch 1 as its engine makes it; {what}."
+    chart = described(bars + words, lined_height(len(parts)), description)
+    return Figure(title, note, chart, description)
 
 
-def _time_key(profile: Sequence[Row]) -> tuple[str, str]:
+def _time_key(profile: Profile) -> tuple[str, str]:
     on_gpu = any(row["device_us"] is not None for row in profile)
     return ("device_us", "device") if on_gpu else ("host_us", "host")
 

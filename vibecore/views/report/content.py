@@ -22,7 +22,11 @@ from vibecore.studies.queries import (
 )
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
-from vibecore.views.charts.quality import adherence_figure, repetition_figure
+from vibecore.views.charts.quality import (
+    constraint_adherence_figure,
+    prompt_adherence_figure,
+    repetition_figure,
+)
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
 
@@ -69,8 +73,8 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         speed_figure(rows),
         loss_figure(rows),
         repetition_figure(rows),
-        adherence_figure(rows, "by prompt"),
-        adherence_figure(rows, "by constraint"),
+        prompt_adherence_figure(rows),
+        constraint_adherence_figure(rows),
     ]
     if scores:
         grid = prompt_figure(scores, rows)

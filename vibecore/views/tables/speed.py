@@ -1,37 +1,39 @@
 """What the Speed page shows, without widgets: the tables of a bench, and the profiles in it.
 
-`results` are what vibecore.read_bench gives."""
+`results` are what vibecore.read_bench gives: a bench's JSON (studies/bench/report.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vibecore.studies.bench import model_rows, models_caption, speed_rows
 from vibecore.studies.bench.figures import READINGS
 
-Row = dict[str, Any]
-# The columns that are no figures.
-WORDS = ("config", "engine", "reading")
+Json = Mapping[str, Any]
+
+# The columns that are words, aligned left.
+WORDS = ("config", "engine", "bottleneck")
 
 
-def speed_table(results: Sequence[Row]) -> Row:
+def speed_table(results: Sequence[Json]) -> dict[str, Any]:
     """Decoding, a row a config, engine and batch size."""
     return _table("Decoding", speed_rows({"results": results}))
 
 
-def model_table(results: Sequence[Row]) -> Row:
+def model_table(results: Sequence[Json]) -> dict[str, Any]:
     """Loading, memory and llama-bench's rates, a row a config and engine."""
     return _table(models_caption(results), model_rows({"results": results}))
 
 
-def readings_met(results: Sequence[Row]) -> list[str]:
-    """What each reading in the table means."""
+def bottlenecks_met(results: Sequence[Json]) -> list[str]:
+    """What each bottleneck in the table means."""
     met = {speed["reading"] for result in results for speed in result["speeds"]}
     return [f"{name}: {meaning}" for name, meaning in READINGS.items() if name in met]
 
 
-def profiles(results: Sequence[Row]) -> dict[str, list[Row]]:
+def profiles(results: Sequence[Json]) -> dict[str, list[Json]]:
     """The profiles there are, by config and engine."""
     return {
         f"{result['config']} {result['engine']}": result["profile"]
@@ -40,7 +42,7 @@ def profiles(results: Sequence[Row]) -> dict[str, list[Row]]:
     }
 
 
-def _table(caption: str, rows: Sequence[Row]) -> Row:
+def _table(caption: str, rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     columns = list(rows[0]) if rows else []
     return {
         "caption": caption,
@@ -48,7 +50,7 @@ def _table(caption: str, rows: Sequence[Row]) -> Row:
         "sortable": False,
         "columns": [{"label": column, "numeric": column not in WORDS} for column in columns],
         "rows": [
-            {"id": str(number), "cells": [{"text": str(row[column])} for column in columns]}
+            {"id": str(number), "cells": [{"text": row[column]} for column in columns]}
             for number, row in enumerate(rows)
         ],
     }

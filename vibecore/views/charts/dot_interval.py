@@ -1,0 +1,165 @@
+"""Dots with their intervals, a line each: the one drawing for every estimate that is compared.
+
+A chart is a list of `Dot`s and an axis; `dot_chart` draws bars, dots, words and the sweet spot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import altair as alt
+
+from vibecore.views.charts.figure import (
+    TICKS,
+    Drawing,
+    Value,
+    colour_and_shape,
+    described,
+    drawn,
+    line_axis,
+    picks,
+    tip,
+)
+from vibecore.views.charts.style import ACCENT, NEUTRAL, PRECISION_MARKS, Mark
+
+INK = PRECISION_MARKS["bf16"].colour
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One estimate. `line` names the line it is on; `low` to `high` is its bar.
+
+    Without a `value` there is a bar alone, without `low` and `high` a dot alone. `group` is a key
+    of the chart's marks, `lane` the place within a line that has several dots. `tips` are the
+    tooltip's titles and texts, the same titles for every dot; `picked` is what a click selects.
+    """
+
+    line: str
+    value: float | None
+    low: float | None
+    high: float | None
+    label: str = ""
+    group: str = ""
+    lane: str = ""
+    sweet_spot: bool = False
+    filled: bool = True
+    tips: Mapping[str, str] = field(default_factory=dict)
+    picked: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The horizontal axis: its title, its scale, and the format of its numbers (d3's)."""
+
+    title: str
+    scale: alt.Scale
+    form: str = ""
+
+    def at(self, name: str) -> alt.X:
+        """The axis, with a field of the data on it."""
+        axis = alt.Axis(format=self.form or alt.Undefined, tickCount=TICKS)
+        return alt.X(f"{name}:Q", title=self.title, axis=axis, scale=self.scale)
+
+
+def dot_chart(
+    dots: Sequence[Dot],
+    axis: Axis,
+    *,
+    height: int,
+    description: str,
+    marks: Mapping[str, Mark] | None = None,
+    lanes: Sequence[str] = (),
+    dense: bool = False,
+    rule_at: float | None = None,
+    labels_at: Literal["low", "high"] = "high",
+    label_limit: int = 170,
+) -> Drawing:
+    """The dots over an axis, in the order given.
+
+    `marks` give colour and shape by group, in the legend's order; without them all are of one
+    colour and those not `filled` are hollow. `lanes` order the dots within a line; `dense` draws
+    them smaller. `rule_at` draws a line at that value ("no difference"). Labels are right of the
+    bar's `high`, or left of its `low`. `height` and `label_limit`, of the lines' names, are in
+    pixels.
+    """
+    titles = list(dots[0].tips)
+    values = [_value(dot) for dot in dots]
+    y = line_axis("line", [dot.line for dot in dots], label_limit)
+    tooltip = [tip(f"tip_{number}", title) for number, title in enumerate(titles)]
+
+    def place(chart: alt.Chart) -> alt.Chart:
+        chart = chart.encode(y=y)
+        return chart.encode(yOffset=alt.YOffset("lane:N", sort=list(lanes))) if lanes else chart
+
+    base = place(drawn(values)).encode(tooltip=tooltip)
+    bars = base.transform_filter("datum.low !== null").mark_rule(
+        strokeWidth=1.6 if dense else 2.2, opacity=0.5 if dense else 0.6, clip=True
+    )
+    bars = bars.encode(x=axis.at("low"), x2="high:Q")
+    points = base.transform_filter("datum.value !== null").encode(x=axis.at("value"))
+    if marks is None:
+        bars = bars.encode(color=alt.value(INK))
+        points = points.mark_point(size=110, color=INK, opacity=1, strokeWidth=2).encode(
+            fill=alt.value(INK),
+            fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
+        )
+    else:
+        colour, shape = colour_and_shape("group", marks)
+        bars = bars.encode(color=colour)
+        points = points.mark_point(filled=True, size=75 if dense else 130, opacity=1).encode(
+            color=colour, shape=shape
+        )
+    if dots[0].picked:
+        points = points.add_params(picks(*dots[0].picked))
+    layers = [bars, points]
+    if rule_at is not None:
+        layers.insert(0, drawn([{"at": rule_at}]).mark_rule(color=NEUTRAL).encode(x="at:Q"))
+    for chosen in (False, True):
+        words = [v for v in values if v["label"] and v["sweet_spot"] == chosen]
+        if words:
+            layers.append(_words(place(drawn(words)), axis, labels_at, chosen, dense))
+    if labels_at == "high" and (spots := [v for v in values if v["sweet_spot"]]):
+        layers.append(sweet_spot_ring(place(drawn(spots)).encode(x=axis.at("value"))))
+    return described(alt.LayerChart(layer=layers), height, description)
+
+
+def sweet_spot_ring(chart: alt.Chart, size: int = 330) -> alt.Chart:
+    """A ring in the accent colour around the sweet spot's mark."""
+    return chart.mark_point(shape="circle", size=size, stroke=ACCENT, strokeWidth=2.2, filled=False)
+
+
+def with_sweet_spot(label: str, sweet_spot: bool) -> str:
+    """A mark's label; the sweet spot's says so, because colour alone does not."""
+    return f"{label}  sweet spot" if sweet_spot else label
+
+
+def _value(dot: Dot) -> Value:
+    return {
+        "line": dot.line,
+        "value": dot.value,
+        "low": dot.low,
+        "high": dot.high,
+        "label": with_sweet_spot(dot.label, dot.sweet_spot),
+        "group": dot.group,
+        "lane": dot.lane,
+        "sweet_spot": dot.sweet_spot,
+        "filled": int(dot.filled),
+        **{f"tip_{number}": text for number, text in enumerate(dot.tips.values())},
+        **dot.picked,
+    }
+
+
+def _words(
+    chart: alt.Chart, axis: Axis, at: Literal["low", "high"], chosen: bool, dense: bool
+) -> alt.Chart:
+    gap = 8 if dense else 14
+    words = chart.mark_text(
+        align="left" if at == "high" else "right",
+        dx=gap if at == "high" else -gap,
+        baseline="middle",
+        fontSize=10 if dense else 11,
+        fontWeight=600 if chosen else "normal",
+    ).encode(x=axis.at(at), text="label:N")
+    return words.encode(color=alt.value(ACCENT)) if chosen else words
