@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vibecore.analysis.claims.audit import Note, audit_file, read_report
-from vibecore.catalog.gpus import find_gpu
 from vibecore.analysis.claims.audit.report_file import nearest_count
+from vibecore.catalog.gpus import find_gpu
 from vibecore.core.errors import InputError
 from vibecore.studies.published import DATA
 

@@ -54,7 +54,7 @@ class LogRatio:
         return self.estimate - half, self.estimate + half
 
     def inner_interval(self, alpha: float) -> tuple[float, float]:
-        """The interval that two one-sided tests at α rest on: at least 1 − 2α."""
+        """The interval of two one-sided tests at α: at least 1 − 2α."""
         if self.pivots is None:
             return self.estimate, self.estimate
         import numpy as np
@@ -82,9 +82,8 @@ class LogRatio:
 
     def _beyond(self, distance: float) -> float:
         """The share of pivots, the data among them, at least so far on either side."""
-        import numpy as np
-
-        return (1 + int((np.abs(self.pivots) >= distance).sum())) / (len(self.pivots) + 1)
+        assert self.pivots is not None
+        return (1 + int((abs(self.pivots) >= distance).sum())) / (len(self.pivots) + 1)
 
     def _all_one_way(self) -> float:
         """What a sign test says where every prompt agrees."""

@@ -1,4 +1,8 @@
-"""Exact tests and intervals for counts out of n, computed with integers where they can be."""
+"""Exact tests and intervals for counts out of n.
+
+Whole numbers up to MOST_EXACT observations, which is every study seen so far and needs no import;
+scipy beyond, because whole numbers of that size take minutes.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
-# Beyond this many observations counts of ways are kept as logarithms: whole numbers of that
-# size take minutes. The p-values then hold to about nine digits.
 MOST_EXACT = 2_000
-LOG_TOLERANCE = 1e-7
 
 
 def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -35,7 +36,9 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     if discordant == 0:
         return 1.0
     if discordant > MOST_EXACT:
-        return min(1.0, 2 * _binomial_tail(discordant, min(only_first, only_second)))
+        from scipy.stats import binomtest
+
+        return float(binomtest(only_first, discordant).pvalue)
     tail = sum(math.comb(discordant, k) for k in range(min(only_first, only_second) + 1))
     return min(1.0, 2 * tail / 2**discordant)
 
@@ -46,16 +49,14 @@ def fisher_exact(first: int, first_total: int, second: int, second_total: int) -
 
     Sums every table, margins fixed, that is no likelier than the one seen, as scipy does.
     """
+    if first_total + second_total > MOST_EXACT:
+        import numpy as np
+        from scipy import stats
+
+        table = np.array([[first, first_total - first], [second, second_total - second]])
+        return float(stats.fisher_exact(table).pvalue)
     successes = first + second
     lowest, highest = max(0, successes - second_total), min(first_total, successes)
-    if first_total + second_total > MOST_EXACT:
-        logs = [
-            _log_ways(first_total, k) + _log_ways(second_total, successes - k)
-            for k in range(lowest, highest + 1)
-        ]
-        top, seen_log = max(logs), logs[first - lowest] + LOG_TOLERANCE
-        no_likelier = math.fsum(math.exp(log - top) for log in logs if log <= seen_log)
-        return min(1.0, no_likelier / math.fsum(math.exp(log - top) for log in logs))
     ways = {
         k: math.comb(first_total, k) * math.comb(second_total, successes - k)
         for k in range(lowest, highest + 1)
@@ -73,19 +74,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
-
-
-def _binomial_tail(total: int, most: int) -> float:
-    """Probability of `most` or fewer of `total` at one half: from the largest term downwards."""
-    term = math.exp(_log_ways(total, most) - total * math.log(2))
-    tail, k = 0.0, most
-    while term > tail * 1e-17 and k >= 0:
-        tail += term
-        term *= k / (total - k + 1)
-        k -= 1
-    return tail
-
-
-def _log_ways(total: int, chosen: int) -> float:
-    """Natural logarithm of the number of ways to choose."""
-    return math.lgamma(total + 1) - math.lgamma(chosen + 1) - math.lgamma(total - chosen + 1)

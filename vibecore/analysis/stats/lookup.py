@@ -51,10 +51,9 @@ def fisher_p_values(first: Any, first_total: Any, second: Any, second_total: Any
 def two_sided(z: Any) -> Any:
     """Two-sided normal p of an array."""
     import numpy as np
+    from scipy.special import erfc
 
-    values, back = np.unique(z, return_inverse=True)
-    tails = np.array([math.erfc(value / math.sqrt(2)) for value in values])
-    return tails[back].reshape(np.shape(z))
+    return erfc(np.asarray(z) / math.sqrt(2))
 
 
 @lru_cache(maxsize=4)

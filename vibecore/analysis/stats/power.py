@@ -1,4 +1,4 @@
-"""Power: the chance that a study of n prompts resolves a difference, and the n that would.
+"""The number of prompts at which a study would resolve a difference with a given power.
 
 `needed` answers hold for one comparison at α, without Holm's adjustment.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from vibecore.analysis.stats.exact import fisher_exact
 from vibecore.analysis.stats.intervals import normal_quantile
 
 POWER = 0.8
@@ -18,25 +17,15 @@ MOST_EXACT = 2_000
 TEETH = 25
 
 
-def mcnemar_power(only_first: float, only_second: float, total: int, alpha: float = 0.05) -> float:
-    """Exact power of the exact McNemar test over `total` prompts.
-
-    `only_first` and `only_second` are the rates of the two discordant outcomes. The number of
-    discordant prompts is binomial, and given it the test's power is a binomial tail (Duffy 1984,
-    Biometrics 40:1005).
-    """
-    discordance = only_first + only_second
-    if discordance <= 0:
-        return 0.0
-    rejecting = _rejection(total, only_first / discordance, alpha)
-    return _mixed(rejecting, total, discordance)
-
-
 @lru_cache(maxsize=4096)
 def mcnemar_needed(
     only_first: float, only_second: float, alpha: float = 0.05, power: float = POWER
 ) -> int | None:
     """Prompts at which the exact McNemar test has `power`; None where the rates do not differ.
+
+    `only_first` and `only_second` are the rates of the two discordant outcomes. The number of
+    discordant prompts is binomial, and given it the test's power is a binomial tail (Duffy 1984,
+    Biometrics 40:1005).
 
     The least number from which the exact power stays there over the next TEETH; above MOST_EXACT,
     Connor's normal formula (1987, Biometrics 43:207).
@@ -63,19 +52,6 @@ def mcnemar_needed(
     teeth = range(low, min(most, low + TEETH))
     below = [n for n in teeth if _mixed(rejecting, n, discordance) < power]
     return below[-1] + 1 if below else low
-
-
-def fisher_power(
-    first: float, first_total: int, second: float, second_total: int, alpha: float = 0.05
-) -> float:
-    """Exact power of Fisher's test for two independent rates: summed over every table."""
-    ways_1, ways_2 = _binomial(first_total, first), _binomial(second_total, second)
-    return math.fsum(
-        p * q
-        for x, p in enumerate(ways_1)
-        for y, q in enumerate(ways_2)
-        if p * q > 1e-15 and fisher_exact(x, first_total, y, second_total) < alpha
-    )
 
 
 def fisher_needed(
@@ -144,10 +120,6 @@ def _mixed(chances: tuple[float, ...], total: int, rate: float) -> float:
         mean += term * chances[m]
         term *= (total - m) / (m + 1) * odds
     return mean
-
-
-def _binomial(total: int, rate: float) -> list[float]:
-    return [_term(total, k, rate) for k in range(total + 1)]
 
 
 def _term(total: int, count: int, rate: float) -> float:

@@ -32,7 +32,7 @@ class Judgement:
 
     `estimate` is a difference of rates, first minus second, as a fraction; on the scale `ratio`
     it is first over second. `low` to `high` is its 1 − α interval, `inner_low` to `inner_high`
-    the 1 − 2α interval that equivalence rests on. `n` counts prompts: pairs, or the smaller of
+    the 1 − 2α interval that equivalence needs. `n` counts prompts: pairs, or the smaller of
     two totals. `needed_n` prompts would resolve the difference seen with power 0.8, in a single
     comparison at α; None where nothing is left to resolve or no difference was seen.
     """
@@ -65,7 +65,7 @@ class Judgement:
         return f"{self.verdict} at n = {self.n:,}" if self.verdict == UNRESOLVED else self.verdict
 
     def details(self) -> str:
-        """What the verdict rests on: estimate, interval, method, p and n."""
+        """The evidence for the verdict: estimate, interval, method, p and n."""
         size = "" if self.verdict == UNRESOLVED else f", n = {self.n:,}"
         if self.verdict == EQUIVALENT:
             return (
@@ -93,7 +93,9 @@ class Judgement:
             return f"ratio {self.estimate:.3g}"
         return f"difference {_points(self.estimate)} points"
 
-    def _range(self, low: float, high: float) -> str:
+    def _range(self, low: float | None, high: float | None) -> str:
+        if low is None or high is None:
+            return "–"
         if self.scale == "ratio":
             return f"{low:.3g} to {high:.3g}".replace("inf", "∞")
         return f"{_points(low)} to {_points(high)}"
@@ -145,7 +147,7 @@ def judge_counts(
         p, method = p_adjusted, f"{method}, Holm"
     inner = interval(1 - 2 * alpha)
     verdict = _verdict(
-        p, interval(1 - alpha), 0.0, equivalence_p, inner, (-margin, margin), alpha, more_is_better
+        p, interval(1 - alpha), equivalence_p, inner, (-margin, margin), alpha, more_is_better
     )
     needed = None
     if verdict == UNRESOLVED:
@@ -162,7 +164,7 @@ def judge_counts(
         n,
         method,
         margin,
-        # A resolved size is no answer: Holm may hold back what one comparison would resolve.
+        # A resolved size is no answer: Holm may leave open what one comparison would resolve.
         needed if needed is None or needed > n else None,
         "difference",
         *inner,
@@ -197,7 +199,6 @@ def judge_ratio(
     verdict = _verdict(
         p,
         (low, high),
-        0.0,
         equivalence_p,
         inner,
         (-log_margin, log_margin),
@@ -205,10 +206,10 @@ def judge_ratio(
         more_is_better,
     )
     deviation = found.error * math.sqrt(found.n)
+    same_everywhere = found.pivots is None
     needed = None
-    if verdict == UNRESOLVED and found.pivots is not None:
+    if verdict == UNRESOLVED and not same_everywhere:
         needed = power.ratio_needed(found.estimate, deviation, alpha)
-    exact = found.pivots is None
     return Judgement(
         verdict,
         math.exp(found.estimate),
@@ -217,22 +218,20 @@ def judge_ratio(
         p,
         equivalence_p,
         found.n,
-        "the same ratio on every prompt, sign test"
-        if exact
-        else "paired bootstrap-t and swap test",
+        SIGN_TEST if same_everywhere else BOOTSTRAP,
         margin,
         needed if needed is None or needed > found.n else None,
         "ratio",
         _exp(inner[0]),
         _exp(inner[1]),
-        "sign test TOST" if exact else "bootstrap-t TOST",
+        "sign test TOST" if same_everywhere else "bootstrap-t TOST",
         alpha,
     )
 
 
 def without_difference(judged: Judgement) -> str:
-    """The verdict once an adjusted p no longer carries the difference: it can still be equivalent,
-    which rests on tests of its own."""
+    """The verdict once an adjusted p no longer supports the difference: it can still be
+    equivalent, which has tests of its own."""
     if judged.equivalence_p is None or judged.inner_low is None or judged.inner_high is None:
         return UNRESOLVED
     least, most = -judged.margin, judged.margin
@@ -242,23 +241,24 @@ def without_difference(judged: Judgement) -> str:
     return EQUIVALENT if judged.equivalence_p < judged.alpha and within else UNRESOLVED
 
 
-def p_value(p: float) -> str:
-    """`= 0.02`, or `< 0.001`."""
+def p_value(p: float | None) -> str:
+    """`= 0.02`, or `< 0.001`; `not known` without a p."""
+    if p is None:
+        return "not known"
     return "< 0.001" if p < 0.001 else f"= {p:.2g}"
 
 
 def _verdict(
     p: float,
     interval: tuple[float, float],
-    none: float,
     equivalence_p: float,
     inner: tuple[float, float],
     margins: tuple[float, float],
     alpha: float,
     more_is_better: bool,
 ) -> str:
-    if p < alpha and not interval[0] <= none <= interval[1]:
-        return BETTER if (interval[0] > none) == more_is_better else WORSE
+    if p < alpha and not interval[0] <= 0 <= interval[1]:
+        return BETTER if (interval[0] > 0) == more_is_better else WORSE
     if equivalence_p < alpha and margins[0] < inner[0] and inner[1] < margins[1]:
         return EQUIVALENT
     return UNRESOLVED

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vibecore.catalog.gpus import find_gpu
 from vibecore.analysis.claims.study_data import StudyData
 from vibecore.catalog.configs import GIB, MODELS, PRECISIONS, Architecture
+from vibecore.catalog.gpus import find_gpu
 from vibecore.core.errors import InputError
 
 Row = dict[str, Any]
