@@ -2,51 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from pages.parts import frame, run_view
+from pages.parts import form, frame, run_view
 from pages.parts.components import link, show_table
-from vibecore.catalog.configs import FAMILIES, PRECISIONS, known_configs
+from vibecore.catalog.configs import FAMILIES, known_configs
 from vibecore.catalog.suites import suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
 from vibecore.live import launch
+from vibecore.live.form import in_form, required
 from vibecore.live.launch import tables
-from vibecore.studies.plan import DEFAULT_SUITE, DEVICES, ENGINES, Options
+from vibecore.studies.plan import DEFAULT_SUITE, Options
 
 FAMILY, CONFIGS, OWN = "a family", "configs", "a model of my own"
 FROM_FILE = "from a file …"
-# What the form calls the weights -> what `run` does; a folder is given apart.
-WEIGHTS = {"real": None, "random: speed and memory only": "dummy", "from a folder …": ""}
-DEVICE_NAMES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
 
 
-def choose_what() -> dict[str, object] | None:
-    """Which configs, as fields of Options; None while nothing is chosen."""
+def choose_what() -> Options | None:
+    """Which configs; None while nothing is chosen."""
     kind = st.radio("Run", (FAMILY, CONFIGS, OWN), horizontal=True, key="launch_kind")
     if kind == FAMILY:
-        return {"family": st.selectbox("Family", list(FAMILIES), key="launch_family")}
+        return Options(family=st.selectbox("Family", list(FAMILIES), key="launch_family"))
     if kind == CONFIGS:
         chosen = st.multiselect("Configs", list(known_configs()), key="launch_configs")
-        return {"configs": tuple(chosen)} if chosen else None
-    left, right = st.columns([2, 1])
-    model = left.text_input(
-        "Model", placeholder="folder, or hub id ORGANISATION/NAME", key="launch_model"
-    ).strip()
-    precisions = right.multiselect(
-        "Precisions", list(PRECISIONS), default=["bf16"], key="launch_precisions"
-    )
-    return {"model": model, "precisions": tuple(precisions)} if model and precisions else None
+        return Options(configs=tuple(chosen)) if chosen else None
+    model, precisions = form.ask_own_model("launch", ["bf16"])
+    return Options(model=model, precisions=precisions) if model and precisions else None
 
 
-def choose_how() -> dict[str, object]:
-    """Suite, protocol and name, as fields of Options."""
+def choose_how(what: Options) -> Options:
+    """The same with suite, protocol and name; texts that are not entered yet are ""."""
     left, middle, right = st.columns([2, 1, 1])
     names = [*suite_names(), FROM_FILE]
     suite = left.selectbox("Suite", names, index=names.index(DEFAULT_SUITE), key="launch_suite")
     if suite == FROM_FILE:
         suite = left.text_input("Suite file", placeholder="path of a YAML file", key="launch_file")
-    tokens = middle.number_input("Max new tokens", value=200, step=50, key="launch_tokens")
+    tokens = form.ask_tokens(middle, "launch", value=200)
     batch = right.text_input(
         "Batch size",
         value="1",
@@ -55,34 +49,33 @@ def choose_how() -> dict[str, object]:
         "throughput, which is never compared with a speed at batch 1.",
     )
     left, middle, right = st.columns([2, 1, 1])
-    kind = left.selectbox("Weights", list(WEIGHTS), key="launch_weights")
-    weights = WEIGHTS[kind]
-    if weights == "":
-        weights = left.text_input("Folder of weights", key="launch_folder").strip()
-    engine = middle.selectbox("Engine", ENGINES, key="launch_engine")
-    device = right.selectbox(
-        "Device", DEVICES, format_func=DEVICE_NAMES.__getitem__, key="launch_device"
+    return replace(
+        what,
+        suite=suite,
+        max_new_tokens=tokens,
+        batch_size=batch.strip(),
+        weights=form.ask_weights(left, "launch"),
+        engine=form.ask_engine(middle, "launch"),
+        device=form.ask_device(right, "launch"),
+        execute_code=form.ask_execute_code("launch"),
+        study=st.text_input("Study name", placeholder="what and when", key="launch_study").strip()
+        or None,
     )
-    execute = st.checkbox(frame.RUN_CODE, key="launch_execute")
-    name = st.text_input("Study name", placeholder="what and when", key="launch_study").strip()
-    return {
-        "suite": suite,
-        "max_new_tokens": int(tokens),
-        "batch_size": batch.strip(),
-        "execute_code": execute,
-        "weights": weights or None,
-        "engine": engine,
-        "device": device,
-        "study": name or None,
-    }
+
+
+def refuse_blanks(options: Options) -> None:
+    """Raise InputError for what was begun and not entered; `run` would take a default for it."""
+    required(options.suite or "", "path of the suite file, or choose a suite")
+    required(options.weights or "", "folder of the weights, or choose other weights")
 
 
 def start(options: Options) -> None:
     """Start the run and show it; the button's callback, so that the form can be cleared."""
     try:
+        refuse_blanks(options)
         run = launch.start(options, database_path())
     except VibeError as error:
-        st.session_state["launch_error"] = str(error)
+        st.session_state[run_view.FAILURE] = str(error)
         return
     st.session_state["launch_study"] = ""
     run_view.open_run(run)
@@ -90,31 +83,30 @@ def start(options: Options) -> None:
 
 def show_form() -> None:
     """What to run and how, and below it what that takes, as it is now."""
-    what, how = choose_what(), choose_how()
+    what = choose_what()
+    options = choose_how(what or Options())
     if what is None:
-        frame.show_html("p", "Choose at least one config to see what it takes.", "vc-soft")
+        frame.show_note("Choose at least one config to see what it takes.")
         return
-    options = Options(**what, **how)
     try:
-        found = launch.estimate(options, database_path())
+        refuse_blanks(options)
+        estimate = launch.estimate(options, database_path())
     except VibeError as error:
-        st.warning(frame.plain(frame.in_form(str(error))))
+        st.warning(frame.plain(in_form(str(error))))
     else:
-        show_table(tables.estimate_table(found), key="estimate")
-        frame.show_html("p", tables.estimate_sentence(found), "vc-soft")
+        show_table(tables.estimate_table(estimate), key="estimate")
+        frame.show_note(tables.estimate_sentence(estimate))
     st.button("Start", type="primary", on_click=start, args=(options,), key="launch_start")
 
 
 frame.acting_page()
 frame.show_html("h1", "Launch a run")
-frame.show_html(
-    "p",
+frame.show_note(
     "A run is a process of its own: it goes on when this page is closed, and when the server ends. "
-    "Runs on one device take turns, and what the Try page has loaded is unloaded first.",
-    "vc-soft",
+    "Runs on one device are queued, and models that the Try page has loaded are unloaded first."
 )
-if failure := st.session_state.pop("launch_error", None):
-    st.error(frame.plain(frame.in_form(failure)))
+if failure := st.session_state.pop(run_view.FAILURE, None):
+    st.error(frame.plain(in_form(failure)))
 with frame.errors_in_words():
     runs = launch.list_runs(database_path())
     states = run_view.show_chosen(run_view.chosen_run(runs), runs)
@@ -129,13 +121,8 @@ if runs:
 with frame.errors_in_words():
     unfinished = launch.unfinished_studies(database_path())
 if unfinished:
-    frame.show_html("h2", "Studies begun elsewhere and not finished")
+    frame.show_html("h2", "Unfinished studies from elsewhere")
     for name in unfinished:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with frame.row():
             frame.show_html("span", name)
-            st.button(
-                "Resume",
-                key=f"resume-{name}",
-                on_click=run_view.resume,
-                args=(name, database_path()),
-            )
+            run_view.show_resume(name, database_path(), key=f"resume-{name}")

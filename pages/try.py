@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
-from pages.parts import address, frame, keep, live
+from pages.parts import address, form, frame, keep, playground_view
 from pages.parts.buttons import pressed
-from vibecore.catalog.configs import FAMILIES, PRECISIONS, family_configs, known_configs
+from vibecore.catalog.configs import FAMILIES, Config, family_configs, known_configs
 from vibecore.catalog.suites import Prompt, Suite, suite_names
 from vibecore.core.errors import VibeError
-from vibecore.live.playground import MOST_CONFIGS, choose_configs, fit, make_request, own_prompt
+from vibecore.live.form import in_form, required
+from vibecore.live.playground import (
+    MOST_CONFIGS,
+    Request,
+    choose_configs,
+    fit,
+    make_request,
+    own_prompt,
+)
 from vibecore.live.playground.constraint_form import constraint_words
 from vibecore.live.playground.request import NEW_TOKENS
 from vibecore.scoring import load_suite
-from vibecore.studies.plan import DEVICES, ENGINES
 
 OWN_TEXT = "my own text"
 FIRST_CONFIGS = ["5M-bf16", "5M-4bit"]
 DECODINGS = ("greedy", "sampled")
 SAMPLED = "Sampled outputs are not comparable with studies, which decode greedily."
-# The same words as on the page that launches runs.
-DEVICE_NAMES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
-WEIGHTS = {"real": "hub", "random: speed and memory only": "dummy", "from a folder …": ""}
-# A text of one's own is no part of the address; it is kept while other pages are read.
+# The user's own text is not part of the address; this key keeps it while other pages are shown.
 KEPT_TEXT = "text to try"
+SESSION = "session of the playground"
 
 
 def suites() -> dict[str, Suite]:
-    """Every suite that can be read, by name; a broken one is told and left out."""
+    """Every suite that can be read, by name; a broken one gets a warning and is left out."""
     found = {}
     for name in suite_names():
         try:
@@ -40,18 +46,18 @@ def suites() -> dict[str, Suite]:
 
 
 def parameters(known: dict[str, Suite]) -> dict[str, address.Parameter]:
-    """What the address of a try holds."""
+    """What the address of this page holds."""
     return {
         "try_suite": address.member_of([OWN_TEXT, *known], OWN_TEXT),
         "try_prompt": address.text(),
         "try_configs": address.some_of(list(known_configs()), FIRST_CONFIGS, MOST_CONFIGS),
-        # Any number, so that one that cannot be is told and not put right in silence.
+        # Any number: one that cannot be used gets a message instead of a silent correction.
         "try_tokens": address.number(-(10**12), 10**12, NEW_TOKENS, int),
     }
 
 
 def choose_prompt(known: dict[str, Suite]) -> Prompt | None:
-    """A prompt of a suite with its constraints, or None where the text is one's own."""
+    """A prompt of a suite with its constraints, or None for the user's own text."""
     source = st.selectbox(
         "Prompt from", [OWN_TEXT, *known], key="try_suite", on_change=_forget_prompt
     )
@@ -73,13 +79,13 @@ def choose_prompt(known: dict[str, Suite]) -> Prompt | None:
     st.code(prompt.text, language=None, wrap_lines=True)
     if prompt.constraints:
         words = " · ".join(constraint_words(constraint) for constraint in prompt.constraints)
-        frame.show_html("p", f"Held to: {words}", "vc-soft")
+        frame.show_note(f"Constraints: {words}")
     st.button("Edit as my own text", on_click=_edit, args=(prompt,))
     return prompt
 
 
 def _forget_prompt() -> None:
-    """Another suite was chosen: that it lacks the last one's prompt is no news."""
+    """On a change of suite: no warning that the new suite lacks the old one's prompt."""
     st.session_state["try_prompt"] = ""
 
 
@@ -89,20 +95,16 @@ def _edit(prompt: Prompt) -> None:
 
 
 def choose_models() -> dict[str, Any]:
-    """Which configs: known ones, and those of an own model."""
+    """Known configs and those of an own model, as arguments of choose_configs."""
     st.multiselect("Configs", list(known_configs()), max_selections=MOST_CONFIGS, key="try_configs")
     with st.container(horizontal=True):
         for family in FAMILIES:
             st.button(f"All of {family}", on_click=_take_family, args=(family,))
     with st.expander("A model of your own"):
-        left, right = st.columns([2, 1])
-        model = left.text_input(
-            "Folder or hub id", key="try_model", placeholder="/models/mine or ORGANISATION/NAME"
-        )
-        precisions = right.multiselect("Precisions", list(PRECISIONS), key="try_precisions")
+        model, precisions = form.ask_own_model("try", [])
     return {
         "ids": st.session_state["try_configs"],
-        "model": model.strip() or None,
+        "model": model or None,
         "precisions": precisions,
     }
 
@@ -112,59 +114,49 @@ def _take_family(family: str) -> None:
 
 
 def choose_decoding() -> dict[str, Any]:
-    """How to decode, where, and with which weights."""
+    """How to decode, where, and with which weights, as arguments of make_request."""
     tokens, how, device, weights, engine = st.columns([1, 1, 1.2, 1.6, 1])
     given: dict[str, Any] = {
-        "max_new_tokens": tokens.number_input("Max new tokens", step=50, key="try_tokens"),
-        "device": device.selectbox(
-            "Device", DEVICES, format_func=DEVICE_NAMES.get, key="try_device"
-        ),
-        "engine": engine.selectbox("Engine", ENGINES, key="try_engine"),
+        "max_new_tokens": form.ask_tokens(tokens, "try"),
+        "device": form.ask_device(device, "try"),
+        "engine": form.ask_engine(engine, "try"),
+        "weights": form.ask_weights(weights, "try"),
     }
-    kind = weights.selectbox("Weights", list(WEIGHTS), key="try_weights")
-    given["weights"] = WEIGHTS[kind] or weights.text_input("Folder", key="try_folder").strip()
-    if how.selectbox("Decoding", DECODINGS, key="try_decoding") == "sampled":
+    if how.selectbox("Decoding", list(DECODINGS), key="try_decoding") == "sampled":
         first, second, third = st.columns(3)
         given["temperature"] = first.number_input(
             "Temperature", value=0.7, step=0.1, key="try_temperature"
         )
         given["top_p"] = second.number_input("Top-p", value=0.95, step=0.05, key="try_top_p")
         given["seed"] = third.number_input("Seed", value=0, step=1, key="try_seed")
-        frame.show_html("p", SAMPLED, "vc-soft")
-    given["execute_code"] = st.checkbox(frame.RUN_CODE, key="try_execute")
+        frame.show_note(SAMPLED)
+    given["execute_code"] = form.ask_execute_code("try")
     return given
 
 
-def request_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str, Any]) -> Any:
-    """What is wished for, or the sentence that says why it cannot be."""
-    try:
-        configs = choose_configs(**models)
-        return make_request(prompt or own_prompt(st.session_state["try_text"]), configs, **decoding)
-    except VibeError as error:
-        return frame.in_form(str(error))
+def request_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str, Any]) -> Request:
+    """The request of the filled form. Raises VibeError that says what is wrong in it."""
+    required(decoding["weights"], "folder of the weights, or choose other weights")
+    configs = choose_configs(**models)
+    return make_request(prompt or own_prompt(st.session_state["try_text"]), configs, **decoding)
 
 
-def show_fit(models: dict[str, Any], decoding: dict[str, Any]) -> None:
-    """Whether what is chosen fits, before it is loaded."""
-    try:
-        configs = choose_configs(**models)
-    except VibeError:
-        return
+def show_fit(configs: tuple[Config, ...], decoding: dict[str, Any]) -> None:
+    """Whether the chosen configs fit, before they are loaded."""
     device = fit.likely_device(decoding["device"])
     kind = "dummy" if decoding["weights"] == "dummy" else "hub"
-    line, refusals = fit.preview(configs, device, kind, live.playground().available_bytes(device))
-    frame.show_html("p", line, "vc-soft")
+    available = playground_view.playground().available_bytes(device)
+    line, refusals = fit.preview(configs, device, kind, available)
+    frame.show_note(line)
     for refusal in refusals:
         st.warning(frame.plain(refusal))
 
 
 study = frame.acting_page()
 frame.show_html("h1", "Try a prompt")
-frame.show_html(
-    "p",
-    "Each config loads in a process of its own. They run one after another, because there is one "
-    "device: so no pane slows another. Nothing is stored.",
-    "vc-soft",
+frame.show_note(
+    "Each config is loaded in a process of its own. They run one after another on the one device, "
+    "so none slows another down. Nothing is stored."
 )
 known = suites()
 described = parameters(known)
@@ -181,16 +173,20 @@ with right:
 decoding = choose_decoding()
 if study is not None:
     address.write("try", described)
-show_fit(models, decoding)
-session = st.session_state.get("session")
+# A choice that cannot be used is explained when it is tried.
+with suppress(VibeError):
+    show_fit(choose_configs(**models), decoding)
+session = st.session_state.get(SESSION)
 active = session is not None and not session.finished.is_set()
 if not active and pressed("Try it", key="try-it", type="primary"):
-    request = request_of(chosen, models, decoding)
-    if isinstance(request, str):
-        st.error(frame.plain(request))
+    try:
+        request = request_of(chosen, models, decoding)
+    except VibeError as error:
+        st.error(frame.plain(in_form(str(error))))
     else:
-        st.session_state["session"] = live.playground().submit(request, live.session_watch())
+        watch = playground_view.browser_watch()
+        st.session_state[SESSION] = playground_view.playground().submit(request, watch)
         st.rerun()
-live.show(session)
+playground_view.show(session)
 if session is not None and not active:
     keep.show(session, study)

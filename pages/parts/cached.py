@@ -1,92 +1,98 @@
 """Reading for the pages, cached on the database's content: a finished run shows at once.
 
-Every function takes the content key first, so that an entry is never older than the file.
+Every function takes the content key first, so that no cached entry is older than the file.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 import vibecore
 from vibecore.core.paths import database_path
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from vibecore.analysis import Decision, Evidence
+    from vibecore.analysis.comparison import StudyComparison
+    from vibecore.core.rows import OutputRow, PromptResult, RunRow, ScoreRow, StudyRow
+    from vibecore.store import PromptFilter
+    from vibecore.studies.claims import Finding
+    from vibecore.studies.queries import PromptList, Summary
+
+Key = tuple[str, tuple[int, ...]]
 ENTRIES = 64
 
 
-def content() -> tuple[str, tuple[int, ...]]:
+def content() -> Key:
     """The database's path and what changes with its content."""
     path = database_path()
     return str(path), vibecore.content_key(path)
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
-def studies(key: tuple[str, tuple[int, ...]]) -> list[Row]:
+def studies(key: Key) -> list[StudyRow]:
     """Every study."""
     return vibecore.list_studies(Path(key[0]))
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
 def summary(
-    key: tuple[str, tuple[int, ...]],
+    key: Key,
     study: str,
     cap: float | None = None,
     floor: float = 0.85,
     alpha: float = 0.05,
-) -> Any:
+) -> Summary:
     """A study's Summary under a rule."""
     return vibecore.read_summary(Path(key[0]), study, vibecore.Rule(cap, floor, alpha))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def evidence(key: tuple[str, tuple[int, ...]], study: str) -> Any:
-    """What a study's choice rests on; one object for all sessions, because it is large."""
+def evidence(key: Key, study: str) -> Evidence:
+    """What a study's choice is based on; one object for all sessions, because it is large."""
     return vibecore.read_evidence(Path(key[0]), study)
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
 def decision(
-    key: tuple[str, tuple[int, ...]],
+    key: Key,
     study: str,
     cap: float | None = None,
     floor: float = 0.85,
     alpha: float = 0.05,
-) -> Any:
+) -> Decision:
     """A study's Decision under a rule."""
     return vibecore.decide(evidence(key, study), vibecore.Rule(cap, floor, alpha))
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
-def outputs(key: tuple[str, tuple[int, ...]], study: str, prompt: str) -> list[Row]:
+def outputs(key: Key, study: str, prompt: str) -> list[OutputRow]:
     """One prompt's outputs with their verdicts."""
     return vibecore.read_outputs(Path(key[0]), study, prompt)
 
 
 @st.cache_resource(show_spinner=False, max_entries=ENTRIES)
-def prompt_list(key: tuple[str, tuple[int, ...]], study: str, wanted: Any = None) -> Any:
+def prompt_list(key: Key, study: str, wanted: PromptFilter | None = None) -> PromptList:
     """The PromptList of a filter; one object for all sessions, because it can be long."""
     return vibecore.find_prompts(Path(key[0]), study, wanted)
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
-def prompt_results(
-    key: tuple[str, tuple[int, ...]], study: str, prompt_ids: tuple[str, ...]
-) -> list[Row]:
+def prompt_results(key: Key, study: str, prompt_ids: tuple[str, ...]) -> list[PromptResult]:
     """How each config did on some prompts."""
     return vibecore.read_prompt_results(Path(key[0]), study, prompt_ids)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def scores(key: tuple[str, tuple[int, ...]], study: str) -> list[Row]:
+def scores(key: Key, study: str) -> list[ScoreRow]:
     """Scores of every output of a study."""
     return vibecore.read_scores(Path(key[0]), study)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def findings(key: tuple[str, tuple[int, ...]], study: str) -> list[Any]:
+def findings(key: Key, study: str) -> list[Finding]:
     """The claims checked on a study."""
     from vibecore.studies.claims import read_findings
 
@@ -94,7 +100,7 @@ def findings(key: tuple[str, tuple[int, ...]], study: str) -> list[Any]:
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def comparison(key: tuple[str, tuple[int, ...]], first: str, second: str) -> Any:
+def comparison(key: Key, first: str, second: str) -> StudyComparison:
     """The StudyComparison of `second` against `first`."""
     from vibecore.studies.claims import compare_studies
 
@@ -102,12 +108,12 @@ def comparison(key: tuple[str, tuple[int, ...]], first: str, second: str) -> Any
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def runs(key: tuple[str, tuple[int, ...]], study: str) -> list[Row]:
+def runs(key: Key, study: str) -> list[RunRow]:
     """Runs of a study with their environment."""
     return vibecore.read_runs(Path(key[0]), study)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def bench(key: tuple[str, tuple[int, ...]], study: str) -> list[Row]:
+def bench(key: Key, study: str) -> list[Any]:
     """What `bench` measured; one object for all sessions, because profiles are long."""
     return vibecore.read_bench(Path(key[0]), study)

@@ -1,4 +1,4 @@
-"""From a try to the suite: constraints with their verdicts at once, a suite file, a run of it."""
+"""From a tried prompt to a suite: constraints judged at once, a suite file, a run of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import cached, frame, page_table
+from pages.parts import frame, page_table
 from pages.parts.buttons import pressed
 from pages.parts.components import show_table
 from vibecore.catalog.suites import CATEGORIES, Constraint, Prompt
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
+from vibecore.core.rows import StudyRow
 from vibecore.live import launch
-from vibecore.live.launch import like_study
+from vibecore.live.launch.like_study import command_line, options_like
 from vibecore.live.playground import Session
 from vibecore.live.playground.cards import verdict_table
 from vibecore.live.playground.constraint_form import (
@@ -27,18 +28,16 @@ from vibecore.scoring import CHECKS
 from vibecore.studies import own_suites
 
 NEW_SUITE = "a new suite"
-_GIVEN = "constraints of a try"
+_CONSTRAINTS = "constraints of a session"
 _SAVED = "saved to a suite"
 
 
-def show(session: Session, study: dict[str, Any] | None) -> None:
-    """The forms below a try that has ended."""
+def show(session: Session, study: StudyRow | None) -> None:
+    """The forms below a session that has ended."""
     frame.show_html("h2", "Keep this prompt")
-    frame.show_html(
-        "p",
-        "Say what an answer must do, see what these outputs make of it, and save the prompt to a "
-        "suite of your own.",
-        "vc-soft",
+    frame.show_note(
+        "Add the constraints that an output must meet, see which of these outputs meet them, and "
+        "save the prompt to a suite of your own."
     )
     constraints = _constraints(session)
     if constraints:
@@ -49,16 +48,16 @@ def show(session: Session, study: dict[str, Any] | None) -> None:
 
 
 def _constraints(session: Session) -> list[Constraint]:
-    """The constraints so far; a new try begins with those of its prompt."""
-    given = st.session_state.get(_GIVEN)
+    """The constraints so far; a new session begins with those of its prompt."""
+    given = st.session_state.get(_CONSTRAINTS)
     if given is None or given[0] != session.id:
         given = (session.id, list(session.request.prompt.constraints))
-        st.session_state[_GIVEN] = given
+        st.session_state[_CONSTRAINTS] = given
     return given[1]
 
 
 def _add_constraint(constraints: list[Constraint]) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with frame.row("bottom"):
         check = st.selectbox(
             "Check",
             list(CHECKS),
@@ -68,7 +67,7 @@ def _add_constraint(constraints: list[Constraint]) -> None:
         )
         given = {field.name: _ask(check, field) for field in fields_of(check)}
         added = pressed("Add constraint", key="keep-add")
-    frame.show_html("p", rule_of(check), "vc-soft")
+    frame.show_note(rule_of(check))
     if added:
         try:
             constraints.append(constraint_of(check, given))
@@ -77,7 +76,7 @@ def _add_constraint(constraints: list[Constraint]) -> None:
         else:
             st.rerun()
     if constraints:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with frame.row():
             for index, constraint in enumerate(constraints):
                 words = constraint_words(constraint)
                 if pressed(f"Drop {index + 1}", key=f"keep-drop-{index}", help=words):
@@ -90,7 +89,7 @@ def _ask(check: str, field: Field) -> Any:
     label, key = field.name.replace("_", " "), f"keep-{check}-{field.name}"
     if field.kind == "choice":
         return st.selectbox(
-            label, list(field.options), format_func=field.options.get, key=key, width=160
+            label, list(field.options), format_func=field.options.__getitem__, key=key, width=160
         )
     if field.kind == "whole":
         return st.number_input(label, min_value=0, value=1, step=1, key=key, width=150)
@@ -106,7 +105,7 @@ def _ask(check: str, field: Field) -> Any:
 
 def _save(session: Session, constraints: list[Constraint]) -> None:
     own = own_suites.own_suite_names()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with frame.row("bottom"):
         chosen = st.selectbox("Save to", [NEW_SUITE, *own], key="keep-suite", width=200)
         name = chosen
         if chosen == NEW_SUITE:
@@ -127,23 +126,21 @@ def _save(session: Session, constraints: list[Constraint]) -> None:
         st.success(frame.plain(st.session_state.pop(_SAVED)))
 
 
-def _run_suite(study: dict[str, Any] | None) -> None:
+def _run_suite(study: StudyRow | None) -> None:
     own = own_suites.own_suite_names()
-    studies = [row["name"] for row in cached.studies(cached.content())] if study else []
-    if not own or not studies:
+    if not own or study is None:
         return
-    frame.show_html("h2", "Run an own suite")
-    frame.show_html(
-        "p",
-        "On every config of a study, with its settings, unattended, as a study of its own.",
-        "vc-soft",
+    studies = [one.name for one in frame.studies()]
+    frame.show_html("h2", "Run a suite of your own")
+    frame.show_note(
+        "On every config of a study, with its settings, in the background, as a new study."
     )
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with frame.row("bottom"):
         suite = st.selectbox("Suite", own, key="backfill-suite", width=200)
         of = st.selectbox(
             "Configs of the study",
             studies,
-            index=studies.index(study["name"]) if study else 0,
+            index=studies.index(study.name),
             key="backfill-of",
             width=220,
         )
@@ -151,14 +148,13 @@ def _run_suite(study: dict[str, Any] | None) -> None:
         wanted = pressed("Run it", key="backfill-run")
     db = database_path()
     try:
-        options = like_study.options_like(db, of, suite, named)
-        st.code(like_study.command_line(options, db), language=None, wrap_lines=True)
+        options = options_like(db, of, suite, named)
+        st.code(command_line(options, db), language=None, wrap_lines=True)
         if wanted:
             run = launch.start(options, db)
-            st.success(frame.plain(f"The run of {named} has started. It outlives this page."))
-            if "launch" in page_table.PAGES:
-                st.page_link(
-                    page_table.file_of("launch"), label="Follow it", query_params={"run": run.id}
-                )
+            st.success(frame.plain(f"The run of {named} has started, in the background."))
+            st.page_link(
+                page_table.file_of("launch"), label="Follow it", query_params={"run": run.id}
+            )
     except VibeError as error:
         st.error(frame.plain(str(error)))

@@ -1,12 +1,13 @@
-"""A launched run on its page: how it stands, refreshed while it runs, and what can be done to it.
+"""A launched run on its page: its progress, refreshed while it runs, with Cancel and Resume.
 
-Streamlit runs the refreshed part by itself; where a run has changed its state, the whole page.
+The progress is a fragment that refreshes by itself; the whole page reruns when a state changes.
 """
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -21,6 +22,8 @@ from vibecore.live.launch.record import LaunchedRun
 RUN = "run"
 REFRESH_SECONDS = 1.0
 SHOWN_RUNS = 20
+# Why the last start or resume failed, for the page to show once.
+FAILURE = "launch failure"
 _STATES = "states of the runs shown"
 
 
@@ -30,7 +33,7 @@ def open_run(run: LaunchedRun) -> None:
 
 
 def chosen_run(runs: list[LaunchedRun]) -> LaunchedRun | None:
-    """The run that the address names; without one, the newest that is under way."""
+    """The run that the address names; without one, the newest that is alive."""
     named = st.query_params.get(RUN)
     if named is None:
         return next((run for run in runs if launch.read_state(run) in ALIVE), None)
@@ -42,12 +45,12 @@ def chosen_run(runs: list[LaunchedRun]) -> LaunchedRun | None:
 
 
 def show_chosen(run: LaunchedRun | None, runs: list[LaunchedRun]) -> dict[str, str]:
-    """Show a run, and follow it and the others while any is under way. Returns their states."""
+    """Show a run, refreshed while any of the runs is alive. Returns the states of all of them."""
     watched = {one.id: one for one in (*runs[:SHOWN_RUNS], *([run] if run else []))}
     states = {id_: launch.read_state(one) for id_, one in watched.items()}
     st.session_state[_STATES] = states
-    moving = any(state in ALIVE for state in states.values())
-    follow = st.fragment(_follow, run_every=REFRESH_SECONDS if moving else None)
+    alive = any(state in ALIVE for state in states.values())
+    follow = st.fragment(_follow, run_every=REFRESH_SECONDS if alive else None)
     follow(run, list(watched.values()))
     return states
 
@@ -67,21 +70,19 @@ def _follow(run: LaunchedRun | None, watched: list[LaunchedRun]) -> None:
     show_table(tables.progress_table(progress), key="progress")
     _show_actions(run, progress)
     if progress.state in ("refused", "died", "failed") and progress.log:
-        frame.show_html("p", "The last lines that it printed:", "vc-soft")
+        frame.show_note("The last lines of its log:")
         st.code("\n".join(progress.log), language=None)
 
 
 def _show_actions(run: LaunchedRun, progress: launch.RunProgress) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with frame.row():
         if progress.alive:
             stopping = progress.state == "stopping"
             if st.button("Cancel", disabled=stopping, key="cancel"):
-                # It waits for the run to end; the page shows that it is stopping meanwhile.
+                # In a thread, because cancel returns only when the run has ended.
                 threading.Thread(target=launch.cancel, args=(run,), daemon=True).start()
         elif progress.can_resume:
-            st.button(
-                "Resume", type="primary", key="resume", on_click=resume, args=(run.study, run.db)
-            )
+            show_resume(run.study, run.db, key="resume", type="primary")
         if progress.done:
             st.page_link(
                 page_table.file_of(page_table.FIRST_PAGE),
@@ -90,9 +91,13 @@ def _show_actions(run: LaunchedRun, progress: launch.RunProgress) -> None:
             )
 
 
-def resume(study: str, db: Path) -> None:
-    """Go on with a study and show its run; a button's callback."""
+def show_resume(study: str, db: Path, **options: Any) -> None:
+    """A button that resumes a study and shows its run."""
+    st.button("Resume", on_click=_resume, args=(study, db), **options)
+
+
+def _resume(study: str, db: Path) -> None:
     try:
         open_run(launch.resume(study, db))
     except VibeError as error:
-        st.session_state["launch_error"] = str(error)
+        st.session_state[FAILURE] = str(error)

@@ -39,6 +39,13 @@ from vibecore.core import formats
         (formats.memory(2_102_784), "2.0 MiB"),
         (formats.number(18.84), "18.8"),
         (formats.number(None), "–"),
+        (formats.duration(None), "not known yet"),
+        (formats.duration(0), "0 s"),
+        (formats.duration(0.4), "under 1 s"),
+        (formats.duration(59.4), "59 s"),
+        (formats.duration(59.6), "1 min 0 s"),
+        (formats.duration(380), "6 min 20 s"),
+        (formats.duration(7500), "2 h 5 min"),
     ],
 )
 def test_numbers(text: str, wanted: str) -> None:

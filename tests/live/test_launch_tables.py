@@ -9,7 +9,6 @@ import pytest
 from vibecore.live.launch import ConfigEstimate, ConfigProgress, Estimate, LaunchedRun, RunProgress
 from vibecore.live.launch.progress import ALIVE, STATES
 from vibecore.live.launch.tables import (
-    duration,
     estimate_sentence,
     estimate_table,
     progress_sentence,
@@ -42,22 +41,6 @@ def run_progress(*configs: ConfigProgress, **fields: object) -> RunProgress:
         "log": (),
     }
     return RunProgress(**{**given, **fields})
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "not known yet"),
-        (0, "0 s"),
-        (0.4, "under 1 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 0 s"),
-        (380, "6 min 20 s"),
-        (7500, "2 h 5 min"),
-    ],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

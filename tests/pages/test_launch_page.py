@@ -157,6 +157,7 @@ def test_start_hands_on_what_was_chosen_and_shows_the_run(
         study="mine",
         max_new_tokens=200,
         batch_size="1",
+        weights="hub",
         engine="eager",
         device="auto",
     )

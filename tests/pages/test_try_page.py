@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import live, page_table
+from pages.parts import page_table, playground_view
 from tests.support import dashboard_database as made
 from tests.support.playground_fakes import Script, wait_until
 from vibecore import store
@@ -40,7 +40,7 @@ def playground(
 ) -> Iterator[Playground]:
     monkeypatch.setenv(DATABASE_VARIABLE, str(studies))
     one = Playground(start_worker=script.start, free_bytes=lambda device: PLENTY)
-    monkeypatch.setattr(live, "playground", lambda: one)
+    monkeypatch.setattr(playground_view, "playground", lambda: one)
     yield one
     one.close()
 
@@ -72,7 +72,7 @@ def attempt(app: AppTest, text: str = "Name a colour.") -> AppTest:
     """Session a text, and look again once it has ended."""
     app.text_area(key="try_text").set_value(text)
     press(app, "Try it")
-    session = app.session_state["session"]
+    session = app.session_state["session of the playground"]
     assert session.finished.wait(20)
     return app.run()
 
@@ -105,7 +105,7 @@ def test_a_suites_prompt_brings_its_constraints(playground: Playground) -> None:
     app.selectbox(key="try_suite").set_value("vibe30").run()
     app.selectbox(key="try_prompt").set_value("instruction_002").run()
     press(app, "Try it")
-    assert app.session_state["session"].finished.wait(20)
+    assert app.session_state["session of the playground"].finished.wait(20)
     app.run()
     wanted = load_suite("vibe30").prompts
     prompt = next(prompt for prompt in wanted if prompt.id == "instruction_002")
@@ -128,7 +128,7 @@ def test_code_is_judged_by_what_it_does_where_that_is_asked_for(
         app.selectbox(key="try_prompt").set_value(prompt.id).run()
         app.checkbox(key="try_execute").set_value(execute)
         press(app, "Try it")
-        assert app.session_state["session"].finished.wait(20)
+        assert app.session_state["session of the playground"].finished.wait(20)
         [card, *_] = component(app.run(), "panes")["cards"]
         below = [row["cells"][2]["text"] for row in component(app, "verdicts")["rows"]]
         return [*(verdict["status"] for verdict in card["verdicts"]), below[place]]
@@ -209,7 +209,7 @@ def test_stop_is_there_while_it_runs(script: Script, playground: Playground) -> 
     app.number_input(key="try_tokens").set_value(10_000)
     app.text_area(key="try_text").set_value("Tell me a story.")
     press(app, "Try it")
-    session = app.session_state["session"]
+    session = app.session_state["session of the playground"]
     wait_until(lambda: session.panes[0].pieces)
     app.run()
     assert "Try it" not in {button.label for button in app.button}

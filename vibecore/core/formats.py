@@ -86,6 +86,19 @@ def memory(size: int | None) -> str:
     return f"{gib:.2f} GiB" if gib >= 0.1 else f"{size / 1024**2:.1f} MiB"
 
 
+def duration(seconds: float | None) -> str:
+    """Seconds in words: `under 1 s`, `40 s`, `6 min 20 s`, `2 h 5 min`; None is not known yet."""
+    if seconds is None:
+        return "not known yet"
+    if 0 < seconds < 1:
+        return "under 1 s"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def _columns(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 

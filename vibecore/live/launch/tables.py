@@ -6,28 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vibecore.core import formats
+from vibecore.core.formats import duration, memory, number
 from vibecore.live.launch.estimates import ConfigEstimate, Estimate
 from vibecore.live.launch.progress import STATES, ConfigProgress, RunProgress
 from vibecore.live.launch.record import LaunchedRun
 from vibecore.live.table import row, table
 
 Table = dict[str, Any]
-UNKNOWN = "not known yet"
 FITS = {"yes": "fits", "not now": "does not fit now", "never": "too large", "unknown": "not known"}
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in words: `under 1 s`, `40 s`, `6 min 20 s`, `2 h 5 min`."""
-    if seconds is None:
-        return UNKNOWN
-    if 0 < seconds < 1:
-        return "under 1 s"
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def device_name(device: str) -> str:
@@ -55,8 +41,11 @@ def estimate_table(estimate: Estimate) -> Table:
 
 def _time_cell(config: ConfigEstimate) -> dict[str, Any]:
     if config.known_from is None:
-        return {"text": UNKNOWN, "note": "no study here on this hardware with these settings"}
-    speed = formats.number(config.tokens_per_second)
+        return {
+            "text": duration(None),
+            "note": "no study here on this hardware with these settings",
+        }
+    speed = number(config.tokens_per_second)
     note = f"at {speed} tok/s, as in study {config.known_from}"
     return {"text": duration(config.seconds), "note": note}
 
@@ -80,8 +69,8 @@ def estimate_sentence(estimate: Estimate) -> str:
     return (
         f"Study {estimate.study}: {configs} × {prompts} × at most {estimate.max_new_tokens} tokens "
         f"on the {device_name(estimate.device)}. {time_part} About "
-        f"{formats.memory(estimate.disk_bytes)} on disk, where "
-        f"{formats.memory(estimate.free_disk_bytes)} is free.{scarce}"
+        f"{memory(estimate.disk_bytes)} on disk, where "
+        f"{memory(estimate.free_disk_bytes)} is free.{scarce}"
     )
 
 
@@ -120,7 +109,7 @@ def progress_table(progress: RunProgress) -> Table:
                     "text": f"{config.done} of {config.total}",
                     "share": config.done / config.total if config.total else 0.0,
                 },
-                formats.number(config.tokens_per_second),
+                number(config.tokens_per_second),
                 _time_left(progress, config),
             )
             for config in progress.configs

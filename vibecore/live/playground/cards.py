@@ -8,11 +8,12 @@ from dataclasses import fields
 from typing import Any
 
 from vibecore.catalog.suites import Constraint
-from vibecore.core.formats import memory, to_json
+from vibecore.core.formats import duration, memory, to_json
 from vibecore.core.records import Generation
 from vibecore.core.rows import OutputRow, VerdictRow
 from vibecore.live.playground.constraint_form import constraint_words
 from vibecore.live.playground.session import Pane, Session
+from vibecore.live.playground.worker_pool import Loaded
 from vibecore.live.table import row, table
 from vibecore.scoring import ConstraintResult, Score, judge
 from vibecore.scoring.measures.repetition import repetition_ratio
@@ -109,7 +110,8 @@ def _output_row(session: Session, pane: Pane) -> OutputRow:
             "repetition_ratio": repetition_ratio(pane.text),
             "words": count_words(pane.text),
         }
-    return OutputRow(**{one.name: known.get(one.name) for one in fields(OutputRow)})
+    shown: dict[str, Any] = {one.name: known.get(one.name) for one in fields(OutputRow)}
+    return OutputRow(**shown)
 
 
 def pane_facts(pane: Pane) -> list[str]:
@@ -139,6 +141,15 @@ def generation_facts(generation: Generation, on_gpu: bool) -> list[str]:
     whose = "peak" if on_gpu else "process peak"
     facts.append(f"{whose} {memory(generation.peak_memory_bytes)}")
     return facts
+
+
+def loaded_facts(loaded: Loaded) -> str:
+    """Where a warm worker's model is loaded, its memory, and for how long it has been idle."""
+    idle = "in use" if loaded.busy else f"idle for {duration(loaded.idle_seconds)}"
+    return (
+        f"{loaded.device}, weights {memory(loaded.weight_bytes)}, "
+        f"process {memory(loaded.process_bytes)}, {idle}"
+    )
 
 
 def _running_facts(pane: Pane, began_at: float) -> list[str]:

@@ -1,8 +1,9 @@
-"""The live playground on a page: the panes of a try as they fill, and what is loaded."""
+"""The playground on a page: a session's panes as their texts grow, and the loaded models."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 import streamlit as st
@@ -11,11 +12,11 @@ from streamlit import runtime
 from pages.parts import frame
 from pages.parts.buttons import pressed
 from pages.parts.components import show_panes
-from vibecore.core.formats import memory, to_json
+from vibecore.core.formats import to_json
 from vibecore.live.playground import Playground, Session
-from vibecore.live.playground.cards import pane_card, pane_row
+from vibecore.live.playground.cards import loaded_facts, pane_card, pane_row
 
-# While panes fill, and while models are merely loaded.
+# The page refreshes often while texts grow, seldom while models are only loaded.
 POLL_SECONDS = 0.4
 IDLE_POLL_SECONDS = 5.0
 NOTICE_SECONDS = 900.0
@@ -23,20 +24,20 @@ NOTICE_SECONDS = 900.0
 
 @st.cache_resource(show_spinner=False)
 def playground() -> Playground:
-    """The playground of this server: one for all sessions."""
+    """The playground of this server, shared by every browser."""
     return Playground()
 
 
-def session_watch():
-    """Whether the browser of this session is still there: a hidden tab polls rarely, or never."""
+def browser_watch() -> Callable[[], bool]:
+    """Whether this browser is still connected; a hidden tab refreshes rarely, or never."""
     context = st.runtime.scriptrunner.get_script_run_ctx()
-    session = context.session_id if context else ""
-    return lambda: runtime.exists() and runtime.get_instance().is_active_session(session)
+    browser = context.session_id if context else ""
+    return lambda: runtime.exists() and runtime.get_instance().is_active_session(browser)
 
 
 def show(session: Session | None) -> None:
-    """The panes of a try, its stop button, and what is loaded; by themselves while there is
-    something to follow."""
+    """A session's panes with its stop button, and the loaded models, as a fragment that refreshes
+    by itself while there is anything to follow."""
     active = session is not None and not session.finished.is_set()
     every = POLL_SECONDS if active else IDLE_POLL_SECONDS if playground().loaded() else None
     st.fragment(_show, run_every=every)(session, active)
@@ -46,16 +47,17 @@ def _show(session: Session | None, was_active: bool) -> None:
     if session is not None:
         session.seen()
         ended = session.finished.is_set()
-        _show_try(session, ended)
+        _show_session(session, ended)
         if ended and was_active:
-            # Nothing is left to follow: the whole page says so, and this stops running by itself.
+            # The whole page changes, and this fragment no longer refreshes by itself.
             st.rerun()
+    _show_notices()
     _show_loaded()
 
 
-def _show_try(session: Session, ended: bool) -> None:
+def _show_session(session: Session, ended: bool) -> None:
     if not ended:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with frame.row():
             stopping = session.cancelled.is_set()
             if pressed("Stop", key="try-stop", type="primary", disabled=stopping):
                 playground().stop(session)
@@ -78,38 +80,31 @@ def _show_try(session: Session, ended: bool) -> None:
         )
 
 
-def _show_loaded() -> None:
-    loaded = playground().loaded()
+def _show_notices() -> None:
     for at, notice in list(playground().notices):
         if time.time() - at < NOTICE_SECONDS:
-            said = f"{datetime.fromtimestamp(at):%H:%M}: {notice}."
-            frame.show_html("p", said, "vc-soft")
+            frame.show_note(f"{datetime.fromtimestamp(at):%H:%M}: {notice}.")
+
+
+def _show_loaded() -> None:
+    loaded = playground().loaded()
     if not loaded:
         return
     frame.show_html("h2", "Loaded")
     for one in loaded:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with frame.row():
             if pressed(f"Unload {one.config}", key=f"unload-{one.pid}", disabled=one.busy):
                 playground().unload(one.config)
                 st.rerun()
-            idle = "in use" if one.busy else f"idle for {_duration(one.idle_seconds)}"
-            facts = (
-                f"{one.device}, weights {memory(one.weight_bytes)}, process "
-                f"{memory(one.process_bytes)}, {idle}"
-            )
-            frame.show_html("span", facts, "vc-soft")
-    with st.container(horizontal=True, vertical_alignment="center"):
+            frame.show_html("span", loaded_facts(one), "vc-soft")
+    with frame.row():
         if pressed("Unload all", key="unload-all"):
             playground().unload()
             st.rerun()
         minutes = playground().idle_seconds / 60
         frame.show_html(
             "span",
-            f"They stay warm for the next prompt of anyone here, and leave after {minutes:g} idle "
-            "minutes, when memory is short, and when a run needs the device.",
+            "They stay loaded for the next prompt from any browser. They are unloaded after "
+            f"{minutes:g} idle minutes, when memory runs short, and when a run needs the device.",
             "vc-soft",
         )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

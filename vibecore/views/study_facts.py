@@ -1,0 +1,31 @@
+"""A study's facts, as the sidebar lists them beside every page."""
+
+from __future__ import annotations
+
+from vibecore.core.rows import StudyRow
+from vibecore.studies.bench.import_report import SUITE as BENCH_SUITE
+
+
+def study_facts(study: StudyRow) -> dict[str, str]:
+    """Label -> value: where the study is from, its size, and how many configs are complete."""
+    created, protocol = study.created_at, study.protocol
+    facts = {
+        "source": study.source,
+        "hardware": study.hardware or "not recorded",
+        "date": f"{created:%d %B %Y}".lstrip("0") if created else "not recorded",
+        "suite": study.suite,
+    }
+    if study.suite == BENCH_SUITE:
+        # Each sequence of a batch is stored as a prompt of its own.
+        facts["repetitions"] = str(study.prompt_count // protocol["batch_size"])
+    else:
+        facts["prompts"] = f"n = {study.prompt_count}"
+    ended = study.complete + study.failed == study.configs
+    facts["configs"] = (
+        str(study.configs) if ended else f"{study.complete} of {study.configs} complete"
+    )
+    if protocol.get("execute_code"):
+        facts["code"] = "run in a sandbox"
+    if study.failed:
+        facts["failed"] = str(study.failed)
+    return facts
