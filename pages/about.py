@@ -173,9 +173,6 @@ with st.expander(f"The {len(CHECKS)} checks that a constraint can name"):
     show_plain_table(
         "Checks",
         ["check", "what it demands"],
-        [
-            [name, (check.__doc__ or "").split("\n\n")[0].replace("`", "")]
-            for name, check in CHECKS.items()
-        ],
+        [[name, check.sentence.replace("`", "")] for name, check in CHECKS.items()],
         "checks",
     )

@@ -200,7 +200,7 @@ def test_whatever_is_replied_is_a_verdict_of_fail(
     transcript = Transcript(tuple(lines), b"", True, ending, status)
     execution = execute._read(transcript, 2, Limits())
     for case in (CASE, {"args": [], "raises": "NoSuchError"}):
-        _, verdict = execution._judge("f", [case, case], execution.replies, execution)
+        _, verdict = execution_checks._judge("f", [case, case], execution.replies, execution)
         assert not verdict.passed
         assert verdict.explanation.isprintable()
 
@@ -208,7 +208,6 @@ def test_whatever_is_replied_is_a_verdict_of_fail(
 AS_USER = """
 import os, re
 from tests.support.hostile_code import HOSTILE
-from vibecore.scoring.checks import execution as execution_checks
 from vibecore.scoring.sandbox import Call, Limits, find_isolation, run_calls
 
 print(find_isolation().way)
@@ -237,6 +236,6 @@ def test_it_is_contained_for_a_user_that_is_not_root(way: str) -> None:
     path = "/usr/bin" if way == "namespaces" else f"/usr/bin:{Path(bubblewrap or '').parent}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "tests").mkdir()
-        shutil.copy(PROJECT_ROOT / "tests" / "hostile_code.py", folder / "tests")
+        (folder / "tests" / "support").mkdir(parents=True)
+        shutil.copy(PROJECT_ROOT / "tests/support/hostile_code.py", folder / "tests/support")
         assert run_apart(AS_NOBODY, folder, AS_USER, path) == way

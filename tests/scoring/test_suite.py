@@ -8,7 +8,9 @@ import pytest
 
 from vibecore.catalog.suites import Constraint, SuiteError
 from vibecore.scoring import CHECKS, constraint_defect, load_suite
-from vibecore.scoring.arguments import PATTERN_LIMIT, pattern_defect, schema_of
+from vibecore.scoring.arguments import schema_of
+from vibecore.scoring.checks import KINDS
+from vibecore.scoring.text.patterns import PATTERN_LIMIT, pattern_defect
 
 SUITE = """\
 name: small
@@ -101,11 +103,9 @@ def test_patterns(pattern, fit):
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_check_is_of_the_form(name):
     check = CHECKS[name]
-    assert check.__name__ == name
-    assert inspect.getdoc(check)
-    assert all(
-        annotation is not inspect.Parameter.empty for annotation in schema_of(check).values()
-    )
+    assert check.sentence.endswith(".")
+    assert all(annotation is not inspect.Parameter.empty for annotation in check.arguments.values())
+    assert check.kind in KINDS
     defect = constraint_defect(Constraint(name, {"no such argument": 1}))
     assert "no such argument" in defect
 

@@ -9,56 +9,17 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
-from re import _constants as regex_codes
-from re import _parser as regex_parser
 from typing import Annotated, Any, Literal
 
-from vibecore.scoring.text.patterns import parts_of
-
-PATTERN_LIMIT = 200
-
-
-def pattern_defect(pattern: str) -> str | None:
-    """What makes a regular expression unfit for a suite; None when it is fit.
-
-    It must compile, be short, not match the empty text (it could not fail), and repeat nothing
-    inside an unbounded repeat, which is what takes exponential time.
-    """
-    if len(pattern) > PATTERN_LIMIT:
-        return f"the pattern is longer than {PATTERN_LIMIT} characters"
-    try:
-        matches_nothing = re.compile(pattern).search("") is not None
-        parsed = regex_parser.parse(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return f'"{pattern}" is not a regular expression: {error}'
-    if matches_nothing:
-        return f'"{pattern}" matches the empty text, so it could not fail'
-    if _repeats_a_repeat(parsed, False):
-        return f'"{pattern}" has a choice or repeat inside an unbounded repeat, which can be slow'
-    return None
+from vibecore.scoring.text.patterns import pattern_defect
 
 
 def patterns_defect(patterns: list[str]) -> str | None:
     """The first defect of several patterns; None when all are fit."""
     return next(filter(None, map(pattern_defect, patterns)), None)
-
-
-def _repeats_a_repeat(parsed: Any, inside: bool) -> bool:
-    for code, operand in parsed:
-        variable = code is regex_codes.BRANCH
-        unbounded = False
-        if code in (regex_codes.MAX_REPEAT, regex_codes.MIN_REPEAT):
-            variable = operand[0] != operand[1]
-            unbounded = operand[1] is regex_codes.MAXREPEAT
-        if inside and variable:
-            return True
-        if any(_repeats_a_repeat(part, inside or unbounded) for part in parts_of(operand)):
-            return True
-    return False
 
 
 def positive_defect(number: int) -> str | None:

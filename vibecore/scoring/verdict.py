@@ -1,13 +1,13 @@
-"""What a check says: passed or not, and why, in one sentence.
+"""A check's verdict: passed or not, and why, in one sentence.
 
-`compare` is the one place where a found count meets a wanted one, so that every explanation of a
-count reads the same: "found 5 sentences, wanted exactly 3".
+`compare` is the one place where a found count is compared with a wanted one, so that every
+explanation of a count reads the same: "found 5 sentences, wanted exactly 3".
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,14 +37,21 @@ class Verdict:
 
 
 class Undecided(Exception):
-    """A check can come to no verdict; the message says why. Judged as "error", never a pass."""
+    """A check cannot reach a verdict; the message says why. Judged as "error", never a pass."""
 
 
 def compare(found: int, relation: Relation, wanted: int, noun: str) -> Verdict:
-    """Hold a count against the wanted one; `noun` is singular and takes a plain "s"."""
+    """Compare a count with the wanted one; `noun` is singular and takes a plain "s"."""
     holds, words = RELATIONS[relation]
     plural = "" if found == 1 else "s"
     return Verdict(holds(found, wanted), f"found {found} {noun}{plural}, wanted {words} {wanted}")
+
+
+def numbering_defect(numbers: Sequence[int]) -> str | None:
+    """The first eight numbers of a list that does not count up from 1; None when it does."""
+    if list(numbers) == list(range(1, len(numbers) + 1)):
+        return None
+    return ", ".join(map(str, numbers[:8])) + ("…" if len(numbers) > 8 else "")
 
 
 def quote(text: str, limit: int = QUOTE_LIMIT) -> str:

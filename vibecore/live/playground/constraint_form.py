@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 from vibecore.catalog.suites import Constraint
 from vibecore.core.errors import InputError
 from vibecore.scoring import CHECKS, RELATIONS, constraint_defect
-from vibecore.scoring.arguments import schema_of
 from vibecore.scoring.verdict import Relation
 
 # Longer arguments are cut where constraints are listed.
@@ -41,12 +40,12 @@ class Field:
 
 def fields_of(check: str) -> tuple[Field, ...]:
     """The arguments of a check of the table, in order."""
-    return tuple(_field(name, hint) for name, hint in schema_of(CHECKS[check]).items())
+    return tuple(_field(name, hint) for name, hint in CHECKS[check].arguments.items())
 
 
 def rule_of(check: str) -> str:
-    """What the check demands: the first paragraph of its docstring."""
-    return " ".join((CHECKS[check].__doc__ or "").split("\n\n")[0].split())
+    """What the check demands, in a sentence."""
+    return CHECKS[check].sentence
 
 
 def constraint_of(check: str, given: Mapping[str, Any]) -> Constraint:

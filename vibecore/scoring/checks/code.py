@@ -1,7 +1,7 @@
-"""Checks on the Python in an answer. It is parsed, never executed; see `code` for where it is.
+"""Checks on the Python in an answer, which is parsed and never executed.
 
-What is defined is looked for in all the code of an answer, as far as it parses; whether the code
-parses is asked of the main block.
+`vibecore.scoring.text.code` finds it. Definitions are looked for in all the code of an answer, as
+far as it parses; whether the code parses is judged on the main block.
 """
 
 from __future__ import annotations
@@ -11,33 +11,32 @@ import re
 from collections.abc import Iterator
 
 from vibecore.scoring.arguments import Patterns
-from vibecore.scoring.text.code import Block, find_code
+from vibecore.scoring.checks import Check
+from vibecore.scoring.text.code import NO_CODE, Block, find_code, missing_from
 from vibecore.scoring.text.patterns import search
 from vibecore.scoring.verdict import Relation, Verdict, compare, quote
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-_NO_CODE = "found no Python code"
-
 
 def code_parses(text: str) -> Verdict:
-    """There is Python code, and its main block parses."""
+    """The answer has Python code, and its main block parses."""
     blocks = find_code(text)
     if not blocks:
-        return Verdict(False, f"{_NO_CODE}, wanted code that parses")
+        return Verdict(False, f"{NO_CODE}, wanted code that parses")
     if blocks[0].error:
         return Verdict(False, f"the code does not parse ({blocks[0].error})")
     return Verdict(True, f"{len(blocks[0].source.splitlines())} lines of code parse")
 
 
 def defines_function(text: str, *, name: str, parameters: int) -> Verdict:
-    """The code defines a function of this name that this many arguments can be passed to."""
+    """The code defines a function of this name that accepts this many arguments."""
     wanted = f"wanted {name} with {_arguments(parameters)}"
     return _judge_functions(text, wanted, parameters, name)
 
 
 def defines_any_function(text: str, *, parameters: int) -> Verdict:
-    """The code defines a function, of any name, that this many arguments can be passed to."""
+    """The code defines a function, of any name, that accepts this many arguments."""
     return _judge_functions(
         text, f"wanted a function of {_arguments(parameters)}", parameters, None
     )
@@ -47,17 +46,15 @@ def defines_class(text: str, *, name: str, methods: list[str]) -> Verdict:
     """The code defines a class of this name with at least these methods."""
     blocks = find_code(text)
     wanted = f"wanted class {name} with {', '.join(methods)}"
-    classes = [node for node in _nodes(blocks) if isinstance(node, ast.ClassDef)]
     missing: list[str] | None = None
-    for found in classes:
-        if found.name == name:
-            own = {node.name for node in found.body if isinstance(node, Function)}
-            missing = [method for method in methods if method not in own]
-            if not missing:
-                return Verdict(True, f"found class {name} with {', '.join(methods)}")
+    for found in _classes(blocks, name):
+        own = {node.name for node in found.body if isinstance(node, Function)}
+        missing = [method for method in methods if method not in own]
+        if not missing:
+            return Verdict(True, f"found class {name} with {', '.join(methods)}")
     if missing is not None:
         return Verdict(False, f"class {name} lacks {', '.join(missing)}, {wanted}")
-    return Verdict(False, f"{_why_none(blocks, 'class')}, {wanted}")
+    return Verdict(False, f"{missing_from(blocks, 'class')}, {wanted}")
 
 
 def is_recursive(text: str, *, name: str) -> Verdict:
@@ -70,7 +67,9 @@ def is_recursive(text: str, *, name: str) -> Verdict:
             return Verdict(True, f"{name} calls itself")
     if named:
         return Verdict(False, f"{name} does not call itself, wanted it to")
-    return Verdict(False, f"{_why_none(blocks, f'function {name}')}, wanted one that calls itself")
+    return Verdict(
+        False, f"{missing_from(blocks, f'function {name}')}, wanted one that calls itself"
+    )
 
 
 def has_docstring(text: str) -> Verdict:
@@ -80,11 +79,9 @@ def has_docstring(text: str) -> Verdict:
 
 
 def class_has_docstring(text: str, *, name: str) -> Verdict:
-    """The code defines a class of this name, itself with a docstring that is not blank."""
+    """The code defines a class of this name whose own docstring is not blank."""
     blocks = find_code(text)
-    classes = [node for node in _nodes(blocks) if isinstance(node, ast.ClassDef)]
-    named = [node for node in classes if node.name == name]
-    return _judge_docstrings(named, blocks, f"class {name}")
+    return _judge_docstrings(_classes(blocks, name), blocks, f"class {name}")
 
 
 def has_type_hints(text: str) -> Verdict:
@@ -100,14 +97,14 @@ def has_type_hints(text: str) -> Verdict:
     if unhinted:
         name, missing_hint = quote(unhinted[0], 25), quote(unhinted[1], 25)
         return Verdict(False, f"{name} has no type hint for {missing_hint}, wanted all")
-    return Verdict(False, f"{_why_none(blocks, 'function')}, wanted one with type hints")
+    return Verdict(False, f"{missing_from(blocks, 'function')}, wanted one with type hints")
 
 
 def comment_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of # comments with words in the code."""
+    """The number of # comments in the code that are not blank."""
     blocks = find_code(text)
     if not blocks:
-        return Verdict(False, f"{_NO_CODE}, wanted comments in it")
+        return Verdict(False, f"{NO_CODE}, wanted comments in it")
     comments = (comment for block in blocks for comment in block.comments)
     return compare(
         sum(bool(comment.strip("# \t")) for comment in comments), relation, count, "comment"
@@ -115,7 +112,7 @@ def comment_count(text: str, *, relation: Relation, count: int) -> Verdict:
 
 
 def mentions_in_code(text: str, *, what: str, patterns: Patterns) -> Verdict:
-    """One of the patterns matches in the code, comments and docstrings aside.
+    """One of the patterns matches in the code, outside comments and docstrings.
 
     `what` says in words what they look for ("handles the empty string").
     """
@@ -123,14 +120,14 @@ def mentions_in_code(text: str, *, what: str, patterns: Patterns) -> Verdict:
     match = _search(blocks, patterns)
     if match:
         return Verdict(True, f"{what}: found {quote(match[0])}")
-    return Verdict(False, f"nothing in the code {what}" if blocks else f"{_NO_CODE} that {what}")
+    return Verdict(False, f"nothing in the code {what}" if blocks else f"{NO_CODE} that {what}")
 
 
 def forbidden_in_code(text: str, *, what: str, patterns: Patterns) -> Verdict:
-    """There is code, and none of the patterns matches in it, comments and docstrings aside."""
+    """There is code, and none of the patterns matches in it, outside comments and docstrings."""
     blocks = find_code(text)
     if not blocks:
-        return Verdict(False, f"{_NO_CODE}, wanted code without {what}")
+        return Verdict(False, f"{NO_CODE}, wanted code without {what}")
     match = _search(blocks, patterns)
     if match:
         return Verdict(False, f"found {quote(match[0])}, wanted no {what}")
@@ -154,7 +151,7 @@ def _judge_docstrings(
             return Verdict(True, f"{quote(node.name, 20)} has the docstring {quote(docstring, 30)}")
     if defined:
         return Verdict(False, f"{quote(defined[0].name)} has no docstring, wanted one")
-    return Verdict(False, f"{_why_none(blocks, kind)}, wanted one with a docstring")
+    return Verdict(False, f"{missing_from(blocks, kind)}, wanted one with a docstring")
 
 
 def _judge_functions(text: str, wanted: str, parameters: int, name: str | None) -> Verdict:
@@ -168,7 +165,7 @@ def _judge_functions(text: str, wanted: str, parameters: int, name: str | None) 
             nearest = signature
         nearest = nearest or signature
     return Verdict(
-        False, f"{f'found {nearest}' if nearest else _why_none(blocks, 'function')}, {wanted}"
+        False, f"{f'found {nearest}' if nearest else missing_from(blocks, 'function')}, {wanted}"
     )
 
 
@@ -177,9 +174,14 @@ def _nodes(blocks: tuple[Block, ...]) -> Iterator[ast.AST]:
         yield from block.nodes
 
 
+def _classes(blocks: tuple[Block, ...], name: str) -> list[ast.ClassDef]:
+    nodes = (node for node in _nodes(blocks) if isinstance(node, ast.ClassDef))
+    return [node for node in nodes if node.name == name]
+
+
 def _functions(blocks: tuple[Block, ...]) -> Iterator[tuple[Function, bool]]:
     """Every function, and whether it is a method (which takes self or cls first)."""
-    methods = set()
+    methods: set[int] = set()
     for node in _nodes(blocks):
         if isinstance(node, ast.ClassDef):
             methods.update(id(child) for child in node.body)
@@ -217,8 +219,16 @@ def _arguments(count: int) -> str:
     return f"{count} argument{'' if count == 1 else 's'}"
 
 
-def _why_none(blocks: tuple[Block, ...], kind: str) -> str:
-    if not blocks:
-        return _NO_CODE
-    error = f" (the code does not parse, {blocks[0].error})" if blocks[0].error else ""
-    return f"found no {kind}{error}"
+CHECKS = (
+    Check(code_parses, "code, never executed"),
+    Check(defines_function, "code, never executed"),
+    Check(defines_any_function, "code, never executed"),
+    Check(defines_class, "code, never executed"),
+    Check(is_recursive, "code, never executed"),
+    Check(has_docstring, "code, never executed"),
+    Check(class_has_docstring, "code, never executed"),
+    Check(has_type_hints, "code, never executed"),
+    Check(comment_count, "code, never executed"),
+    Check(mentions_in_code, "code, never executed"),
+    Check(forbidden_in_code, "code, never executed"),
+)

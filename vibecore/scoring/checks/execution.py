@@ -1,8 +1,8 @@
-"""The check that runs code: what a function returns is held against what each case wants.
+"""The check that runs code: what a function returns is compared with what each case wants.
 
-The code runs in `vibecore.scoring.sandbox`, isolated; the comparison is made here, on plain data,
-where the code cannot reach. As in HumanEval (Chen et al. 2021, arXiv 2107.03374, section 2.2) an
-answer is right when all its cases pass. It is run only where that was asked for; see `judge`.
+The code runs isolated, in `vibecore.scoring.sandbox`; the comparison is made here, on plain data,
+out of the code's reach. As in HumanEval (Chen et al. 2021, arXiv 2107.03374, section 2.2) an
+answer is right when all its cases pass. It runs only where that was asked for; see `judge`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+from vibecore.scoring.checks import Check
 from vibecore.scoring.sandbox import Call, Execution, Reply, run_calls
-from vibecore.scoring.text.code import Block, find_code
+from vibecore.scoring.text.code import Block, find_code, missing_from
 from vibecore.scoring.verdict import Verdict
 
 ANY_FUNCTION = "*"
-# An answer to a prompt that names no function has one, and seldom a helper or two.
+# Where the prompt names no function, an answer has one, and seldom a helper or two.
 MOST_CANDIDATES = 4
 
 _CASE_KEYS = ("args", "kwargs", "then", "expect", "expect_any", "raises", "tolerance")
@@ -30,14 +31,14 @@ _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 40
 
 
 def entry_point_defect(name: str) -> str | None:
-    """What is wrong with an entry point: it is a name, or "*" for any function."""
+    """What is wrong with an entry point: it must be a name, or "*" for any function."""
     if name == ANY_FUNCTION or name.isidentifier():
         return None
     return f'"{name}" is not the name of a function or class; "*" means any function'
 
 
 def cases_defect(cases: list[dict[str, Any]]) -> str | None:
-    """The first defect of the cases, with the case's number; None when all are sound."""
+    """The first defect of the cases, with the case's number; None when all are valid."""
     for number, case in enumerate(cases, 1):
         defect = _case_defect(case)
         if defect:
@@ -77,21 +78,21 @@ Cases = Annotated[list[dict], cases_defect]
 
 
 def code_cases(text: str, *, entry_point: EntryPoint, cases: Cases) -> Verdict:
-    """The code's function (or class), called with each case's arguments, does what is wanted.
+    """The code's function (or class), called with each case's arguments, gives what is wanted.
 
     The block of code that defines `entry_point` is run, as far as it parses. A case has `args`,
-    and may have `kwargs` and `then` (methods to call on what came back: `[[push, 1], [pop]]`; the
-    last one's value counts). It wants one of `expect` (equal by Python's ==, but a tuple counts
-    as the list it would be in a suite file), `expect_any` (equal to one of several) or `raises`
-    (an exception of this class, by name). Numbers may differ by `tolerance`. Entry point `*`: one
-    of the functions the code defines passes all cases. Raises SandboxError where code cannot be
-    isolated; whatever the code does, to itself or to its prison, is a verdict.
+    and may have `kwargs` and `then` (methods to call on the returned object: `[[push, 1], [pop]]`;
+    the last one's value counts). It wants one of `expect` (equal by Python's ==, but a tuple
+    counts as the list it would be in a suite file), `expect_any` (equal to one of several) or
+    `raises` (an exception of this class, by name). Numbers may differ by `tolerance`. With entry
+    point `*`, one of the functions that the code defines must pass all cases. Raises SandboxError
+    where code cannot be isolated; whatever the code does once it runs is a verdict.
     """
     blocks = find_code(text)
     block, names = _find(blocks, entry_point)
     if block is None:
         what = "function" if entry_point == ANY_FUNCTION else entry_point
-        return Verdict(False, f"{_why_none(blocks, what)}, wanted it to pass {len(cases)} cases")
+        return Verdict(False, f"{missing_from(blocks, what)}, wanted it to pass {len(cases)} cases")
     calls = [
         Call(name, case["args"], case.get("kwargs", {}), case.get("then", ()))
         for name in names
@@ -135,13 +136,6 @@ def _runnable(block: Block) -> str:
         return block.source
     end = block.tree.body[-1].end_lineno  # type: ignore[union-attr]
     return "\n".join(block.source.splitlines()[:end])
-
-
-def _why_none(blocks: Sequence[Block], what: str) -> str:
-    if not blocks:
-        return "found no Python code"
-    error = f" (the code does not parse, {blocks[0].error})" if blocks[0].error else ""
-    return f"found no {what}{error}"
 
 
 def _judge(
@@ -227,3 +221,6 @@ def _wanted(case: Mapping[str, Any]) -> str:
         return f"{case['raises']} to be raised"
     values = case["expect_any"] if "expect_any" in case else [case["expect"]]
     return " or ".join(map(_SHORT.repr, values))
+
+
+CHECKS = (Check(code_cases, "code, run in isolation when asked to", runs_code=True),)

@@ -1,4 +1,4 @@
-"""Checks on the form of an answer: bullets, numbered lists, JSON, and a final answer."""
+"""Checks on the format of an answer: bullets, numbered lists, JSON, and a final answer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from typing import Annotated, Any, Literal
 
 from vibecore.scoring.arguments import Margin
+from vibecore.scoring.checks import Check
 from vibecore.scoring.text.answers import judge_final_answer, judge_number
 from vibecore.scoring.text.json_schema import schema_defect, schema_violation
-from vibecore.scoring.verdict import Relation, Verdict, compare, listed, quote
+from vibecore.scoring.verdict import Relation, Verdict, compare, listed, numbering_defect, quote
 
 _BULLET = re.compile(r"^[ \t]*[-*+•][ \t]+\S", re.MULTILINE)
 _NUMBERED = re.compile(r"^[ \t]*\**(\d{1,3})[.)]\**[ \t]+\S", re.MULTILINE)
@@ -30,11 +31,10 @@ def bullet_count(text: str, *, relation: Relation, count: int) -> Verdict:
 
 
 def numbered_list_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of lines that begin "1.", "2." … (or "1)"), which must count up from 1."""
+    """The number of lines that begin with "1.", "2." … (or "1)"), which must count up from 1."""
     numbers = [int(number) for number in _NUMBERED.findall(text)]
-    if numbers != list(range(1, len(numbers) + 1)):
-        shown = ", ".join(map(str, numbers[:8])) + ("…" if len(numbers) > 8 else "")
-        return Verdict(False, f"the list is numbered {shown}, wanted it to count up from 1")
+    if misnumbered := numbering_defect(numbers):
+        return Verdict(False, f"the list is numbered {misnumbered}, wanted it to count up from 1")
     return compare(len(numbers), relation, count, "numbered item")
 
 
@@ -65,17 +65,20 @@ def json_value_type(
 
 
 def final_answer(text: str, *, answer: str) -> Verdict:
-    """The last answer stated is this one; see `answers` for how it is found and compared."""
+    """The last answer stated is this one, numbers compared as numbers.
+
+    `vibecore.scoring.text.answers` says how the statement is found and compared.
+    """
     return judge_final_answer(text, answer)
 
 
 def numeric_answer(text: str, *, answer: float, tolerance: Margin) -> Verdict:
-    """The last answer stated is a number no further than `tolerance` from this one."""
+    """The last answer stated, or else the last number, is within `tolerance` of this one."""
     return judge_number(text, answer, tolerance)
 
 
 def json_schema(text: str, *, schema: Annotated[dict[str, Any], schema_defect]) -> Verdict:
-    """The first JSON object in the answer, fenced or bare, keeps a JSON Schema (2020-12)."""
+    """The first JSON object in the answer, fenced or bare, fits a JSON Schema (2020-12)."""
     found, reason = _find_object(text)
     if found is None:
         return Verdict(False, f"{reason}, wanted one that keeps the schema")
@@ -108,3 +111,14 @@ def _find_object(text: str) -> tuple[dict[str, Any] | None, str]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+CHECKS = (
+    Check(bullet_count, "counts"),
+    Check(numbered_list_count, "counts"),
+    Check(valid_json_with_keys, "JSON"),
+    Check(json_value_type, "JSON"),
+    Check(final_answer, "reasoning"),
+    Check(numeric_answer, "reasoning"),
+    Check(json_schema, "JSON"),
+)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated
 
+from vibecore.scoring.checks import Check
 from vibecore.scoring.text.detection import detect_language
 from vibecore.scoring.text.words import has_visible
 from vibecore.scoring.verdict import Relation, Undecided, Verdict, compare
 
 # Comma, Arabic, ideographic, full-width, half-width, small, Armenian-like and Ethiopic commas.
 _COMMAS = ",،、，､﹐﹑՝፣"
-# Any letter at all and a word or two more: langdetect guesses at less.
+# About two words: on fewer letters langdetect guesses.
 LEAST_LETTERS = 12
 DETECTED_CHARACTERS = 2_000
 _CODES = """
@@ -22,19 +23,19 @@ LANGUAGES = tuple(_CODES.split())
 
 
 def letter_defect(letter: str) -> str | None:
-    """What is wrong with the letter of `letter_count`: it is one character."""
+    """What is wrong with the letter of `letter_count`: it must be one character."""
     return None if len(letter) == 1 else f"is {letter!r}, wanted one character"
 
 
 def language_defect(language: str) -> str | None:
-    """What is wrong with a language's code: it is one of those that can be told."""
+    """What is wrong with a language's code: it must be one that langdetect knows."""
     return None if language in LANGUAGES else f"is {language!r}; allowed: {', '.join(LANGUAGES)}"
 
 
 def letter_count(
     text: str, *, letter: Annotated[str, letter_defect], relation: Relation, count: int
 ) -> Verdict:
-    """How often a letter or other character occurs, in any case, accents apart ("é" is no "e")."""
+    """How often a letter or other character occurs, in any case; "é" does not count as "e"."""
     folded = unicodedata.normalize("NFC", text).casefold()
     found = folded.count(unicodedata.normalize("NFC", letter).casefold())
     verdict = compare(found, relation, count, "time")
@@ -48,15 +49,16 @@ def capital_word_count(text: str, *, relation: Relation, count: int) -> Verdict:
 
 
 def no_commas(text: str) -> Verdict:
-    """No comma of any script, and none between digits either ("1,200")."""
+    """No comma of any script occurs, not even between digits ("1,200")."""
     found = sum(map(text.count, _COMMAS))
     return Verdict(not found, f"found {found} comma{'' if found == 1 else 's'}, wanted none")
 
 
 def response_language(text: str, *, language: Annotated[str, language_defect]) -> Verdict:
-    """The answer is in this language, by its code, as langdetect tells it from 2,000 characters.
+    """The answer is in this language (a code such as "en"), by langdetect's verdict on its start.
 
-    Too few letters to tell is an error, where IFEval counts it as followed.
+    The start is 2,000 characters. With too few letters to detect a language in, it raises
+    Undecided, where IFEval counts the instruction as followed.
     """
     sample = text[:DETECTED_CHARACTERS]
     letters = sum(map(str.isalpha, sample))
@@ -66,3 +68,11 @@ def response_language(text: str, *, language: Annotated[str, language_defect]) -
     if found in (None, "unknown"):
         raise Undecided("no language can be told: there are too few letters")
     return Verdict(found == language, f"the language is {found}, wanted {language}")
+
+
+CHECKS = (
+    Check(letter_count, "letters and language"),
+    Check(capital_word_count, "letters and language"),
+    Check(no_commas, "letters and language"),
+    Check(response_language, "letters and language"),
+)

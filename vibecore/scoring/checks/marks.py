@@ -1,8 +1,8 @@
-"""Checks on what marks an answer's parts: placeholders, postscripts, highlights, sections, titles.
+"""Checks on the marked parts of an answer: placeholders, postscripts, highlights, sections, titles.
 
-The demands are IFEval's (Zhou et al. 2023, arXiv 2311.07911, table 1), judged by sense rather than
-by its patterns, which `ifeval` keeps: a postscript comes last, a section's mark heads a line, a
-placeholder has a name in it.
+The demands are IFEval's (Zhou et al. 2023, arXiv 2311.07911, table 1), judged by what they mean
+and not by its patterns, which the check `ifeval` applies: a postscript comes last, a section's
+mark begins a line, a placeholder has a name in it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 
 from vibecore.scoring.arguments import Position
+from vibecore.scoring.checks import Check
 from vibecore.scoring.checks.text import starts_with
 from vibecore.scoring.text.words import paragraphs
-from vibecore.scoring.verdict import Relation, Verdict, compare, quote
+from vibecore.scoring.verdict import Relation, Verdict, compare, numbering_defect, quote
 
 # Not a Markdown link, [text](address), nor a task-list box, [x].
 _PLACEHOLDER = re.compile(r"\[[^\[\]\n]*[^\W\d_][^\[\]\n]*\](?!\()")
@@ -22,7 +23,7 @@ _QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "「": "」"}
 
 
 def nth_paragraph_starts_with(text: str, *, number: Position, prefix: str) -> Verdict:
-    """The nth paragraph, from 1, begins with this, as `starts_with` takes it."""
+    """The nth paragraph, counted from 1, begins with this, by the rule of `starts_with`."""
     found = paragraphs(text)
     if not 1 <= number <= len(found):
         return Verdict(False, f"found {len(found)} paragraphs, wanted a {number}. one")
@@ -31,13 +32,13 @@ def nth_paragraph_starts_with(text: str, *, number: Position, prefix: str) -> Ve
 
 
 def placeholder_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of [placeholders]: brackets with a letter in them, no links and no boxes."""
+    """The number of [placeholders]: brackets with a letter in them, except links and task boxes."""
     found = [mark for mark in _PLACEHOLDER.findall(text) if not _BOX.fullmatch(mark)]
     return compare(len(found), relation, count, "placeholder")
 
 
 def has_postscript(text: str, *, marker: str) -> Verdict:
-    """The last paragraph that begins with the marker ("P.S.", in any case) says something."""
+    """A line begins with the marker ("P.S.", in any case), with text before it and after it."""
     pattern = r"\s?".join(map(re.escape, re.sub(r"\s", "", marker)))
     marks = list(re.finditer(rf"^[ \t*_]*{pattern}", text, re.MULTILINE | re.IGNORECASE))
     if not marks:
@@ -50,7 +51,7 @@ def has_postscript(text: str, *, marker: str) -> Verdict:
 
 
 def highlight_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of *emphasised* pieces, by one to three asterisks; a bullet's star is none."""
+    """The number of pieces *emphasised* by one to three asterisks; a bullet's star is not one."""
     return compare(sum(1 for _ in _HIGHLIGHT.finditer(text)), relation, count, "highlight")
 
 
@@ -59,14 +60,14 @@ def section_count(text: str, *, heading: str, relation: Relation, count: int) ->
     word = r"\s+".join(map(re.escape, heading.split()))
     pattern = rf"^[ \t#*_]*{word}[ \t]?(\d{{1,4}})\b"
     numbers = [int(number) for number in re.findall(pattern, text, re.MULTILINE | re.IGNORECASE)]
-    if numbers != list(range(1, len(numbers) + 1)):
-        shown = ", ".join(map(str, numbers[:8])) + ("…" if len(numbers) > 8 else "")
-        return Verdict(False, f"the sections are numbered {shown}, wanted them to count up from 1")
+    if misnumbered := numbering_defect(numbers):
+        wanted = "wanted them to count up from 1"
+        return Verdict(False, f"the sections are numbered {misnumbered}, {wanted}")
     return compare(len(numbers), relation, count, "section")
 
 
 def has_title(text: str, *, opening: str, closing: str) -> Verdict:
-    """The first line is a title between these marks ("<<" and ">>"), not blank."""
+    """The first line is a title between these marks ("<<" and ">>") that is not blank."""
     first = text.strip().splitlines()[0].strip().strip("*_# \t")
     opens = len(first) > len(opening) + len(closing) - 1 and first.startswith(opening)
     inside = first[len(opening) : len(first) - len(closing)].strip()
@@ -76,7 +77,7 @@ def has_title(text: str, *, opening: str, closing: str) -> Verdict:
 
 
 def different_answers(text: str, *, separator: str, count: int) -> Verdict:
-    """So many answers stand between separators, none blank, no two alike in words."""
+    """The separator divides the text into `count` answers, none blank and all different."""
     pieces = text.split(separator)
     answers = [" ".join(piece.split()).casefold() for piece in pieces]
     while answers and not answers[-1]:
@@ -92,9 +93,9 @@ def different_answers(text: str, *, separator: str, count: int) -> Verdict:
 
 
 def repeats_prompt(text: str, *, prompt: str) -> Verdict:
-    """The answer begins with the prompt, word for word, and goes on; white space aside.
+    """The answer repeats the prompt word for word, ignoring white space, and then goes on.
 
-    `prompt` is the text to repeat, which often is a part of what was asked.
+    `prompt` is the text to repeat, which is often only a part of what was asked.
     """
     wanted, words = prompt.split(), text.strip().lstrip("\"'“‘*_>").split()
     same = next((i for i, (a, b) in enumerate(zip(wanted, words, strict=False)) if a != b), None)
@@ -106,7 +107,7 @@ def repeats_prompt(text: str, *, prompt: str) -> Verdict:
 
 
 def in_quotation_marks(text: str) -> Verdict:
-    """The whole answer stands in one pair of double quotes, straight, curly or angular."""
+    """The whole answer is inside one pair of double quotes, straight, curly or angular."""
     body = text.strip()
     closing = _QUOTES.get(body[0])
     inside = body[1:-1]
@@ -114,3 +115,16 @@ def in_quotation_marks(text: str) -> Verdict:
     if passed and body[0] == '"' and inside.count('"') % 2:
         passed = False  # '"a" b "c' opens and closes more than one pair
     return Verdict(passed, f"the answer is {quote(body)}, wanted it all in double quotes")
+
+
+CHECKS = (
+    Check(nth_paragraph_starts_with, "places"),
+    Check(placeholder_count, "parts"),
+    Check(has_postscript, "parts"),
+    Check(highlight_count, "parts"),
+    Check(section_count, "parts"),
+    Check(has_title, "parts"),
+    Check(different_answers, "parts"),
+    Check(repeats_prompt, "parts"),
+    Check(in_quotation_marks, "parts"),
+)

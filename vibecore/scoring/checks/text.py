@@ -1,7 +1,7 @@
 """Checks on the words and lines of an answer: counts, words used and avoided, case, form.
 
-Words and phrases are matched as whole words, in any case, with ' and ’ alike; any white space
-stands for a space. The judge never calls a check with an empty answer.
+Words and phrases are matched as whole words, in any case, with ' and ’ treated as the same; any
+run of white space matches a space. The judge never calls a check with an empty answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from vibecore.scoring.arguments import Pattern
+from vibecore.scoring.checks import Check
 from vibecore.scoring.text.patterns import search
 from vibecore.scoring.text.words import count_words, lines, paragraphs, sentences
 from vibecore.scoring.verdict import Relation, Verdict, compare, listed, quote
@@ -34,7 +35,7 @@ def sentence_count(text: str, *, relation: Relation, count: int) -> Verdict:
 
 
 def paragraph_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of paragraphs, which blank lines part."""
+    """The number of paragraphs, which are separated by blank lines."""
     return compare(len(paragraphs(text)), relation, count, "paragraph")
 
 
@@ -44,18 +45,18 @@ def line_count(text: str, *, relation: Relation, count: int) -> Verdict:
 
 
 def distinct_word_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of different words, case and punctuation around them aside."""
+    """The number of different words, ignoring case and the punctuation around them."""
     words = {word.casefold() for word in _WORD.findall(text)}
     return compare(len(words), relation, count, "different word")
 
 
 def distinct_lines(text: str) -> Verdict:
-    """No line says the same as another; markers, case and end punctuation aside."""
+    """No two lines are the same, ignoring list markers, case and end punctuation."""
     return _all_different(lines(text), "line")
 
 
 def distinct_sentences(text: str) -> Verdict:
-    """No sentence says the same as another; markers, case and end punctuation aside."""
+    """No two sentences are the same, ignoring list markers, case and end punctuation."""
     return _all_different(sentences(text), "sentence")
 
 
@@ -101,7 +102,7 @@ def forbidden_characters(text: str, *, characters: str) -> Verdict:
 
 
 def starts_with(text: str, *, prefix: str) -> Verdict:
-    """The answer begins with this, in any case, quotes and emphasis before it aside."""
+    """The answer begins with this, in any case; quotes and emphasis before it are ignored."""
     wanted = prefix.lstrip(_WRAPPING)
     start = text.lstrip(_WRAPPING) if wanted else text.lstrip()
     passed = re.match(_bounded(wanted or prefix, after=True), start, re.IGNORECASE) is not None
@@ -109,7 +110,7 @@ def starts_with(text: str, *, prefix: str) -> Verdict:
 
 
 def ends_with(text: str, *, suffix: str) -> Verdict:
-    """The answer ends with this, in any case, quotes and emphasis after it aside."""
+    """The answer ends with this, in any case; quotes and emphasis after it are ignored."""
     wanted = suffix.rstrip(_WRAPPING)
     end = text.rstrip(_WRAPPING) if wanted else text.rstrip()
     pattern = _bounded(wanted or suffix, before=True) + r"\Z"
@@ -118,7 +119,7 @@ def ends_with(text: str, *, suffix: str) -> Verdict:
 
 
 def each_line_starts_with(text: str, *, prefixes: list[str]) -> Verdict:
-    """Every line that is not blank begins with one of these, in any case, emphasis aside."""
+    """Every line that is not blank begins with one of these, in any case, ignoring emphasis."""
     starts = tuple(prefix.casefold() for prefix in prefixes)
     found = lines(text)
     wrong = [line for line in found if not _line_starts(line.casefold(), starts)]
@@ -132,7 +133,7 @@ def each_line_starts_with(text: str, *, prefixes: list[str]) -> Verdict:
 
 
 def last_line_starts_with(text: str, *, prefix: str) -> Verdict:
-    """The last line that is not blank begins with this, as `starts_with` takes it."""
+    """The last line that is not blank begins with this, by the rule of `starts_with`."""
     verdict = starts_with(lines(text)[-1], prefix=prefix)
     return Verdict(verdict.passed, f"the last line {verdict.explanation}")
 
@@ -146,7 +147,7 @@ def acrostic(text: str, *, word: str) -> Verdict:
 
 
 def matches_regex(text: str, *, what: str, pattern: Pattern) -> Verdict:
-    """Somewhere the pattern matches (^ and $ at each line); `what` says it in words."""
+    """The pattern matches somewhere (^ and $ at each line); `what` describes it in words."""
     match = search(pattern, text, re.MULTILINE)
     if match is None:
         return Verdict(False, f"found no {what}")
@@ -154,7 +155,7 @@ def matches_regex(text: str, *, what: str, pattern: Pattern) -> Verdict:
 
 
 def letter_case(text: str, *, case: Literal["upper", "lower"]) -> Verdict:
-    """Every letter that has a case is in this one; at least one letter has a case."""
+    """Every letter that has a case is in this case, and at least one letter has one."""
     upper = sum(1 for character in text if character.isupper())
     lower = sum(1 for character in text if character.islower())
     wanted, other = (upper, lower) if case == "upper" else (lower, upper)
@@ -164,7 +165,7 @@ def letter_case(text: str, *, case: Literal["upper", "lower"]) -> Verdict:
 
 
 def one_of(text: str, *, options: list[str]) -> Verdict:
-    """The whole answer is one of the options: case, quotes and an end stop aside."""
+    """The whole answer is one of the options, ignoring case, quotes and a final stop."""
     answer = " ".join(text.split()).casefold().strip(_WRAPPING + ".!").replace("’", "'")
     passed = answer in {option.casefold().strip(_WRAPPING + ".!") for option in options}
     return Verdict(passed, f"the answer is {quote(text)}, wanted one of {listed(options)}")
@@ -200,3 +201,27 @@ def _bounded(phrase: str, before: bool = False, after: bool = False) -> str:
     if after and re.search(r"\w\Z", phrase):
         pattern += r"(?!\w)"
     return pattern
+
+
+CHECKS = (
+    Check(word_count, "counts"),
+    Check(sentence_count, "counts"),
+    Check(paragraph_count, "counts"),
+    Check(line_count, "counts"),
+    Check(distinct_word_count, "counts"),
+    Check(distinct_sentences, "no loops"),
+    Check(distinct_lines, "no loops"),
+    Check(phrase_count, "counts"),
+    Check(contains_all, "words"),
+    Check(contains_any, "words"),
+    Check(forbidden_words, "words"),
+    Check(forbidden_characters, "words"),
+    Check(starts_with, "places"),
+    Check(ends_with, "places"),
+    Check(each_line_starts_with, "places"),
+    Check(last_line_starts_with, "places"),
+    Check(acrostic, "places"),
+    Check(matches_regex, "words"),
+    Check(letter_case, "words"),
+    Check(one_of, "words"),
+)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from vibecore.scoring.ifeval.instructions import INSTRUCTIONS
+from vibecore.scoring.checks import Check
+from vibecore.scoring.ifeval.instructions import INSTRUCTIONS, instruction_defect
 from vibecore.scoring.verdict import Verdict
 
 
@@ -48,3 +49,14 @@ def loose_variants(text: str) -> tuple[tuple[str, str], ...]:
         found.setdefault(cut, how)
         found.setdefault(cut.replace("*", ""), f"{how} and asterisks" if how else "without its *")
     return tuple((variant, how) for variant, how in found.items() if variant.strip())
+
+
+CHECKS = (
+    Check(
+        ifeval,
+        "IFEval",
+        judges_empty=True,
+        two_readings=True,
+        argument_defect=instruction_defect,
+    ),
+)

@@ -147,16 +147,16 @@ def _without_stop(kind: str) -> str:
 
 def _aligned(text: str, spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The spans, quotes and brackets after a stop moved to the sentence that it ends."""
-    moved = 0
-    current = next(spans)
-    for following in (*spans, None):
-        start, end = current[0] + moved, current[1]
-        moved = 0
-        closing = following and _BELONGS.match(text[following[0] : following[1]])
+    start, end = next(spans)
+    for following, following_end in spans:
+        closing = _BELONGS.match(text[following:following_end])
         if closing:
-            yield start, following[0] + len(closing[0].rstrip())
+            yield start, following + len(closing[0].rstrip())
             moved = closing.end()
-        elif text[start:end]:
-            yield start, end
-        if following:
-            current = following
+        else:
+            if text[start:end]:
+                yield start, end
+            moved = 0
+        start, end = following + moved, following_end
+    if text[start:end]:
+        yield start, end

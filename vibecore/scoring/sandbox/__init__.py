@@ -1,8 +1,8 @@
-"""The sandbox: code nobody has read, run where it can do no harm.
+"""The sandbox: untrusted code, run where it can do no harm.
 
 A program runs with no network, no file of the host but Python's own, read-only, no other process,
 no way to start one, an empty environment, and limits on time, memory, files and output. It is
-called from outside and answers with data. Where such isolation cannot be had, nothing is run.
+called from outside and answers with data. Without such isolation nothing is run.
 
     execution = run_calls("def double(x): return 2 * x", [Call("double", [21])])
     execution.replies[0].value      # 42

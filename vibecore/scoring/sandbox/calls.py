@@ -1,7 +1,7 @@
-"""What code is asked, and what it answers: plain data both ways.
+"""Calls into the code and its replies: plain data both ways.
 
-A reply comes from code that is not trusted. It is read as data, and says only what a call
-returned or raised; whether that is right is decided by whoever asked.
+A reply comes from code that is not trusted. It is read as data, and holds only what a call
+returned or raised; whether that is right is decided by the caller.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# Keys chosen to collide make a mapping slow to build; this many cannot.
+# Keys chosen to collide make a mapping slow to build; up to this many do no harm.
 MOST_KEYS = 1_000
 
 
@@ -20,7 +20,7 @@ class Call:
     """A call of a function of the code; `then` calls methods of what it returned, in order.
 
     `then` holds `[method, *arguments]` lists; the value of the last one is what counts. All
-    arguments are what JSON can hold.
+    arguments are JSON values.
     """
 
     function: str
@@ -31,7 +31,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A value that is not plain data, in words; it equals nothing that a suite can ask for."""
+    """A value that is not plain data, described in words; it equals nothing a suite can ask for."""
 
     words: str
 
@@ -41,8 +41,8 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Reply:
-    """What one call did: it returned `value`, or raised (`raised`: the error's class and its
-    bases by name), or there was no such function (`missing`).
+    """The outcome of one call: it returned `value`, or raised (`raised`: the names of the
+    error's class and its bases), or there was no such function (`missing`).
 
     A tuple comes back as a list, because JSON, in which it travels, has one kind of sequence.
     """
@@ -54,7 +54,7 @@ class Reply:
 
 
 def call_as_json(call: Call) -> dict[str, Any]:
-    """A call as the runner inside reads it."""
+    """A call in the form that `inside.py` reads."""
     return {
         "function": call.function,
         "arguments": list(call.arguments),
@@ -64,7 +64,7 @@ def call_as_json(call: Call) -> dict[str, Any]:
 
 
 def read_reply(line: bytes) -> Reply | None:
-    """The reply in a line; None where the line is none, as only code that meddled sends it."""
+    """The reply in a line; None where the line is not one, which only tampering can cause."""
     try:
         row = json.loads(line)
         if "raised" in row:
@@ -82,7 +82,8 @@ def _decode(value: Any) -> Any:
         return [_decode(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if len(value.get("dict", value.get("set", ()))) > MOST_KEYS:
+    items: Any = value.get("dict", value.get("set", ()))
+    if len(items) > MOST_KEYS:
         return Foreign("a mapping or set too large to read")
     if "dict" in value:
         return {_frozen(_decode(key)): _decode(item) for key, item in value["dict"]}
@@ -92,5 +93,5 @@ def _decode(value: Any) -> Any:
 
 
 def _frozen(value: Any) -> Any:
-    """A key or a member as it can be hashed: what came as a list was a tuple."""
+    """A key or a member in a form that can be hashed: what came as a list was a tuple."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value

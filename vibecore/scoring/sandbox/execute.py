@@ -14,10 +14,10 @@ from vibecore.scoring.sandbox.process import Transcript
 
 @dataclass(frozen=True)
 class Execution:
-    """What became of a piece of code: a reply to each call, as far as it got.
+    """The outcome of running a piece of code: a reply to each call, as far as it got.
 
-    `loading_error` says what the code raised as it was loaded (its calls are made all the same,
-    on what was defined by then); `ending` why there are fewer replies than calls, else None.
+    `loading_error` is what the code raised while it was loaded (its calls are made all the same,
+    on what was defined by then); `ending` says why there are fewer replies than calls, else None.
     """
 
     replies: tuple[Reply, ...]
@@ -29,7 +29,7 @@ def run_calls(source: str, calls: Sequence[Call], limits: Limits = LIMITS) -> Ex
     """Load `source` as a module, isolated, and make the calls in order, in one process.
 
     Raises SandboxError, with nothing run, where this machine has no isolation or it failed.
-    Everything the code does to itself (crashing, looping, flooding) is an Execution.
+    Whatever the code does once it runs (crash, loop, flood its output) is an Execution.
     """
     isolation = find_isolation()
     if isolation.way is None:

@@ -1,13 +1,13 @@
-"""What runs inside the isolation: it locks itself in, then calls the code; a script, not imported.
+"""Runs inside the isolation: locks itself in, then calls the code; a script, never imported.
 
 It reads one job (JSON) from stdin. Everything that limits it is set here, before the first line
-of foreign code: resources, the filter of system calls. It then looks around, and refuses to run
-anything where it finds itself not isolated. Replies go out one line a call, after the line
-"ready"; what the code prints goes to stderr. A reply holds what a call returned, never a verdict:
-what was wanted stays outside, so that nothing in here can claim it.
+of untrusted code: resource limits and the filter of system calls. It inspects its surroundings
+and refuses to run anything where it is not isolated. Replies go out one line a call, after the
+line "ready"; what the code prints goes to stderr. A reply holds what a call returned, never a
+verdict: the expected values stay outside, so that nothing in here can claim them.
 """
 
-# It starts for every answer, so it does without pathlib.
+# It starts once an answer, so it avoids the import of pathlib.
 # ruff: noqa: PTH118, PTH208
 
 import ctypes
@@ -31,7 +31,7 @@ class Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("lines", ctypes.c_char_p))
 
 
-def limit(limits):
+def limit(limits: dict[str, int]) -> None:
     """Set resource limits, soft and hard; where the host's are lower, those stay."""
     for name, most in limits.items():
         number = getattr(resource, name)
@@ -40,8 +40,8 @@ def limit(limits):
         resource.setrlimit(number, (most, most))
 
 
-def find_opening(job):
-    """What shows that this process is not isolated; None when it is."""
+def find_opening(job: dict) -> str | None:
+    """Evidence that this process is not isolated; None when it is."""
     import _socket
 
     if os.getpid() > 9:
@@ -67,14 +67,14 @@ def find_opening(job):
     return None
 
 
-def has_capabilities():
-    """Whether this process has any, or may have, or may hand any on."""
+def has_capabilities() -> bool:
+    """Whether this process has capabilities: effective, permitted or inheritable."""
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     sets = (ctypes.c_uint32 * 6)()
     return libc.capget(header, sets) != 0 or any(sets)
 
 
-def filter_calls(program):
+def filter_calls(program: bytes) -> str | None:
     """Put the filter of system calls in place. Returns what went wrong, or None."""
     lines = Program(len(program) // 8, program)
     if libc.prctl(SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0):
@@ -84,8 +84,8 @@ def filter_calls(program):
     return None
 
 
-def encode(value, depth=0, left=None):
-    """A value as JSON can hold it: mappings, sets and all else are tagged."""
+def encode(value: object, depth: int = 0, left: list[int] | None = None) -> object:
+    """A value in a form that JSON can hold: mappings, sets and everything else are tagged."""
     left = left if left is not None else [MOST_ITEMS]
     left[0] -= 1
     if left[0] < 0 or depth > MOST_DEPTH:
@@ -108,7 +108,7 @@ def encode(value, depth=0, left=None):
     return {"other": f"an object of type {type(value).__name__}"}
 
 
-def call(module, job):
+def call(module: types.ModuleType, job: dict) -> dict:
     """One call's reply: what it returned, or what it raised."""
     if job["function"] not in module.__dict__:
         return {"missing": True}
@@ -122,7 +122,7 @@ def call(module, job):
         return describe(error)
 
 
-def describe(error):
+def describe(error: BaseException) -> dict:
     """An exception as a reply: its class and bases by name, and its message."""
     names = [kind.__name__ for kind in type(error).__mro__]
     try:
@@ -132,13 +132,13 @@ def describe(error):
     return {"raised": names, "message": message}
 
 
-def main():
+def main() -> None:
     """Lock in, load the code, make the calls, reply to each, and end."""
     job = json.loads(sys.stdin.buffer.read())
     channel, exit_now, dumps, write = os.dup(1), os._exit, json.dumps, os.write
     os.dup2(2, 1)
 
-    def reply(row):
+    def reply(row: dict) -> None:
         line = memoryview(dumps(row).encode() + b"\n")
         while line:
             line = line[write(channel, line) :]

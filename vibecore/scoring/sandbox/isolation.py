@@ -1,7 +1,7 @@
-"""How code is isolated here: the ways there are, and which of them works on this machine.
+"""How code is isolated: the ways there are, and which of them works on this machine.
 
 A way is a function that gives the command line which runs a program isolated. Whether it works is
-tried, not guessed; where none does, code is not run, and the reason is told.
+tried, not guessed; where none does, code is not run, and the reason is given.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vibecore.scoring.sandbox.root import TEMPORARY, Root, python_root
 
 # The user id that code runs under: "nobody", who owns nothing.
 NOBODY = 65534
-# Not in the module socket: include/uapi/asm-generic/socket.h.
+# Missing from the module socket: include/uapi/asm-generic/socket.h.
 NETWORK_COOKIE = 71
 _HERE = Path(__file__).parent
 
@@ -108,8 +108,11 @@ def require_isolation() -> None:
 
 
 def run_isolated(way: str, source: str, calls: list[dict], limits: Limits) -> Transcript:
-    """Run `source` and the calls, isolated in this way. Raises SandboxError where it did not get
-    as far as the code: the transcript is always that of code which was locked in."""
+    """Run `source` and the calls, isolated in this way.
+
+    Raises SandboxError where it failed before the code was reached: a transcript is always that
+    of code that was locked in.
+    """
     root = python_root()
     # -P and -s keep sys.path to the standard library; not -I, which would drop the hash seed.
     program = [root.interpreter, "-P", "-s", "-S", "-B", "-c", _script("inside.py")]
@@ -144,7 +147,7 @@ def _why_not(transcript: Transcript, limits: Limits) -> str:
 
 @cache
 def _network_cookie() -> str:
-    """What names this process's network to the kernel (Linux 5.14 and newer), in hex."""
+    """The kernel's identifier of this process's network (Linux 5.14 and newer), in hex."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             return probe.getsockopt(socket.SOL_SOCKET, NETWORK_COOKIE, 8).hex()

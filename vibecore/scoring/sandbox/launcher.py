@@ -2,17 +2,17 @@
 
     python -I -S -c SOURCE '{"parent": PID, "folders": […], "links": [[TARGET, PATH]], …}'
 
-Three processes: this one, which stays outside and holds the life line; process 1 of the new
-namespaces, which builds the root and waits; and the program, without any capability. When this
-one ends, however it ends, the kernel kills process 1, and with it everything inside. It works for
-root too: then the program runs as a user that is not root outside either, because the kernel
+Three processes: this one, which stays outside and holds the life line (a pipe); process 1 of the
+new namespaces, which builds the root and waits; and the program, without any capability. When
+this one ends, however it ends, the kernel kills process 1, and with it everything inside. It works
+for root too: then the program runs as a user that is not root outside either, because the kernel
 exempts root from its limit on processes.
 
-Exit status: the program's; 128 + N for signal N; 125, with a line on stderr, where no isolation
-could be had: the program is then not run.
+Exit status: the program's; 128 + N for signal N; 125, with a line on stderr, where isolation
+failed: the program is then not run.
 """
 
-# It starts for every answer, so it does without pathlib.
+# It starts once an answer, so it avoids the imports of pathlib and typing.
 # ruff: noqa: PTH102, PTH103, PTH120, PTH123, PTH211
 
 import ctypes
@@ -21,6 +21,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Callable
 
 FAILED = 125
 NEW_NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000
@@ -35,37 +36,39 @@ AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(what, function, *arguments):
+def call(what: str, function: Callable[..., int], *arguments: object) -> None:
     """Call a function of libc; end this process with what failed and why."""
     plain = [a.encode() if isinstance(a, str) else a for a in arguments]
     if function(*plain) != 0:
         fail(what, os.strerror(ctypes.get_errno()))
 
 
-def fail(what, reason):
+def fail(what: str, reason: str | None) -> None:
     """End this process with a line on stderr."""
     os.write(2, f"{what}: {reason}\n".encode())
     os._exit(FAILED)
 
 
-def mount(source, target, kind, flags, data=None):
+def mount(
+    source: str | None, target: str, kind: str | None, flags: int, data: str | None = None
+) -> None:
     """mount(2)."""
     call(f"mounting {target}", libc.mount, source, target, kind, ctypes.c_ulong(flags), data)
 
 
-def pivot_root(new, old):
+def pivot_root(new: str, old: str) -> None:
     """pivot_root(2), for which libc has no function."""
     number = PIVOT_ROOT[os.uname().machine]
     call("changing the root", libc.syscall, ctypes.c_long(number), new, old)
 
 
-def die_with_parent():
+def die_with_parent() -> None:
     """Ask the kernel to kill this process when the one that started it ends."""
     libc.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
-def enter_namespaces(job):
-    """Leave the host's namespaces; a child that stays in them writes who is who inside."""
+def enter_namespaces(job: dict) -> None:
+    """Leave the host's namespaces; a child that stays in them writes the user and group maps."""
     user, group, as_root = os.geteuid(), os.getegid(), os.geteuid() == 0
     inside = job["user"]
     users = f"0 {user} 1\n{inside} {inside} 1" if as_root else f"{inside} {user} 1"
@@ -95,7 +98,7 @@ def enter_namespaces(job):
     os.waitpid(mapper, 0)
 
 
-def build_root(job):
+def build_root(job: dict) -> None:
     """A root of an empty file system and the job's folders, read-only, and /tmp to write in."""
     mount(None, "/", None, PRIVATE | RECURSIVE)
     mount("tmpfs", "/tmp", "tmpfs", NO_SET_UID | NO_DEVICES, "size=1m,mode=0755")
@@ -135,7 +138,7 @@ def build_root(job):
     os.chdir("/tmp")
 
 
-def become_nobody(job):
+def become_nobody(job: dict) -> None:
     """Give up every capability, for good: a program gets none, whatever it executes."""
     number = 0
     while libc.prctl(DROP_BOUNDING_CAPABILITY, number, 0, 0, 0) == 0:
@@ -147,7 +150,7 @@ def become_nobody(job):
     call("giving up privileges", libc.prctl, SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
 
 
-def be_process_one(job, life_line):
+def be_process_one(job: dict, life_line: int) -> None:
     """Build the root, start the program, and end with its status."""
     die_with_parent()
     if select.select([life_line], [], [], 0)[0]:
@@ -162,7 +165,7 @@ def be_process_one(job, life_line):
     os._exit(wait_for(program))
 
 
-def wait_for(process):
+def wait_for(process: int) -> int:
     """Wait for a process, holding none of its pipes; its exit status, 128 + N for signal N."""
     for descriptor in (0, 1, 2):
         os.close(descriptor)
@@ -173,7 +176,7 @@ def wait_for(process):
     return code if code >= 0 else 128 - code
 
 
-def main():
+def main() -> None:
     """Do what the job in the first argument says."""
     job = json.loads(sys.argv[1])
     enter_namespaces(job)

@@ -1,4 +1,4 @@
-"""What code under test may use: one literal set of limits. Seconds and bytes."""
+"""The limits of code under test, in one literal set: seconds and bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start an isolated process, feed it, read what it says within limits, and leave nothing of it."""
+"""Start an isolated process, feed it, read its output within limits, and leave nothing running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from vibecore.scoring.sandbox.limits import Limits
 
 READY = b'{"ready": true}'
-# Nothing of the host's environment; a fixed hash seed, so that sets come in one order.
+# Nothing of the host's environment; a fixed hash seed, so that the order of sets is fixed.
 ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 PRINTED_KEPT = 2_000
 GRACE_SECONDS = 2.0
@@ -23,11 +23,11 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a process said: its lines, the start of what it printed, and how it ended.
+    """The output of a process: its lines, the start of what it printed, and how it ended.
 
-    `ready` tells whether it got as far as to lock itself in. `ending` is `over` when it ended by
-    itself, else what ended it: `time`, `printed` or `replied` too much. `status` is its exit
-    status, 128 + N for signal N.
+    `ready`: it locked itself in. `ending` is `over` when it ended by itself, else the limit that
+    ended it: `time`, or `printed` or `replied` too much. `status` is its exit status, 128 + N for
+    signal N.
     """
 
     lines: tuple[bytes, ...]
@@ -62,7 +62,7 @@ def converse(command: Sequence[str], job: bytes, limits: Limits) -> Transcript:
     lines = replied.split(b"\n")
     ready = lines[0] == READY
     return Transcript(
-        tuple(lines[1:-1] if ready else lines[:-1]),
+        tuple(map(bytes, lines[1:-1] if ready else lines[:-1])),
         bytes(printed[:PRINTED_KEPT]),
         ready,
         ending,
@@ -73,7 +73,7 @@ def converse(command: Sequence[str], job: bytes, limits: Limits) -> Transcript:
 def _exchange(
     process: subprocess.Popen[bytes], job: bytes, limits: Limits
 ) -> tuple[bytearray, bytearray, str]:
-    """What was replied and printed, and how it ended; the process may still be running."""
+    """The bytes replied and printed, and how it ended; the process may still be running."""
     replied, printed = bytearray(), bytearray()
     channels = {
         process.stdout.fileno(): (replied, limits.reply_bytes, "replied"),  # type: ignore[union-attr]
@@ -119,12 +119,12 @@ def _exchange(
 def _write(descriptor: int, left: memoryview) -> memoryview:
     try:
         return left[os.write(descriptor, left) :]
-    except BrokenPipeError:  # it ended before it read its job: its status and words say why
+    except BrokenPipeError:  # it ended before it read its job: its status and output say why
         return left[:0]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process; what is isolated inside ends with it, by the kernel's hand."""
+    """End the process; the kernel ends with it what is isolated inside."""
     process.terminate()  # the launcher takes its namespaces down and waits for that
     try:
         process.wait(GRACE_SECONDS)

@@ -1,4 +1,4 @@
-"""What of the host's files code under test can see: the Python it runs on, and nothing else."""
+"""The host's files that code under test can see: the Python it runs on, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# Where shared libraries lie; a folder that is a link (Debian's /lib) is made as one.
+# Folders of shared libraries; one that is a link (Debian's /lib) is recreated as a link.
 LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib32", "/lib64")
-# Where the dynamic linker looks libraries up that lie elsewhere (/usr/local/lib, say).
+# Where the dynamic linker looks up libraries of other folders (/usr/local/lib, say).
 LINKER_CACHE = "/etc/ld.so.cache"
-# Empty, and the only place to write in.
+# Empty, and the only folder that can be written to.
 TEMPORARY = "/tmp"
 
 
@@ -26,7 +26,7 @@ class Root:
     interpreter: str
 
     def seen(self) -> dict[str, list[str]]:
-        """Every folder that is made on the way to what is shown → all the names in it."""
+        """Every folder created on the way to what is visible → all the names in it."""
         names: dict[str, set[str]] = {"/": {TEMPORARY.strip("/")}}
         shown = [*self.folders, *self.files, *(path for _, path in self.links)]
         for path in map(Path, shown):
@@ -37,8 +37,8 @@ class Root:
 
 @cache
 def python_root() -> Root:
-    """The root that shows this interpreter's own files: not its environment's packages."""
-    # The interpreter a virtual environment was made from: its libraries lie beside it.
+    """The root with this interpreter's own files, without its environment's packages."""
+    # The interpreter that a virtual environment was made from: its libraries are beside it.
     interpreter = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
     prefix = Path(sys.base_prefix).resolve()
     system = [Path(path) for path in LIBRARIES]

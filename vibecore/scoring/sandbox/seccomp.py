@@ -1,8 +1,9 @@
 """The filter of system calls that code under test runs behind, as a BPF program.
 
-The filter is the second wall, behind the namespaces: it takes away what opens them again (user
-namespaces, mounts, ptrace), what a rich kernel surface invites (io_uring, bpf, keys), memory that
-no limit counts, and every way to start a process or thread, run a program, or open a socket.
+The filter is the second barrier, behind the namespaces: it denies what could open them again
+(user namespaces, mounts, ptrace), large attack surfaces of the kernel (io_uring, bpf, keys),
+memory that no limit counts, and every way to start a process or thread, run a program, or open a
+socket.
 Numbers: Linux, arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 """
 
@@ -53,11 +54,11 @@ DENIED: dict[str, tuple[int, int]] = {
     "msgget": (68, 186),
     "semget": (64, 190),
     "mq_open": (240, 180),
-    # what this process was set to at its start
+    # this process's own settings
     "prctl": (157, 167),
     "seccomp": (317, 277),
     "personality": (135, 92),
-    # the kernel's surface
+    # the kernel's attack surface
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),

@@ -1,4 +1,4 @@
-"""Python code in an answer: where it is, and whether it parses. Nothing is executed here.
+"""Finds the Python code in an answer, and whether it parses. Nothing is executed here.
 
 Code is looked for in fences first (``` or ~~~, the last one possibly cut off by the token
 limit), else bare: a line that begins with def, class, import, from … import or @ opens a block,
@@ -11,13 +11,15 @@ import ast
 import re
 import textwrap
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-# An output of 200 tokens stays far below these; they bound the time for any text.
+# An output of 200 tokens is far below these; they bound the time for any text.
 MAXIMUM_CHARACTERS = 50_000
 MAXIMUM_BLOCKS = 8
-# How far a search for the part that parses goes, in characters parsed, and in tries.
+NO_CODE = "found no Python code"
+# Bounds of the search for the part that parses: characters parsed, and tries.
 PARSE_BUDGET = 30_000
 MINIMUM_TRIES, MAXIMUM_TRIES = 2, 12
 
@@ -54,7 +56,7 @@ class Block:
 
     @property
     def parses(self) -> bool:
-        """Whether the whole block is Python that says more than a bare name or constant."""
+        """Whether the whole block parses, as more than bare names and constants."""
         return self.error is None
 
     @property
@@ -96,6 +98,14 @@ def find_code(text: str) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def missing_from(blocks: Sequence[Block], what: str) -> str:
+    """Why a definition was not found, for an explanation: no code, or none that parses so far."""
+    if not blocks:
+        return NO_CODE
+    error = f" (the code does not parse, {blocks[0].error})" if blocks[0].error else ""
+    return f"found no {what}{error}"
+
+
 def _fenced(text: str) -> list[Block]:
     labelled: list[tuple[str, list[str]]] = []
     fence = ""
@@ -116,7 +126,7 @@ def _fenced(text: str) -> list[Block]:
 
 
 def _bare(text: str) -> list[Block]:
-    blocks = []
+    blocks: list[Block] = []
     lines = text.splitlines()
     index = 0
     while index < len(lines) and len(blocks) < MAXIMUM_BLOCKS:
@@ -157,7 +167,7 @@ def _bare_block(lines: list[str]) -> tuple[int, Block]:
 
 def _parse(source: str) -> Block:
     tree, error, _ = _try_parse(source)
-    if error is not None:
+    if tree is None:
         good = _prefix_length(source)
         if good:
             tree, _, _ = _try_parse("\n".join(source.splitlines()[:good]))
