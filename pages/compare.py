@@ -1,4 +1,4 @@
-"""Compare: two studies held against each other, config by config."""
+"""Compare: two studies, config by config."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import streamlit as st
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
 from vibecore import InputError
+from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.claims.wording import beside, verdict_text
 from vibecore.analysis.comparison import StudyComparison
+from vibecore.core.rows import StudyRow
 from vibecore.views.charts.findings import evidence_figure
 
 # measure of the comparison -> its column's heading
@@ -31,10 +33,10 @@ def show_sentences(title: str, sentences: tuple[str, ...]) -> None:
 
 def show_changes(found: StudyComparison) -> None:
     """A row a config: what changed on each measure, and what the verdict rests on."""
-    measures = [name for name in MEASURES if any(row["measure"] == name for row in found.rows)]
-    by_config: dict[str, dict[str, dict]] = {}
+    measures = [name for name in MEASURES if any(row.measure == name for row in found.rows)]
+    by_config: dict[str, dict[str, EvidenceRow]] = {}
     for row in found.rows:
-        by_config.setdefault(row["compared"], {})[row["measure"]] = row
+        by_config.setdefault(row.compared, {})[row.measure] = row
     show_table(
         {
             "caption": f"{second} against {first}",
@@ -52,64 +54,64 @@ def show_changes(found: StudyComparison) -> None:
     )
 
 
-def cell(row: dict | None) -> dict[str, str]:
+def cell(row: EvidenceRow | None) -> dict[str, str]:
     """A verdict, or a figure that has none, with what it rests on beneath."""
     if row is None:
         return {"text": "–", "note": "not compared"}
-    if not row["verdict"]:
-        return {"text": row["figures"], "note": beside(row).removeprefix(f"{row['figures']}, ")}
+    if not row.verdict:
+        return {"text": row.figures, "note": beside(row).removeprefix(f"{row.figures}, ")}
     return {"text": verdict_text(row), "note": beside(row)}
 
 
-def best_other(study: dict, others: list[dict]) -> str | None:
+def best_other(study: StudyRow, others: list[StudyRow]) -> str | None:
     """The study that compares best: one with a config of this one's, of its suite, at its batch
     size, with most of its configs, and the newest of those alike."""
 
     def likeness(number: int) -> tuple[bool, bool, bool, int, int]:
         other = others[number]
-        shared = len(set(other["complete_configs"]) & set(study["complete_configs"]))
+        shared = len(set(other.complete_configs) & set(study.complete_configs))
         same_batch = _batch_size(other) == _batch_size(study)
-        return shared > 0, other["suite"] == study["suite"], same_batch, shared, number
+        return shared > 0, other.suite == study.suite, same_batch, shared, number
 
-    return others[max(range(len(others)), key=likeness)]["name"] if others else None
+    return others[max(range(len(others)), key=likeness)].name if others else None
 
 
-def _batch_size(study: dict) -> int:
-    return study["protocol"].get("batch_size", 1)
+def _batch_size(study: StudyRow) -> int:
+    return study.protocol.get("batch_size", 1)
 
 
 study = frame.current_study()
 frame.show_html("h1", "Compare studies")
 with frame.errors_in_words():
     key = cached.content()
-    other_studies = [row for row in cached.studies(key) if row["name"] != study["name"]]
-others = [row["name"] for row in other_studies]
+    other_studies = [row for row in cached.studies(key) if row.name != study.name]
+others = [row.name for row in other_studies]
 PARAMETERS = {"with": address.one_of(others, best_other(study, other_studies))}
 address.read("compare", PARAMETERS)
 if not others:
-    frame.show_html("p", "There is one study alone in this database. A second makes a comparison:")
+    frame.show_html("p", "There is only one study in this database. Run a second to compare with:")
     st.code("python -m vibecore run --family demo --study second", language=None)
     address.write("compare", PARAMETERS)
     st.stop()
 frame.show_html(
     "p",
     "The same suite on two machines, or at two times: what changed, config by config, in the "
-    "sidebar's study against the one chosen here. Only what compares is compared.",
+    "sidebar's study against the one chosen here. Only what is comparable is compared.",
 )
 first = st.selectbox("Compare with", others, key="with")
 address.write("compare", PARAMETERS)
-second = study["name"]
+second = study.name
 with frame.errors_in_words():
     try:
         found = cached.comparison(key, first, second)
     except InputError as error:
-        # Two studies that share no config are nothing wrong: the shipped ones do not.
+        # Studies that share no config are no fault: some of the shipped ones share none.
         frame.show_html("p", f"{error} Choose another study to compare with.")
         st.stop()
 frame.show_html("h2", f"What changed in {second} against {first}")
 if found.rows:
     show_changes(found)
-    figure = evidence_figure([row for row in found.rows if row["measure"] == "speed"], "ratio")
+    figure = evidence_figure([row for row in found.rows if row.measure == "speed"], "ratio")
     if figure.chart is not None:
         finding = figure.title.removeprefix("Speed: ")
         frame.show_html("h2", f"Speed, one run each: {finding}")

@@ -35,7 +35,7 @@ def show_overview(found: dict[str, list[Finding]]) -> None:
             "rows": [
                 {
                     "id": claims[0].id,
-                    "link": link("findings", study=study["name"], claim=claims[0].id),
+                    "link": link("findings", study=study.name, claim=claims[0].id),
                     "cells": [
                         {"text": claims[0].statement, "opens": True},
                         *({"text": signed(claim.verdict)} for claim in claims),
@@ -51,7 +51,7 @@ def show_overview(found: dict[str, list[Finding]]) -> None:
 def show_finding(name: str, finding: Finding) -> None:
     """One claim on one study: verdict, reason, and its evidence drawn."""
     frame.show_html("h3", f"{name}: {finding.verdict}")
-    if finding.statement != chosen[study["name"]].statement:
+    if finding.statement != chosen[study.name].statement:
         frame.show_html("p", finding.statement, "vc-soft")
     frame.show_html("p", finding.reason)
     figure = evidence_figure(finding.evidence, finding.chart)
@@ -85,30 +85,30 @@ frame.show_html("h1", "Findings")
 frame.show_html(
     "p",
     "What the published report claims, checked on this study and on the published one. A claim is "
-    "supported or contradicted only where its interval carries it; what shows neither is not "
+    "supported or contradicted only where its interval shows it; what shows neither is not "
     "resolved, which is never the same as equal.",
 )
 with frame.errors_in_words():
     key = cached.content()
-    names = [study["name"]]
-    if any(row["name"] == PUBLISHED for row in cached.studies(key)):
+    names = [study.name]
+    if any(row.name == PUBLISHED for row in cached.studies(key)):
         names = list(dict.fromkeys([*names, PUBLISHED]))
     found = {name: findings for name in names if (findings := cached.findings(key, name))}
-if study["name"] not in found:
+if study.name not in found:
     frame.show_html("p", "This study has no config yet, so there is nothing to check.")
     address.write("findings", PARAMETERS)
     st.stop()
 
 show_overview(found)
-statements = {finding.id: finding.statement for finding in found[study["name"]]}
-st.selectbox("Claim", list(CLAIMS), format_func=statements.get, key="claim")
+statements = {finding.id: finding.statement for finding in found[study.name]}
+st.selectbox("Claim", list(CLAIMS), format_func=lambda id_: statements[id_], key="claim")
 address.write("findings", PARAMETERS)
 chosen = {
     name: next(finding for finding in findings if finding.id == st.session_state["claim"])
     for name, findings in found.items()
 }
-frame.show_html("h2", chosen[study["name"]].statement)
-frame.show_html("p", f"It takes {chosen[study['name']].needs}.", "vc-soft")
+frame.show_html("h2", chosen[study.name].statement)
+frame.show_html("p", f"It takes {chosen[study.name].needs}.", "vc-soft")
 with st.container(horizontal=True):
     for name, finding in chosen.items():
         with st.container(width=COLUMN_WIDTH):

@@ -1,4 +1,5 @@
-"""The audit finds by itself what the published figures do not carry, and works on any such file."""
+"""The audit finds by itself what the published figures do not support, and works on any such
+file."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vibecore.analysis.claims.audit import Note, audit_file, read_report
-from vibecore.analysis.claims.audit.report_file import nearest_count
+from vibecore.analysis.claims import AUDIT, Finding, find_findings
+from vibecore.analysis.claims.report_file import read_report
+from vibecore.analysis.claims.study_data import nearest_count
 from vibecore.catalog.gpus import find_gpu
 from vibecore.core.errors import InputError
 from vibecore.studies.published import DATA
@@ -16,8 +18,8 @@ from vibecore.studies.published import DATA
 STUDY = DATA / "study.json"
 
 
-def notes(path: Path = STUDY) -> dict[str, Note]:
-    return {note.rule: note for note in audit_file(path)}
+def audit(path: Path = STUDY) -> dict[str, Finding]:
+    return {found.id: found for found in find_findings(read_report(path), AUDIT)}
 
 
 def changed(tmp_path: Path, **changes: object) -> Path:
@@ -30,57 +32,57 @@ def changed(tmp_path: Path, **changes: object) -> Path:
 
 
 FOUND = {
-    "adherence-level": ("not carried", "adherence by prompt, all constraints met"),
-    "repetition-by-size": ("not carried", '"3–4×" less repetition with size is 1.6× to 5.3×'),
-    "adherence-by-size": ("not carried", "No gap at equal precision is resolved at n = 30"),
+    "adherence-level": ("not resolved", "adherence by prompt, all constraints met"),
+    "repetition-by-size": ("not resolved", '"3–4×" less repetition with size is 1.6× to 5.3×'),
+    "adherence-by-size": ("not resolved", "No gap at equal precision is resolved at n = 30"),
     "4bit-against-8bit-repetitive": (
-        "not carried",
+        "not resolved",
         "2 of 2 comparisons are not resolved, and not shown to be equal either",
     ),
-    "4bit-against-bf16-repetitive": ("not carried", "(13/30 v 13/30) is no evidence of being"),
+    "4bit-against-bf16-repetitive": ("not resolved", "(13/30 v 13/30) is no evidence of being"),
     "memory-fall": ("contradicted", "2.6×"),
     "memory-tight": ("contradicted", "2.88 GiB of weights"),
-    "bandwidth-ceiling": ("not carried", "1.4 % to 13.0 % of the ceiling that 448 GB/s sets"),
-    "time-per-layer": ("not carried", "3.97 v 3.97 ms a layer"),
-    "speed-spread": ("not carried", "stand without a spread"),
-    "empties": ("not carried", "2/30"),
+    "bandwidth-ceiling": ("not resolved", "1.4 % to 13.0 % of the ceiling that 448 GB/s sets"),
+    "time-per-layer": ("not resolved", "3.97 v 3.97 ms a layer"),
+    "speed-spread": ("not resolved", "are given without a spread"),
+    "empties": ("not resolved", "2/30"),
 }
 
 
 @pytest.mark.parametrize("rule", FOUND)
 def test_the_published_study(rule: str) -> None:
     verdict, clause = FOUND[rule]
-    note = notes()[rule]
-    assert note.verdict.startswith(verdict)
-    assert clause in note.sentence
+    found = audit()[rule]
+    assert found.verdict == verdict
+    assert clause in found.reason
 
 
 def test_the_unresolved_gap_is_that_of_4bit() -> None:
-    sentence = notes()["repetition-by-size"].sentence
+    sentence = audit()["repetition-by-size"].reason
     assert "unresolved for 0.5B-4bit against 1.5B-4bit:" in sentence
-    eight = notes()["4bit-against-8bit-repetitive"].evidence[1]
-    assert (eight["figures"], eight["verdict"]) == ("8/30 v 3/30", "not resolved")
-    assert eight["equivalence_p"] > 0.05
+    eight = audit()["4bit-against-8bit-repetitive"].evidence[1]
+    assert (eight.figures, eight.verdict) == ("8/30 v 3/30", "not resolved")
+    assert eight.equivalence_p > 0.05
 
 
 def test_figures_follow_from_the_file(tmp_path: Path) -> None:
     raw = json.loads(STUDY.read_text(encoding="utf-8"))
     rows = [[*row[:2], row[2] * 10, *row[3:]] for row in raw["rows"]]
-    found = notes(changed(tmp_path, rows=rows))
+    found = audit(changed(tmp_path, rows=rows))
     assert found["bandwidth-ceiling"].verdict == "contradicted", "over the ceiling"
-    assert "Faster than the memory bandwidth allows" in found["bandwidth-ceiling"].sentence
-    large = notes(changed(tmp_path, hardware={"gpu": "RTX 2070 Super", "vram_gb": 3}))
-    assert large["memory-tight"].verdict.startswith("carried")
-    assert "448 GB/s" in large["bandwidth-ceiling"].sentence, "from the table of GPUs"
+    assert "Faster than the memory bandwidth allows" in found["bandwidth-ceiling"].reason
+    large = audit(changed(tmp_path, hardware={"gpu": "RTX 2070 Super", "vram_gb": 3}))
+    assert large["memory-tight"].verdict == "supported"
+    assert "448 GB/s" in large["bandwidth-ceiling"].reason, "from the table of GPUs"
 
 
 def test_a_caption_and_claims_of_the_file(tmp_path: Path) -> None:
     captions = {"adherent_prompts": "share of constraints met"}
-    assert notes(changed(tmp_path, captions=captions))["adherence-level"].verdict == "contradicted"
+    assert audit(changed(tmp_path, captions=captions))["adherence-level"].verdict == "contradicted"
     claims = {"memory_fall": 2, "repetition_drop": [1, 20]}
-    found = notes(changed(tmp_path, claims=claims))
-    assert found["memory-fall"].verdict.startswith("carried")
-    assert '"1–20×"' in found["repetition-by-size"].sentence
+    found = audit(changed(tmp_path, claims=claims))
+    assert found["memory-fall"].verdict == "supported"
+    assert '"1–20×"' in found["repetition-by-size"].reason
 
 
 def test_percentages_off_the_grid(tmp_path: Path) -> None:
@@ -88,13 +90,13 @@ def test_percentages_off_the_grid(tmp_path: Path) -> None:
         {"model": "0.5B", "precision": "bf16", "adherent_percent": 13.3},
         {"model": "0.5B", "precision": "4bit", "adherent_percent": 14.9},
     ]
-    found = notes(changed(tmp_path, rows=rows, columns=None))
+    found = audit(changed(tmp_path, rows=rows, columns=None))
     assert found["possible-figures"].verdict == "contradicted"
-    assert "0.5B-4bit: adherent_percent 14.9" in found["possible-figures"].sentence
-    assert "not prompt-level" in found["adherence-level"].sentence
+    assert "0.5B-4bit: adherent_percent 14.9" in found["possible-figures"].reason
+    assert "not prompt-level" in found["adherence-level"].reason
     rows[1] = {"model": "0.5B", "precision": "4bit", "repetitive_outputs": 31}
-    found = notes(changed(tmp_path, rows=rows, columns=None))
-    assert "repetitive_outputs 31" in found["possible-figures"].sentence
+    found = audit(changed(tmp_path, rows=rows, columns=None))
+    assert "repetitive_outputs 31" in found["possible-figures"].reason
 
 
 @pytest.mark.parametrize(
@@ -109,50 +111,76 @@ def test_what_is_missing_is_not_testable(tmp_path: Path) -> None:
     path.write_text(
         json.dumps({"prompts": 30, "rows": [{"model": "mine", "precision": "int4"}]}), "utf-8"
     )
-    found = audit_file(path)
-    assert len(found) == 11
-    assert {note.verdict for note in found} == {"not testable from this file"}
+    found = audit(path)
+    assert list(found) == list(AUDIT)
+    assert {one.verdict for one in found.values()} == {"cannot be tested here"}
+    assert found["time-per-layer"].reason == "It takes speeds of two known shapes."
+
+
+ROW = '{"model": "a", "precision": "b"}'
 
 
 @pytest.mark.parametrize(
-    ("text", "clause"),
+    ("text", "fault"),
     [
-        ("nonsense", "is not JSON"),
-        ("[1]", "one JSON object"),
-        ('{"rows": []}', "`prompts`"),
-        ('{"prompts": 0, "rows": []}', "`prompts`"),
-        ('{"prompts": 1e99, "rows": []}', "`prompts`"),
-        ('{"prompts": 30, "rows": []}', "`rows`"),
-        ('{"prompts": 30, "rows": [[1]], "columns": ["model", "precision"]}', "one value a column"),
-        ('{"prompts": 30, "rows": [5]}', "neither a list nor an object"),
-        ('{"prompts": 30, "rows": [{"model": "a"}]}', "no `precision`"),
+        ("nonsense", " is not JSON. An audit reads a report's figures as JSON."),
+        ("[1]", " must hold one JSON object with `prompts`, `columns` and `rows`."),
+        (f'{{"rows": [{ROW}]}}', ": `prompts` is missing."),
+        ('{"prompts": 30}', ": `rows` is missing."),
         (
-            '{"prompts": 30, "rows": [{"model": "a", "precision": "b", "empty_outputs": "x"}]}',
-            "must be a number",
+            f'{{"prompts": 0, "rows": [{ROW}]}}',
+            ": `prompts` must be greater than or equal to 1, not 0.",
         ),
         (
-            '{"prompts": 30, "rows": [{"model": "a", "precision": "b", "empty_outputs": NaN}]}',
-            "must be a number",
+            f'{{"prompts": 1e99, "rows": [{ROW}]}}',
+            ": `prompts` must be a valid integer, not 1e+99.",
         ),
         (
-            '{"prompts": 3, "rows": [{"model":"a","precision":"b"},{"model":"a","precision":"b"}]}',
-            "twice",
+            '{"prompts": 30, "rows": []}',
+            ": `rows` must have at least 1 item, not 0.",
         ),
         (
-            '{"prompts": 3, "hardware": 5, "rows": [{"model": "a", "precision": "b"}]}',
-            "`hardware`",
+            '{"prompts": 30, "rows": [[1]], "columns": ["model", "precision"]}',
+            ": row 1 must have one value for each of `columns`.",
+        ),
+        ('{"prompts": 30, "rows": [5]}', ": row 1 must be an object, not 5."),
+        ('{"prompts": 30, "rows": [{"model": "a"}]}', ": row 1: `precision` is missing."),
+        (
+            f'{{"prompts": 30, "rows": [{ROW[:-1]}, "empty_outputs": "x"}}]}}',
+            ": row 1: `empty_outputs` must be a valid number, not 'x'.",
         ),
         (
-            '{"prompts": 3, "claims": {"x": 1}, "rows": [{"model": "a", "precision": "b"}]}',
-            "no claim 'x'",
+            f'{{"prompts": 30, "rows": [{ROW}, {ROW[:-1]}, "empty_outputs": NaN}}]}}',
+            ": row 2: `empty_outputs` must be a finite number, not nan.",
+        ),
+        (
+            f'{{"prompts": 3, "rows": [{ROW}, {ROW}]}}',
+            ": `rows`: a model is at the same precision twice; keep one row of them.",
+        ),
+        (
+            f'{{"prompts": 3, "hardware": 5, "rows": [{ROW}]}}',
+            ": `hardware` must be an object, not 5.",
+        ),
+        (
+            f'{{"prompts": 3, "hardware": {{"vram_gb": -8}}, "rows": [{ROW}]}}',
+            ": `hardware.vram_gb` must be greater than 0, not -8.",
+        ),
+        (
+            f'{{"prompts": 3, "claims": {{"x": 1}}, "rows": [{ROW}]}}',
+            ": `claims.x` must be 'repetition_drop', 'adherence_gain' or 'memory_fall', not 'x'.",
+        ),
+        (
+            f'{{"prompts": 3, "claims": {{"memory_fall": [4, true]}}, "rows": [{ROW}]}}',
+            ": claims.memory_fall 2 must be a valid number, not True.",
         ),
     ],
 )
-def test_a_malformed_file_is_explained(tmp_path: Path, text: str, clause: str) -> None:
+def test_a_malformed_file_is_explained(tmp_path: Path, text: str, fault: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=clause):
+    with pytest.raises(InputError) as raised:
         read_report(path)
+    assert str(raised.value) == f"{path}{fault}"
 
 
 def test_no_file_is_explained(tmp_path: Path) -> None:

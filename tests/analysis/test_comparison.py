@@ -1,4 +1,4 @@
-"""Two studies held against each other: what compares is judged, what does not is said."""
+"""Two studies compared: what compares is judged, what does not is said."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vibecore import store
+from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.comparison import StudyComparison
 from vibecore.core.errors import InputError
 from vibecore.core.records import Generation, LoadReport, Protocol
@@ -62,18 +63,18 @@ def add_study(
             store.finish_run(connection, run_id, "complete")
 
 
-def measured(found: StudyComparison, measure: str, config: str = CONFIGS[0]) -> dict:
-    return next(row for row in found.rows if (row["measure"], row["compared"]) == (measure, config))
+def measured(found: StudyComparison, measure: str, config: str = CONFIGS[0]) -> EvidenceRow:
+    return next(row for row in found.rows if (row.measure, row.compared) == (measure, config))
 
 
 def test_the_same_study_twice_is_the_same(db: Path) -> None:
     add_study(db, "one")
     add_study(db, "two")
     found = compare_studies(db, "one", "two")
-    assert measured(found, "speed")["verdict"] == "equivalent"
-    assert measured(found, "memory")["verdict"] == "same"
-    assert measured(found, "repetitive")["verdict"] in ("equivalent", "not resolved")
-    assert measured(found, "identical outputs")["figures"] == "30/30"
+    assert measured(found, "speed").verdict == "equivalent"
+    assert measured(found, "memory").verdict == "same"
+    assert measured(found, "repetitive").verdict in ("equivalent", "not resolved")
+    assert measured(found, "identical outputs").figures == "30/30"
     assert found.left_out == ()
     assert found.differences == ("hardware: machine one then machine two",)
 
@@ -82,17 +83,17 @@ def test_what_changed_is_judged_config_by_config(db: Path) -> None:
     add_study(db, "one")
     add_study(db, "two", seconds=2.0, loops=15, weight_bytes=1500)
     found = compare_studies(db, "one", "two")
-    assert {row["compared"] for row in found.rows} == set(CONFIGS)
+    assert {row.compared for row in found.rows} == set(CONFIGS)
     speed = measured(found, "speed")
-    assert speed["verdict"] == "worse"
-    assert "one run each" in speed["method"]
+    assert speed.verdict == "worse"
+    assert "one run each" in speed.method
     repetition = measured(found, "repetitive")
-    assert (repetition["verdict"], repetition["figures"]) == ("worse", "15/30 v 0/30")
-    assert repetition["method"] == "exact McNemar"
-    assert measured(found, "memory")["verdict"] == "more"
-    assert measured(found, "identical outputs")["figures"] == "15/30"
+    assert (repetition.verdict, repetition.figures) == ("worse", "15/30 v 0/30")
+    assert repetition.method == "exact McNemar"
+    assert measured(found, "memory").verdict == "more"
+    assert measured(found, "identical outputs").figures == "15/30"
     back = compare_studies(db, "two", "one")
-    assert measured(back, "repetitive")["verdict"] == "better"
+    assert measured(back, "repetitive").verdict == "better"
 
 
 def test_another_database(db: Path, tmp_path: Path) -> None:
@@ -101,15 +102,15 @@ def test_another_database(db: Path, tmp_path: Path) -> None:
     store.prepare(other)
     add_study(other, "one", seconds=2.0)
     found = compare_studies(db, "one", "one", other)
-    assert measured(found, "speed")["verdict"] == "worse"
+    assert measured(found, "speed").verdict == "worse"
 
 
 def test_only_shared_prompts_count(db: Path) -> None:
     add_study(db, "all", loops=15)
     add_study(db, "half", prompts=slice(10, 25))
     found = compare_studies(db, "all", "half")
-    assert measured(found, "repetitive")["figures"] == "0/15 v 5/15"
-    assert measured(found, "speed")["n"] == 15
+    assert measured(found, "repetitive").figures == "0/15 v 5/15"
+    assert measured(found, "speed").n == 15
     assert any("15 the same word for word" in sentence for sentence in found.differences)
 
 
@@ -128,7 +129,7 @@ def test_what_does_not_compare_is_left_out_and_said(
     add_study(db, "one")
     add_study(db, "two", protocol=protocol)
     found = compare_studies(db, "one", "two")
-    measures = {row["measure"] for row in found.rows}
+    measures = {row.measure for row in found.rows}
     assert ("repetitive" in measures) == quality
     assert any(s.startswith("Quality is not compared") for s in found.left_out) != quality
     assert ("speed" in measures) == speed
@@ -146,9 +147,9 @@ def test_counts_alone_are_not_compared_with_outputs(db: Path) -> None:
     add_published(db)
     add_study(db, "mine")
     found = compare_studies(db, "published", "mine")
-    assert "repetitive" not in {row["measure"] for row in found.rows}
+    assert "repetitive" not in {row.measure for row in found.rows}
     assert any("counts alone" in sentence for sentence in found.left_out)
-    assert all(row["verdict"] is None for row in found.rows if row["measure"] == "speed")
+    assert all(row.verdict is None for row in found.rows if row.measure == "speed")
 
 
 def test_what_cannot_be_compared_at_all(db: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tests.support.bench_report import make_report, write_report
+from tests.support.rows import row_of
 from vibecore.analysis.claims import (
     CLAIMS,
     VERDICTS,
@@ -16,9 +18,11 @@ from vibecore.analysis.claims import (
     StudyData,
     find_findings,
 )
-from vibecore.analysis.claims.evidence import COLUMNS, speed_row
+from vibecore.analysis.claims.evidence import speed_row
 from vibecore.analysis.claims.wording import evidence_table, summed_up
 from vibecore.analysis.stats.rate_ratio import rate_ratio
+from vibecore.analysis.summary import ConfigMetrics
+from vibecore.core.rows import OutputRow
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.studies.claims import read_findings
 
@@ -26,9 +30,8 @@ SPEEDS = {"bf16": 100.0, "8bit": 40.0, "4bit": 95.0}
 BYTES = {"bf16": 4.0e9, "8bit": 2.2e9, "4bit": 1.0e9}
 
 
-def config(model: str, precision: str, **changes: object) -> dict:
-    size = 3 if model == "big" else 1
-    return {
+def config(model: str, precision: str, **changes: object) -> ConfigMetrics:
+    known = {
         "config": f"{model}-{precision}",
         "model": model,
         "precision": precision,
@@ -40,11 +43,11 @@ def config(model: str, precision: str, **changes: object) -> dict:
         "adherent_prompts": 500,
         "adherence_judged": 1000,
         "empty": 1,
-        "memory_bytes": size * BYTES[precision],
+        "memory_bytes": (3 if model == "big" else 1) * BYTES[precision],
         "memory_source": "measured",
         "memory_basis": "peak allocated on the GPU",
-        **changes,
     }
+    return row_of(ConfigMetrics, **known | changes)
 
 
 def study(**changes: dict) -> StudyData:
@@ -94,19 +97,19 @@ def test_the_published_verdicts(published: dict[str, Finding]) -> None:
 
 
 def test_published_reasons_carry_their_figures(published: dict[str, Finding]) -> None:
-    scale = {(r["compared"], r["measure"]): r for r in published["scale-wins"].evidence}
+    scale = {(r.compared, r.measure): r for r in published["scale-wins"].evidence}
     resolved = scale["1.5B-8bit against 0.5B-8bit", "repetitive"]
-    assert (resolved["figures"], resolved["verdict"]) == ("3/30 v 16/30", "better")
-    assert resolved["p"] == pytest.approx(0.000633, abs=1e-5)
+    assert (resolved.figures, resolved.verdict) == ("3/30 v 16/30", "better")
+    assert resolved.p == pytest.approx(0.000633, abs=1e-5)
     four = scale["1.5B-4bit against 0.5B-4bit", "repetitive"]
-    assert four["verdict"] == "not resolved"
-    assert four["p"] == pytest.approx(0.279, abs=1e-3)
+    assert four.verdict == "not resolved"
+    assert four.p == pytest.approx(0.279, abs=1e-3)
     assert "from 1.6 to 5.3 times" in published["repetition-drops"].reason
     assert "2.6 times" in published["memory-fourfold"].reason
     assert "37 % of 8 GiB" in published["bf16-tight"].reason
     assert "10.5 v 13.7 tok/s" in published["8bit-slowest"].reason
-    noise = {r["compared"]: r for r in published["4bit-matches-8bit"].evidence}
-    assert noise["1.5B-4bit against 1.5B-8bit"]["equivalence_p"] > 0.05
+    noise = {r.compared: r for r in published["4bit-matches-8bit"].evidence}
+    assert noise["1.5B-4bit against 1.5B-8bit"].equivalence_p > 0.05
 
 
 def test_every_finding_is_whole(published: dict[str, Finding]) -> None:
@@ -114,10 +117,9 @@ def test_every_finding_is_whole(published: dict[str, Finding]) -> None:
         assert found.verdict in VERDICTS
         assert found.reason and "{" not in found.statement
         for row in found.evidence:
-            assert tuple(row) == COLUMNS
-            assert row["method"]
-            if row["verdict"] and row["kind"] in ("difference", "ratio"):
-                assert row["n"], "no verdict without n"
+            assert row.method
+            if row.verdict and row.kind in ("difference", "ratio"):
+                assert row.n, "no verdict without n"
 
 
 def test_scale_is_supported_contradicted_and_neither() -> None:
@@ -172,20 +174,18 @@ def test_empties_and_memory() -> None:
 def timed(data: StudyData, seconds: dict[str, float], prompts: int = 30) -> StudyData:
     """The study with timed prompts for each config, at its seconds a prompt."""
     outcomes = {
-        row["config"]: {
-            f"p{i}": {
-                "new_tokens": 100 + i,
-                "total_seconds": seconds[row["precision"]] * (1 + 0.01 * (i % 5)),
-                "batch_size": 1,
-                "repetitive": None,
-                "adherent": None,
-                "empty": None,
-            }
+        row.config: {
+            f"p{i}": row_of(
+                OutputRow,
+                new_tokens=100 + i,
+                total_seconds=seconds[row.precision] * (1 + 0.01 * (i % 5)),
+                batch_size=1,
+            )
             for i in range(prompts)
         }
         for row in data.rows
     }
-    return StudyData(data.name, data.title, None, data.rows, outcomes)
+    return replace(data, outcomes=outcomes)
 
 
 def test_speed_claims_need_timings() -> None:
@@ -209,18 +209,16 @@ def test_a_speeds_interval_needs_two_shared_prompts_and_its_figures_are_theirs()
     eight, baseline = (data.row("small", precision) for precision in ("8bit", "bf16"))
     # 201 tokens in 2.01 and in 6.03 seconds: not the 40 and 100 of all that the runs wrote.
     pair = speed_row(data, eight, baseline)
-    assert (pair["figures"], pair["n"]) == ("33.3 v 100.0 tok/s", 2)
+    assert (pair.figures, pair.n) == ("33.3 v 100.0 tok/s", 2)
     del data.outcomes["small-bf16"]["p1"]
     alone = speed_row(data, eight, baseline)
-    assert (alone["figures"], alone["estimate"]) == ("40.0 v 100.0 tok/s", 0.4)
-    assert (alone["low"], alone["verdict"]) == (None, None), "one ratio has no spread"
+    assert (alone.figures, alone.estimate) == ("40.0 v 100.0 tok/s", 0.4)
+    assert (alone.low, alone.verdict) == (None, None), "one ratio has no spread"
 
 
 def test_a_profile_decides_where_time_goes() -> None:
-    rows = study().rows
-
     def with_kernels(kernels: list[dict]) -> StudyData:
-        return StudyData("made", "made", None, rows, profiles={"big-8bit": kernels})
+        return replace(study(), profiles={"big-8bit": kernels})
 
     def kernel(name: str, microseconds: float) -> dict:
         return {"kernel": name, "host_us": 1.0, "device_us": microseconds}

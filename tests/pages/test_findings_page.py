@@ -153,9 +153,9 @@ def test_every_claims_evidence_is_drawn_or_not_there(studies: Path, study: str) 
     for found in read_findings(studies, study):
         assert found.chart in KINDS
         figure = evidence_figure(found.evidence, found.chart)
-        drawn = [row for row in found.evidence if row["kind"] == found.chart]
+        drawn = [row for row in found.evidence if row.kind == found.chart]
         if figure.chart is None:
-            assert all(row["estimate"] is None and row["low"] is None for row in drawn)
+            assert all(row.estimate is None and row.low is None for row in drawn)
         else:
             assert figure.title and figure.description
             figure.chart.to_dict()

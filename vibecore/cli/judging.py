@@ -1,4 +1,4 @@
-"""What the figures carry: `findings`, `audit`, `report`, `compare`."""
+"""What the data support: `findings`, `audit`, `report`, `compare`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ from vibecore.cli.base import (
     say,
 )
 from vibecore.core.paths import DEFAULT_DB
+
+# verdict of a finding -> the audit's word in JSON, which programs read, and in a table
+AUDIT_VERDICTS = {
+    "supported": ("carried by the figures", "supported by the data"),
+    "not resolved": ("not carried by the figures", "not supported by the data"),
+    "contradicted": ("contradicted", "contradicted"),
+    "cannot be tested here": ("not testable from this file", "not testable from this file"),
+}
 
 
 @app.command()
@@ -47,15 +55,27 @@ def audit(
     file: Annotated[Path, typer.Argument(help="A report's aggregates as JSON.")],
     format: OutputFormat = Format.table,
 ) -> None:
-    """What a published report's figures do not carry, from its aggregates alone."""
-    from vibecore.analysis.claims.audit import audit_file
+    """Which of a published report's claims its own figures support, from its aggregates alone."""
+    from vibecore.analysis.claims import AUDIT, find_findings
+    from vibecore.analysis.claims.report_file import read_report
     from vibecore.core.formats import to_json
 
-    notes = audit_file(file)
+    found = find_findings(read_report(file), AUDIT)
     if format is Format.json:
-        print(to_json([bounded(asdict(note)) for note in notes]))
+        records = [
+            {
+                "rule": finding.id,
+                "verdict": AUDIT_VERDICTS[finding.verdict][0],
+                "sentence": finding.reason,
+                "evidence": [asdict(row) for row in finding.evidence],
+            }
+            for finding in found
+        ]
+        print(to_json(bounded(records)))
         return
-    rows = [{"rule": n.rule, "verdict": n.verdict, "finding": n.sentence} for n in notes]
+    rows = [
+        {"rule": f.id, "verdict": AUDIT_VERDICTS[f.verdict][1], "finding": f.reason} for f in found
+    ]
     print_rows(rows, format, f"Audit of {file.name}")
 
 
@@ -97,7 +117,9 @@ def compare(
     if format is Format.json:
         print(to_json(bounded(asdict(found))))
         return
-    rows = evidence_table(found.rows) if format is not Format.csv else list(found.rows)
+    rows: list[dict[str, Any]] = (
+        [asdict(row) for row in found.rows] if format is Format.csv else evidence_table(found.rows)
+    )
     print_rows(rows, format, f"{study[1]} against {study[0]}")
     for sentence in (*(f"Differs: {d}." for d in found.differences), *found.left_out):
         say(sentence)

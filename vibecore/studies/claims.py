@@ -1,18 +1,18 @@
-"""Stored studies held against claims and against each other.
+"""Stored studies checked against claims and compared with each other.
 
 Apart from `queries`, because claims and their tests take longer to import than a summary does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from vibecore.analysis import Rule, decide
 from vibecore.analysis.claims import Finding, StudyData, find_findings
 from vibecore.analysis.comparison import Side, StudyComparison, compare
 from vibecore.core.errors import InputError
+from vibecore.core.rows import OutputRow, RunRow
 from vibecore.studies.queries import (
     read_bench,
     read_evidence,
@@ -21,8 +21,6 @@ from vibecore.studies.queries import (
     read_runs,
     read_summary,
 )
-
-Row = Mapping[str, Any]
 
 
 def read_findings(db: Path, study: str) -> list[Finding]:
@@ -49,49 +47,46 @@ def read_study_data(db: Path, study: str) -> StudyData:
     summary = read_summary(db, study)
     decision = decide(read_evidence(db, study), Rule())
     stability = decision.stability
-    outcomes: dict[str, dict[str, Row]] = {}
-    runs = read_runs(db, study)
-    counts_only = {run["config"] for run in runs if run["published_prompts"]}
-    for output in read_outputs(db, study):
-        if output["config"] not in counts_only:
-            outcomes.setdefault(output["config"], {})[output["prompt_id"]] = output
     return StudyData(
         name=study,
-        title=summary.study["title"],
-        hardware=summary.study["hardware"],
+        title=summary.study.title,
+        hardware=summary.study.hardware,
         rows=tuple(summary.rows),
-        outcomes=outcomes,
+        outcomes=_by_config(read_outputs(db, study), read_runs(db, study)),
         choice=decision.sweet_spot.config,
         choice_reason=decision.sweet_spot.reason,
         shares=stability.shares if stability else {},
         shares_method=(
             f"{stability.resamples:,} resampled studies: {stability.how}" if stability else ""
         ),
-        profiles=_profiles(read_bench(db, study)),
+        # Of engine `eager`, as the published study ran: where engine `graph` spends its time says
+        # nothing about bitsandbytes.
+        profiles={
+            result["config"]: result["profile"]
+            for result in read_bench(db, study)
+            if result["engine"] == "eager" and result["profile"]
+        },
     )
 
 
-def _profiles(bench: Sequence[Row]) -> dict[str, Sequence[Row]]:
-    """By config the profile of its bench (engine/profile.py) by engine `eager`, as the published
-    study ran: where engine `graph` spends its time says nothing of bitsandbytes."""
-    return {
-        result["config"]: result["profile"]
-        for result in bench
-        if result["engine"] == "eager" and result["profile"]
-    }
+def _by_config(
+    outputs: Iterable[OutputRow], runs: Iterable[RunRow]
+) -> dict[str, dict[str, OutputRow]]:
+    """Outputs by config and prompt id, but of configs whose published counts are over more."""
+    counts_only = {run.config for run in runs if run.published_prompts}
+    found: dict[str, dict[str, OutputRow]] = {}
+    for output in outputs:
+        if output.config not in counts_only:
+            found.setdefault(output.config, {})[output.prompt_id] = output
+    return found
 
 
 def _read_side(db: Path, study: str) -> Side:
-    summary = read_summary(db, study)
-    runs = {row["config"]: row for row in read_runs(db, study)}
-    outputs: dict[str, dict[str, Row]] = {}
-    for output in read_outputs(db, study):
-        if not runs[output["config"]]["published_prompts"]:
-            outputs.setdefault(output["config"], {})[output["prompt_id"]] = output
+    summary, runs = read_summary(db, study), read_runs(db, study)
     return Side(
         summary.study,
-        {row["config"]: row for row in summary.rows if row["status"] == "complete"},
-        runs,
-        {row["prompt_id"]: row for row in read_prompts(db, study)},
-        outputs,
+        {row.config: row for row in summary.rows if row.status == "complete"},
+        {run.config: run for run in runs},
+        {prompt.prompt_id: prompt for prompt in read_prompts(db, study)},
+        _by_config(read_outputs(db, study), runs),
     )

@@ -1,13 +1,8 @@
-"""The published report's claims, checked on any study: what holds, and what its data carry."""
+"""Claims checked on data: those of the published report on any study, and those of any report on
+its own aggregates."""
 
-from vibecore.analysis.claims.claims import CLAIMS, find_findings
 from vibecore.analysis.claims.record import VERDICTS, Finding
-from vibecore.analysis.claims.study_data import StudyData
+from vibecore.analysis.claims.rules import AUDIT, CLAIMS, find_findings
+from vibecore.analysis.claims.study_data import Report, StudyData
 
-__all__ = [
-    "CLAIMS",
-    "VERDICTS",
-    "Finding",
-    "StudyData",
-    "find_findings",
-]
+__all__ = ["AUDIT", "CLAIMS", "VERDICTS", "Finding", "Report", "StudyData", "find_findings"]

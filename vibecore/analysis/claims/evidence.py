@@ -1,286 +1,306 @@
-"""Evidence: two configs held against each other on one measure, by the tests of analysis.
-
-An evidence row has: `compared`, `measure`, `figures` (both figures as read), `kind` of estimate
-(`difference` of rates, `ratio` or `rate`; counted, without an interval: `times`, `share`),
-`estimate`, `low`, `high` (95 % interval), `verdict` (better, worse, equivalent, not resolved), `p`,
-`p_adjusted` (Holm over the finding's comparisons), `n`, `method`, `needed_n`; of equivalence
-`equivalence_p`, the `margin`, and the 90 % interval `inner_low`, `inner_high` that it rests on; and
-`label`, short, for a chart. What is not known is None.
-"""
+"""Evidence: a figure with its interval, or two configs compared on one measure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from vibecore.analysis import holm, wilson_interval
 from vibecore.analysis.claims.study_data import StudyData
+from vibecore.analysis.stats.exact import holm, wilson_interval
 from vibecore.analysis.stats.rate_ratio import rate_ratio
 from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
+from vibecore.analysis.summary import ConfigMetrics
 from vibecore.core import formats
-
-Row = Mapping[str, Any]
-
-COLUMNS = (
-    "compared", "measure", "figures", "kind", "estimate", "low", "high", "verdict", "p",
-    "p_adjusted", "n", "method", "needed_n", "equivalence_p", "margin", "inner_low", "inner_high",
-    "label",
-)  # fmt: skip
+from vibecore.core.rows import OutputRow
 
 # The findings' level; a study's controls do not move it.
 ALPHA = 0.05
-# One ratio alone has no spread: its interval would be of no width.
+# One ratio alone has no spread: its interval would have no width.
 FEWEST_TIMINGS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceRow:
+    """One row of evidence, fields in the order of the JSON; None is "not known".
+
+    `figures` are the figures as read. `kind` says what `estimate` is: a `difference` of rates, a
+    `ratio` or a `rate`, or, counted and so without an interval, `times` or a `share`. `low` to
+    `high` is the 95 % interval, `inner_low` to `inner_high` the 90 % one that a verdict of
+    equivalence within `margin` rests on, with `equivalence_p`. `p_adjusted` is Holm's, over the
+    comparisons of one finding; `needed_n` prompts would resolve the difference seen. `label` is
+    the row's name in a chart.
+    """
+
+    compared: str
+    measure: str
+    figures: str
+    kind: str
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: str | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    n: int | None = None
+    method: str
+    needed_n: int | None = None
+    equivalence_p: float | None = None
+    margin: float | None = None
+    inner_low: float | None = None
+    inner_high: float | None = None
+    label: str | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A count of outputs: its columns in a summary, what one output has, and which way is good."""
+    """A count of outputs: where a config's metrics have it, and which way is better."""
 
     name: str
-    count: str
-    total: str
-    outcome: str
     more_is_better: bool
+    # (count, total) of a config
+    of_config: Callable[[ConfigMetrics], tuple[int | None, int | None]]
+    of_output: Callable[[OutputRow], bool | None]
+
+    def counted(self, row: ConfigMetrics) -> tuple[int, int] | None:
+        """(count, total) of a config, None where it is not known."""
+        count, total = self.of_config(row)
+        return (count, total) if count is not None and total else None
 
 
-REPETITION = Measure("repetitive", "repetitive", "repetition_judged", "repetitive", False)
-ADHERENCE = Measure("adherent", "adherent_prompts", "adherence_judged", "adherent", True)
-EMPTY = Measure("empty", "empty", "repetition_judged", "empty", False)
+REPETITION = Measure(
+    "repetitive",
+    False,
+    lambda row: (row.repetitive, row.repetition_judged),
+    lambda output: output.repetitive,
+)
+ADHERENCE = Measure(
+    "adherent",
+    True,
+    lambda row: (row.adherent_prompts, row.adherence_judged),
+    lambda output: output.adherent,
+)
+EMPTY = Measure(
+    "empty", False, lambda row: (row.empty, row.repetition_judged), lambda output: output.empty
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One config (`first`) against another on a measure; both are rows of a summary."""
+    """One config (`first`) against another on a measure."""
 
-    first: Row
-    second: Row
+    first: ConfigMetrics
+    second: ConfigMetrics
     measure: Measure
 
+    @property
+    def counts(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """(count, total) of both configs, None where one is not known."""
+        first, second = self.measure.counted(self.first), self.measure.counted(self.second)
+        return (first, second) if first and second else None
 
-def evidence_row(**known: Any) -> dict[str, Any]:
-    """An evidence row with None for what is not given."""
-    return {column: known.get(column) for column in COLUMNS}
+    def paired(self, study: StudyData) -> tuple[int, int, int, int] | None:
+        """(both, only first, only second, neither), None unless the same prompts are behind both
+        counts."""
+        first = study.outcomes.get(self.first.config, {})
+        second = study.outcomes.get(self.second.config, {})
+        seen = [
+            (self.measure.of_output(first[prompt]), self.measure.of_output(second[prompt]))
+            for prompt in first
+            if prompt in second
+        ]
+        pairs = [pair for pair in seen if None not in pair]
+        if {self.measure.of_config(row)[1] for row in (self.first, self.second)} != {len(pairs)}:
+            return None
+        return (
+            sum(bool(a and b) for a, b in pairs),
+            sum(bool(a and not b) for a, b in pairs),
+            sum(bool(b and not a) for a, b in pairs),
+            sum(not a and not b for a, b in pairs),
+        )
+
+    def row(self, kind: str, words: tuple[str, str], **known: Any) -> EvidenceRow:
+        """An evidence row of both counts; `words` join the configs in a sentence and a label."""
+        first, second = self.first.config, self.second.config
+        figures = (self.measure.of_config(row) for row in (self.first, self.second))
+        return EvidenceRow(
+            compared=f"{first} {words[0]} {second}",
+            measure=self.measure.name,
+            figures=" v ".join(f"{count}/{total}" for count, total in figures),
+            kind=kind,
+            label=f"{first} {words[1]} {second}, {self.measure.name}",
+            **known,
+        )
 
 
-def is_known(row: Row, measure: Measure) -> bool:
-    """Whether a config has this count."""
-    return row[measure.count] is not None and bool(row[measure.total])
-
-
-def judge_all(
-    study: StudyData, comparisons: Sequence[Comparison], alpha: float = ALPHA
-) -> list[dict[str, Any]]:
-    """Evidence rows of some comparisons of counts, Holm-adjusted over all of them."""
-    known = [
-        c for c in comparisons if is_known(c.first, c.measure) and is_known(c.second, c.measure)
-    ]
-    raw = [_judge(study, c, alpha, None) for c in known]
-    adjusted = holm([1.0 if j.p is None else j.p for j in raw])
+def judge_all(study: StudyData, comparisons: Sequence[Comparison]) -> list[EvidenceRow]:
+    """Evidence of comparisons of counts, Holm-adjusted over all of them; a comparison without
+    counts is left out."""
+    known = [c for c in comparisons if c.counts]
+    alone = [_judge(study, c, None) for c in known]
+    adjusted = holm([1.0 if judged.p is None else judged.p for judged in alone])
     rows = []
-    for comparison, first_pass, p_adjusted in zip(known, raw, adjusted, strict=True):
-        judged = _judge(study, comparison, alpha, p_adjusted)
-        rows.append(_count_row(comparison, judged, first_pass.p, p_adjusted, first_pass.method))
+    for comparison, one, p_adjusted in zip(known, alone, adjusted, strict=True):
+        judged = _judged(_judge(study, comparison, p_adjusted))
+        judged.update(p=one.p, p_adjusted=p_adjusted, method=one.method)
+        rows.append(comparison.row("difference", ("against", "−"), **judged))
     return rows
 
 
-def _judge(
-    study: StudyData, comparison: Comparison, alpha: float, p_adjusted: float | None
-) -> Judgement:
-    measure = comparison.measure
+def _judge(study: StudyData, comparison: Comparison, p_adjusted: float | None) -> Judgement:
+    assert comparison.counts
     return judge_counts(
-        _counted(comparison.first, measure),
-        _counted(comparison.second, measure),
-        more_is_better=measure.more_is_better,
-        pairs=paired_counts(study, comparison),
-        alpha=alpha,
+        *comparison.counts,
+        more_is_better=comparison.measure.more_is_better,
+        pairs=comparison.paired(study),
+        alpha=ALPHA,
         p_adjusted=p_adjusted,
     )
 
 
-def _counted(row: Row, measure: Measure) -> tuple[int, int]:
-    return row[measure.count], row[measure.total]
-
-
-def paired_counts(study: StudyData, comparison: Comparison) -> tuple[int, int, int, int] | None:
-    """(both, only first, only second, neither) where the same prompts stand behind both counts."""
-    first = study.outcomes.get(comparison.first["config"], {})
-    second = study.outcomes.get(comparison.second["config"], {})
-    key = comparison.measure.outcome
-    pairs = [
-        (first[prompt][key], second[prompt][key])
-        for prompt in first
-        if prompt in second and first[prompt][key] is not None and second[prompt][key] is not None
-    ]
-    totals = {row[comparison.measure.total] for row in (comparison.first, comparison.second)}
-    if totals != {len(pairs)}:
-        return None
-    return (
-        sum(a and b for a, b in pairs),
-        sum(a and not b for a, b in pairs),
-        sum(b and not a for a, b in pairs),
-        sum(not a and not b for a, b in pairs),
-    )
-
-
-def _count_row(
-    comparison: Comparison, judged: Judgement, p: float | None, p_adjusted: float, method: str
-) -> dict[str, Any]:
-    first, second, measure = comparison.first, comparison.second, comparison.measure
-    return evidence_row(
-        compared=f"{first['config']} against {second['config']}",
-        measure=measure.name,
-        figures=(
-            f"{first[measure.count]}/{first[measure.total]} v "
-            f"{second[measure.count]}/{second[measure.total]}"
-        ),
-        kind="difference",
-        p_adjusted=p_adjusted,
-        **{**_judged(judged), "p": p, "method": method},
-        label=f"{first['config']} − {second['config']}, {measure.name}",
-    )
-
-
-def ratio_rows(comparisons: Sequence[Comparison], confidence: float = 0.95) -> list[dict[str, Any]]:
+def ratio_rows(comparisons: Sequence[Comparison], confidence: float = 0.95) -> list[EvidenceRow]:
     """How many times the rate of `second` the rate of `first` is, with its interval.
 
-    A pair of zeros has no ratio: its figures stand there with no interval.
+    Two counts of zero have no ratio: their row has neither estimate nor interval.
     """
     rows = []
     for comparison in comparisons:
-        first, second, measure = comparison.first, comparison.second, comparison.measure
-        if not (is_known(first, measure) and is_known(second, measure)):
+        if not comparison.counts:
             continue
-        ratio = rate_ratio(_counted(first, measure), _counted(second, measure), confidence)
+        first, second = comparison.counts
+        ratio = rate_ratio(first, second, confidence)
         rows.append(
-            evidence_row(
-                compared=f"{first['config']} over {second['config']}",
-                measure=measure.name,
-                figures=(
-                    f"{first[measure.count]}/{first[measure.total]} v "
-                    f"{second[measure.count]}/{second[measure.total]}"
-                ),
-                kind="ratio",
+            comparison.row(
+                "ratio",
+                ("over", "÷"),
                 estimate=ratio and ratio.estimate,
                 low=ratio and ratio.low,
                 high=ratio and ratio.high,
-                n=min(first[measure.total], second[measure.total]),
+                n=min(first[1], second[1]),
                 method=ratio.method if ratio else "no ratio: both counts are 0",
-                label=f"{first['config']} ÷ {second['config']}, {measure.name}",
             )
         )
     return rows
 
 
-def rate_rows(rows: Sequence[Row], measure: Measure) -> list[dict[str, Any]]:
-    """Each config's rate with its Wilson interval."""
-    found = []
-    for row in rows:
-        if not is_known(row, measure):
-            continue
-        count, total = _counted(row, measure)
-        low, high = wilson_interval(count, total)
-        found.append(
-            evidence_row(
-                compared=row["config"],
-                measure=measure.name,
-                figures=f"{count}/{total}",
-                kind="rate",
-                estimate=count / total,
-                low=low,
-                high=high,
-                n=total,
-                method="Wilson",
-                label=row["config"],
-            )
-        )
-    return found
+def rate_row(compared: str, measure: str, count: int, total: int, method: str) -> EvidenceRow:
+    """A rate with its Wilson interval."""
+    low, high = wilson_interval(count, total)
+    return EvidenceRow(
+        compared=compared,
+        measure=measure,
+        figures=f"{count}/{total}",
+        kind="rate",
+        estimate=count / total,
+        low=low,
+        high=high,
+        n=total,
+        method=method,
+        label=compared,
+    )
+
+
+def rate_rows(rows: Sequence[ConfigMetrics], measure: Measure) -> list[EvidenceRow]:
+    """The rate of each config that has this count."""
+    return [
+        rate_row(row.config, measure.name, *counted, "Wilson")
+        for row in rows
+        if (counted := measure.counted(row))
+    ]
 
 
 def speed_row(
-    study: StudyData, first: Row, second: Row, margin: float = 0.05
-) -> dict[str, Any] | None:
+    study: StudyData, first: ConfigMetrics, second: ConfigMetrics, margin: float = 0.05
+) -> EvidenceRow | None:
     """Speed of `first` over that of `second`, tokens over seconds on the same prompts.
 
-    Without two timings of prompts they share, or in a batch, there is no interval: the row then
-    carries the figures of the whole runs. None where a speed is not known or the batch sizes
-    differ.
+    With fewer than two prompts that both were timed on alone there is no interval, and the
+    figures are those of the whole runs. None where a speed is not known or batch sizes differ.
     """
-    speeds = first["tokens_per_second"], second["tokens_per_second"]
-    if not all(speeds) or first["batch_size"] != second["batch_size"]:
+    speeds = first.tokens_per_second, second.tokens_per_second
+    if not speeds[0] or not speeds[1] or first.batch_size != second.batch_size:
         return None
-    row = evidence_row(
-        compared=f"{first['config']} against {second['config']}",
+    row = EvidenceRow(
+        compared=f"{first.config} against {second.config}",
         measure="speed",
         figures=f"{speeds[0]:.1f} v {speeds[1]:.1f} tok/s",
         kind="ratio",
         estimate=speeds[0] / speeds[1],
         method="one figure each, no spread",
-        label=f"{first['config']} ÷ {second['config']}, speed",
+        label=f"{first.config} ÷ {second.config}, speed",
     )
-    timed = timed_pairs(study, first["config"], second["config"])
-    if len(timed) < FEWEST_TIMINGS:
+    timings = [_timings(study, config.config) for config in (first, second)]
+    shared = [prompt for prompt in timings[0] if prompt in timings[1]]
+    if len(shared) < FEWEST_TIMINGS:
         return row
-    shared = [_rate(side) for side in zip(*timed, strict=True)]
+    tokens, seconds = (
+        [[timing[prompt][place] for prompt in shared] for timing in timings] for place in (0, 1)
+    )
     judged = judge_ratio(
-        [a["new_tokens"] for a, _ in timed],
-        [b["new_tokens"] for _, b in timed],
-        first_weights=[a["total_seconds"] for a, _ in timed],
-        second_weights=[b["total_seconds"] for _, b in timed],
+        *tokens,
+        first_weights=seconds[0],
+        second_weights=seconds[1],
         more_is_better=True,
         margin=margin,
     )
-    figures = f"{shared[0]:.1f} v {shared[1]:.1f} tok/s"
-    return {**row, "figures": figures, **_judged(judged)}
+    rates = [sum(tokens[side]) / sum(seconds[side]) for side in (0, 1)]
+    return replace(row, figures=f"{rates[0]:.1f} v {rates[1]:.1f} tok/s", **_judged(judged))
 
 
-def _rate(outputs: Sequence[Row]) -> float:
-    """Tokens per second over some timed outputs."""
-    return sum(o["new_tokens"] for o in outputs) / sum(o["total_seconds"] for o in outputs)
+def _timings(study: StudyData, config: str) -> dict[str, tuple[int, float]]:
+    """(new tokens, seconds) by prompt, of outputs that were timed alone."""
+    return {
+        prompt: (output.new_tokens, output.total_seconds)
+        for prompt, output in study.outcomes.get(config, {}).items()
+        if output.new_tokens and output.total_seconds and output.batch_size == 1
+    }
 
 
-def memory_row(first: Row, second: Row, label: str | None = None) -> dict[str, Any]:
-    """Memory of `first` over that of `second`, both known: counted, so without an interval."""
-    sizes = first["memory_bytes"], second["memory_bytes"]
-    return evidence_row(
-        compared=f"{first['config']} over {second['config']}",
+def memory_row(
+    first: ConfigMetrics, second: ConfigMetrics, label: str | None = None
+) -> EvidenceRow | None:
+    """Memory of `first` over that of `second`: counted, so without an interval. None where a size
+    is not known, or the two were not counted in the same way."""
+    sizes = first.memory_bytes, second.memory_bytes
+    if not sizes[0] or not sizes[1] or first.memory_basis != second.memory_basis:
+        return None
+    return EvidenceRow(
+        compared=f"{first.config} over {second.config}",
         measure="memory",
         figures=" v ".join(formats.memory(size) for size in sizes),
         kind="times",
         estimate=sizes[0] / sizes[1],
-        method=f"{second['memory_basis']}, {second['memory_source']}",
+        method=f"{second.memory_basis}, {second.memory_source}",
         label=label,
     )
 
 
-def _judged(judged: Judgement) -> dict[str, Any]:
-    """A judgement's part of an evidence row."""
-    return {
-        "estimate": judged.estimate,
-        "low": judged.low,
-        "high": judged.high,
-        "verdict": judged.verdict,
-        "p": judged.p,
-        "equivalence_p": judged.equivalence_p,
-        "n": judged.n,
-        "method": judged.method,
-        "needed_n": judged.needed_n,
-        "margin": judged.margin,
-        "inner_low": judged.inner_low,
-        "inner_high": judged.inner_high,
-    }
+def share_row(
+    compared: str, measure: str, figures: str, share: float, method: str, label: str | None = None
+) -> EvidenceRow:
+    """A part of a whole, counted: without an interval."""
+    return EvidenceRow(
+        compared=compared,
+        measure=measure,
+        figures=figures,
+        kind="share",
+        estimate=share,
+        method=method,
+        label=label,
+    )
 
 
-def timed_pairs(study: StudyData, first: str, second: str) -> list[tuple[Row, Row]]:
-    """Outputs of the same prompts under two configs, where each was timed on its own."""
-    one, other = study.outcomes.get(first, {}), study.outcomes.get(second, {})
-    return [
-        (one[prompt], other[prompt])
-        for prompt in one
-        if prompt in other and _timed(one[prompt]) and _timed(other[prompt])
-    ]
+JUDGED = (
+    "estimate", "low", "high", "verdict", "p", "equivalence_p", "n", "method", "needed_n",
+    "margin", "inner_low", "inner_high",
+)  # fmt: skip
 
 
-def _timed(output: Row) -> bool:
-    return bool(output["new_tokens"] and output["total_seconds"] and output["batch_size"] == 1)
+def _judged(judgement: Judgement) -> dict[str, Any]:
+    """What evidence takes from a judgement: its fields of the same names."""
+    return {name: getattr(judgement, name) for name in JUDGED}

@@ -1,14 +1,13 @@
-"""Claims on quality: repetition, adherence and empties, by size and by quantising.
+"""Checks on quality: repetition, adherence and empty outputs, by size and by precision.
 
-Each function checks one claim on a study and returns an Outcome. Several comparisons of one
-claim are Holm-adjusted together, and a claim about "the models" or "quantisation" has to hold in
-every comparison that the study offers.
+Several comparisons of one claim are Holm-adjusted together, and a claim about "the models" or
+"quantisation" has to hold in every comparison that the study offers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from vibecore.analysis.claims.evidence import (
     ADHERENCE,
@@ -16,169 +15,330 @@ from vibecore.analysis.claims.evidence import (
     EMPTY,
     REPETITION,
     Comparison,
+    EvidenceRow,
     Measure,
     judge_all,
     rate_rows,
     ratio_rows,
 )
-from vibecore.analysis.claims.record import NOT_RESOLVED, Outcome, decide, not_testable
-from vibecore.analysis.claims.study_data import StudyData
+from vibecore.analysis.claims.record import (
+    CONTRADICTED,
+    NOT_RESOLVED,
+    SUPPORTED,
+    NotTestable,
+    Outcome,
+    decide,
+    need,
+)
+from vibecore.analysis.claims.study_data import (
+    CLAIMED,
+    COUNTS,
+    Pairs,
+    Report,
+    StudyData,
+    is_count,
+    nearest_count,
+)
 from vibecore.analysis.claims.wording import summed_up
-from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, UNRESOLVED, WORSE
-
-Evidence = dict[str, Any]
+from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, WORSE
 
 ONE_MODEL = "The study has no two models at the same precision."
 NO_QUALITY = "The study has no scored outputs for the configs to be compared."
 NO_QUANTISED = "The study has no quantised config beside its model's 16-bit one."
-# The published "3-4×", and "doubles" as at least two-fold.
-REPETITION_DROP = (3.0, 4.0)
-ADHERENCE_GAIN = (2.0, float("inf"))
+NO_FOUR_AND_EIGHT = "The study has no model at both 4bit and 8bit."
 # An output of ten that is empty is no longer rare; the same ten points as the margin of
 # equivalence.
 RARE = 0.10
+# A probability under which figures are not on the grid of prompts by chance.
+CHANCE = 0.05
+CONSTRAINT_WORDS = ("constraint", "instruction")
+
+
+class Split(NamedTuple):
+    """Comparisons by verdict."""
+
+    different: list[EvidenceRow]
+    equivalent: list[EvidenceRow]
+    unresolved: list[EvidenceRow]
+
+
+def split(rows: Sequence[EvidenceRow]) -> Split:
+    """Comparisons by verdict, in their order."""
+    parts = Split([], [], [])
+    for row in rows:
+        different = row.verdict in (BETTER, WORSE)
+        parts[0 if different else 1 if row.verdict == EQUIVALENT else 2].append(row)
+    return parts
+
+
+def compared(pairs: Pairs, *measures: Measure) -> list[Comparison]:
+    """Every pair of configs on every measure."""
+    return [Comparison(a, b, measure) for measure in measures for a, b in pairs]
 
 
 def scale_wins(study: StudyData) -> Outcome:
     """Every precision: the larger model is better on one measure at least and worse on none."""
-    pairs = study.by_size()
-    if not pairs:
-        return not_testable(ONE_MODEL)
-    rows = judge_all(
-        study, [Comparison(a, b, measure) for measure in (REPETITION, ADHERENCE) for a, b in pairs]
-    )
-    if not rows:
-        return not_testable(NO_QUALITY)
-    by_pair: dict[str, set[str]] = {}
+    pairs = need(study.by_size(), ONE_MODEL)
+    rows = need(judge_all(study, compared(pairs, REPETITION, ADHERENCE)), NO_QUALITY)
+    by_pair: dict[str, set[str | None]] = {}
     for row in rows:
-        by_pair.setdefault(row["compared"], set()).add(row["verdict"])
-    better = [name for name, verdicts in by_pair.items() if BETTER in verdicts]
-    worse = [name for name, verdicts in by_pair.items() if WORSE in verdicts]
+        by_pair.setdefault(row.compared, set()).add(row.verdict)
+    better = sum(BETTER in verdicts for verdicts in by_pair.values())
+    worse = sum(WORSE in verdicts for verdicts in by_pair.values())
     same = all(verdicts == {EQUIVALENT} for verdicts in by_pair.values())
-    verdict = decide(
-        supported=len(better) == len(by_pair) and not worse,
-        contradicted=(bool(worse) and not better) or same,
-    )
     return Outcome(
-        verdict,
-        f"The larger model is better, Holm-adjusted, in {len(better)} of {len(by_pair)} "
-        f"precisions on repetition or adherence, worse in {len(worse)}. {summed_up(rows)}",
+        decide(
+            supported=better == len(by_pair) and not worse,
+            contradicted=bool(worse and not better) or same,
+        ),
+        f"The larger model is better, Holm-adjusted, in {better} of {len(by_pair)} "
+        f"precisions on repetition or adherence, worse in {worse}. {summed_up(rows)}",
         tuple(rows),
     )
+
+
+class Ratios(NamedTuple):
+    """A ratio of the models' rates that is claimed at every precision, with its verdict."""
+
+    verdict: str
+    ratios: list[EvidenceRow]
+    differences: list[EvidenceRow]
+
+    def span(self, pattern: str, undefined: str) -> str:
+        """The least and the most ratio seen, in a pattern; both are undefined for zero counts."""
+        seen = [row.estimate for row in self.ratios if row.estimate is not None]
+        return pattern.format(min(seen), max(seen)) if seen else f"{undefined} (zero counts)"
+
+
+def _ratios(study: StudyData, measure: Measure, claimed: tuple[float, float]) -> Ratios:
+    """The better model's rate over the other's where more is better, else the other way round."""
+    pairs = [pair if measure.more_is_better else pair[::-1] for pair in study.by_size()]
+    comparisons = compared(pairs, measure)
+    ratios, differences = ratio_rows(comparisons), judge_all(study, comparisons)
+    low, high = claimed
+    inside = [r.interval and low <= r.interval[0] and r.interval[1] <= high for r in ratios]
+    # One of several intervals outside contradicts the claim, so that together they are 95 %.
+    wide = ratio_rows(comparisons, 1 - ALPHA / max(1, len(comparisons)))
+    outside = [r.interval and (r.interval[1] < low or r.interval[0] > high) for r in wide]
+    resolved = len(split(differences).different) == len(differences)
+    verdict = decide(supported=all(inside) and resolved, contradicted=any(outside))
+    return Ratios(verdict, ratios, differences)
 
 
 def repetition_drops(study: StudyData) -> Outcome:
     """The smaller model's repetition over the larger one's lies in the claimed range."""
-    return _ratio_claim(
-        study, REPETITION, REPETITION_DROP, [(small, large) for large, small in study.by_size()]
-    )
+    return _ratio_claim(study, REPETITION, CLAIMED["repetition_drop"])
 
 
 def adherence_doubles(study: StudyData) -> Outcome:
     """The larger model's adherence over the smaller one's is two or more."""
-    return _ratio_claim(study, ADHERENCE, ADHERENCE_GAIN, study.by_size())
+    return _ratio_claim(study, ADHERENCE, (CLAIMED["adherence_gain"][0], float("inf")))
 
 
-def _ratio_claim(
-    study: StudyData,
-    measure: Measure,
-    claimed: tuple[float, float],
-    pairs: Sequence[tuple[Any, Any]],
-) -> Outcome:
-    """A ratio claimed for every precision: held to each ratio's interval, and to whether the
-    difference is resolved at all."""
-    if not pairs:
-        return not_testable(ONE_MODEL)
-    comparisons = [Comparison(a, b, measure) for a, b in pairs]
-    ratios, differences = ratio_rows(comparisons), judge_all(study, comparisons)
-    if not ratios:
-        return not_testable(NO_QUALITY)
-    low, high = claimed
-    inside = [r for r in ratios if r["low"] is not None and low <= r["low"] and r["high"] <= high]
-    # One of several intervals outside contradicts the claim, so that together they are 95 %.
-    wide = ratio_rows(comparisons, 1 - ALPHA / len(comparisons))
-    outside = [r for r in wide if r["low"] is not None and (r["high"] < low or r["low"] > high)]
-    verdict = decide(supported=len(inside) == len(ratios), contradicted=bool(outside))
-    seen = [r["estimate"] for r in ratios if r["estimate"] is not None]
-    span = f"from {min(seen):.1f} to {max(seen):.1f} times" if seen else "not defined (zero counts)"
-    open_ones = [d["compared"] for d in differences if d["verdict"] in (UNRESOLVED, EQUIVALENT)]
+def _ratio_claim(study: StudyData, measure: Measure, claimed: tuple[float, float]) -> Outcome:
+    need(study.by_size(), ONE_MODEL)
+    verdict, _, differences = found = _ratios(study, measure, claimed)
+    need(differences, NO_QUALITY)
+    span = found.span("from {:.1f} to {:.1f} times", "not defined")
     parts = [f"By precision the ratio is {span}."]
-    if open_ones:
+    if open_ones := [row.compared for row in differences if row.verdict not in (BETTER, WORSE)]:
         parts.append(f"No difference is shown for {'; '.join(open_ones)}.")
     if verdict == NOT_RESOLVED:
         parts.append("No ratio's interval lies outside the claim, and not all lie within it.")
     parts.append(summed_up(differences))
-    return Outcome(verdict, " ".join(parts), (*ratios, *differences))
+    return Outcome(verdict, " ".join(parts), (*found.ratios, *differences))
+
+
+def repetition_by_size(report: Report) -> Outcome:
+    """A drop of repetition stated as one range, against the ratio at each precision."""
+    return _ratio_audit(report, REPETITION, "repetition_drop", "less repetition")
+
+
+def adherence_by_size(report: Report) -> Outcome:
+    """The adherence gap between models at equal precision, and its stated ratio."""
+    return _ratio_audit(report, ADHERENCE, "adherence_gain", "more adherence")
+
+
+def _ratio_audit(report: Report, measure: Measure, claim: str, what: str) -> Outcome:
+    low, high = claimed = report.claimed(claim)
+    verdict, ratios, differences = found = _ratios(report, measure, claimed)
+    unresolved = [row for row in need(differences) if row.verdict not in (BETTER, WORSE)]
+    if not unresolved:
+        gap = f"The gap is resolved at every precision at n = {report.prompts}"
+    elif len(unresolved) < len(differences):
+        gap = f"The gap is unresolved for {', '.join(row.compared for row in unresolved)}"
+    else:
+        gap = f"No gap at equal precision is resolved at n = {report.prompts}"
+    intervals = "; ".join(
+        f"{row.compared} {row.low:.1f} to {row.high:.1f}" for row in ratios if row.interval
+    )
+    return Outcome(
+        verdict,
+        f'"{low:g}{"" if low == high else f"–{high:g}"}×" {what} with size is '
+        f"{found.span('{:.1f}× to {:.1f}×', 'undefined')} by precision (95 % intervals: "
+        f"{intervals}). {gap}: {summed_up(differences)}",
+        (*ratios, *differences),
+    )
 
 
 def adherence_unchanged(study: StudyData) -> Outcome:
     """Every quantised config's adherence is equivalent to its 16-bit model's."""
-    return _no_change(study, (ADHERENCE,), study.by_quantising(), NO_QUANTISED)
+    return _changes(study, need(study.by_quantising(), NO_QUANTISED), ADHERENCE)
 
 
 def four_bit_matches_eight(study: StudyData) -> Outcome:
     """4bit is equivalent to 8bit of the same model on repetition and adherence."""
-    return _no_change(
-        study,
-        (REPETITION, ADHERENCE),
-        study.at("4bit", "8bit"),
-        "The study has no model at both 4bit and 8bit.",
-    )
-
-
-def _no_change(
-    study: StudyData,
-    measures: Sequence[Measure],
-    pairs: Sequence[tuple[Any, Any]],
-    missing: str,
-) -> Outcome:
-    """Supported only by a passed test of equivalence: no difference found is not enough."""
-    if not pairs:
-        return not_testable(missing)
-    rows = judge_all(study, [Comparison(a, b, measure) for measure in measures for a, b in pairs])
-    if not rows:
-        return not_testable(NO_QUALITY)
-    apart = [row for row in rows if row["verdict"] in (BETTER, WORSE)]
-    equal = [row for row in rows if row["verdict"] == EQUIVALENT]
-    verdict = decide(supported=len(equal) == len(rows), contradicted=bool(apart))
-    return Outcome(
-        verdict,
-        f"Of {len(rows)} comparisons {len(apart)} show a difference and {len(equal)} pass a test "
-        f"of equivalence. {summed_up(rows)}",
-        tuple(rows),
-    )
+    pairs = need(study.at("4bit", "8bit"), NO_FOUR_AND_EIGHT)
+    return _changes(study, pairs, REPETITION, ADHERENCE)
 
 
 def repetition_changes(study: StudyData) -> Outcome:
     """Some quantised config repeats itself resolvably more or less than its 16-bit model."""
-    pairs = study.by_quantising()
-    if not pairs:
-        return not_testable(NO_QUANTISED)
-    rows = judge_all(study, [Comparison(a, b, REPETITION) for a, b in pairs])
-    if not rows:
-        return not_testable(NO_QUALITY)
-    apart = [row for row in rows if row["verdict"] in (BETTER, WORSE)]
-    equal = [row for row in rows if row["verdict"] == EQUIVALENT]
-    verdict = decide(supported=bool(apart), contradicted=len(equal) == len(rows))
+    pairs = need(study.by_quantising(), NO_QUANTISED)
+    return _changes(study, pairs, REPETITION, change_claimed=True)
+
+
+def _changes(
+    study: StudyData, pairs: Pairs, *measures: Measure, change_claimed: bool = False
+) -> Outcome:
+    """A change, or none: "none" takes a passed test of equivalence in every comparison, because no
+    difference found is not enough."""
+    rows = need(judge_all(study, compared(pairs, *measures)), NO_QUALITY)
+    different, equivalent, _ = split(rows)
+    change, none = bool(different), len(equivalent) == len(rows)
     return Outcome(
-        verdict,
-        f"Of {len(rows)} comparisons {len(apart)} show a difference and {len(equal)} pass a test "
-        f"of equivalence. {summed_up(rows)}",
+        decide(
+            supported=change if change_claimed else none,
+            contradicted=none if change_claimed else change,
+        ),
+        f"Of {len(rows)} comparisons {len(different)} show a difference and {len(equivalent)} pass "
+        f"a test of equivalence. {summed_up(rows)}",
         tuple(rows),
     )
+
+
+def precisions_compared(report: Report) -> dict[str, Outcome]:
+    """Every pair of precisions of the same model: differences within noise, and ties."""
+    precisions = list(dict.fromkeys(row.precision for row in report.rows))
+    pairs = [(b, a) for i, a in enumerate(precisions) for b in precisions[i + 1 :]]
+    return need(
+        {
+            f"{first}-against-{second}-{measure.name}": _precision_pair(rows)
+            for measure in (REPETITION, ADHERENCE)
+            for first, second in pairs
+            if (rows := judge_all(report, compared(report.at(first, second), measure)))
+        }
+    )
+
+
+def _precision_pair(rows: Sequence[EvidenceRow]) -> Outcome:
+    different, equivalent, unresolved = split(rows)
+    ties = ", ".join(row.figures for row in unresolved if row.estimate == 0)
+    parts = []
+    if different:
+        parts.append(f"{len(different)} of {len(rows)} differences are resolved")
+    if unresolved:
+        parts.append(
+            f"{len(unresolved)} of {len(rows)} comparisons are not resolved, and not shown to be "
+            "equal either"
+        )
+    if ties:
+        parts.append(f"the same figure ({ties}) is no evidence of being equal")
+    if equivalent:
+        parts.append(f"{len(equivalent)} of {len(rows)} pass a test of equivalence")
+    text = "; ".join(parts)
+    return Outcome(
+        NOT_RESOLVED if unresolved else SUPPORTED,
+        f"{text[:1].upper()}{text[1:]}. {summed_up(rows)}",
+        tuple(rows),
+    )
+
+
+def _rarity(study: StudyData, missing: str = "") -> tuple[str, list[EvidenceRow], int, int]:
+    """Verdict on "empty outputs are rare", the rates, and how many intervals lie under and over
+    what is taken as rare."""
+    complete = [row for row in study.rows if row.status == "complete"]
+    rows = need(rate_rows(complete, EMPTY), missing)
+    under = sum(row.high is not None and row.high < RARE for row in rows)
+    over = sum(row.low is not None and row.low > RARE for row in rows)
+    return decide(supported=under == len(rows), contradicted=over > 0), rows, under, over
 
 
 def empties_are_rare(study: StudyData) -> Outcome:
     """Every config's share of empty outputs is under a tenth, by its interval."""
-    rows = rate_rows([row for row in study.rows if row["status"] == "complete"], EMPTY)
-    if not rows:
-        return not_testable(NO_QUALITY)
-    rare = [row for row in rows if row["high"] < RARE]
-    common = [row for row in rows if row["low"] > RARE]
-    verdict = decide(supported=len(rare) == len(rows), contradicted=bool(common))
+    verdict, rows, under, over = _rarity(study, NO_QUALITY)
     return Outcome(
         verdict,
         f"Rare is taken as under {100 * RARE:.0f} % of outputs: the interval lies under it for "
-        f"{len(rare)} of {len(rows)} configs, over it for {len(common)}. {summed_up(rows)}",
+        f"{under} of {len(rows)} configs, over it for {over}. {summed_up(rows)}",
         tuple(rows),
     )
+
+
+def empties(report: Report) -> Outcome:
+    """How rare empty outputs are, by their intervals."""
+    verdict, rows, under, _ = _rarity(report)
+    widest = max(rows, key=lambda row: row.high or 0)
+    return Outcome(
+        verdict,
+        f"A rate under {100 * RARE:.0f} % is shown for {under} of {len(rows)} configs; the widest "
+        f"interval is that of {summed_up([widest])}",
+        tuple(rows),
+    )
+
+
+def possible_figures(report: Report) -> Outcome:
+    """Counts are whole numbers up to n; percentages are whole counts of n."""
+    wrong, seen = [], 0
+    for config, stated in report.stated.items():
+        for column, (percent_column, _) in COUNTS.items():
+            count, percent = stated.get(column), stated.get(percent_column)
+            nearest = None if percent is None else nearest_count(percent, report.prompts)
+            seen += (count is not None) + (percent is not None)
+            if count is not None and not is_count(count, report.prompts):
+                wrong.append(f"{config}: {column} {count:g}")
+            if percent is not None and nearest is None:
+                wrong.append(f"{config}: {percent_column} {percent:g}")
+            elif percent is not None and count is not None and count != nearest:
+                wrong.append(f"{config}: {column} {count:g} is not {percent_column} {percent:g}")
+    need(seen)
+    if wrong:
+        sentence = f"Impossible as counts of {report.prompts} prompts: {'; '.join(wrong)}."
+        return Outcome(CONTRADICTED, sentence)
+    sentence = f"All {seen} counts and rates are whole counts of {report.prompts} prompts."
+    return Outcome(SUPPORTED, sentence)
+
+
+def adherence_level(report: Report) -> Outcome:
+    """Whether adherence is a share of prompts or of single constraints, by the grid it lies on."""
+    n = report.prompts
+    columns = "adherent_prompts", COUNTS["adherent_prompts"][0]
+    need(any(one.get(name) is not None for one in report.stated.values() for name in columns))
+    off = [row.config for row in report.rows if row.adherent_prompts is None]
+    if off:
+        return Outcome(
+            NOT_RESOLVED,
+            f"Not every figure is a whole count of {n} prompts ({', '.join(off)}): adherence is "
+            "not prompt-level, or its figures are wrong.",
+        )
+    counts = [row.adherent_prompts for row in report.rows]
+    above_zero = sum(bool(count) for count in counts)
+    on_grid = {round(100 * count / n) for count in range(1, n + 1)} - {0}
+    chance = (len(on_grid) / 100) ** above_zero
+    figures = ", ".join(f"{count}/{n}" for count in counts)
+    if chance >= CHANCE:
+        raise NotTestable(
+            f"The figures ({figures}) would be whole counts of {n} prompts by chance with "
+            f"probability {chance:.2g}: too often to tell prompts from constraints."
+        )
+    sentence = (
+        f"All {len(counts)} adherence figures are whole counts of {n} prompts ({figures}). Shares "
+        f"of single constraints, rounded to whole per cent, would all fall on that grid with "
+        f"probability {chance:.2g} ({above_zero} of them above zero). So it is adherence by "
+        "prompt, all constraints met"
+    )
+    caption = next((t for c, t in report.captions.items() if c.startswith("adherent")), None)
+    if caption and any(word in caption.lower() for word in CONSTRAINT_WORDS):
+        return Outcome(CONTRADICTED, f'{sentence}; the caption, "{caption}", says otherwise.')
+    sentence += ", and a caption that calls it a share of constraints is contradicted"
+    return Outcome(SUPPORTED if caption else NOT_RESOLVED, f"{sentence}.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
-Row = dict[str, Any]
+from vibecore.analysis.claims.evidence import EvidenceRow
 
 SUPPORTED = "supported"
 NOT_RESOLVED = "not resolved"
@@ -13,34 +13,42 @@ CONTRADICTED = "contradicted"
 NOT_TESTABLE = "cannot be tested here"
 VERDICTS = (SUPPORTED, NOT_RESOLVED, CONTRADICTED, NOT_TESTABLE)
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check says of a study: a verdict, the sentence that carries it, its evidence rows
-    (see `evidence.py`)."""
+    """What a check finds in a study: a verdict, the sentence it rests on, its evidence."""
 
     verdict: str
     reason: str
-    evidence: tuple[Row, ...] = ()
+    evidence: tuple[EvidenceRow, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim on one study. `chart` names how its evidence is drawn: a key of
-    charts.findings.KINDS."""
+    """One claim on one study. `chart` is the kind of evidence that is drawn, a key of
+    charts.findings.KINDS; empty for what is not drawn."""
 
     id: str
     statement: str
     needs: str
     verdict: str
     reason: str
-    evidence: tuple[Row, ...]
+    evidence: tuple[EvidenceRow, ...]
     chart: str
 
 
-def not_testable(why: str) -> Outcome:
-    """The outcome of a check whose data are not there."""
-    return Outcome(NOT_TESTABLE, why)
+class NotTestable(Exception):
+    """A study lacks the data that a check takes; the message says which, where the check's
+    `needs` does not."""
+
+
+def need(value: T | None, why: str = "") -> T:
+    """A value that a check cannot do without. Raises NotTestable where it is empty or None."""
+    if not value:
+        raise NotTestable(why)
+    return value
 
 
 def decide(*, supported: bool, contradicted: bool) -> str:

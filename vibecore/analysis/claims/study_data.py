@@ -1,4 +1,5 @@
-"""What a claim is checked on: a study's metrics, and each prompt's outcome where outputs exist."""
+"""What a claim is checked on: a study's metrics, its outputs where they exist, and what a
+published report states besides."""
 
 from __future__ import annotations
 
@@ -6,40 +7,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Row = Mapping[str, Any]
+from vibecore.analysis.summary import ConfigMetrics
+from vibecore.catalog.configs import MODELS, Architecture
+from vibecore.core.rows import OutputRow
 
-QUANTISED = ("8bit", "8bit-t0", "4bit")
 SIXTEEN_BIT = ("bf16", "fp16")
+UNQUANTISED = (*SIXTEEN_BIT, "fp32")
+# What the Qwen2.5 report claims, for a report that names no claims of its own: lowest and highest
+# factor.
+CLAIMED = {"repetition_drop": (3.0, 4.0), "adherence_gain": (2.0, 2.0), "memory_fall": (4.0, 4.0)}
+# A report's count column -> (its percentage column, the metric's name of the count).
+COUNTS = {
+    "repetitive_outputs": ("repetitive_percent", "repetitive"),
+    "empty_outputs": ("empty_percent", "empty"),
+    "adherent_prompts": ("adherent_percent", "adherent_prompts"),
+}
+
+Pairs = list[tuple[ConfigMetrics, ConfigMetrics]]
 
 
 @dataclass(frozen=True)
 class StudyData:
     """A study as the claims see it.
 
-    `rows` are those of analysis.summarise. `outcomes` gives by config and prompt id what each
-    output was (`repetitive`, `adherent`, `empty`: bool or None; `new_tokens`; `total_seconds`);
-    it is empty where only counts are known. `choice` is the sweet spot's config and `shares` how
-    often each config (or None, for none) wins a bootstrap. `profiles` gives by config the rows
-    of one decode step's profile.
+    `outcomes` gives outputs by config and prompt id; it is empty where only counts are known.
+    `choice` is the sweet spot's config and `shares` how often each config (or None, for none) is
+    chosen when the study is resampled. `profiles` gives by config the kernels of one decode step.
     """
 
     name: str
     title: str
     hardware: str | None
-    rows: tuple[Row, ...]
-    outcomes: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
+    rows: tuple[ConfigMetrics, ...]
+    outcomes: Mapping[str, Mapping[str, OutputRow]] = field(default_factory=dict)
     choice: str | None = None
     choice_reason: str = ""
     shares: Mapping[str | None, float] = field(default_factory=dict)
     shares_method: str = ""
-    profiles: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    profiles: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models, smallest first, by the most memory a config of theirs takes."""
+        """The models, smallest first, by the most memory that one of their configs takes."""
         sizes: dict[str, float] = {}
         for row in self.rows:
-            sizes[row["model"]] = max(sizes.get(row["model"], 0), row["memory_bytes"] or 0)
+            sizes[row.model] = max(sizes.get(row.model, 0), row.memory_bytes or 0)
         return tuple(sorted(sizes, key=lambda model: sizes[model]))
 
     @property
@@ -52,36 +64,39 @@ class StudyData:
         """The largest model."""
         return self.models[-1]
 
-    def row(self, model: str, precision: str) -> Row | None:
+    def architecture(self, model: str) -> Architecture | None:
+        """A model's architecture, where the catalogue has one of its name."""
+        known = MODELS.get(model)
+        return known.architecture if known else None
+
+    def row(self, model: str, precision: str) -> ConfigMetrics | None:
         """The config of a model at a precision, if it has finished."""
         for row in self.rows:
-            if (row["model"], row["precision"]) == (model, precision):
-                return row if row["status"] == "complete" else None
+            if (row.model, row.precision) == (model, precision):
+                return row if row.status == "complete" else None
         return None
 
-    def baseline(self, model: str) -> Row | None:
+    def baseline(self, model: str) -> ConfigMetrics | None:
         """A model's 16-bit config."""
         return next((row for name in SIXTEEN_BIT if (row := self.row(model, name))), None)
 
-    def quantised(self, model: str) -> list[Row]:
-        """A model's quantised configs, in the study's order."""
+    def quantised(self, model: str) -> list[ConfigMetrics]:
+        """A model's finished quantised configs, in the study's order."""
         return [
             row
             for row in self.rows
-            if row["model"] == model
-            and row["precision"] in QUANTISED
-            and row["status"] == "complete"
+            if row.model == model and row.precision not in UNQUANTISED and row.status == "complete"
         ]
 
-    def by_size(self) -> list[tuple[Row, Row]]:
+    def by_size(self) -> Pairs:
         """(larger, smaller) model's configs at each precision that both have."""
         if len(self.models) < 2:
             return []
-        precisions = dict.fromkeys(row["precision"] for row in self.rows)
+        precisions = dict.fromkeys(row.precision for row in self.rows)
         found = [(self.row(self.larger, p), self.row(self.smaller, p)) for p in precisions]
         return [(large, small) for large, small in found if large and small]
 
-    def by_quantising(self) -> list[tuple[Row, Row]]:
+    def by_quantising(self) -> Pairs:
         """(quantised, 16-bit) configs of the same model."""
         return [
             (row, baseline)
@@ -90,7 +105,46 @@ class StudyData:
             for row in self.quantised(model)
         ]
 
-    def at(self, first: str, second: str) -> list[tuple[Row, Row]]:
+    def at(self, first: str, second: str) -> Pairs:
         """Configs of the same model at two precisions."""
         found = [(self.row(model, first), self.row(model, second)) for model in self.models]
         return [(one, other) for one, other in found if one and other]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(StudyData):
+    """A published report's aggregates: a study of counts alone, out of `prompts` each.
+
+    `stated` gives by config the figures as the report states them, `captions` by column what it
+    says of them. `bandwidth` is the GPU's in GB/s. What is not given is None.
+    """
+
+    prompts: int
+    stated: Mapping[str, Mapping[str, float | None]]
+    vram_gib: float | None = None
+    bandwidth: float | None = None
+    captions: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    architectures: Mapping[str, Architecture] = field(default_factory=dict)
+
+    def architecture(self, model: str) -> Architecture | None:
+        """A model's architecture, by the hub id that the report gives."""
+        return self.architectures.get(model)
+
+    def claimed(self, name: str) -> tuple[float, float]:
+        """The lowest and highest factor claimed under a key of CLAIMED."""
+        return self.claims.get(name, CLAIMED[name])
+
+
+def is_count(value: float | None, prompts: int) -> bool:
+    """Whether a figure can be a count out of the prompts."""
+    return value is not None and value == int(value) and 0 <= value <= prompts
+
+
+def nearest_count(percent: float, prompts: int) -> int | None:
+    """The count whose percentage rounds to the one given; None where there is none."""
+    count = round(percent * prompts / 100)
+    decimals = len(f"{percent}".removesuffix(".0").partition(".")[2])
+    # Half a unit of the last digit given, and a little for the binary form of decimals.
+    tolerance = 0.5 * 10**-decimals + 1e-9
+    return count if abs(100 * count / prompts - percent) <= tolerance else None

@@ -1,118 +1,104 @@
-"""Evidence rows in words: a clause a row, with its interval, p, n and method."""
+"""Evidence in words: a clause a row, with its interval, p, n and method."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, WORSE, p_value
 from vibecore.core import formats
 
-Row = Mapping[str, Any]
-
-# Comparisons that a reason tells one by one; the evidence has all of them.
-MOST_TOLD = 3
+# Resolved comparisons that a reason names one by one; the evidence has all of them.
+MOST_NAMED = 3
 
 
-def evidence_table(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """Evidence rows as a person reads them, every cell text."""
+def evidence_table(rows: Sequence[EvidenceRow]) -> list[dict[str, str]]:
+    """Evidence as a person reads it, every cell text."""
     return [
         {
-            "compared": row["compared"],
-            "measure": row["measure"],
-            "figures": row["figures"],
-            "estimate, interval": _estimate(row),
-            "p": "–" if row["p"] is None else p_of(row),
+            "compared": row.compared,
+            "measure": row.measure,
+            "figures": row.figures,
+            "estimate, interval": estimate(row),
+            "p": _p(row) or "–",
             "verdict": verdict_text(row),
-            "n": "–" if row["n"] is None else str(row["n"]),
-            "method": row["method"],
+            "n": "–" if row.n is None else str(row.n),
+            "method": row.method,
         }
         for row in rows
     ]
 
 
-def verdict_text(row: Row) -> str:
+def verdict_text(row: EvidenceRow) -> str:
     """The verdict, with the margin where it is one of equivalence."""
-    if row["verdict"] == EQUIVALENT:
-        unit = "%" if row["kind"] == "ratio" else "points"
-        return f"equivalent within {100 * row['margin']:.0f} {unit}"
-    return row["verdict"] or "–"
+    if row.verdict == EQUIVALENT and row.margin is not None:
+        unit = "%" if row.kind == "ratio" else "points"
+        return f"equivalent within {100 * row.margin:.0f} {unit}"
+    return row.verdict or "–"
 
 
-def _estimate(row: Row) -> str:
-    if row["low"] is not None:
-        return interval(row)
-    if row["estimate"] is None:
-        return "–"
-    return formats.percent(row["estimate"]) if row["kind"] == "share" else f"{row['estimate']:.2f}×"
-
-
-def summed_up(rows: Sequence[Row]) -> str:
+def summed_up(rows: Sequence[EvidenceRow]) -> str:
     """Evidence as a sentence: all of a few rows; of many, those resolved and the strongest of
-    the rest. n and method stand once at the end where the rows share them."""
+    the rest. n and method come once, at the end, where all rows share them."""
     if not rows:
         return ""
-    resolved = [row for row in rows if row["verdict"] in (BETTER, WORSE)]
-    tested = sorted((row for row in rows if row["p"] is not None), key=lambda row: row["p"])
+    resolved = [row for row in rows if row.verdict in (BETTER, WORSE)]
+    tested = sorted((row for row in rows if row.p is not None), key=lambda row: row.p or 0)
     chosen, lead = list(rows), ""
-    if len(rows) > MOST_TOLD and tested:
-        open_ones = [row for row in tested if row not in resolved]
-        chosen, lead = [*resolved[:MOST_TOLD], *open_ones[:1]], "The strongest evidence: "
-    shared = len({(row["n"], row["method"]) for row in rows}) == 1
-    clauses = "; ".join(told(row, with_method=not shared) for row in chosen)
-    return f"{lead}{clauses} ({_foot(rows[0])})." if shared else f"{lead}{clauses}."
+    if len(rows) > MOST_NAMED and tested:
+        unresolved = [row for row in tested if row not in resolved]
+        chosen, lead = [*resolved[:MOST_NAMED], *unresolved[:1]], "The strongest evidence: "
+    if len({(row.n, row.method) for row in rows}) > 1:
+        return f"{lead}{'; '.join(f'{_clause(row)}, {_basis(row)}' for row in chosen)}."
+    return f"{lead}{'; '.join(map(_clause, chosen))} ({_basis(rows[0])})."
 
 
-def beside(row: Row) -> str:
-    """What stands beside a verdict: figures, estimate with interval, p, n and method."""
-    parts = [row["figures"], _estimate(row)]
-    if row["p"] is not None:
-        parts.append(p_of(row))
-    return ", ".join([*parts, _foot(row)])
+def beside(row: EvidenceRow) -> str:
+    """What a verdict rests on: figures, estimate with interval, p, n and method."""
+    return ", ".join(filter(None, (row.figures, estimate(row), _p(row), _basis(row))))
 
 
-def told(row: Row, with_method: bool = True) -> str:
-    """An evidence row in a clause: figures, estimate with interval, p, verdict, n, method."""
-    parts = [f"{row['compared']}: {row['measure']} {row['figures']}"]
-    if row["low"] is not None:
-        parts.append(interval(row))
-    if row["p"] is not None:
-        parts.append(p_of(row))
-    if row["verdict"]:
-        parts.append(verdict_text(row))
-    if with_method:
-        parts.append(_foot(row))
-    return ", ".join(parts)
+def _clause(row: EvidenceRow) -> str:
+    """Figures, estimate with interval, p and verdict."""
+    parts = (
+        f"{row.compared}: {row.measure} {row.figures}",
+        row.low is not None and estimate(row),
+        _p(row),
+        row.verdict and verdict_text(row),
+    )
+    return ", ".join(part for part in parts if part)
 
 
-def _foot(row: Row) -> str:
-    return f"n = {row['n']}, {row['method']}" if row["n"] else row["method"]
+def _basis(row: EvidenceRow) -> str:
+    return f"n = {row.n}, {row.method}" if row.n else row.method
 
 
-def interval(row: Row) -> str:
+def estimate(row: EvidenceRow) -> str:
     """The estimate with its 95 % interval, in the unit of its kind; for equivalence with the
     90 % interval that its two one-sided tests rest on."""
-    same = row["verdict"] == EQUIVALENT
-    low, high = (row["inner_low"], row["inner_high"]) if same else (row["low"], row["high"])
-    level = "90 %" if same else "95 %"
-    if row["kind"] == "ratio":
-        seen = "no ratio" if row["estimate"] is None else f"{row['estimate']:.2f} times"
+    low, high, level = row.low, row.high, "95 %"
+    if row.verdict == EQUIVALENT:
+        low, high, level = row.inner_low, row.inner_high, "90 %"
+    if low is None or high is None:
+        if row.estimate is None:
+            return "–"
+        share = row.kind == "share"
+        return formats.percent(row.estimate) if share else f"{row.estimate:.2f}×"
+    if row.kind == "ratio":
+        seen = "no ratio" if row.estimate is None else f"{row.estimate:.2f} times"
         return f"{seen} ({level} {low:.2f} to {high:.2f})"
-    if row["kind"] == "difference":
-        return (
-            f"{100 * row['estimate']:+.0f} points ({level} {100 * low:+.0f} to {100 * high:+.0f})"
-        ).replace("-", "−")
-    return f"{formats.percent(row['estimate'])} ({level} {100 * low:.0f} to {100 * high:.0f} %)"
+    if row.kind == "difference":
+        ends = f"({level} {100 * low:+.0f} to {100 * high:+.0f})"
+        return f"{100 * (row.estimate or 0):+.0f} points {ends}".replace("-", "−")
+    return f"{formats.percent(row.estimate)} ({level} {100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def p_of(row: Row) -> str:
-    """The p behind a verdict: of the two one-sided tests where it is equivalence."""
-    if row["verdict"] == EQUIVALENT:
-        return f"TOST p {p_value(row['equivalence_p'])}"
-    return p_text(row["p"], row["p_adjusted"])
-
-
-def p_text(p: float, adjusted: float | None = None) -> str:
-    """`p = 0.02, Holm 0.10`."""
-    text = f"p {p_value(p)}"
-    return text if adjusted is None or adjusted == p else f"{text}, Holm {p_value(adjusted)}"
+def _p(row: EvidenceRow) -> str:
+    """The p behind a verdict: of the two one-sided tests where it is equivalence, else with
+    Holm's where that is another."""
+    if row.p is None:
+        return ""
+    if row.verdict == EQUIVALENT and row.equivalence_p is not None:
+        return f"TOST p {p_value(row.equivalence_p)}"
+    adjusted = row.p_adjusted is not None and row.p_adjusted != row.p
+    return f"p {p_value(row.p)}" + (f", Holm {p_value(row.p_adjusted or 0)}" if adjusted else "")

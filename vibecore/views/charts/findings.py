@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 
-from vibecore.analysis.claims.wording import evidence_table, verdict_text
+from vibecore.analysis.claims.evidence import EvidenceRow
+from vibecore.analysis.claims.wording import estimate, verdict_text
 from vibecore.analysis.stats.verdicts import BETTER, WORSE
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import Figure, lined_height
 
-Row = Mapping[str, Any]
 RESOLVED = (BETTER, WORSE)
 # A ratio's interval can reach far; beyond this the drawing ends, and the table has the figure.
 FARTHEST = 20.0
@@ -39,13 +38,13 @@ KINDS = {
 }
 
 
-def evidence_figure(evidence: Sequence[Row], kind: str) -> Figure:
+def evidence_figure(evidence: Sequence[EvidenceRow], kind: str) -> Figure:
     """The evidence rows of one kind, a key of KINDS; without any, a figure without a chart."""
     form = KINDS[kind]
-    rows = [row for row in evidence if row["kind"] == kind and not _is_empty(row)]
+    rows = [row for row in evidence if row.kind == kind and not _is_empty(row)]
     if not rows:
         return Figure("There is no estimate to draw")
-    dots = [_dot(row, told) for row, told in zip(rows, evidence_table(rows), strict=True)]
+    dots = [_dot(row) for row in rows]
     description = (
         _title(rows, kind) + ". " + "; ".join(f"{dot.line} {dot.tips['estimate']}" for dot in dots)
     )
@@ -70,58 +69,58 @@ def _scale(dots: Sequence[Dot], kind: str) -> alt.Scale:
     return alt.Scale(domain=[0, 1.2 * max(known)]) if kind == "times" else alt.Scale(nice=True)
 
 
-def _is_empty(row: Row) -> bool:
-    return row["estimate"] is None and row["low"] is None
+def _is_empty(row: EvidenceRow) -> bool:
+    return row.estimate is None and row.interval is None
 
 
-def _dot(row: Row, told: Row) -> Dot:
-    low, high = row["low"], row["high"]
-    if row["kind"] == "ratio" and low is not None:
+def _dot(row: EvidenceRow) -> Dot:
+    low, high = row.interval or (None, None)
+    if row.kind == "ratio" and low is not None and high is not None:
         low, high = max(low, 1 / FARTHEST), min(high, FARTHEST)
+    name = row.label or row.compared
     return Dot(
-        row["label"] or row["compared"],
-        row["estimate"],
+        name,
+        row.estimate,
         low,
         high,
-        filled=row["verdict"] in (*RESOLVED, None),
+        filled=row.verdict in (*RESOLVED, None),
         tips={
-            "compared": row["label"] or row["compared"],
-            "estimate": told["estimate, interval"],
-            "figures": row["figures"],
+            "compared": name,
+            "estimate": estimate(row),
+            "figures": row.figures,
             "verdict": verdict_text(row),
-            "n": told["n"],
-            "method": row["method"],
+            "n": "–" if row.n is None else str(row.n),
+            "method": row.method,
         },
     )
 
 
-def _title(rows: Sequence[Row], kind: str) -> str:
-    judged = [row for row in rows if row["verdict"] and kind in ("difference", "ratio")]
+def _title(rows: Sequence[EvidenceRow], kind: str) -> str:
+    judged = [row for row in rows if row.verdict and kind in ("difference", "ratio")]
     if judged:
-        resolved = sum(row["verdict"] in RESOLVED for row in judged)
+        resolved = sum(row.verdict in RESOLVED for row in judged)
         noun = "difference is" if len(judged) == 1 else "differences are"
         return f"{resolved} of {len(judged)} {noun} resolved"
-    if kind == "ratio" and any(row["low"] is not None for row in rows):
-        apart = sum(row["low"] is not None and not row["low"] <= 1 <= row["high"] for row in rows)
+    intervals = [row.interval for row in rows if row.interval]
+    if kind == "ratio" and intervals:
+        apart = sum(not low <= 1 <= high for low, high in intervals)
         return f"{apart} of {len(rows)} ratios have an interval that leaves 1 out"
     if kind == "rate":
-        low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
-        return f"The intervals reach from {100 * low:.0f} % to {100 * high:.0f} %"
-    ends = [pick(rows, key=lambda row: row["estimate"]) for pick in (min, max)]
-    figures = [row["estimate, interval"] for row in evidence_table(ends)]
-    if figures[0] == figures[1]:
-        return f"{ends[0]['measure'].capitalize()}: {figures[0]}"
-    return f"{ends[0]['measure'].capitalize()}: {figures[0]} to {figures[1]}"
+        least, most = min(low for low, _ in intervals), max(high for _, high in intervals)
+        return f"The intervals reach from {100 * least:.0f} % to {100 * most:.0f} %"
+    ends = [pick(rows, key=lambda row: row.estimate or 0.0) for pick in (min, max)]
+    figures = dict.fromkeys(estimate(row) for row in ends)
+    return f"{ends[0].measure.capitalize()}: {' to '.join(figures)}"
 
 
-def _note(rows: Sequence[Row], kind: str) -> str:
-    if any(row["low"] is not None for row in rows):
+def _note(rows: Sequence[EvidenceRow], kind: str) -> str:
+    if any(row.interval for row in rows):
         words = ["Bars are 95 % intervals."]
         if KINDS[kind].none is not None:
             words.append("The line is no difference.")
-        if any(row["verdict"] and row["verdict"] not in RESOLVED for row in rows):
+        if any(row.verdict and row.verdict not in RESOLVED for row in rows):
             words.append("A hollow mark shows no difference, or none yet.")
-        if any(row["estimate"] is None for row in rows):
+        if any(row.estimate is None for row in rows):
             words.append("A bar without a mark has a count of zero, so no ratio of its own.")
         return " ".join(words)
     if kind == "ratio":
