@@ -57,7 +57,7 @@ def study(**changes: dict) -> StudyData:
         for model in ("small", "big")
         for precision in SPEEDS
     ]
-    return StudyData("made", "made", None, tuple(rows))
+    return StudyData(tuple(rows))
 
 
 def finding(data: StudyData, claim: str) -> Finding:
@@ -246,7 +246,7 @@ def test_a_profile_of_our_own_engine_says_nothing_of_bitsandbytes(db: Path, tmp_
 
 
 def test_a_study_that_lacks_something_says_so() -> None:
-    one = StudyData("one", "one", None, (config("small", "bf16"),))
+    one = StudyData((config("small", "bf16"),))
     verdicts = {f.id: f.verdict for f in find_findings(one)}
     assert verdicts["scale-wins"] == verdicts["4bit-matches-8bit"] == "cannot be tested here"
     unscored = study(
@@ -255,7 +255,7 @@ def test_a_study_that_lacks_something_says_so() -> None:
     )
     for claim in ("scale-wins", "repetition-drops", "adherence-unchanged", "empties-rare"):
         assert finding(unscored, claim).verdict == "cannot be tested here"
-    assert find_findings(StudyData("none", "none", None, ())) == []
+    assert find_findings(StudyData(())) == []
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def _merged(
             outcomes[name] = mine
             pair.append(_counted_again(replace(side.rows[config], config=name), mine))
         pairs.append((pair[0], pair[1]))
-    data = StudyData("both", "both", None, tuple(row for pair in pairs for row in pair), outcomes)
+    data = StudyData(tuple(row for pair in pairs for row in pair), outcomes)
     return data, pairs
 
 

@@ -44,14 +44,10 @@ def compare_studies(
 
 def read_study_data(db: Path, study: str) -> StudyData:
     """A stored study as the claims see it. Raises InputError for one that does not exist."""
-    summary = read_summary(db, study)
     decision = decide(read_evidence(db, study), Rule())
     stability = decision.stability
     return StudyData(
-        name=study,
-        title=summary.study.title,
-        hardware=summary.study.hardware,
-        rows=tuple(summary.rows),
+        tuple(read_summary(db, study).rows),
         outcomes=_by_config(read_outputs(db, study), read_runs(db, study)),
         choice=decision.sweet_spot.config,
         choice_reason=decision.sweet_spot.reason,

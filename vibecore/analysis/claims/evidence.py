@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vibecore.analysis.claims.study_data import StudyData
-from vibecore.analysis.stats.exact import holm, wilson_interval
+from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact, wilson_interval
 from vibecore.analysis.stats.rate_ratio import rate_ratio
 from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
 from vibecore.analysis.summary import ConfigMetrics
@@ -109,20 +110,12 @@ class Comparison:
         counts."""
         first = study.outcomes.get(self.first.config, {})
         second = study.outcomes.get(self.second.config, {})
-        seen = [
-            (self.measure.of_output(first[prompt]), self.measure.of_output(second[prompt]))
-            for prompt in first
-            if prompt in second
-        ]
-        pairs = [pair for pair in seen if None not in pair]
-        if {self.measure.of_config(row)[1] for row in (self.first, self.second)} != {len(pairs)}:
+        of = self.measure.of_output
+        pairs = Counter((of(first[p]), of(second[p])) for p in first.keys() & second.keys())
+        known = sum(count for pair, count in pairs.items() if None not in pair)
+        if {self.measure.of_config(row)[1] for row in (self.first, self.second)} != {known}:
             return None
-        return (
-            sum(bool(a and b) for a, b in pairs),
-            sum(bool(a and not b) for a, b in pairs),
-            sum(bool(b and not a) for a, b in pairs),
-            sum(not a and not b for a, b in pairs),
-        )
+        return pairs[True, True], pairs[True, False], pairs[False, True], pairs[False, False]
 
     def row(self, kind: str, words: tuple[str, str], **known: Any) -> EvidenceRow:
         """An evidence row of both counts; `words` join the configs in a sentence and a label."""
@@ -141,26 +134,24 @@ class Comparison:
 def judge_all(study: StudyData, comparisons: Sequence[Comparison]) -> list[EvidenceRow]:
     """Evidence of comparisons of counts, Holm-adjusted over all of them; a comparison without
     counts is left out."""
-    known = [c for c in comparisons if c.counts]
-    alone = [_judge(study, c, None) for c in known]
-    adjusted = holm([1.0 if judged.p is None else judged.p for judged in alone])
+    known = [(c, c.counts, c.paired(study)) for c in comparisons if c.counts]
+    ps = [
+        mcnemar_exact(pairs[1], pairs[2]) if pairs else fisher_exact(*counts[0], *counts[1])
+        for _, counts, pairs in known
+    ]
     rows = []
-    for comparison, one, p_adjusted in zip(known, alone, adjusted, strict=True):
-        judged = _judged(_judge(study, comparison, p_adjusted))
-        judged.update(p=one.p, p_adjusted=p_adjusted, method=one.method)
-        rows.append(comparison.row("difference", ("against", "−"), **judged))
+    for (comparison, counts, pairs), p, p_adjusted in zip(known, ps, holm(ps), strict=True):
+        judged = judge_counts(
+            *counts,
+            more_is_better=comparison.measure.more_is_better,
+            pairs=pairs,
+            alpha=ALPHA,
+            p_adjusted=p_adjusted,
+        )
+        row = comparison.row("difference", ("against", "−"), **_judged(judged))
+        method = judged.method.removesuffix(", Holm")
+        rows.append(replace(row, p=p, p_adjusted=p_adjusted, method=method))
     return rows
-
-
-def _judge(study: StudyData, comparison: Comparison, p_adjusted: float | None) -> Judgement:
-    assert comparison.counts
-    return judge_counts(
-        *comparison.counts,
-        more_is_better=comparison.measure.more_is_better,
-        pairs=comparison.paired(study),
-        alpha=ALPHA,
-        p_adjusted=p_adjusted,
-    )
 
 
 def ratio_rows(comparisons: Sequence[Comparison], confidence: float = 0.95) -> list[EvidenceRow]:

@@ -40,7 +40,7 @@ from vibecore.analysis.claims.study_data import (
     nearest_count,
 )
 from vibecore.analysis.claims.wording import summed_up
-from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, WORSE
+from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, UNRESOLVED, WORSE
 
 ONE_MODEL = "The study has no two models at the same precision."
 NO_QUALITY = "The study has no scored outputs for the configs to be compared."
@@ -54,21 +54,9 @@ CHANCE = 0.05
 CONSTRAINT_WORDS = ("constraint", "instruction")
 
 
-class Split(NamedTuple):
-    """Comparisons by verdict."""
-
-    different: list[EvidenceRow]
-    equivalent: list[EvidenceRow]
-    unresolved: list[EvidenceRow]
-
-
-def split(rows: Sequence[EvidenceRow]) -> Split:
-    """Comparisons by verdict, in their order."""
-    parts = Split([], [], [])
-    for row in rows:
-        different = row.verdict in (BETTER, WORSE)
-        parts[0 if different else 1 if row.verdict == EQUIVALENT else 2].append(row)
-    return parts
+def having(rows: Sequence[EvidenceRow], *verdicts: str) -> list[EvidenceRow]:
+    """The rows with one of some verdicts."""
+    return [row for row in rows if row.verdict in verdicts]
 
 
 def compared(pairs: Pairs, *measures: Measure) -> list[Comparison]:
@@ -120,7 +108,7 @@ def _ratios(study: StudyData, measure: Measure, claimed: tuple[float, float]) ->
     # One of several intervals outside contradicts the claim, so that together they are 95 %.
     wide = ratio_rows(comparisons, 1 - ALPHA / max(1, len(comparisons)))
     outside = [r.interval and (r.interval[1] < low or r.interval[0] > high) for r in wide]
-    resolved = len(split(differences).different) == len(differences)
+    resolved = len(having(differences, BETTER, WORSE)) == len(differences)
     verdict = decide(supported=all(inside) and resolved, contradicted=any(outside))
     return Ratios(verdict, ratios, differences)
 
@@ -141,8 +129,8 @@ def _ratio_claim(study: StudyData, measure: Measure, claimed: tuple[float, float
     need(differences, NO_QUALITY)
     span = found.span("from {:.1f} to {:.1f} times", "not defined")
     parts = [f"By precision the ratio is {span}."]
-    if open_ones := [row.compared for row in differences if row.verdict not in (BETTER, WORSE)]:
-        parts.append(f"No difference is shown for {'; '.join(open_ones)}.")
+    if same := [row.compared for row in having(differences, EQUIVALENT, UNRESOLVED)]:
+        parts.append(f"No difference is shown for {'; '.join(same)}.")
     if verdict == NOT_RESOLVED:
         parts.append("No ratio's interval lies outside the claim, and not all lie within it.")
     parts.append(summed_up(differences))
@@ -162,7 +150,7 @@ def adherence_by_size(report: Report) -> Outcome:
 def _ratio_audit(report: Report, measure: Measure, claim: str, what: str) -> Outcome:
     low, high = claimed = report.claimed(claim)
     verdict, ratios, differences = found = _ratios(report, measure, claimed)
-    unresolved = [row for row in need(differences) if row.verdict not in (BETTER, WORSE)]
+    unresolved = having(need(differences), EQUIVALENT, UNRESOLVED)
     if not unresolved:
         gap = f"The gap is resolved at every precision at n = {report.prompts}"
     elif len(unresolved) < len(differences):
@@ -204,7 +192,7 @@ def _changes(
     """A change, or none: "none" takes a passed test of equivalence in every comparison, because no
     difference found is not enough."""
     rows = need(judge_all(study, compared(pairs, *measures)), NO_QUALITY)
-    different, equivalent, _ = split(rows)
+    different, equivalent = having(rows, BETTER, WORSE), having(rows, EQUIVALENT)
     change, none = bool(different), len(equivalent) == len(rows)
     return Outcome(
         decide(
@@ -232,21 +220,19 @@ def precisions_compared(report: Report) -> dict[str, Outcome]:
 
 
 def _precision_pair(rows: Sequence[EvidenceRow]) -> Outcome:
-    different, equivalent, unresolved = split(rows)
+    different, equivalent = having(rows, BETTER, WORSE), having(rows, EQUIVALENT)
+    unresolved = having(rows, UNRESOLVED)
     ties = ", ".join(row.figures for row in unresolved if row.estimate == 0)
-    parts = []
-    if different:
-        parts.append(f"{len(different)} of {len(rows)} differences are resolved")
-    if unresolved:
-        parts.append(
-            f"{len(unresolved)} of {len(rows)} comparisons are not resolved, and not shown to be "
-            "equal either"
-        )
-    if ties:
-        parts.append(f"the same figure ({ties}) is no evidence of being equal")
-    if equivalent:
-        parts.append(f"{len(equivalent)} of {len(rows)} pass a test of equivalence")
-    text = "; ".join(parts)
+    of = f"of {len(rows)}"
+    parts = [
+        different and f"{len(different)} {of} differences are resolved",
+        unresolved
+        and f"{len(unresolved)} {of} comparisons are not resolved, and not shown to be equal "
+        "either",
+        ties and f"the same figure ({ties}) is no evidence of being equal",
+        equivalent and f"{len(equivalent)} {of} pass a test of equivalence",
+    ]
+    text = "; ".join(part for part in parts if part)
     return Outcome(
         NOT_RESOLVED if unresolved else SUPPORTED,
         f"{text[:1].upper()}{text[1:]}. {summed_up(rows)}",

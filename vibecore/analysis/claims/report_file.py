@@ -71,29 +71,29 @@ class ReportFile(Strict):
     """The file. A row is an object, or a list in the order of `columns`; `models` gives hub ids by
     model, `captions` what the report says of a column."""
 
-    study: str | None = None
     prompts: Annotated[int, Field(ge=1, le=MOST_PROMPTS)]
     rows: Annotated[list[ReportRow], Field(min_length=1)]
-    hardware: Hardware | None = None
-    models: dict[str, str] | None = None
-    captions: dict[str, str] | None = None
-    claims: dict[Literal["repetition_drop", "adherence_gain", "memory_fall"], Factors] | None = None
+    hardware: Hardware = Hardware()
+    models: dict[str, str] = {}
+    captions: dict[str, str] = {}
+    claims: dict[Literal["repetition_drop", "adherence_gain", "memory_fall"], Factors] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def name_cells(cls, raw: Any) -> Any:
-        """Rows that are lists as objects."""
-        rows, columns = raw.get("rows"), raw.get("columns")
-        if not isinstance(rows, list):
-            return raw
-        named = []
-        for number, row in enumerate(rows, start=1):
-            if isinstance(row, list):
-                if not isinstance(columns, list) or len(columns) != len(row):
-                    raise ValueError(f"row {number} must have one value for each of `columns`")
-                row = dict(zip(map(str, columns), row, strict=True))
-            named.append(row)
-        return {**raw, "rows": named}
+    def name_cells(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        """What is null as not given, and rows that are lists as objects."""
+        given = {key: value for key, value in raw.items() if value is not None}
+        rows, columns = given.get("rows"), given.get("columns")
+        if isinstance(rows, list):
+            given["rows"] = list(rows)
+            for place, row in enumerate(rows):
+                if isinstance(row, list):
+                    if not isinstance(columns, list) or len(columns) != len(row):
+                        raise ValueError(
+                            f"row {place + 1} must have one value for each of `columns`"
+                        )
+                    given["rows"][place] = dict(zip(map(str, columns), row, strict=True))
+        return given
 
     @field_validator("rows")
     @classmethod
@@ -117,14 +117,11 @@ def read_report(path: Path) -> Report:
     if not isinstance(raw, dict):
         raise InputError(f"{path} must hold one JSON object with `prompts`, `columns` and `rows`.")
     file = checked(ReportFile, raw, path)
-    models, hardware = file.models or {}, file.hardware or Hardware()
+    hardware = file.hardware
     gpu = find_gpu(hardware.gpu) if hardware.gpu else None
-    architectures = {row.model: _architecture(row.model, models) for row in file.rows}
+    architectures = {row.model: _architecture(row.model, file.models) for row in file.rows}
     rows = [_metrics(row, file.prompts, architectures[row.model]) for row in file.rows]
     return Report(
-        name="report",
-        title=file.study or path.stem,
-        hardware=hardware.gpu,
         rows=tuple(rows),
         prompts=file.prompts,
         stated={
@@ -133,8 +130,8 @@ def read_report(path: Path) -> Report:
         },
         vram_gib=hardware.vram_gb or (gpu and gpu.memory),
         bandwidth=hardware.bandwidth_gb_s or (gpu and gpu.bandwidth),
-        captions=file.captions or {},
-        claims={name: (min(ends), max(ends)) for name, ends in (file.claims or {}).items()},
+        captions=file.captions,
+        claims={name: (min(ends), max(ends)) for name, ends in file.claims.items()},
         architectures={name: found for name, found in architectures.items() if found},
     )
 

@@ -28,6 +28,7 @@ from vibecore.analysis.claims.study_data import Report, StudyData
 from vibecore.analysis.claims.wording import summed_up
 from vibecore.analysis.stats.exact import holm
 from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, WORSE
+from vibecore.analysis.summary import ConfigMetrics
 from vibecore.catalog.configs import PRECISIONS, Architecture
 from vibecore.core import formats
 
@@ -212,24 +213,22 @@ def bandwidth_ceiling(report: Report) -> Outcome:
     )
     over = [config for config, share in shares.items() if share > 1]
     bound = [share for share in shares.values() if share < OVERHEAD_BOUND]
+    span = [f"{100 * pick(bound or shares.values()):.1f} %" for pick in (min, max)]
     if over:
-        verdict = CONTRADICTED
-        sentence = (
-            f"Faster than the memory bandwidth allows at batch 1: {', '.join(over)} ({figures})."
-        )
-    elif bound:
-        verdict = NOT_RESOLVED
-        sentence = (
-            f"{'All' if len(bound) == len(rows) else f'{len(bound)} of'} {len(rows)} speeds are "
-            f"{100 * min(bound):.1f} % to {100 * max(bound):.1f} % of the ceiling that "
-            f"{bandwidth:g} GB/s sets: overhead-bound, so they say little about what precision "
-            f"costs the hardware. {figures}."
-        )
+        lead = f"Faster than the memory bandwidth allows at batch 1: {', '.join(over)}."
     else:
-        verdict = SUPPORTED
-        ends = f"{100 * min(shares.values()):.0f} % to {100 * max(shares.values()):.0f} %"
-        sentence = f"Speeds are {ends} of the ceiling. {figures}."
-    return Outcome(verdict, sentence, tuple(rows))
+        how_many = "All" if len(bound) in (0, len(rows)) else f"{len(bound)} of"
+        lead = (
+            f"{how_many} {len(rows)} speeds are {' to '.join(span)} of the ceiling that "
+            f"{bandwidth:g} GB/s sets"
+        )
+        lead += (
+            ": overhead-bound, so they say little about what precision costs the hardware."
+            if bound
+            else "."
+        )
+    verdict = CONTRADICTED if over else NOT_RESOLVED if bound else SUPPORTED
+    return Outcome(verdict, f"{lead} {figures}.", tuple(rows))
 
 
 def bytes_per_token(architecture: Architecture, precision: str) -> int:
@@ -244,24 +243,19 @@ def time_per_layer(report: Report) -> Outcome:
     """A step's time per layer that does not grow with the layer's size is overhead."""
     rows = []
     for large, small in report.by_size():
-        shapes = report.architecture(small.model), report.architecture(large.model)
-        speeds = small.tokens_per_second, large.tokens_per_second
-        if not (shapes[0] and shapes[1] and speeds[0] and speeds[1]):
-            continue
-        layers = [shape.num_hidden_layers for shape in shapes if shape]
-        widths = [shape.linear_parameters / shape.num_hidden_layers for shape in shapes if shape]
-        times = [1000 / speed / count for speed, count in zip(speeds, layers, strict=True) if speed]
-        rows.append(
-            EvidenceRow(
-                compared=f"{large.config} over {small.config}",
-                measure="ms a layer",
-                figures=f"{times[1]:.2f} v {times[0]:.2f} ms",
-                kind="times",
-                estimate=times[1] / times[0],
-                high=widths[1] / widths[0],
-                method="1000 / (tok/s × layers); the layer's parameters beside it",
+        one, other = _layer(report, large), _layer(report, small)
+        if one and other:
+            rows.append(
+                EvidenceRow(
+                    compared=f"{large.config} over {small.config}",
+                    measure="ms a layer",
+                    figures=f"{one[0]:.2f} v {other[0]:.2f} ms",
+                    kind="times",
+                    estimate=one[0] / other[0],
+                    high=one[1] / other[1],
+                    method="1000 / (tok/s × layers); the layer's parameters beside it",
+                )
             )
-        )
     need(rows)
     flat = [
         row
@@ -273,13 +267,22 @@ def time_per_layer(report: Report) -> Outcome:
         "parameters"
         for row in rows
     )
-    lead = "A layer's time differs between the sizes at every precision."
-    if flat:
-        lead = (
-            f"At {len(flat)} of {len(rows)} precisions a layer takes the same time at both sizes: "
-            "its time is spent on something other than its weights."
-        )
+    lead = (
+        f"At {len(flat)} of {len(rows)} precisions a layer takes the same time at both sizes: its "
+        "time is spent on something other than its weights."
+        if flat
+        else "A layer's time differs between the sizes at every precision."
+    )
     return Outcome(NOT_RESOLVED if flat else SUPPORTED, f"{lead} {figures}.", tuple(rows))
+
+
+def _layer(report: Report, row: ConfigMetrics) -> tuple[float, float] | None:
+    """Milliseconds of a decode step and parameters, both a layer."""
+    shape = report.architecture(row.model)
+    if not shape or not row.tokens_per_second:
+        return None
+    layers = shape.num_hidden_layers
+    return 1000 / row.tokens_per_second / layers, shape.linear_parameters / layers
 
 
 def eight_bit_dequantises(study: StudyData) -> Outcome:

@@ -35,9 +35,6 @@ class StudyData:
     chosen when the study is resampled. `profiles` gives by config the kernels of one decode step.
     """
 
-    name: str
-    title: str
-    hardware: str | None
     rows: tuple[ConfigMetrics, ...]
     outcomes: Mapping[str, Mapping[str, OutputRow]] = field(default_factory=dict)
     choice: str | None = None
