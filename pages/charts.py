@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import address, cached, frame
+from pages.parts import address, cached, drawing, frame
 from pages.parts.components import link, open_view, show_table
-from vibecore.views.charts.figure import PICKED, Figure
+from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
 from vibecore.views.charts.quality import (
     constraint_adherence_figure,
@@ -21,38 +21,19 @@ from vibecore.views.tables.metrics import prompt_table
 
 # A grid of more prompts than a person scans; Outputs has a list that filters.
 MOST_PROMPTS = 200
-INKS = {"light": "#23262a", "dark": "#e6e4df"}
 
 
 def show(figure: Figure, key: str) -> None:
-    """A figure under its title; a click goes to what is behind the mark."""
-    if figure.chart is None:
-        frame.show_html("p", f"{figure.title}.", "vc-soft")
-        return
-    frame.show_html("h2", figure.title)
-    frame.show_html("p", figure.note, "vc-soft")
-    state = st.altair_chart(
-        figure.chart.configure_text(color=ink()),
-        width="stretch",
-        key=key,
-        on_select="rerun",
-        selection_mode=PICKED,
-    )
-    picked = state["selection"].get(PICKED) or []
-    if picked:
-        open_view(behind(picked[0]))
-
-
-def ink() -> str:
-    """The colour of words inside a drawing, which Streamlit's chart theme leaves black."""
-    return INKS.get(st.context.theme.type or "light", INKS["light"])
+    """A figure; a click goes to what is behind the mark."""
+    if picked := drawing.show(figure, key, opens=True):
+        open_view(behind(picked))
 
 
 def behind(picked: dict[str, Any]) -> dict[str, Any]:
     """The view behind a mark: outputs of its config, its category or its prompt."""
     return link(
         "outputs",
-        study=study["name"],
+        study=study.name,
         prompt=picked.get("prompt_id"),
         configs=[picked["config"]],
         category=picked.get("category"),
@@ -65,9 +46,9 @@ address.read("charts", {})
 address.write("charts", {})
 frame.show_html("h1", "Charts")
 with frame.errors_in_words():
-    summary = cached.summary(key, study["name"])
-    few = study["prompt_count"] <= MOST_PROMPTS
-    scores = cached.scores(key, study["name"]) if few else []
+    summary = cached.summary(key, study.name)
+    few = study.prompt_count <= MOST_PROMPTS
+    scores = cached.scores(key, study.name) if few else []
 
 wide = {
     "speed": speed_figure(summary.rows),
@@ -79,13 +60,13 @@ wide = {
 show(tradeoff_figure(summary.rows), "tradeoff")
 for name, figure in wide.items():
     show(figure, name)
-if study["source"] == "published":
+if study.source == "published":
     frame.show_html("h2", "By category and by prompt: not published")
     frame.show_html(
         "p", "The report gives totals and two outputs. Choose a measured study to see both charts."
     )
 elif not few:
-    frame.show_html("h2", f"{study['prompt_count']:,} prompts are too many to draw one by one")
+    frame.show_html("h2", f"{study.prompt_count:,} prompts are too many to draw one by one")
     frame.show_html("p", "Outputs lists them, with filters.")
 else:
     show(category_figure(scores, summary.rows), "category")
@@ -94,7 +75,7 @@ else:
         with st.expander("The same grid as a table of links"):
             show_table(
                 prompt_table(
-                    scores, lambda prompt: link("outputs", study=study["name"], prompt=prompt)
+                    scores, lambda prompt: link("outputs", study=study.name, prompt=prompt)
                 ),
                 key="grid",
             )

@@ -9,28 +9,29 @@ import streamlit as st
 import vibecore
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_cards
-from vibecore.views.cards import MARKINGS, missing_card, output_card, prompt_rows
+from vibecore.analysis.summary import ConfigMetrics
+from vibecore.core.rows import PromptResult
+from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows
 
 MOST_CONFIGS = 6
 FIRST_CONFIGS = 3
 LISTED_PROMPTS = 200
 SHOW = {"all": "all prompts", "differ": "configs differ", "repetitive": "repetitive"}
 LEGENDS = {
-    "repetition": "Marked: word pairs that stood earlier in the same text; their share is the "
+    "repetition": "Marked: word pairs that occurred earlier in the same text; their share is the "
     "repetition score.",
     "difference": "Marked: words that the baseline {baseline} does not have there, by a "
     "word-by-word diff.",
     "nothing": None,
 }
-Row = dict[str, Any]
 
 
 def first_configs(sweet_spot: str | None) -> list[str]:
     """What is shown before anything is chosen: the sweet spot among the first with outputs."""
-    with_outputs = [config for config, run in runs.items() if run["prompts"]]
-    if study["source"] == "published":
-        rows = cached.outputs(key, study["name"], everything.ids[0])
-        with_outputs = [row["config"] for row in rows]
+    with_outputs = [config for config, run in runs.items() if run.prompts]
+    if study.source == "published":
+        rows = cached.outputs(key, study.name, everything.ids[0])
+        with_outputs = [row.config for row in rows]
     chosen = (with_outputs or list(runs))[:FIRST_CONFIGS]
     if sweet_spot and sweet_spot not in chosen:
         chosen = [*chosen[: FIRST_CONFIGS - 1], sweet_spot]
@@ -68,7 +69,7 @@ def choose_configs() -> tuple[list[str], str, str]:
     return sorted(chosen, key=configs.index), marking, baseline
 
 
-def choose_filter(configs: list[str]) -> Any:
+def choose_filter(configs: list[str]) -> vibecore.PromptFilter:
     """Which prompts are listed."""
     category, only, failing, search = st.columns([1.2, 1.2, 1.4, 1.6])
     return vibecore.PromptFilter(
@@ -121,14 +122,14 @@ def near(prompt: str, listed: list[str]) -> tuple[str, ...]:
 
 
 def list_around(
-    prompt: str, listed: list[str], results: list[Row], configs: list[str]
+    prompt: str, listed: list[str], results: list[PromptResult], configs: list[str]
 ) -> dict[str, Any]:
     """The prompt list around the current prompt."""
     members = set(listed)
-    rows = prompt_rows([row for row in results if row["prompt_id"] in members], configs)
+    rows = prompt_rows([row for row in results if row.prompt_id in members], configs)
     for row in rows:
         row["current"] = row["id"] == prompt
-        view = link("outputs", study=study["name"], prompt=row["id"], configs=configs)
+        view = link("outputs", study=study.name, prompt=row["id"], configs=configs)
         row["href"] = view["href"]
     note = f"{len(listed):,} prompts" if len(listed) != 1 else "1 prompt"
     if len(rows) < len(listed):
@@ -136,44 +137,44 @@ def list_around(
     return {"rows": rows, "configs": configs, "note": note}
 
 
-def make_cards(prompt: str, configs: list[str], marking: str, baseline: str) -> list[dict]:
+def make_cards(prompt: str, configs: list[str], marking: str, baseline: str) -> list[Card]:
     """One card a config, with a word of explanation where there is no output."""
-    outputs = {row["config"]: row for row in cached.outputs(key, study["name"], prompt)}
-    published = study["source"] == "published"
+    outputs = {row.config: row for row in cached.outputs(key, study.name, prompt)}
+    published = study.source == "published"
     against = outputs.get(baseline)
     cards = []
     for config in configs:
         run = runs[config]
         if config not in outputs:
             why = "No output of this config was published." if published else _why_none(run)
-            cards.append(missing_card(config, run["precision"], why))
+            cards.append(missing_card(config, run.precision, why))
             continue
         cards.append(
             output_card(
                 outputs[config],
-                run["precision"],
-                sweet_spot=run["sweet_spot"],
+                run.precision,
+                sweet_spot=run.sweet_spot,
                 published=published,
                 marking=marking,
                 baseline=against,
-                same_tokenizer=run["model"] == runs[baseline]["model"],
+                same_tokenizer=run.model == runs[baseline].model,
             )
         )
     return cards
 
 
-def _why_none(run: Row) -> str:
-    if run["status"] == "failed":
-        return f"This config failed: {run['error']}"
-    return f"No output yet: the run is {run['status']}."
+def _why_none(run: ConfigMetrics) -> str:
+    if run.status == "failed":
+        return f"This config failed: {run.error}"
+    return f"No output yet: the run is {run.status}."
 
 
 study = frame.current_study()
 key = cached.content()
 with frame.errors_in_words():
-    summary = cached.summary(key, study["name"])
-    everything = cached.prompt_list(key, study["name"])
-runs = {row["config"]: row for row in summary.rows}
+    summary = cached.summary(key, study.name)
+    everything = cached.prompt_list(key, study.name)
+runs = {row.config: row for row in summary.rows}
 frame.show_html("h1", "Outputs")
 if not everything.ids or not runs:
     frame.show_html("p", "This study has no prompts stored, so there is nothing to read here.")
@@ -187,7 +188,7 @@ address.write("outputs", described)
 prompt = st.session_state["prompt"]
 with frame.errors_in_words():
     filtered = wanted is not None and wanted != vibecore.PromptFilter(configs=wanted.configs)
-    found = cached.prompt_list(key, study["name"], wanted) if filtered else everything
+    found = cached.prompt_list(key, study.name, wanted) if filtered else everything
 if len(everything.ids) > 1:
     step_through(prompt, found.ids)
 if not found.ids:
@@ -195,17 +196,17 @@ if not found.ids:
 if not configs:
     frame.show_html("p", "Choose at least one config to read its output.", "vc-soft")
 with frame.errors_in_words():
-    results = cached.prompt_results(key, study["name"], near(prompt, found.ids))
-    shown = next(row for row in results if row["prompt_id"] == prompt)
+    results = cached.prompt_results(key, study.name, near(prompt, found.ids))
+    shown = next(row for row in results if row.prompt_id == prompt)
     chosen = show_cards(
         {
             "list": list_around(prompt, found.ids, results, configs),
             "prompt": {
                 "id": prompt,
-                "category": shown["category"],
-                "text": shown["prompt"],
+                "category": shown.category,
+                "text": shown.prompt,
                 "note": "The one published prompt; two of its outputs were published."
-                if study["source"] == "published"
+                if study.source == "published"
                 else None,
             },
             "legend": (LEGENDS[marking] or "").format(baseline=baseline) or None,
@@ -216,7 +217,7 @@ with frame.errors_in_words():
 if chosen:
     go_to(chosen)
 with frame.errors_in_words():
-    rows = [row for row in cached.outputs(key, study["name"], prompt) if row["config"] in configs]
-frame.show_scorers(study["name"])
+    rows = [row for row in cached.outputs(key, study.name, prompt) if row.config in configs]
+frame.show_scorers(study.name)
 if rows:
-    downloads.show(downloads.outputs(rows), f"{study['name']}-{prompt}")
+    downloads.show(downloads.outputs(rows), f"{study.name}-{prompt}")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
+from pages.parts.drawing import show
 from vibecore.core.paths import DEFAULT_DB, database_path
 from vibecore.views.charts.engine_speed import (
     batch_sizes,
@@ -15,30 +16,17 @@ from vibecore.views.charts.engine_speed import (
     host_figure,
     mbu_figure,
 )
-from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.step_time import kernel_figure, layer_figure
 from vibecore.views.tables.speed import bottlenecks_met, model_table, profiles, speed_table
 
-INKS = {"light": "#23262a", "dark": "#e6e4df"}
 MEASURE = (
     "python -m vibecore bench --family qwen2.5 --weights dummy --engine eager --engine graph "
     "--profile --out bench.json"
 )
 
 
-def show(figure: Figure, key: str) -> None:
-    """A figure under its finding."""
-    if figure.chart is None:
-        frame.show_html("p", f"{figure.title}.", "vc-soft")
-        return
-    frame.show_html("h2", figure.title)
-    frame.show_html("p", figure.note, "vc-soft")
-    ink = INKS.get(st.context.theme.type or "light", INKS["light"])
-    st.altair_chart(figure.chart.configure_text(color=ink), width="stretch", key=key)
-
-
 def import_command() -> str:
-    """How a bench comes into the database that is shown."""
+    """The command that imports a bench into the database that is shown."""
     shown = database_path()
     place = "" if shown == DEFAULT_DB else f" --db {shlex.quote(str(shown))}"
     return f"python -m vibecore import bench.json{place}"
@@ -46,7 +34,7 @@ def import_command() -> str:
 
 study = frame.current_study()
 with frame.errors_in_words():
-    results = cached.bench(cached.content(), study["name"])
+    results = cached.bench(cached.content(), study.name)
 found = profiles(results)
 PARAMETERS = {"step": address.one_of(list(found), next(iter(found), None))}
 address.read("speed", PARAMETERS)
@@ -60,8 +48,8 @@ if not results:
     st.code(f"{MEASURE}\n{import_command()}", language=None)
     address.write("speed", PARAMETERS)
     st.stop()
-if study["note"]:
-    frame.show_html("p", study["note"], "vc-soft")
+if study.note:
+    frame.show_html("p", study.note, "vc-soft")
 measured = [result for result in results if not result["error"]]
 sizes = batch_sizes(measured)
 for size in sizes:

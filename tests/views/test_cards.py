@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
 
 from vibecore.catalog.suites import Prompt
+from vibecore.core.rows import OutputRow
 from vibecore.scoring import score_output
 from vibecore.views.cards import SCORES, output_card
 
@@ -16,20 +17,20 @@ PROMPT = Prompt("p", "creative", "Write a line about the sea.", ())
 
 def card(text: str, token_ids: list[int] | None = None, **changed: Any) -> dict[str, Any]:
     """The card of an output that ended by itself, scored now."""
-    score = score_output(PROMPT, text, token_ids)
-    row = {
-        **{name: value for name, value in asdict(score).items() if name != "constraints"},
+    scores = asdict(score_output(PROMPT, text, token_ids))
+    known = {
+        **scores,
         "config": "1M-bf16",
+        "prompt_id": PROMPT.id,
         "category": "creative",
         "text": text,
         "new_tokens": 5,
         "finish_reason": "eos",
-        "tokens_per_second": None,
         "constraints": [],
         "constraints_judged": 0,
         **changed,
     }
-    return output_card(row, "bf16")
+    return output_card(OutputRow(**{f.name: known.get(f.name) for f in fields(OutputRow)}), "bf16")
 
 
 def test_a_plain_output_has_no_notice() -> None:

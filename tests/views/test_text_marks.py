@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vibecore.scoring.measures.repetition import repetition_ratio
 from vibecore.studies.published import read_samples
-from vibecore.views.differences import find_parting, spans_not_in
+from vibecore.views.differences import find_divergence, spans_not_in
 from vibecore.views.text_marks import (
     cut,
     loop_start,
@@ -63,20 +63,20 @@ def test_a_loop_without_a_score_is_not_marked() -> None:
         ("", "a", 0, ""),
     ],
 )
-def test_parting(text: str, baseline: str, word: int, rest: str) -> None:
-    parting = find_parting(text, baseline)
-    assert parting is not None
-    assert (parting.token, parting.word) == (None, word)
-    assert text[parting.character :] == rest
+def test_divergence(text: str, baseline: str, word: int, rest: str) -> None:
+    divergence = find_divergence(text, baseline)
+    assert divergence is not None
+    assert (divergence.token, divergence.word) == (None, word)
+    assert text[divergence.character :] == rest
 
 
-def test_parting_counts_tokens_where_they_compare() -> None:
-    parting = find_parting("a b c", "a b d", [5, 6, 7], [5, 6, 8])
-    assert parting is not None and parting.token == 2
-    assert find_parting("a b", "a b", [5, 6], [5, 6]) is None
-    assert find_parting("a b", "a b") is None
+def test_divergence_counts_tokens_where_they_compare() -> None:
+    divergence = find_divergence("a b c", "a b d", [5, 6, 7], [5, 6, 8])
+    assert divergence is not None and divergence.token == 2
+    assert find_divergence("a b", "a b", [5, 6], [5, 6]) is None
+    assert find_divergence("a b", "a b") is None
     # The same text, but one went on: an end token is a difference.
-    ended = find_parting("a b", "a b", [5, 6, 0], [5, 6])
+    ended = find_divergence("a b", "a b", [5, 6, 0], [5, 6])
     assert ended is not None and ended.token == 2
 
 

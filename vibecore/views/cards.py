@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from vibecore.core.rows import OutputRow, PromptResult
 from vibecore.views.tables.metrics import shape
 from vibecore.views.terminal import FINISH_WORDS
-from vibecore.views.text_marks import cut, mark_difference, mark_repetition
+from vibecore.views.text_marks import Piece, cut, mark_difference, mark_repetition
 
-Row = Mapping[str, Any]
+# A card as the page's component takes it.
 Card = dict[str, Any]
 
 MARKINGS = ("repetition", "difference", "nothing")
@@ -25,48 +26,48 @@ SCORES: dict[str, tuple[str, int, str]] = {
     "duplicate_5_grams": (
         "duplicate 5-grams",
         2,
-        "share of characters in runs of five words that stood before; published cut 0.15",
+        "share of characters in runs of five words seen before; published cut 0.15",
     ),
-    "prompt_echo": ("echo", 2, "share of the prompt's four-word runs that stand in the output"),
+    "prompt_echo": ("echo", 2, "share of the prompt's four-word runs found in the output"),
     "words": ("words", 0, ""),
     "sentences": ("sentences", 0, ""),
 }
 
 
 def output_card(
-    row: Row,
+    row: OutputRow,
     precision: str,
     *,
     sweet_spot: bool = False,
     published: bool = False,
     marking: str = "repetition",
-    baseline: Row | None = None,
+    baseline: OutputRow | None = None,
     same_tokenizer: bool = False,
 ) -> Card:
     """One output as a card: facts, marked text, verdicts and scores.
 
-    `row` is one of read_outputs. `marking` is one of MARKINGS; `difference` compares with
-    `baseline`, by tokens where `same_tokenizer` says that they compare.
+    `marking` is one of MARKINGS; `difference` compares with
+    `baseline`, by tokens where `same_tokenizer` says that token ids compare.
     """
-    text = row["text"]
+    text = row.text
     return {
-        "config": row["config"],
+        "config": row.config,
         "shape": shape(precision),
         "badge": "sweet spot" if sweet_spot else None,
         "label": "published sample" if published else None,
         "facts": _facts(row),
         "notice": _notice(row),
-        "code": row["category"] == "code" or (text is not None and "```" in text),
+        "code": row.category == "code" or (text is not None and "```" in text),
         "text": text,
         "pieces": _pieces(row, marking, baseline, same_tokenizer),
         "instead": NO_TEXT if text is None else EMPTY_TEXT if not text.strip() else None,
         "verdicts": [
             {
-                "status": verdict["status"],
-                "check": verdict["check"].replace("_", " "),
-                "explanation": verdict["explanation"],
+                "status": verdict.status,
+                "check": verdict.check.replace("_", " "),
+                "explanation": verdict.explanation,
             }
-            for verdict in row["constraints"]
+            for verdict in row.constraints
         ],
         "met": _met(row),
         "scores": _scores(row),
@@ -78,60 +79,60 @@ def missing_card(config: str, precision: str, why: str) -> Card:
     return {"config": config, "shape": shape(precision), "instead": why, "pieces": []}
 
 
-def prompt_rows(results: Sequence[Row], configs: Sequence[str]) -> list[dict[str, Any]]:
+def prompt_rows(results: Sequence[PromptResult], configs: Sequence[str]) -> list[dict[str, Any]]:
     """The prompt list: each prompt with one state a config.
 
-    `results` are rows of read_prompt_results. A state is `pass` (all constraints met), `fail`,
+    A state is `pass` (all constraints met), `fail`,
     or `none` (no verdict); `repetitive` is beside it.
     """
     rows: dict[str, dict[str, Any]] = {}
     for result in results:
         row = rows.setdefault(
-            result["prompt_id"],
-            {"id": result["prompt_id"], "category": result["category"], "states": []},
+            result.prompt_id,
+            {"id": result.prompt_id, "category": result.category, "states": []},
         )
-        if result["config"] in configs:
-            state = {True: "pass", False: "fail", None: "none"}[result["adherent"]]
-            row["states"].append(
+        if result.config in configs:
+            state = {True: "pass", False: "fail", None: "none"}[result.adherent]
+            row.states.append(
                 {
-                    "config": result["config"],
+                    "config": result.config,
                     "state": state,
-                    "repetitive": bool(result["repetitive"]),
+                    "repetitive": bool(result.repetitive),
                 }
             )
     return list(rows.values())
 
 
-def _facts(row: Row) -> list[str]:
+def _facts(row: OutputRow) -> list[str]:
     facts = []
-    if row["new_tokens"] is not None:
-        facts.append(f"{row['new_tokens']} tokens")
-    if row["tokens_per_second"] is not None:
-        facts.append(f"{row['tokens_per_second']:.1f} tok/s")
-    if row["finish_reason"]:
-        facts.append(FINISH_WORDS[row["finish_reason"]])
+    if row.new_tokens is not None:
+        facts.append(f"{row.new_tokens} tokens")
+    if row.tokens_per_second is not None:
+        facts.append(f"{row.tokens_per_second:.1f} tok/s")
+    if row.finish_reason:
+        facts.append(FINISH_WORDS[row.finish_reason])
     return facts
 
 
-def _notice(row: Row) -> str | None:
+def _notice(row: OutputRow) -> str | None:
     notices = []
-    if row["finish_reason"] == "length":
+    if row.finish_reason == "length":
         notices.append("truncated")
-    if row["repetitive"]:
+    if row.repetitive:
         notices.append("repetitive")
-    if row["loop_onset"] is not None:
-        period = f" (period {row['loop_period']})" if row["loop_period"] else ""
-        notices.append(f"loops after {row['loop_onset']} tokens{period}")
-    if row["degenerate"]:
-        over = row["degenerate_by"]
+    if row.loop_onset is not None:
+        period = f" (period {row.loop_period})" if row.loop_period else ""
+        notices.append(f"loops after {row.loop_onset} tokens{period}")
+    if row.degenerate:
+        over = row.degenerate_by or []
         which = cut_name(over[0]) if len(over) == 1 else f"{len(over)} published cuts"
         notices.append(f"degenerate ({which})")
-    if row["garbage"]:
+    if row.garbage:
         notices.append("not made of words")
-    if row["refusal"]:
+    if row.refusal:
         notices.append("begins as a refusal")
-    if row["language_switch"] is not None:
-        notices.append(f"goes on in another script from character {row['language_switch']:,}")
+    if row.language_switch is not None:
+        notices.append(f"goes on in another script from character {row.language_switch:,}")
     return ", ".join(notices) or None
 
 
@@ -140,39 +141,39 @@ def cut_name(name: str) -> str:
     return name.replace("_", " ").replace(" gram", "-gram")
 
 
-def _scores(row: Row) -> list[dict[str, str]]:
-    known = {**(row["duplicates"] or {}), **row}
+def _scores(row: OutputRow) -> list[dict[str, str]]:
+    known = {**(row.duplicates or {}), **vars(row)}
     scores = [
         {"label": label, "value": f"{known[name]:.{digits}f}", "note": note}
         for name, (label, digits, note) in SCORES.items()
         if known.get(name) is not None
     ]
-    if row["degenerate"]:
-        over = row["degenerate_by"]
+    if row.degenerate:
+        over = row.degenerate_by or []
         note = ", ".join(map(cut_name, over))
         scores.append({"label": "cuts exceeded", "value": str(len(over)), "note": note})
     return scores
 
 
-def _met(row: Row) -> str | None:
-    if row["constraints_judged"] is None:
+def _met(row: OutputRow) -> str | None:
+    if row.constraints_judged is None:
         return None
-    if not row["constraints_judged"]:
+    if not row.constraints_judged:
         return "no constraint judged"
-    return f"{row['constraints_met']} of {row['constraints_judged']} constraints met"
+    return f"{row.constraints_met} of {row.constraints_judged} constraints met"
 
 
 def _pieces(
-    row: Row, marking: str, baseline: Row | None, same_tokenizer: bool
-) -> list[dict[str, Any]]:
-    text = row["text"]
+    row: OutputRow, marking: str, baseline: OutputRow | None, same_tokenizer: bool
+) -> list[Piece]:
+    text = row.text
     if not text:
         return []
     if marking == "repetition":
-        return mark_repetition(text, row["loop_onset"])
-    if marking == "difference" and baseline is not None and baseline["text"] is not None:
-        if baseline["config"] == row["config"]:
+        return mark_repetition(text, row.loop_onset)
+    if marking == "difference" and baseline is not None and baseline.text is not None:
+        if baseline.config == row.config:
             return cut(text, [])
-        ids = (row["token_ids"], baseline["token_ids"]) if same_tokenizer else (None, None)
-        return mark_difference(text, baseline["text"], *ids)
+        ids = (row.token_ids, baseline.token_ids) if same_tokenizer else (None, None)
+        return mark_difference(text, baseline.text, *ids)
     return cut(text, [])

@@ -1,4 +1,4 @@
-"""Where one output parts from another, and what in it the other does not have."""
+"""Where one output diverges from another, and what in it the other does not have."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True)
-class Parting:
+class Divergence:
     """The first difference: its token, word and character, each counted from 0.
 
     `token` is None where token ids are not known or do not compare. A text that ends where the
-    other goes on parts at its end.
+    other goes on diverges at its end.
     """
 
     token: int | None
@@ -24,13 +24,13 @@ class Parting:
     character: int
 
 
-def find_parting(
+def find_divergence(
     text: str,
     baseline: str,
     token_ids: Sequence[int] | None = None,
     baseline_ids: Sequence[int] | None = None,
-) -> Parting | None:
-    """The first place at which a text parts from a baseline; None where the two are the same.
+) -> Divergence | None:
+    """The first place at which a text diverges from a baseline; None where the two are the same.
 
     Give token ids only for two outputs of one tokenizer. `character` is the start of the word
     in which the texts differ.
@@ -46,7 +46,7 @@ def find_parting(
     if start < len(text):
         while start > 0 and not text[start - 1].isspace():
             start -= 1
-    return Parting(token, len(text[:start].split()), start)
+    return Divergence(token, len(text[:start].split()), start)
 
 
 def spans_not_in(text: str, baseline: str) -> list[tuple[int, int]]:
@@ -62,6 +62,6 @@ def spans_not_in(text: str, baseline: str) -> list[tuple[int, int]]:
     ]
 
 
-def _common(first: Sequence, second: Sequence) -> int:
+def _common(first: Sequence[object], second: Sequence[object]) -> int:
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
     return sum(1 for _ in pairs)

@@ -1,19 +1,24 @@
-"""An output's text cut into pieces for display: repeated word pairs, the loop, differences.
-
-A piece is a dict: `text`, `marks` (names of what covers it) and `here` (a remark at its start).
-"""
+"""An output's text cut into pieces for display: repeated word pairs, the loop, differences."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TypedDict
 
 from vibecore.scoring.measures.loops import find_loop
-from vibecore.views.differences import find_parting, spans_not_in
+from vibecore.views.differences import find_divergence, spans_not_in
 
-Piece = dict[str, Any]
+
+class Piece(TypedDict):
+    """A piece of a text as the page's component takes it: its marks, and a remark at its start."""
+
+    text: str
+    marks: list[str]
+    here: str | None
+
+
 Span = tuple[int, int, str]
 Remark = tuple[int, str]
 
@@ -21,7 +26,7 @@ _WORD = re.compile(r"\S+")
 
 
 def repeated_spans(text: str) -> list[tuple[int, int]]:
-    """Character spans of the word pairs that stood earlier in the text.
+    """Character spans of the word pairs that occurred earlier in the text.
 
     They are what `repetition_ratio` counts: its value is their number over all pairs.
     """
@@ -65,13 +70,13 @@ def mark_difference(
     token_ids: Sequence[int] | None = None,
     baseline_ids: Sequence[int] | None = None,
 ) -> list[Piece]:
-    """The text with what the baseline does not have marked, and the first parting named."""
-    parting = find_parting(text, baseline, token_ids, baseline_ids)
-    if parting is None:
+    """The text with what the baseline does not have marked, and the first divergence named."""
+    divergence = find_divergence(text, baseline, token_ids, baseline_ids)
+    if divergence is None:
         return cut(text, [], [])
-    place = f"{parting.word} words" if parting.token is None else f"{parting.token} tokens"
+    place = f"{divergence.word} words" if divergence.token is None else f"{divergence.token} tokens"
     spans = [(start, end, "different") for start, end in spans_not_in(text, baseline)]
-    return cut(text, spans, [(parting.character, f"parts after {place}")])
+    return cut(text, spans, [(divergence.character, f"diverges after {place}")])
 
 
 def cut(text: str, spans: Sequence[Span], remarks: Sequence[Remark] = ()) -> list[Piece]:

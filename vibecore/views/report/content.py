@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from vibecore.analysis import Decision, Rule, decide, switch_sentences
 from vibecore.analysis.claims import Finding
 from vibecore.core import formats
+from vibecore.core.rows import RunRow, StudyRow
 from vibecore.studies.claims import read_findings
 from vibecore.studies.queries import (
     Summary,
@@ -29,12 +30,26 @@ from vibecore.views.charts.quality import (
 )
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
-
-Row = Mapping[str, Any]
+from vibecore.views.terminal import output_facts
 
 # A grid of more prompts than these is not drawn, and their scores are not read.
 MOST_PROMPTS = 200
 DUMMY = "dummy"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One config's output to a sample's prompt, with its facts and verdicts in words."""
+
+    config: str
+    facts: str
+    text: str
+    verdicts: tuple[str, ...]
+
+    @property
+    def heading(self) -> str:
+        """The config and the facts."""
+        return " · ".join(part for part in (self.config, self.facts) if part)
 
 
 @dataclass(frozen=True)
@@ -44,12 +59,12 @@ class Sample:
     prompt_id: str
     category: str
     prompt: str
-    outputs: tuple[Row, ...]
+    outputs: tuple[Output, ...]
 
 
 @dataclass(frozen=True)
 class Content:
-    """A study as a report tells it."""
+    """What a report says of a study."""
 
     summary: Summary
     decision: Decision
@@ -66,8 +81,8 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
     rule = rule or Rule()
     summary = read_summary(db, study, rule)
     decision = decide(read_evidence(db, study), rule)
-    rows, few = summary.rows, summary.study["prompt_count"] <= MOST_PROMPTS
-    scores = read_scores(db, study) if few and summary.study["source"] == "measured" else []
+    rows, few = summary.rows, summary.study.prompt_count <= MOST_PROMPTS
+    scores = read_scores(db, study) if few and summary.study.source == "measured" else []
     figures = [
         tradeoff_figure(rows),
         speed_figure(rows),
@@ -96,45 +111,50 @@ def _samples(db: Path, study: str) -> tuple[Sample, ...]:
     """The first prompt of each category that has outputs: by place in the suite, not by result."""
     samples: dict[str, Sample] = {}
     for prompt in read_prompts(db, study):
-        if prompt["category"] in samples:
+        if prompt.category in samples:
             continue
         outputs = tuple(
-            output
-            for output in read_outputs(db, study, prompt["prompt_id"])
-            if output["text"] is not None
+            Output(
+                row.config,
+                output_facts(row),
+                row.text,
+                tuple(f"{verdict.status}: {verdict.explanation}" for verdict in row.constraints),
+            )
+            for row in read_outputs(db, study, prompt.prompt_id)
+            if row.text is not None
         )
         if outputs:
-            samples[prompt["category"]] = Sample(
-                prompt["prompt_id"], prompt["category"], prompt["text"], outputs
+            samples[prompt.category] = Sample(
+                prompt.prompt_id, prompt.category, prompt.text, outputs
             )
     return tuple(samples.values())
 
 
-def _facts(study: Row, runs: list[Row]) -> list[tuple[str, str]]:
+def _facts(study: StudyRow, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
     """Protocol and environment as recorded, (what, value)."""
-    environment = next((run["environment"] for run in runs if run["environment"]), {})
+    environment: Mapping[str, Any] = next((run.environment for run in runs if run.environment), {})
     machine = environment.get("machine") or {}
     packages = environment.get("packages") or {}
     known = {
-        "study": study["name"],
-        "source": study["source"],
-        "date": f"{study['created_at']:%Y-%m-%d} UTC" if study["created_at"] else None,
-        "suite": study["suite"],
-        "prompts": str(study["prompt_count"]),
-        "suite hash": (study["suite_sha256"] or "")[:12],
-        **{name.replace("_", " "): str(value) for name, value in study["protocol"].items()},
-        "hardware": study["hardware"],
+        "study": study.name,
+        "source": study.source,
+        "date": f"{study.created_at:%Y-%m-%d} UTC" if study.created_at else None,
+        "suite": study.suite,
+        "prompts": str(study.prompt_count),
+        "suite hash": (study.suite_sha256 or "")[:12],
+        **{name.replace("_", " "): str(value) for name, value in study.protocol.items()},
+        "hardware": study.hardware,
         "processor": machine.get("cpu"),
         "memory": formats.memory(machine["memory_bytes"]) if machine.get("memory_bytes") else None,
         "system": machine.get("system"),
         "driver": machine.get("driver"),
         "packages": ", ".join(f"{name} {version}" for name, version in packages.items() if version),
         "Python": environment.get("python"),
-        "code": (study["code_commit"] or "")[:12],
-        "computed in": ", ".join(dict.fromkeys(run["dtype"] for run in runs if run["dtype"])),
+        "code": (study.code_commit or "")[:12],
+        "computed in": ", ".join(dict.fromkeys(run.dtype for run in runs if run.dtype)),
         "models": ", ".join(
             dict.fromkeys(
-                f"{run['source']} at {run['revision'][:12]}" if run["revision"] else run["source"]
+                f"{run.source} at {run.revision[:12]}" if run.revision else run.source
                 for run in runs
             )
         ),
@@ -144,8 +164,8 @@ def _facts(study: Row, runs: list[Row]) -> list[tuple[str, str]]:
 
 def _notes(summary: Summary) -> list[str]:
     """What a reader has to know before any figure."""
-    notes = [summary.study["note"]] if summary.study["note"] else []
-    weights = {row["weights"] for row in summary.rows}
+    notes = [summary.study.note] if summary.study.note else []
+    weights = {row.weights for row in summary.rows}
     if "demo" in weights:
         notes.append(
             "The demo models, of one and five million parameters, show the pipeline at work. They "
@@ -153,7 +173,7 @@ def _notes(summary: Summary) -> list[str]:
         )
     if DUMMY in weights:
         notes.append("Weights are random numbers: speed and memory are real, quality is not.")
-    unfinished = [row["config"] for row in summary.rows if row["status"] != "complete"]
+    unfinished = [row.config for row in summary.rows if row.status != "complete"]
     if unfinished:
         notes.append(f"Not complete: {', '.join(unfinished)}.")
     notes.append(

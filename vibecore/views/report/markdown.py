@@ -7,7 +7,7 @@ from html import escape
 
 from vibecore.core import formats
 from vibecore.views.report.content import Content, Sample
-from vibecore.views.terminal import metrics_table, output_facts
+from vibecore.views.terminal import metrics_table
 
 # Markdown's own least number of backticks.
 SHORTEST_FENCE = 3
@@ -18,7 +18,7 @@ def to_markdown(content: Content) -> str:
     study, spot = content.summary.study, content.decision.sweet_spot
     text = formats.markdown_text
     lines = [
-        f"# {text(study['title'])}",
+        f"# {text(study.title)}",
         "",
         f"**{text(f'Sweet spot: {spot.config}' if spot.config else 'No sweet spot')}.** "
         f"{text(spot.reason)}",
@@ -49,14 +49,14 @@ def to_markdown(content: Content) -> str:
 
 def _sample(sample: Sample, config: str | None) -> list[str]:
     """A prompt and the sweet spot's output to it, or the first config's where there is none."""
-    chosen = next((o for o in sample.outputs if o["config"] == config), sample.outputs[0])
-    head = f"{sample.prompt_id}, {chosen['config']}: {output_facts(chosen)}"
+    chosen = next((o for o in sample.outputs if o.config == config), sample.outputs[0])
+    head = f"{sample.prompt_id}, {chosen.config}: {chosen.facts}"
     return [
         f"<details><summary>{escape(head)}</summary>",
         "",
         *_fenced(sample.prompt),
         "",
-        *_fenced(chosen["text"]),
+        *_fenced(chosen.text),
         "",
         "</details>",
         "",
