@@ -251,7 +251,7 @@ def test_a_difference_names_the_first_token(studies: Path, use: Any) -> None:
     same, other = component(app, "cards")["cards"]
     assert not any(piece["marks"] for piece in same["pieces"])
     # "The answer of 1M-4bit …": three words, a token each, are shared.
-    assert [p["here"] for p in other["pieces"] if p["here"]] == ["parts after 3 tokens"]
+    assert [p["here"] for p in other["pieces"] if p["here"]] == ["diverges after 3 tokens"]
     assert [p["text"] for p in other["pieces"] if p["marks"]] == ["1M-4bit"]
 
 

@@ -85,22 +85,17 @@ def prompt_rows(results: Sequence[PromptResult], configs: Sequence[str]) -> list
     A state is `pass` (all constraints met), `fail`,
     or `none` (no verdict); `repetitive` is beside it.
     """
-    rows: dict[str, dict[str, Any]] = {}
+    listed: dict[str, dict[str, Any]] = {}
     for result in results:
-        row = rows.setdefault(
-            result.prompt_id,
-            {"id": result.prompt_id, "category": result.category, "states": []},
-        )
+        known = {"id": result.prompt_id, "category": result.category, "states": []}
+        line = listed.setdefault(result.prompt_id, known)
         if result.config in configs:
-            state = {True: "pass", False: "fail", None: "none"}[result.adherent]
-            row.states.append(
-                {
-                    "config": result.config,
-                    "state": state,
-                    "repetitive": bool(result.repetitive),
-                }
+            state = "none" if result.adherent is None else "pass" if result.adherent else "fail"
+            repetitive = bool(result.repetitive)
+            line["states"].append(
+                {"config": result.config, "state": state, "repetitive": repetitive}
             )
-    return list(rows.values())
+    return list(listed.values())
 
 
 def _facts(row: OutputRow) -> list[str]:
