@@ -115,7 +115,7 @@ if found.rows:
     if figure.chart is not None:
         finding = figure.title.removeprefix("Speed: ")
         frame.show_html("h2", f"Speed, one run each: {finding}")
-        frame.show_html("p", figure.note, "vc-soft")
+        frame.show_note(figure.note)
         st.altair_chart(figure.chart, width="stretch", key="change-speed")
 else:
     frame.show_html("p", "Nothing can be compared between these two.")
@@ -124,10 +124,8 @@ show_sentences(
     "What differs",
     tuple(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in found.differences),
 )
-frame.show_html(
-    "p",
-    "Better and worse are of the sidebar's study against the other. Speed's interval is over "
+frame.show_note(
+    "Better and worse describe the sidebar's study relative to the other. Speed's interval is over "
     "prompts, from one run each: how a machine varies from run to run is not in it. Comparisons "
     "of counts are Holm-adjusted, measure by measure; those of speed are not.",
-    "vc-soft",
 )

@@ -52,11 +52,11 @@ def show_finding(name: str, finding: Finding) -> None:
     """One claim on one study: verdict, reason, and its evidence drawn."""
     frame.show_html("h3", f"{name}: {finding.verdict}")
     if finding.statement != chosen[study.name].statement:
-        frame.show_html("p", finding.statement, "vc-soft")
+        frame.show_note(finding.statement)
     frame.show_html("p", finding.reason)
     figure = evidence_figure(finding.evidence, finding.chart)
     if figure.chart is not None:
-        frame.show_html("p", f"{figure.title}. {figure.note}", "vc-soft")
+        frame.show_note(f"{figure.title}. {figure.note}")
         st.altair_chart(figure.chart, width="stretch", key=f"evidence-{name}")
 
 
@@ -108,7 +108,7 @@ chosen = {
     for name, findings in found.items()
 }
 frame.show_html("h2", chosen[study.name].statement)
-frame.show_html("p", f"It takes {chosen[study.name].needs}.", "vc-soft")
+frame.show_note(f"It takes {chosen[study.name].needs}.")
 with st.container(horizontal=True):
     for name, finding in chosen.items():
         with st.container(width=COLUMN_WIDTH):
@@ -116,9 +116,7 @@ with st.container(horizontal=True):
 for name, finding in chosen.items():
     if finding.evidence:
         show_evidence(name, finding)
-frame.show_html(
-    "p",
+frame.show_note(
     "Intervals are over prompts: they say what other prompts of this kind would show, not another "
     "run, machine or day. Several comparisons of one claim are Holm-adjusted together.",
-    "vc-soft",
 )

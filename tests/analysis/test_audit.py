@@ -70,6 +70,8 @@ def test_figures_follow_from_the_file(tmp_path: Path) -> None:
     rows = [[*row[:2], row[2] * 10, *row[3:]] for row in raw["rows"]]
     found = audit(changed(tmp_path, rows=rows))
     assert found["bandwidth-ceiling"].verdict == "contradicted", "over the ceiling"
+    rows = [[*row[:4], 20, *row[5:]] for row in raw["rows"]]
+    assert audit(changed(tmp_path, rows=rows))["empties"].verdict == "contradicted", "not rare"
     assert "Faster than the memory bandwidth allows" in found["bandwidth-ceiling"].reason
     large = audit(changed(tmp_path, hardware={"gpu": "RTX 2070 Super", "vram_gb": 3}))
     assert large["memory-tight"].verdict == "supported"
@@ -83,6 +85,8 @@ def test_a_caption_and_claims_of_the_file(tmp_path: Path) -> None:
     found = audit(changed(tmp_path, claims=claims))
     assert found["memory-fall"].verdict == "supported"
     assert '"1–20×"' in found["repetition-by-size"].reason
+    far = audit(changed(tmp_path, claims={"repetition_drop": [20, 30]}))
+    assert far["repetition-by-size"].verdict == "contradicted", "4bit's ratio is surely under 20"
 
 
 def test_percentages_off_the_grid(tmp_path: Path) -> None:
