@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from vibecore import engine
-from vibecore.catalog.configs import PRECISIONS, decoded_by, find_configs
+from vibecore.catalog.architectures import read_spec
+from vibecore.catalog.configs import PRECISIONS, decoded_by, find_configs, why_left
+from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.records import Decoding
-from vibecore.engine import capture
+from vibecore.engine import capture, gpu_steps
 from vibecore.engine.batch import encode
-from vibecore.engine.decoder import Decoder, new_cache, prefill
+from vibecore.engine.cache import new_cache, prefill
+from vibecore.engine.decoder import Decoder
 from vibecore.engine.graph import why_eager
-from vibecore.engine.kernels import availability
 from vibecore.engine.model import LoadedModel
+from vibecore.engine.step import fixed_step
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
 
@@ -108,14 +112,6 @@ def test_what_does_not_fit_the_context_is_told(graph: LoadedModel) -> None:
         engine.time_steps(graph, 500, 100)
 
 
-def test_another_architecture_is_sent_to_eager(graph: LoadedModel) -> None:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    other = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=2, n_embd=16, vocab_size=32))
-    with pytest.raises(RunError, match="Use --engine eager"):
-        engine.decoder.build_decoder(other)
-
-
 def test_the_step_recorded_where_triton_is_not_gives_the_same_tokens(
     pair: tuple[LoadedModel, LoadedModel],
 ) -> None:
@@ -132,7 +128,7 @@ def test_the_step_recorded_where_triton_is_not_gives_the_same_tokens(
         slot = torch.tensor([batch.tokens.shape[1]])
         made = [tokens.tolist()]
         for _ in range(19):
-            tokens = capture._step_of_torch(decoder, cache, tokens, slot)
+            tokens = fixed_step(decoder, cache, tokens, slot)
             slot += 1
             made.append(tokens.tolist())
     for row, expected in zip(zip(*made, strict=True), wanted, strict=True):
@@ -169,14 +165,16 @@ def test_the_capture_used_least_recently_goes_first(
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("rows", [1, 2])
 @pytest.mark.parametrize("reason", [None, "no Triton"])
-def test_what_is_told_of_a_run_is_what_the_engine_does(
+def test_what_is_shown_of_a_run_is_what_the_engine_does(
     precision: str, device: str, rows: int, reason: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(availability, "triton_kernels", lambda dtype: (None, reason))
-    decoder = SimpleNamespace(
+    monkeypatch.setattr(gpu_steps, "why_no_triton", lambda dtype: reason)
+    decoder: Any = SimpleNamespace(
         device=torch.device(device),
+        dtype=torch.bfloat16,
+        spec=read_spec(MODELS_DIR / "1M"),
+        layers=[SimpleNamespace(down=None)],
         outlier_threshold=PRECISIONS[precision].outlier_threshold or 0.0,
-        embedding=torch.zeros(1, dtype=torch.bfloat16),
     )
     recorded = {
         "engine": "graph",
@@ -184,5 +182,16 @@ def test_what_is_told_of_a_run_is_what_the_engine_does(
         "precision": precision,
         "kernels": f"torch: {reason}" if reason else "triton",
     }
-    left_to_eager = why_eager(decoder, rows) is not None  # type: ignore[arg-type]
-    assert decoded_by(recorded, rows) == ("eager" if left_to_eager else "graph")
+    engine = "eager" if why_eager(decoder, rows) else "graph"
+    # Runs of earlier versions have not recorded the reason.
+    assert decoded_by(recorded, rows) == engine
+    left = {"single": why_eager(decoder, 1), "batch": why_eager(decoder, 2)}
+    assert decoded_by({**recorded, "precision": "?", "left_to_eager": left}, rows) == engine
+    assert why_left({**recorded, "left_to_eager": left}, rows) == why_eager(decoder, rows)
+
+
+def test_a_run_records_why_it_was_left_to_eager(graph: LoadedModel) -> None:
+    environment = graph.report.environment
+    assert environment["left_to_eager"] == {"single": None, "batch": None}
+    assert environment["kernels"] is None
+    assert "left_to_eager" not in loaded("1M-bf16", "eager").report.environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from bitsandbytes.functional import get_4bit_type
 
-from vibecore.engine.linear.nf4 import WORDS, look_up_table
+from vibecore.engine.linear.nf4_layout import WORDS, look_up_table
 
 
 def test_every_code_finds_its_value() -> None:

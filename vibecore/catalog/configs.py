@@ -184,18 +184,27 @@ FAMILIES = {
 }
 
 
-def decoded_by(environment: Mapping[str, Any], batch_size: int) -> str | None:
-    """The engine that decoded, by what a run has recorded of where it ran; None where it has not.
-
-    On a GPU engine `graph` leaves to `eager` what it cannot capture: batches of LLM.int8() with
-    outliers, and single sequences of it without Triton (engine/graph.why_eager).
-    """
-    engine = environment.get("engine")
+def why_left(environment: Mapping[str, Any], batch_size: int) -> str | None:
+    """Why engine `eager` decoded what engine `graph` was asked for, by a run's recorded
+    environment; None where the engine that was asked for did."""
+    if environment.get("engine") != "graph":
+        return None
+    if (left := environment.get("left_to_eager")) is not None:
+        return left["batch" if batch_size > 1 else "single"]
+    # Runs from before the reason was recorded: on a GPU LLM.int8() with outliers was left to eager
+    # in batches, and without Triton.
     precision = PRECISIONS.get(environment.get("precision", ""))
-    outliers = precision is not None and bool(precision.outlier_threshold)
-    if engine != "graph" or environment.get("device") != "cuda" or not outliers:
-        return engine
-    return "eager" if batch_size > 1 or environment.get("kernels") != "triton" else engine
+    if environment.get("device") != "cuda" or precision is None or not precision.outlier_threshold:
+        return None
+    if batch_size > 1:
+        return "batches of LLM.int8() with outliers cannot be captured"
+    kernels = environment.get("kernels")
+    return None if kernels == "triton" else f"LLM.int8() with outliers needs Triton ({kernels})"
+
+
+def decoded_by(environment: Mapping[str, Any], batch_size: int) -> str | None:
+    """The engine that decoded, by a run's recorded environment; None where it has none."""
+    return "eager" if why_left(environment, batch_size) else environment.get("engine")
 
 
 def left_to(environment: Mapping[str, Any], batch_size: int) -> str | None:

@@ -53,11 +53,12 @@ def to_generations(
     generations = []
     for prompt_tokens, tokens in zip(batch.lengths, new_tokens, strict=True):
         token_ids, finish_reason = _own_part(tokens, loaded.eos_token_ids, stopped, max_new_tokens)
+        text = None
+        if not loaded.dummy:
+            text = str(loaded.tokenizer.decode(list(token_ids), skip_special_tokens=True))
         generations.append(
             Generation(
-                text=None
-                if loaded.dummy
-                else loaded.tokenizer.decode(token_ids, skip_special_tokens=True),
+                text=text,
                 token_ids=token_ids,
                 prompt_tokens=prompt_tokens,
                 finish_reason=finish_reason,

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional
 
-from vibecore.engine.decoder import Cache, Decoder, new_cache, prefill, rms_norm, rotate
-from vibecore.engine.kernels.availability import triton_kernels
+from vibecore.engine.cache import Cache, new_cache, prefill
+from vibecore.engine.decoder import Decoder
+from vibecore.engine.gpu_steps import choose_step
 from vibecore.engine.model import Batch, Collector
 
 CACHE_STEP = 512
@@ -118,89 +118,3 @@ def _capture(decoder: Decoder, rows: int, length: int) -> Captured:
     with torch.cuda.graph(graph):
         step()
     return Captured(graph.replay, cache, tokens, slot)
-
-
-Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-def choose_step(decoder: Decoder, rows: int) -> Step:
-    """The step to record: (decoder, cache, tokens [rows], slot [1]) to the next tokens [rows]."""
-    if triton_kernels(decoder.embedding.dtype)[0] is None:
-        return _step_of_torch
-    return _step_of_vectors if rows == 1 else _step_of_kernels
-
-
-def _step_of_vectors(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> torch.Tensor:
-    """One row: norms, activation and sums happen within the products."""
-    epsilon = decoder.epsilon
-    hidden = functional.embedding(tokens, decoder.embedding)
-    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
-        joined = layer.query_key_value.vector(hidden, norm=layer.input_norm, epsilon=epsilon)
-        attended = _attend(cache, joined, keys, values, slot)
-        layer.output.vector(attended, add_to=hidden)
-        gated = layer.gate_up.vector(hidden, norm=layer.post_norm, epsilon=epsilon, silu=True)
-        layer.down.vector(gated, add_to=hidden)
-    return decoder.head.vector(hidden, norm=decoder.norm, epsilon=epsilon).argmax(dim=-1)
-
-
-def _step_of_kernels(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> torch.Tensor:
-    """Any precision and batch: kernels between bitsandbytes' or cuBLAS' own products."""
-    kernels, _ = triton_kernels(decoder.embedding.dtype)
-    assert kernels is not None
-    hidden = functional.embedding(tokens, decoder.embedding)
-    change = None
-    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
-        x = kernels.add_norm(hidden, change, layer.input_norm, decoder.epsilon)
-        attended = _attend(cache, layer.query_key_value(x), keys, values, slot)
-        change = layer.output(attended)
-        x = kernels.add_norm(hidden, change, layer.post_norm, decoder.epsilon)
-        change = layer.down(kernels.silu_multiply(layer.gate_up(x)))
-    x = kernels.add_norm(hidden, change, decoder.norm, decoder.epsilon)
-    return decoder.head(x).argmax(dim=-1)
-
-
-def _attend(
-    cache: Cache,
-    joined: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    slot: torch.Tensor,
-) -> torch.Tensor:
-    from vibecore.engine.kernels.attention import attend
-
-    tables = cache.cosine, cache.sine
-    return attend(joined, keys, values, tables, cache.padding, slot, cache.tickets)
-
-
-def _step_of_torch(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> torch.Tensor:
-    """The same step where Triton is not to be had: attention over the whole cache, masked."""
-    rows, groups = tokens.shape[0], decoder.heads // decoder.key_heads
-    turning = decoder.heads + decoder.key_heads
-    positions = slot - cache.padding
-    cosine, sine = cache.cosine[positions][:, None], cache.sine[positions][:, None]
-    slots = torch.arange(cache.length, device=decoder.device)
-    mask = ((slots <= slot) & (slots >= cache.padding[:, None]))[:, None, None]
-    hidden = functional.embedding(tokens, decoder.embedding)
-    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
-        x = rms_norm(hidden, layer.input_norm, decoder.epsilon)
-        joined = layer.query_key_value(x).view(rows, -1, decoder.head_size)
-        turned = rotate(joined[:, :turning], cosine, sine)
-        keys.index_copy_(2, slot, turned[:, decoder.heads :, None])
-        values.index_copy_(2, slot, joined[:, turning:, None])
-        attended = functional.scaled_dot_product_attention(
-            turned[:, : decoder.heads].view(rows, decoder.key_heads, groups, decoder.head_size),
-            keys,
-            values,
-            attn_mask=mask,
-        )
-        hidden = hidden + layer.output(attended.reshape(rows, -1))
-        x = rms_norm(hidden, layer.post_norm, decoder.epsilon)
-        gate, up = layer.gate_up(x).chunk(2, dim=-1)
-        hidden = hidden + layer.down(functional.silu(gate) * up)
-    return decoder.head(rms_norm(hidden, decoder.norm, decoder.epsilon)).argmax(dim=-1)

@@ -1,8 +1,7 @@
-"""One decode step of a Qwen2 checkpoint, as short as it can be: what engine `graph` repeats.
+"""A loaded model taken apart for engine `graph`, and the reason where that cannot be done exactly.
 
-The same arithmetic in the same order as transformers' own model (models/qwen2), rounding
-included, without its modules between. The prompt still goes through transformers' forward pass;
-its keys and values are then copied into a cache of fixed size.
+The shapes and formulas come from the model's spec (catalog/architectures.py), the weights from its
+modules, which keep working: what is joined here, they see as views.
 """
 
 from __future__ import annotations
@@ -11,38 +10,57 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.nn import functional
+from torch import nn
 from transformers import PreTrainedModel
 
+from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, spec_of
 from vibecore.core.errors import RunError
-from vibecore.engine.linear.dense import Projection, join
+from vibecore.engine.arithmetic import ACTIVATIONS, NORMS, Activation, Norm, norm_weight
+from vibecore.engine.linear.join import is_supported, join
+from vibecore.engine.linear.projection import Projection
+
+# Rotary embeddings whose angles depend on a token's position alone. Those of the others
+# (`dynamic`, `longrope`) change with the length reached, so one table cannot hold them.
+STATIC_ROPES = ("default", "linear", "llama3", "yarn")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One transformer block: its two norms' weights and its four projections."""
+    """One transformer block. Norm weights are as arithmetic.norm_weight makes them, [hidden].
+
+    `query_key_norm` [heads + KV heads, head size], `attention_output_norm` and `mlp_output_norm`
+    are None where the architecture has none. `window` is how many tokens attention looks back
+    over, its own included, None for all; `rope` says which of the cache's rotary tables it uses.
+    """
 
     input_norm: torch.Tensor
     query_key_value: Projection
+    query_key_norm: torch.Tensor | None
     output: Projection
+    attention_output_norm: torch.Tensor | None
     post_norm: torch.Tensor
     gate_up: Projection
     down: Projection
+    mlp_output_norm: torch.Tensor | None
+    window: int | None
+    rope: int
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """A model taken apart for decoding. `captures` keeps what a GPU recorded, by shape."""
+    """A model taken apart for decoding. `embedding` is [vocabulary, hidden], `embedding_scale` a
+    single number in its dtype or None; `outlier_threshold` is LLM.int8()'s, 0 for every other
+    precision. `captures` keeps what a GPU recorded, by (rows, length)."""
 
     model: PreTrainedModel
+    spec: ModelSpec
     layers: tuple[Layer, ...]
     embedding: torch.Tensor
+    embedding_scale: torch.Tensor | None
     norm: torch.Tensor
     head: Projection
-    heads: int
-    key_heads: int
-    head_size: int
-    epsilon: float
+    normalise: Norm
+    activate: Activation
     outlier_threshold: float
     captures: dict[tuple[int, int], Any] = field(default_factory=dict)
 
@@ -51,164 +69,114 @@ class Decoder:
         """Where the weights are."""
         return self.embedding.device
 
-
-@dataclass
-class Cache:
-    """Keys and values of every layer, [rows, key heads, length, head size], and the rotary tables
-    [length, head size]; `padding` is how many slots before each row's first token are unused,
-    `tickets` int32 [rows · heads] are for a GPU's kernel of attention (kernels_attention.py)."""
-
-    keys: list[torch.Tensor]
-    values: list[torch.Tensor]
-    cosine: torch.Tensor
-    sine: torch.Tensor
-    padding: torch.Tensor
-    tickets: torch.Tensor
-
     @property
-    def length(self) -> int:
-        """Slots a row has."""
-        return self.keys[0].shape[2]
+    def dtype(self) -> torch.dtype:
+        """What is computed in."""
+        return self.embedding.dtype
 
-    def keep(self, rows: list[int]) -> None:
-        """Let all other rows leave."""
-        index = torch.tensor(rows, device=self.padding.device)
-        self.keys = [keys[index] for keys in self.keys]
-        self.values = [values[index] for values in self.values]
-        self.padding = self.padding[index]
+
+def why_not(model: PreTrainedModel) -> str | None:
+    """Why engine `graph` cannot decode a model exactly; None when it can."""
+    spec = spec_of(model.config.to_dict())
+    if spec is None:
+        known = ", ".join(ARCHITECTURES)
+        return f"engine graph does not know the architecture '{model.config.model_type}' ({known})"
+    ropes = [rope.kind for rope in (spec.rope, spec.local_rope) if rope is not None]
+    unknown_ropes = [kind for kind in ropes if kind not in STATIC_ROPES]
+    if unknown_ropes:
+        return f"the rotary embedding '{unknown_ropes[0]}' depends on the length of the text"
+    if spec.activation not in ACTIVATIONS:
+        return f"engine graph does not know the activation '{spec.activation}'"
+    if spec.logit_softcap is not None or spec.attention_softcap is not None:
+        return "engine graph does not cap logits"
+    if (spec.raw or {}).get("use_bidirectional_attention"):
+        return "engine graph decodes causal attention only"
+    difference = {weight.name for weight in spec.weights()} ^ set(_weight_names(model))
+    if difference:
+        return f"the weight '{min(difference)}' is not as the architecture's spec has it"
+    groups = [
+        (model.lm_head,),
+        *(group for block in model.model.layers for group in _joined(block)),
+    ]
+    unknown = next((group[0] for group in groups if not is_supported(*group)), None)
+    if unknown is not None:
+        stored = type(unknown.weight.data).__name__
+        return f"engine graph has no product for {type(unknown).__name__} with a {stored} weight"
+    return None
 
 
 def build_decoder(model: PreTrainedModel) -> Decoder:
-    """Take a loaded model apart. Raises RunError for anything but a plain Qwen2 checkpoint."""
-    config = model.config
-    if config.model_type != "qwen2" or getattr(config, "use_sliding_window", False):
-        raise RunError(
-            f"Engine graph decodes Qwen2 checkpoints with full attention; this one is "
-            f"'{config.model_type}'. Use --engine eager."
-        )
-    layers = tuple(
-        Layer(
-            input_norm=layer.input_layernorm.weight.data,
-            query_key_value=join(
-                layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj
-            ),
-            output=join(layer.self_attn.o_proj),
-            post_norm=layer.post_attention_layernorm.weight.data,
-            gate_up=join(layer.mlp.gate_proj, layer.mlp.up_proj),
-            down=join(layer.mlp.down_proj),
-        )
-        for layer in model.model.layers
-    )
+    """Take a loaded model apart. Raises RunError with the reason where `why_not` has one."""
+    reason = why_not(model)
+    spec = spec_of(model.config.to_dict())
+    if reason or spec is None:
+        raise RunError(f"{reason}. Use --engine eager.")
+    embedding = model.model.embed_tokens
+    scale = embedding.embed_scale.to(embedding.weight) if spec.embedding_scale != 1.0 else None
     return Decoder(
         model=model,
-        layers=layers,
-        embedding=model.model.embed_tokens.weight.data,
-        norm=model.model.norm.weight.data,
+        spec=spec,
+        layers=tuple(
+            _take_layer(spec, number, block) for number, block in enumerate(model.model.layers)
+        ),
+        embedding=embedding.weight.data,
+        embedding_scale=scale,
+        norm=norm_weight(spec.norm, model.model.norm.weight.data),
         head=join(model.lm_head),
-        heads=config.num_attention_heads,
-        key_heads=config.num_key_value_heads,
-        head_size=config.hidden_size // config.num_attention_heads,
-        epsilon=config.rms_norm_eps,
-        outlier_threshold=_outlier_threshold(model),
+        normalise=NORMS[spec.norm],
+        activate=ACTIVATIONS[spec.activation],
+        outlier_threshold=outlier_threshold(model),
     )
 
 
-def _outlier_threshold(model: PreTrainedModel) -> float:
-    """LLM.int8()'s threshold; 0 for every other precision."""
-    state = getattr(model.model.layers[0].self_attn.q_proj, "state", None)
-    return getattr(state, "threshold", 0.0)
+def _take_layer(spec: ModelSpec, number: int, block: Any) -> Layer:
+    def weight_of(norm: Any) -> torch.Tensor:
+        return norm_weight(spec.norm, norm.weight.data)
 
-
-def new_cache(decoder: Decoder, rows: int, length: int) -> Cache:
-    """An empty cache for `rows` sequences of at most `length` tokens, padding included."""
-    shape = (rows, decoder.key_heads, length, decoder.head_size)
-
-    def empty() -> list[torch.Tensor]:
-        return [
-            torch.zeros(shape, dtype=decoder.embedding.dtype, device=decoder.device)
-            for _ in decoder.layers
-        ]
-
-    positions = torch.arange(length, device=decoder.device)[None]
-    cosine, sine = decoder.model.model.rotary_emb(decoder.embedding, positions)
-    half = decoder.head_size // 2
-    # Rotating a half means negating it; the sign is kept in the table, which saves a step.
-    signed = torch.cat((-sine[0, :, :half], sine[0, :, half:]), dim=-1)
-    padding = torch.zeros(rows, dtype=torch.long, device=decoder.device)
-    tickets = torch.zeros(rows * decoder.heads, dtype=torch.int32, device=decoder.device)
-    return Cache(empty(), empty(), cosine[0].contiguous(), signed, padding, tickets)
-
-
-def prefill(
-    decoder: Decoder, tokens: torch.Tensor, mask: torch.Tensor, cache: Cache
-) -> torch.Tensor:
-    """Run left-padded prompts, `tokens` and `mask` [rows, longest], through the model and fill
-    the cache. Returns each one's first token, [rows]."""
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    output = decoder.model(
-        input_ids=tokens,
-        attention_mask=mask,
-        position_ids=positions,
-        use_cache=True,
-        logits_to_keep=1,
+    attention, four = block.self_attn, spec.block_norms == 4
+    query_key_value, output, gate_up, down = _joined(block)
+    query_key_norm = None
+    if spec.query_key_norm:
+        # One weight a head, so that queries and keys are normalised as the rows of one tensor.
+        norms = (attention.q_norm, spec.heads), (attention.k_norm, spec.kv_heads)
+        query_key_norm = torch.cat([weight_of(norm).expand(count, -1) for norm, count in norms])
+    window = spec.windows[number]
+    return Layer(
+        input_norm=weight_of(block.input_layernorm),
+        query_key_value=join(*query_key_value),
+        query_key_norm=query_key_norm,
+        output=join(*output),
+        # transformers names a block's second norm alike whether it is before the MLP or after
+        # attention.
+        attention_output_norm=weight_of(block.post_attention_layernorm) if four else None,
+        post_norm=weight_of(
+            block.pre_feedforward_layernorm if four else block.post_attention_layernorm
+        ),
+        gate_up=join(*gate_up),
+        down=join(*down),
+        mlp_output_norm=weight_of(block.post_feedforward_layernorm) if four else None,
+        window=window,
+        rope=1 if spec.local_rope is not None and window is not None else 0,
     )
-    length = tokens.shape[1]
-    for keys, values, made in zip(
-        cache.keys, cache.values, output.past_key_values.layers, strict=True
-    ):
-        keys[:, :, :length] = made.keys
-        values[:, :, :length] = made.values
-    cache.padding.copy_(length - mask.sum(dim=1))
-    return output.logits[:, -1].argmax(dim=-1)
 
 
-def decode_step(decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: int) -> torch.Tensor:
-    """The next token of each row, after `tokens` [rows], whose keys go into `slot`.
-
-    In plain torch, with shapes that grow with `slot`: the form for a CPU.
-    """
-    rows = tokens.shape[0]
-    groups = decoder.heads // decoder.key_heads
-    cosine, sine, mask = _place(cache, slot)
-    hidden = functional.embedding(tokens, decoder.embedding)
-    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
-        x = rms_norm(hidden, layer.input_norm, decoder.epsilon)
-        joined = layer.query_key_value(x).view(rows, -1, decoder.head_size)
-        turned = rotate(joined[:, : decoder.heads + decoder.key_heads], cosine, sine)
-        keys[:, :, slot] = turned[:, decoder.heads :]
-        values[:, :, slot] = joined[:, decoder.heads + decoder.key_heads :]
-        # The heads of a group read the same keys, so they stand as rows of one query.
-        attended = functional.scaled_dot_product_attention(
-            turned[:, : decoder.heads].view(rows, decoder.key_heads, groups, decoder.head_size),
-            keys[:, :, : slot + 1],
-            values[:, :, : slot + 1],
-            attn_mask=mask,
-        )
-        hidden = hidden + layer.output(attended.reshape(rows, -1))
-        x = rms_norm(hidden, layer.post_norm, decoder.epsilon)
-        gate, up = layer.gate_up(x).chunk(2, dim=-1)
-        hidden = hidden + layer.down(functional.silu(gate) * up)
-    return decoder.head(rms_norm(hidden, decoder.norm, decoder.epsilon)).argmax(dim=-1)
+def _joined(block: Any) -> tuple[tuple[nn.Linear, ...], ...]:
+    """A block's linear layers, those that read the same input together."""
+    attention, mlp = block.self_attn, block.mlp
+    return (
+        (attention.q_proj, attention.k_proj, attention.v_proj),
+        (attention.o_proj,),
+        (mlp.gate_proj, mlp.up_proj),
+        (mlp.down_proj,),
+    )
 
 
-def _place(cache: Cache, slot: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Cosine and sine of each row's position in `slot`, and which slots each row may read."""
-    if not cache.padding.any():
-        return cache.cosine[slot], cache.sine[slot], None
-    positions = slot - cache.padding
-    mask = torch.arange(slot + 1, device=positions.device) >= cache.padding[:, None]
-    return cache.cosine[positions][:, None], cache.sine[positions][:, None], mask[:, None, None]
+def _weight_names(model: PreTrainedModel) -> list[str]:
+    """Names as in the checkpoint; a tied head shares the embedding's and is listed once."""
+    return [name for name, _ in model.named_parameters()]
 
 
-def rms_norm(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Qwen2RMSNorm: normalised in float32, rounded, then scaled (arXiv 1910.07467)."""
-    wide = x.float()
-    variance = wide.pow(2).mean(-1, keepdim=True)
-    return weight * (wide * torch.rsqrt(variance + epsilon)).to(x.dtype)
-
-
-def rotate(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding (arXiv 2104.09864) of heads [rows, heads, head size]; `sine` is
-    signed (see new_cache)."""
-    half = x.shape[-1] // 2
-    return x * cosine + torch.cat((x[..., half:], x[..., :half]), dim=-1) * sine
+def outlier_threshold(model: PreTrainedModel) -> float:
+    """LLM.int8()'s outlier threshold; 0 for every other precision."""
+    states = (module.state for module in model.modules() if type(module).__name__ == "Linear8bitLt")
+    return next((float(getattr(state, "threshold", 0.0)) for state in states), 0.0)

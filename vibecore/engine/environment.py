@@ -29,7 +29,6 @@ def read_environment(
         "engine": request.engine,
         "precision": request.precision,
         "attention": model.config._attn_implementation,
-        "kernels": _kernels(request, model, device),
         "decoding": {"do_sample": False, "use_cache": True},
         "chat_template": False,
     }
@@ -43,16 +42,6 @@ def read_environment(
             "native_bf16": torch.cuda.is_bf16_supported(including_emulation=False),
         }
     return environment
-
-
-def _kernels(request: LoadRequest, model: PreTrainedModel, device: torch.device) -> str | None:
-    """Whose kernels engine `graph` runs on a GPU; None for another engine or a CPU."""
-    if request.engine != "graph" or device.type != "cuda":
-        return None
-    from vibecore.engine.kernels.availability import triton_kernels
-
-    kernels, reason = triton_kernels(model.dtype)
-    return "triton" if kernels else f"torch: {reason}"
 
 
 def _version(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The engines by name, and the two things that each one does for a loaded model."""
+"""What a worker asks of a loaded model: to warm up, to prepare, to generate, to time steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from vibecore.engine.batch import encode, random_batch, synchronise
 from vibecore.engine.memory import explain_out_of_memory
 from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch
 
-ENGINES = {"eager": eager.generate, "graph": graph.generate}
 WARM_UP_TOKENS = 4
 CPU_WARM_UP_PROMPTS = 2
 # Stands for "no end of sequence": transformers takes the model's own for an empty list.
@@ -87,5 +86,7 @@ def _decode(
     on_token: OnToken | None,
     decoding: Decoding,
 ) -> list[Generation]:
-    engine = ENGINES[loaded.request.engine]
-    return engine(loaded, batch, max_new_tokens, switch or StopSwitch(), on_token, decoding)
+    engine = eager if loaded.decoder is None else graph
+    return engine.generate(
+        loaded, batch, max_new_tokens, switch or StopSwitch(), on_token, decoding
+    )

@@ -1,22 +1,49 @@
 """Engine `graph`: the prompt through transformers, then one lean decode step repeated.
 
 On a GPU the step is captured once as a CUDA graph and replayed (see capture.py); on a CPU it is
-called, and finished sequences leave the batch. Greedy only: sampled decoding goes to `eager`.
+called, and finished sequences leave the batch. Greedy only: sampled decoding goes to `eager`, and
+so does what cannot be decoded exactly (decoder.why_not) or not be captured (why_eager).
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine import eager
 from vibecore.engine.batch import synchronise, to_generations
-from vibecore.engine.decoder import Decoder, decode_step, new_cache, prefill
+from vibecore.engine.cache import new_cache, prefill
+from vibecore.engine.decoder import Decoder, build_decoder, why_not
+from vibecore.engine.gpu_steps import why_no_kernels
 from vibecore.engine.linear.int8 import BATCHED_OUTLIERS
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, Collector, LoadedModel, OnToken, StopSwitch, Times
+from vibecore.engine.step import decode_step
+
+
+def take_apart(model: PreTrainedModel, engine: str) -> tuple[Decoder | None, dict[str, Any]]:
+    """What engine `graph` decodes with, None where `eager` decodes; and what of it belongs into a
+    run's environment.
+
+    `kernels` is whose kernels a GPU runs, `triton` or `torch: why`, None for `eager` and on a CPU.
+    `left_to_eager`, of engine `graph` only, is why `eager` decodes instead, None where it does
+    not: of one sequence (`single`) and of several at once (`batch`).
+    """
+    if engine != "graph":
+        return None, {"kernels": None}
+    if reason := why_not(model):
+        return None, {"kernels": None, "left_to_eager": {"single": reason, "batch": reason}}
+    decoder = build_decoder(model)
+    kernels = None
+    if decoder.device.type == "cuda":
+        without = why_no_kernels(decoder)
+        kernels = f"torch: {without}" if without else "triton"
+    left = {"single": why_eager(decoder, 1), "batch": why_eager(decoder, 2)}
+    return decoder, {"kernels": kernels, "left_to_eager": left}
 
 
 def generate(
@@ -28,8 +55,8 @@ def generate(
     decoding: Decoding = GREEDY,
 ) -> list[Generation]:
     """Outputs of a batch, as `eager.generate` gives them."""
-    assert loaded.decoder is not None
-    if decoding != GREEDY or why_eager(loaded.decoder, len(batch.lengths)):
+    decoder = loaded.decoder
+    if decoder is None or decoding != GREEDY or why_eager(decoder, len(batch.lengths)):
         return eager.generate(loaded, batch, max_new_tokens, switch, on_token, decoding)
     collector = Collector(
         len(batch.lengths), loaded.eos_token_ids, max_new_tokens, switch, on_token
@@ -38,7 +65,7 @@ def generate(
     synchronise(loaded.device)
     started = time.perf_counter()
     with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
-        first_token = decode(loaded.decoder, batch, collector)
+        first_token = decode(decoder, batch, collector)
     ended = time.perf_counter()
     return to_generations(
         loaded,
@@ -52,14 +79,12 @@ def generate(
 
 
 def why_eager(decoder: Decoder, rows: int) -> str | None:
-    """Why a batch of `rows` cannot be decoded by this engine; None when it can."""
+    """Why a batch of `rows` cannot be captured, and `eager` decodes it; None when it can."""
     if decoder.device.type == "cpu" or decoder.outlier_threshold == 0:
         return None
     if rows > 1:
         return BATCHED_OUTLIERS
-    from vibecore.engine.kernels.availability import triton_kernels
-
-    reason = triton_kernels(decoder.embedding.dtype)[1]
+    reason = why_no_kernels(decoder)
     return f"the kernel for outliers needs Triton ({reason})" if reason else None
 
 

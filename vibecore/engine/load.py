@@ -24,8 +24,8 @@ from vibecore.catalog.configs import PRECISIONS, Precision
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadReport, LoadRequest
-from vibecore.engine.decoder import build_decoder
 from vibecore.engine.environment import read_environment
+from vibecore.engine.graph import take_apart
 from vibecore.engine.light import import_bitsandbytes
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
 from vibecore.engine.model import LoadedModel
@@ -79,7 +79,7 @@ def load(request: LoadRequest) -> LoadedModel:
     model.eval()
     if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
         torch.set_num_threads(1)
-    decoder = build_decoder(model) if request.engine == "graph" else None
+    decoder, decoded_how = take_apart(model, request.engine)
     if device.type == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
@@ -99,7 +99,7 @@ def load(request: LoadRequest) -> LoadedModel:
             load_seconds=seconds,
             weight_bytes=weight_bytes(model),
             dtype=dtype,
-            environment=read_environment(request, model, device),
+            environment=read_environment(request, model, device) | decoded_how,
         ),
     )
 

@@ -11,45 +11,61 @@ import torch
 import triton
 import triton.language as tl
 
+from vibecore.engine.kernels.norm import normed
+
 # About how many programs keep a GPU busy, and the most that share one head's keys.
 PROGRAMS = 256
 MOST_PARTS = 16
 
 
 @triton.jit
-def _rotated(heads_at, cosine, sine, position, SIZE: tl.constexpr):
+def _rotated(
+    heads_at, norm, cosine, sine, position, epsilon, NORM: tl.constexpr, SIZE: tl.constexpr
+):
+    """A head, RMS-normed first where its architecture does so, and rotated."""
     columns = tl.arange(0, SIZE)
+    opposite = (columns + SIZE // 2) % SIZE
     x = tl.load(heads_at + columns)
-    partner = tl.load(heads_at + (columns + SIZE // 2) % SIZE).to(tl.float32)
+    partner = tl.load(heads_at + opposite)
+    if NORM:
+        wide = x.to(tl.float32)
+        shrink = tl.rsqrt(tl.sum(wide * wide, 0) / SIZE + epsilon)
+        x = normed(x, tl.load(norm + columns), shrink)
+        partner = normed(partner, tl.load(norm + opposite), shrink)
     turn = tl.load(cosine + position * SIZE + columns).to(tl.float32)
     cross = tl.load(sine + position * SIZE + columns).to(tl.float32)
     straight = (x.to(tl.float32) * turn).to(x.dtype).to(tl.float32)
-    return (straight + (partner * cross).to(x.dtype).to(tl.float32)).to(x.dtype)
+    return (straight + (partner.to(tl.float32) * cross).to(x.dtype).to(tl.float32)).to(x.dtype)
 
 
 @triton.jit
 def _attend(
-    joined, keys, values, out, gathered_parts, tickets, cosine, sine, padding, slot,
-    heads, key_heads, length, scale,
-    SIZE: tl.constexpr, BLOCK: tl.constexpr, PARTS: tl.constexpr,
+    joined, norm, keys, values, out, gathered_parts, counters, cosine, sine, padding, slot,
+    heads, kv_heads, length, scale, window, epsilon,
+    NORM: tl.constexpr, SIZE: tl.constexpr, BLOCK: tl.constexpr, PARTS: tl.constexpr,
 ):  # fmt: skip
     row, head, part = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    first, own = tl.load(padding + row), tl.load(slot)
+    unused, own = tl.load(padding + row), tl.load(slot)
+    first = tl.maximum(unused, own - window + 1)
     columns = tl.arange(0, SIZE)
-    group = heads // key_heads
-    key_head = head // group
-    heads_of_row = joined + row * (heads + 2 * key_heads) * SIZE
-    query_at = heads_of_row + head * SIZE
-    q = _rotated(query_at, cosine, sine, own - first, SIZE).to(tl.float32) * scale
-    base = (row * key_heads + key_head) * length
+    group = heads // kv_heads
+    kv_head = head // group
+    heads_of_row = joined + row * (heads + 2 * kv_heads) * SIZE
+    position = own - unused
+    q = _rotated(
+        heads_of_row + head * SIZE, norm + head * SIZE, cosine, sine, position, epsilon, NORM, SIZE
+    ).to(tl.float32) * scale  # fmt: skip
+    base = (row * kv_heads + kv_head) * length
     # The running softmax of arXiv 2205.14135, over blocks of keys; one part has the new key too.
     highest = -1.0e30
     total = 0.0
     gathered = tl.zeros((SIZE,), tl.float32)
     if part == 0:
-        key_at = heads_of_row + (heads + key_head) * SIZE
-        new_key = _rotated(key_at, cosine, sine, own - first, SIZE)
-        new_value = tl.load(heads_of_row + (heads + key_heads + key_head) * SIZE + columns)
+        at = (heads + kv_head) * SIZE
+        new_key = _rotated(
+            heads_of_row + at, norm + at, cosine, sine, position, epsilon, NORM, SIZE
+        )  # fmt: skip
+        new_value = tl.load(heads_of_row + (heads + kv_heads + kv_head) * SIZE + columns)
         # The heads of a group make the same key; one of them stores it, none reads it back.
         if head % group == 0:
             tl.store(keys + (base + own) * SIZE + columns, new_key)
@@ -80,10 +96,10 @@ def _attend(
         tl.store(part_at + columns, gathered)
         tl.store(part_at + SIZE, highest)
         tl.store(part_at + SIZE + 1, total)
-        # All of it is written before the ticket is drawn, and the last ticket reads it.
+        # All of it is written before it is counted, and the program that counts last reads it.
         tl.debug_barrier()
-        ticket = tl.atomic_add(tickets + place, 1, sem="acq_rel")
-        if ticket == PARTS - 1:
+        ended_before = tl.atomic_add(counters + place, 1, sem="acq_rel")
+        if ended_before == PARTS - 1:
             every = parts_at + tl.arange(0, PARTS) * (SIZE + 2)
             highests = tl.load(every + SIZE, volatile=True)
             totals = tl.load(every + SIZE + 1, volatile=True)
@@ -91,34 +107,43 @@ def _attend(
             shares = tl.exp(highests - tl.max(highests, 0))
             whole = tl.sum(sums * shares[:, None], 0) / tl.sum(totals * shares, 0)
             tl.store(out_at, whole.to(out.dtype.element_ty))
-            tl.store(tickets + place, 0)
+            tl.store(counters + place, 0)
 
 
 def attend(
     joined: torch.Tensor,
     keys: torch.Tensor,
     values: torch.Tensor,
-    tables: tuple[torch.Tensor, torch.Tensor],
+    table: tuple[torch.Tensor, torch.Tensor],
     padding: torch.Tensor,
     slot: torch.Tensor,
-    tickets: torch.Tensor,
+    counters: torch.Tensor,
+    *,
+    scale: float,
+    window: int | None = None,
+    norm: torch.Tensor | None = None,
+    epsilon: float = 0.0,
 ) -> torch.Tensor:
-    """Attention of each row's newest token: `joined` [rows, all heads · size] holds its queries,
-    key and value, which are rotated, stored in `slot` (one number) and attended from. `tickets`
-    int32 [rows · heads] are noughts, and are again when it ends.
+    """Attention of each row's newest token, [rows, heads · size].
 
-    Returns [rows, heads · size].
+    `joined` [rows, (heads + 2 · KV heads) · size] has its queries, key and value, which are RMS-
+    normed where `norm` [heads + KV heads, size] is given, rotated by `table` (cosine and signed
+    sine, [length, size]), stored in `slot` [1] of `keys` and `values` [rows, KV heads, length,
+    size], and attended from: back over `window` tokens (None: all), never into `padding` [rows].
+    `counters` int32 [rows · heads] are zero, and are zero again when it ends. `size` is a power of
+    two.
     """
-    rows, key_heads, length, size = keys.shape
-    heads = tickets.numel() // rows
+    rows, kv_heads, length, size = keys.shape
+    heads = counters.numel() // rows
     parts, block, warps = _tile(rows * heads, length)
     out = torch.empty((rows, heads * size), dtype=joined.dtype, device=joined.device)
     gathered = torch.empty(
         (rows * heads * parts, size + 2), dtype=torch.float32, device=joined.device
     )
     _attend[(rows, heads, parts)](
-        joined, keys, values, out, gathered, tickets, *tables, padding, slot,
-        heads, key_heads, length, size**-0.5, SIZE=size, BLOCK=block, PARTS=parts, num_warps=warps,
+        joined, joined if norm is None else norm, keys, values, out, gathered, counters, *table,
+        padding, slot, heads, kv_heads, length, scale, window or length, epsilon,
+        NORM=norm is not None, SIZE=size, BLOCK=block, PARTS=parts, num_warps=warps,
     )  # fmt: skip
     return out
 

@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 
 from vibecore.engine.kernels.norm import finish
-from vibecore.engine.linear.blocks import BLOCK_SIZE, WORDS
+from vibecore.engine.linear.nf4_layout import BLOCK_SIZE, WORDS
 
 # Four of a word's codes, bits 0-15 of `codes` less their top bits, to two pairs of weights, times
 # x, into `sum`. The two bytes of a value are looked up apart: `prmt` picks four bytes of eight by
@@ -130,7 +130,7 @@ def nf4_vector(
     """4-bit weights, packed as bitsandbytes packs them [rows · size / 2] with float32 `scales`
     [rows · size / 64], times `x` [1, size], bfloat16; size is whole blocks of 64.
 
-    `table` is nf4.look_up_table's; `silu` and `add_to` as in kernels.vector_product.
+    `table` is nf4_layout.look_up_table's; `silu` and `add_to` as in norm.vector_product.
     """
     blocks = x.shape[1] // BLOCK_SIZE
     rows = scales.numel() // blocks // (2 if silu else 1)

@@ -3,12 +3,10 @@
 A decode step reads every weight once, and that sets its least time; what stands between the
 products is small, but as plain torch operations it takes three times as many launches, each of
 which costs about as much as it computes. Every kernel rounds where transformers' own model does.
-Imported only where there is a GPU; `why_not` says whether Triton can compile here.
+Imported only where Triton is installed; availability.py says whether it can compile here.
 """
 
 from __future__ import annotations
-
-import functools
 
 import torch
 import triton
@@ -165,17 +163,3 @@ def silu_multiply(gate_up: torch.Tensor) -> torch.Tensor:
         gate_up, out, size, BLOCK=COLUMNS_AT_ONCE
     )
     return out
-
-
-@functools.cache
-def why_not(dtype: torch.dtype) -> str | None:
-    """Why Triton cannot be used here for weights of a 16-bit type (no C compiler; bfloat16 before
-    compute capability 8.0); None when it can."""
-    try:
-        x = torch.randn(1, 64, device="cuda", dtype=dtype)
-        norm = add_norm(x.clone(), None, torch.ones(64, device="cuda", dtype=x.dtype), 1e-6)
-        wanted = x.float() * torch.rsqrt(x.float().pow(2).mean() + 1e-6)
-        torch.testing.assert_close(norm.float(), wanted, atol=3e-2, rtol=3e-2)
-    except Exception as error:  # a compiler can fail in many ways; each leaves the plain path
-        return f"{type(error).__name__}: {error}".splitlines()[0]
-    return None

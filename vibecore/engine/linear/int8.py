@@ -46,7 +46,7 @@ class Int8Projection:
         silu: bool = False,
         add_to: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Of one row, as PlainProjection.vector, outliers included."""
+        """Of one row, outliers included, see RowProjection."""
         from vibecore.engine.kernels.int8 import int8_vector, quantise
 
         quantised = quantise(x, self.threshold, norm=norm, epsilon=epsilon)

@@ -1,7 +1,7 @@
 """4-bit weights on a GPU: bitsandbytes' own product for a batch, one of ours for a single row.
 
 Ours gives what bitsandbytes gives, to the bit, in about two thirds of its time, and takes the sum
-or the activation that comes next with it (kernels_nf4.py).
+or the activation that comes next with it (kernels/nf4.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cached_property
 
 import torch
 
-from vibecore.engine.linear.blocks import BLOCK_SIZE, WORDS
+from vibecore.engine.linear.nf4_layout import BLOCK_SIZE, look_up_table
 
 _bnb = torch.ops.bitsandbytes
 
@@ -49,7 +49,7 @@ class Nf4Projection:
         silu: bool = False,
         add_to: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Of one row, as PlainProjection.vector."""
+        """Of one row, see RowProjection."""
         from vibecore.engine.kernels import nf4 as kernels_nf4
         from vibecore.engine.kernels import norm as kernels
 
@@ -62,17 +62,3 @@ class Nf4Projection:
             )
         out = kernels.silu_multiply(self(x)) if silu else self(x)
         return out if add_to is None else add_to.add_(out)
-
-
-def look_up_table(values: torch.Tensor) -> torch.Tensor:
-    """The 16 `values` as bfloat16, their upper bytes in four words, then their lower bytes; each
-    word stands eight times, once for each word of a block, or the compiler would keep it where
-    every use costs a move. Returns int32 [8, 8]."""
-    bits = values.to(torch.bfloat16).view(torch.int16).tolist()
-    words = [
-        sum((one >> shift & 0xFF) << 8 * place for place, one in enumerate(bits[start : start + 4]))
-        for shift in (8, 0)
-        for start in range(0, 16, 4)
-    ]
-    table = torch.tensor(words, dtype=torch.int64, device=values.device).to(torch.int32)
-    return table[:, None].expand(8, WORDS).contiguous()

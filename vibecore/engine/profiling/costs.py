@@ -17,6 +17,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from vibecore.engine.batch import random_batch
 from vibecore.engine.capture import Captured, captured_step
+from vibecore.engine.decoder import outlier_threshold
 from vibecore.engine.graph import why_eager
 from vibecore.engine.model import Batch, LoadedModel
 from vibecore.engine.profiling.trace import gpu_kernels, stderr_closed
@@ -46,7 +47,7 @@ def step_costs(
             length = prompt_tokens + max(new_tokens, REPETITIONS + 1)
             captured = captured_step(loaded.decoder, batch_size, length)
             return _costs_of_replay(captured, prompt_tokens)
-        if _waits_for_the_gpu(loaded):
+        if outlier_threshold(loaded.model) > 0:
             return None, None
         return _costs_of_launches(_forward(loaded, batch))
 
@@ -71,11 +72,6 @@ def _replay_beside_work(replay: Step) -> tuple[float, float]:
     ended.record()
     torch.cuda.synchronize()
     return host, begun.elapsed_time(ended) / 1000
-
-
-def _waits_for_the_gpu(loaded: LoadedModel) -> bool:
-    state = getattr(loaded.model.model.layers[0].self_attn.q_proj, "state", None)
-    return getattr(state, "threshold", 0.0) > 0
 
 
 def _forward(loaded: LoadedModel, batch: Batch) -> Step:

@@ -15,13 +15,15 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from vibecore.engine.capture import captured_step, choose_step
-from vibecore.engine.decoder import decode_step, new_cache, prefill
+from vibecore.engine.cache import new_cache, prefill
+from vibecore.engine.capture import captured_step
+from vibecore.engine.gpu_steps import choose_step
 from vibecore.engine.graph import why_eager
 from vibecore.engine.memory import explain_out_of_memory
 from vibecore.engine.model import LoadedModel
 from vibecore.engine.profiling.trace import Kernel, gpu_kernels, stderr_closed
 from vibecore.engine.profiling.watch import MARK, watch
+from vibecore.engine.step import decode_step
 
 Row = dict[str, Any]
 Step = Callable[[], None]
@@ -194,7 +196,8 @@ def step_rows(events: Any, kernels: Sequence[Kernel] | None) -> list[Row]:
 def _merged(rows: list[Row]) -> list[Row]:
     """The costliest first; those that hardly show, on either side, become one row a layer."""
     totals = {name: sum(row[name] or 0.0 for row in rows) for name in TIMES}
-    shown, small = [], {}
+    shown: list[Row] = []
+    small: dict[str, Row] = {}
     for row in rows:
         if any((row[name] or 0.0) > LEAST_SHARE * totals[name] for name in TIMES):
             shown.append(row)

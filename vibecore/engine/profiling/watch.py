@@ -50,10 +50,10 @@ class _Part:
         value = getattr(self._thing, name)
         # What belongs to a projection, its form for a single row too, is the projection.
         path = self._path if callable(self._thing) else f"{self._path}.{name}"
-        if not callable(value) or isinstance(value, torch.Tensor):
+        if isinstance(value, torch.Tensor):
             self._trail.go(path)
             return value
-        return _Part(value, path, self._trail)
+        return _Part(value, path, self._trail) if callable(value) else value
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         self._trail.go(self._path)

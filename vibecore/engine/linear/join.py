@@ -1,7 +1,4 @@
-"""Linear layers as plain functions, those that read the same input joined into one.
-
-On a GPU each can also be applied to a single row with the norm before it and the activation or
-the sum after it (`vector`), as one kernel or two where there would be four.
+"""Linear layers that read the same input, joined into one projection.
 
 Joining is exact at every precision: rows of a weight are independent of each other, and each
 quantiser keeps its scales by row (LLM.int8(), arXiv 2208.07339) or by block within a row (NF4,
@@ -10,75 +7,51 @@ arXiv 2305.14314). The modules keep working: their tensors become views of the j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from vibecore.engine.linear.int8 import Int8Projection
 from vibecore.engine.linear.nf4 import Nf4Projection
+from vibecore.engine.linear.plain import PlainProjection
+from vibecore.engine.linear.projection import Projection
 
-if TYPE_CHECKING:
-    # Loaded with the model where it is quantised; a 16-bit one never needs it.
-    from bitsandbytes.nn import Linear4bit, Linear8bitLt
-
-# From inputs of shape [rows, in] to outputs of shape [rows, sum of all out]. On a GPU it is one of
-# PlainProjection, Nf4Projection and Int8Projection, which have a `vector` as well.
-Projection = Callable[[torch.Tensor], torch.Tensor]
 # 1 / (127 · 127), as bitsandbytes writes it (backends/default/ops.py).
 INT8_SCALE = 6.200124e-05
 
 _bnb = torch.ops.bitsandbytes
 
 
-@dataclass(frozen=True)
-class PlainProjection:
-    """A 16-bit linear layer: `weight` [out, in], `bias` [out] or None."""
-
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """From [rows, in] to [rows, out]."""
-        if x.shape[0] > 1 or x.device.type != "cpu":
-            return functional.linear(x, self.weight, self.bias)
-        # For a single row a CPU's product of matrix and vector takes half the time.
-        if self.bias is None:
-            return torch.mv(self.weight, x[0])[None]
-        return torch.addmv(self.bias, self.weight, x[0])[None]
-
-    def vector(
-        self,
-        x: torch.Tensor,
-        *,
-        norm: torch.Tensor | None = None,
-        epsilon: float = 0.0,
-        silu: bool = False,
-        add_to: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Of one row `x` [1, in] on a GPU, RMS-normed first where `norm` is given: [1, out], with
-        `silu` silu(first half) · second half, with `add_to` [1, out] added there in place."""
-        from vibecore.engine.kernels.norm import vector_product
-
-        return vector_product(
-            x, self.weight, self.bias, norm=norm, epsilon=epsilon, silu=silu, add_to=add_to
+def is_supported(*linears: nn.Module) -> bool:
+    """Whether `join` has a product for linear layers of this storage. A weight that is a subclass
+    of torch's tensor (torchao) is in a format of its own; NF4 is joined in whole blocks, and not
+    with scales that are quantised themselves."""
+    kinds = {type(linear) for linear in linears}
+    kind = kinds.pop()
+    if kinds or kind.__name__ not in _JOINS:
+        return False
+    if kind.__name__ == "Linear4bit":
+        states = [getattr(linear.weight, "quant_state", None) for linear in linears]
+        return not any(
+            state is not None and (state.nested or state.shape.numel() % state.blocksize)
+            for state in states
         )
+    return kind is not nn.Linear or all(type(one.weight.data) is torch.Tensor for one in linears)
 
 
 def join(*linears: nn.Linear) -> Projection:
-    """One projection that gives the outputs of all `linears`, side by side."""
-    kind = type(linears[0]).__name__
-    if kind == "Linear8bitLt":
-        return _join_8bit(linears)
-    if kind == "Linear4bit":
-        return _join_4bit(linears)
+    """One projection that gives the outputs of all `linears`, side by side; all are stored alike
+    and supported (see is_supported)."""
+    return _JOINS[type(linears[0]).__name__](linears)
+
+
+def _join_plain(linears: Sequence[nn.Linear]) -> Projection:
     return PlainProjection(_share([linear.weight for linear in linears]), _share_biases(linears))
 
 
-def _join_4bit(linears: Sequence[Linear4bit]) -> Projection:
+def _join_4bit(linears: Sequence[Any]) -> Projection:
     for linear in linears:
         _set_up(linear)
     if linears[0].weight.device.type == "cpu":
@@ -101,7 +74,7 @@ def _join_4bit(linears: Sequence[Linear4bit]) -> Projection:
     )
 
 
-def _packed_4bit(linear: Linear4bit) -> Projection:
+def _packed_4bit(linear: Any) -> Projection:
     """On a CPU with AVX-512 BF16 the weight is packed for one kernel, and cannot be joined."""
     from bitsandbytes.functional import gemv_4bit
 
@@ -113,7 +86,7 @@ def _packed_4bit(linear: Linear4bit) -> Projection:
     return lambda x: gemv_4bit(x, linear.weight, state=state).add_(linear.bias)
 
 
-def _join_8bit(linears: Sequence[Linear8bitLt]) -> Projection:
+def _join_8bit(linears: Sequence[Any]) -> Projection:
     for linear in linears:
         _set_up(linear)
     weight = torch.cat([linear.state.CB for linear in linears])
@@ -160,7 +133,7 @@ def _share_biases(linears: Sequence[nn.Linear]) -> torch.Tensor | None:
     return _share(biases) if biases else None
 
 
-def _share(tensors: Sequence[nn.Parameter]) -> torch.Tensor:
+def _share(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """Join along the first dimension and let each tensor be a view of the whole: no copy stays."""
     if len(tensors) == 1:
         return tensors[0].data
@@ -171,3 +144,12 @@ def _share(tensors: Sequence[nn.Parameter]) -> torch.Tensor:
         tensor.data = whole[start:end]
         start = end
     return whole
+
+
+# The class of a linear layer -> how several of it are joined. bitsandbytes' classes are named
+# only: it is not imported for a model that needs none of it.
+_JOINS: Mapping[str, Callable[[Sequence[Any]], Projection]] = {
+    "Linear": _join_plain,
+    "Linear8bitLt": _join_8bit,
+    "Linear4bit": _join_4bit,
+}

@@ -1,0 +1,97 @@
+"""The KV cache of engine `graph`, of fixed size, and how a prompt fills it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from vibecore.engine.decoder import Decoder
+
+# Cosine and sine by position, both [length, head size].
+RotaryTable = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass
+class Cache:
+    """Keys and values of every layer, each [rows, KV heads, length, head size].
+
+    `tables` has the rotary table of layers that see the whole text and, where it is another, of
+    those with a window. `padding` [rows] is how many slots before a row's first token are unused.
+    `counters` int32 [rows · heads], zero between steps, are the Triton kernel of attention's.
+    """
+
+    keys: list[torch.Tensor]
+    values: list[torch.Tensor]
+    tables: tuple[RotaryTable, ...]
+    padding: torch.Tensor
+    counters: torch.Tensor
+
+    @property
+    def length(self) -> int:
+        """Slots a row has."""
+        return self.keys[0].shape[2]
+
+    def keep(self, rows: list[int]) -> None:
+        """Drop all other rows."""
+        index = torch.tensor(rows, device=self.padding.device)
+        self.keys = [keys[index] for keys in self.keys]
+        self.values = [values[index] for values in self.values]
+        self.padding = self.padding[index]
+
+
+def new_cache(decoder: Decoder, rows: int, length: int) -> Cache:
+    """An empty cache for `rows` sequences of at most `length` tokens, padding included."""
+    spec = decoder.spec
+    shape = (rows, spec.kv_heads, length, spec.head_size)
+
+    def empty() -> list[torch.Tensor]:
+        return [
+            torch.zeros(shape, dtype=decoder.dtype, device=decoder.device) for _ in decoder.layers
+        ]
+
+    # transformers' names of the two kinds of layer, where a model has two rotary embeddings.
+    kinds = [()] if spec.local_rope is None else [("full_attention",), ("sliding_attention",)]
+    return Cache(
+        keys=empty(),
+        values=empty(),
+        tables=tuple(_rotary_table(decoder, length, *kind) for kind in kinds),
+        padding=torch.zeros(rows, dtype=torch.long, device=decoder.device),
+        counters=torch.zeros(rows * spec.heads, dtype=torch.int32, device=decoder.device),
+    )
+
+
+def _rotary_table(decoder: Decoder, length: int, *kind: str) -> RotaryTable:
+    """From the model's own rotary module. Rotating a half means negating it; the sign is kept in
+    the table of sines, which saves an operation a layer."""
+    rotary = decoder.model.model.rotary_emb
+    positions = torch.arange(length, device=decoder.device)[None]
+    cosine, sine = rotary(decoder.embedding, positions, *kind)
+    half = decoder.spec.head_size // 2
+    signed = torch.cat((-sine[0, :, :half], sine[0, :, half:]), dim=-1)
+    return cosine[0].contiguous(), signed
+
+
+def prefill(
+    decoder: Decoder, tokens: torch.Tensor, mask: torch.Tensor, cache: Cache
+) -> torch.Tensor:
+    """Run left-padded prompts, `tokens` and `mask` [rows, longest], through the model and fill
+    the cache. Returns each one's first token, [rows]."""
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    output = decoder.model(
+        input_ids=tokens,
+        attention_mask=mask,
+        position_ids=positions,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    length = tokens.shape[1]
+    for keys, values, made in zip(
+        cache.keys, cache.values, output.past_key_values.layers, strict=True
+    ):
+        # A layer with a window has kept the last tokens only, and no step reads the others.
+        first = length - made.keys.shape[2]
+        keys[:, :, first:length] = made.keys
+        values[:, :, first:length] = made.values
+    cache.padding.copy_(length - mask.sum(dim=1))
+    return output.logits[:, -1].argmax(dim=-1)

@@ -1,0 +1,118 @@
+"""The decode step in the forms that a GPU records: with Triton's kernels, or in plain torch.
+
+The kernels know one block: RMS norm before attention and before the MLP, SiLU, head sizes that are
+a power of two. Any other block is recorded in plain torch, which knows all that a Decoder does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+
+from vibecore.engine.cache import Cache
+from vibecore.engine.decoder import Decoder, Layer
+from vibecore.engine.kernels.availability import why_no_triton
+from vibecore.engine.linear.int8 import Int8Projection
+from vibecore.engine.linear.projection import Projection, RowProjection
+from vibecore.engine.step import embed, fixed_step
+
+# (decoder, cache, tokens [rows], slot [1]) -> the next tokens [rows].
+Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], torch.Tensor]
+
+# Int8 weights are multiplied four at a time.
+INT8_MULTIPLE = 4
+
+
+def choose_step(decoder: Decoder, rows: int) -> Step:
+    """The step to record for a batch of `rows`."""
+    if why_no_kernels(decoder):
+        return fixed_step
+    return _step_of_vectors if rows == 1 else _step_of_kernels
+
+
+def why_no_kernels(decoder: Decoder) -> str | None:
+    """Why a model's step is not made of Triton kernels on this GPU; None when it is."""
+    return _why_not_this_block(decoder) or why_no_triton(decoder.dtype)
+
+
+def _why_not_this_block(decoder: Decoder) -> str | None:
+    spec = decoder.spec
+    if spec.norm != "rms" or spec.block_norms != 2 or spec.embedding_scale != 1.0:
+        return f"no kernels for the norms of {spec.model_type}"
+    if spec.activation != "silu":
+        return f"no kernel for the activation {spec.activation}"
+    if spec.head_size & (spec.head_size - 1):
+        return f"no kernel for heads of {spec.head_size}"
+    sizes = (spec.hidden_size, spec.intermediate_size, spec.heads * spec.head_size)
+    quantised = isinstance(decoder.layers[0].down, Int8Projection)
+    if quantised and any(size % INT8_MULTIPLE for size in sizes):
+        return f"no kernel for int8 weights whose size is no multiple of {INT8_MULTIPLE}"
+    return None
+
+
+def _of_row(projection: Projection) -> RowProjection:
+    """On a GPU every projection has a form for a single row."""
+    return cast(RowProjection, projection)
+
+
+def _step_of_vectors(
+    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
+) -> torch.Tensor:
+    """One row: norms, activation and sums happen within the products."""
+    epsilon = decoder.spec.norm_epsilon
+    hidden = embed(decoder, tokens)
+    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
+        query_key_value = _of_row(layer.query_key_value)
+        joined = query_key_value.vector(hidden, norm=layer.input_norm, epsilon=epsilon)
+        attended = _attend(decoder, cache, layer, joined, keys, values, slot)
+        _of_row(layer.output).vector(attended, add_to=hidden)
+        gate_up = _of_row(layer.gate_up)
+        gated = gate_up.vector(hidden, norm=layer.post_norm, epsilon=epsilon, silu=True)
+        _of_row(layer.down).vector(gated, add_to=hidden)
+    head = _of_row(decoder.head)
+    return head.vector(hidden, norm=decoder.norm, epsilon=epsilon).argmax(dim=-1)
+
+
+def _step_of_kernels(
+    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
+) -> torch.Tensor:
+    """Any precision and batch: kernels between bitsandbytes' or cuBLAS' own products."""
+    from vibecore.engine.kernels.norm import add_norm, silu_multiply
+
+    epsilon = decoder.spec.norm_epsilon
+    hidden = embed(decoder, tokens)
+    change = None
+    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
+        joined = layer.query_key_value(add_norm(hidden, change, layer.input_norm, epsilon))
+        change = layer.output(_attend(decoder, cache, layer, joined, keys, values, slot))
+        gate_up = layer.gate_up(add_norm(hidden, change, layer.post_norm, epsilon))
+        change = layer.down(silu_multiply(gate_up))
+    return decoder.head(add_norm(hidden, change, decoder.norm, epsilon)).argmax(dim=-1)
+
+
+def _attend(
+    decoder: Decoder,
+    cache: Cache,
+    layer: Layer,
+    joined: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    slot: torch.Tensor,
+) -> torch.Tensor:
+    from vibecore.engine.kernels.attention import attend
+
+    return attend(
+        joined,
+        keys,
+        values,
+        cache.tables[layer.rope],
+        cache.padding,
+        slot,
+        cache.counters,
+        scale=decoder.spec.attention_scale,
+        window=layer.window,
+        norm=layer.query_key_norm,
+        epsilon=decoder.spec.norm_epsilon,
+    )

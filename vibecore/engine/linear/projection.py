@@ -1,0 +1,32 @@
+"""What a linear layer, or several joined, is to the decode step: a function of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+
+# From inputs of shape [rows, in] to outputs of shape [rows, sum of all out].
+Projection = Callable[[torch.Tensor], torch.Tensor]
+
+
+class RowProjection(Protocol):
+    """A projection on a GPU, which can also be applied to a single row with the norm before it
+    and the activation or the sum after it, as one kernel or two where there would be four."""
+
+    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+        """From [rows, in] to [rows, out]."""
+
+    def vector(
+        self,
+        x: torch.Tensor,
+        *,
+        norm: torch.Tensor | None = None,
+        epsilon: float = 0.0,
+        silu: bool = False,
+        add_to: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Of one row `x` [1, in], RMS-normed first where `norm` [in] is given: [1, out]. With
+        `silu` silu(first half) · second half, [1, out / 2]; with `add_to` [1, out] the result is
+        added there in place."""
