@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from vibecore.core.paths import PROJECT_ROOT
 
 QUANTISE = """
@@ -43,14 +41,3 @@ def test_a_quantised_model_loads_without_the_compiler() -> None:
     names = loaded_by(QUANTISE)
     assert "bitsandbytes" in names
     assert "torch._inductor.compile_fx" not in names
-
-
-@pytest.mark.parametrize("form", ["decorator", "options"])
-def test_either_form_of_compile_leaves_the_function_as_it_is(form: str) -> None:
-    from vibecore.engine.light import _left_alone
-
-    def function() -> int:
-        return 1
-
-    made = _left_alone(function) if form == "decorator" else _left_alone(dynamic=False)(function)
-    assert made is function

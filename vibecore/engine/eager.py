@@ -56,11 +56,13 @@ def generate(
 ) -> list[Generation]:
     """Outputs of a batch. Raises RunError when memory runs out."""
     recorder = _StepRecorder(loaded, switch, on_token)
+    # Typed by transformers as whatever a module may have of that name.
+    generate_tokens: Any = loaded.model.generate
     reset_peak(loaded.device)
     synchronise(loaded.device)
     started = time.perf_counter()
     with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
-        sequences = loaded.model.generate(
+        sequences = generate_tokens(
             input_ids=batch.tokens,
             attention_mask=batch.mask,
             generation_config=_generation_config(loaded, max_new_tokens, decoding),

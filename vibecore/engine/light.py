@@ -5,12 +5,7 @@ A worker's start is imports, so half of the time to the first token was theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import torch
-
-Function = Callable[..., Any]
+from unittest.mock import patch
 
 
 def import_lightly() -> None:
@@ -25,18 +20,10 @@ def import_lightly() -> None:
 
 
 def import_bitsandbytes() -> None:
-    """Import bitsandbytes without the compiler of torch, which is larger than all the rest of it.
+    """Import bitsandbytes without torch's compiler, which takes 1.6 s where the rest takes 0.05.
 
-    At import it gives four of its functions to torch.compile: optimisers' updates, and the
-    dequantising of devices that have no kernel of its own. They stay plain functions.
+    At import it decorates four functions with torch.compile that inference on a CPU or an NVIDIA
+    GPU never calls. They stay plain functions.
     """
-    compile_, torch.compile = torch.compile, _left_alone
-    try:
+    with patch("torch.compile", lambda function=None, **_: function or (lambda plain: plain)):
         import bitsandbytes  # noqa: F401
-    finally:
-        torch.compile = compile_
-
-
-def _left_alone(function: Function | None = None, **_: object) -> Any:
-    """In the place of torch.compile, as a decorator with and without options."""
-    return _left_alone if function is None else function

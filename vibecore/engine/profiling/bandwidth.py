@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -32,8 +33,8 @@ def bytes_per_step(loaded: LoadedModel) -> int:
     is tied to it: then it is the head, and is read whole. Cache and activations are left out, so
     the traffic, and any share of the ceiling made of it, is a lower bound.
     """
-    table = loaded.model.get_input_embeddings().weight
-    head = loaded.model.get_output_embeddings()
+    model: Any = loaded.model
+    table, head = model.get_input_embeddings().weight, model.get_output_embeddings()
     tied = head is not None and head.weight.data_ptr() == table.data_ptr()
     return weight_bytes(loaded.model) - (0 if tied else table.numel() * table.element_size())
 
