@@ -16,12 +16,13 @@ from vibecore.analysis import (
     Decision,
     Evidence,
     decision_record,
-    find_sweet_spot,
     gather,
     switch_sentences,
 )
+from vibecore.analysis.metrics import PEAK_MEMORY
 from vibecore.analysis.pairwise import adjust
 from vibecore.analysis.stats.verdicts import judge_counts, judge_ratio
+from vibecore.analysis.sweet_spot import choose as choose_sweet_spot
 from vibecore.core.formats import to_json
 
 FIELDS = {"cap": "vram_gib", "floor": "speed_floor", "alpha": "alpha"}
@@ -30,7 +31,7 @@ STEP = 1e-7
 
 def choose(evidence: Evidence, rule: Rule, control: str, value: float) -> str | None:
     changed = replace(rule, **{FIELDS[control]: value})
-    return find_sweet_spot(evidence.rows, evidence.patterns, changed).config
+    return choose_sweet_spot(evidence.study, changed).config
 
 
 def hold(evidence: Evidence, decision: Decision) -> None:
@@ -91,7 +92,7 @@ def test_words_hold_as_they_are_written(published_db: Path) -> None:
 def test_a_threshold_that_changes_nothing_is_said() -> None:
     outcomes = made_up(30, 0)
     rows, patterns = tables(outcomes)
-    only = [row for row in rows if row["config"] == "a"]
+    only = [row for row in rows if row.config == "a"]
     decision = decide(gather(only, patterns, outcomes), Rule())
     assert switch_sentences(decision.switches, Rule())[1:] == [
         "Speed floor (now 85 %): no other value changes the answer.",
@@ -134,9 +135,8 @@ def test_measured_speeds_are_judged_prompt_by_prompt() -> None:
 
 def test_batched_speeds_are_not_judged() -> None:
     outcomes = made_up(30, 3)
-    rows, patterns = tables(outcomes)
-    batched = [row | {"batch_size": 8} for row in rows]
-    decision = decide(gather(batched, patterns, outcomes), Rule())
+    rows, patterns = tables(outcomes, batch_size=8)
+    decision = decide(gather(rows, patterns, outcomes), Rule())
     speeds = [pair for pair in decision.pairs if pair.metric == "speed"]
     assert all("batched" in pair.sentence() for pair in speeds)
 
@@ -145,9 +145,8 @@ def test_peaks_on_a_gpu_are_judged() -> None:
     outcomes = made_up(30, 3)
     outcomes.memory[:] = [1e9, 2e9, 1.5e9, 3e9]
     outcomes.memory[0] += 1e6
-    rows, patterns = tables(outcomes)
-    basis = {"memory_basis": "peak allocated on the GPU"}
-    decision = decide(gather([row | basis for row in rows], patterns, outcomes), Rule())
+    rows, patterns = tables(outcomes, memory_basis=PEAK_MEMORY)
+    decision = decide(gather(rows, patterns, outcomes), Rule())
     judged = [pair.judgement for pair in decision.pairs if pair.metric == "memory"]
     assert {one.verdict for one in judged} == {"worse"}
 

@@ -3,6 +3,7 @@ each; looked-up p-values are the computed ones."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import numpy as np
 import pytest
 
 from tests.support import dashboard_database as made
+from tests.support.metric_rows import metric_row
 from vibecore import Rule, decide, read_evidence, store
 from vibecore.analysis import find_sweet_spot, fisher_exact, gather, mcnemar_exact, to_outcomes
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
-from vibecore.analysis.stability import choices, draw_studies, find_stability
+from vibecore.analysis.rule import apply
+from vibecore.analysis.stability import draw_studies, find_stability
 from vibecore.analysis.stats.bootstrap import MOST_UNITS, resample_counts, sum_groups
 from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
 from vibecore.catalog.configs import GIB
+from vibecore.core.rows import PatternRow
 from vibecore.studies.queries import read_scores
 
 CONFIGS = ("a", "b", "c", "d")
@@ -62,35 +67,35 @@ def made_up(prompts: int, seed: int, unknown: float = 0.0) -> Outcomes:
     return Outcomes(CONFIGS, flags, tokens, seconds, np.full(tokens.shape, np.nan))
 
 
-def tables(outcomes: Outcomes) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+def tables(
+    outcomes: Outcomes, **changes: Any
+) -> tuple[list[ConfigMetrics], dict[str, list[PatternRow]]]:
     """The summary and the patterns that a study of these outcomes has."""
     repetitive, adherent = (outcomes.flags[metric] for metric in ("repetition", "adherence"))
     rows = [
-        {
-            "config": config,
-            "status": "complete",
-            "error": None,
-            "prompts": outcomes.prompts,
-            "tokens_per_second": outcomes.tokens[:, i].sum() / outcomes.seconds[:, i].sum(),
-            "repetitive": int((repetitive[:, i] == 1).sum()),
-            "repetition_judged": int((repetitive[:, i] >= 0).sum()),
-            "adherent_prompts": int((adherent[:, i] == 1).sum()),
-            "adherence_judged": int((adherent[:, i] >= 0).sum()),
-            "memory_bytes": MEMORY[config],
-            "memory_source": "measured",
-        }
+        metric_row(
+            config,
+            prompts=outcomes.prompts,
+            tokens_per_second=outcomes.tokens[:, i].sum() / outcomes.seconds[:, i].sum(),
+            repetitive=int((repetitive[:, i] == 1).sum()),
+            repetition_judged=int((repetitive[:, i] >= 0).sum()),
+            adherent_prompts=int((adherent[:, i] == 1).sum()),
+            adherence_judged=int((adherent[:, i] >= 0).sum()),
+            memory_bytes=MEMORY[config],
+            **changes,
+        )
         for i, config in enumerate(CONFIGS)
     ]
     patterns = {
         metric: [
-            {
-                "outcomes": {
+            PatternRow(
+                {
                     config: bool(flag)
                     for config, flag in zip(CONFIGS, prompt, strict=True)
                     if flag >= 0
                 },
-                "prompts": 1,
-            }
+                1,
+            )
             for prompt in flags
         ]
         for metric, flags in outcomes.flags.items()
@@ -112,7 +117,7 @@ def drawn_again(outcomes: Outcomes, counts: Any) -> Outcomes:
 def test_all_resamples_at_once_are_each_resample(rule: Rule, unknown: float) -> None:
     outcomes = made_up(30, 5, unknown)
     rows, _ = tables(outcomes)
-    found = choices(draw_studies(rows, outcomes, 60, seed=11), rule)
+    found = apply(draw_studies(rows, outcomes, 60, seed=11), rule).choice
     for counts, place in zip(resample_counts(30, 60, 11), found, strict=True):
         again = drawn_again(outcomes, counts)
         slow = find_sweet_spot(*tables(again), rule).config
@@ -123,19 +128,24 @@ def test_counts_alone_are_drawn_from_their_rates(published_db: Path) -> None:
     evidence = read_evidence(published_db, "published")
     draws = evidence.draws
     assert "counts drawn again" in draws.how
-    for place, row in enumerate(evidence.rows):
-        assert (draws.speeds[:, place] == row["tokens_per_second"]).all()
+    rows = evidence.study.rows
+    for place, row in enumerate(rows):
+        assert (draws.speeds[:, place] == row.tokens_per_second).all()
         for metric, count in (("repetition", "repetitive"), ("adherence", "adherent_prompts")):
-            rate = row[count] / 30
+            rate = getattr(row, count) / 30
             error = 4 * np.sqrt(rate * (1 - rate) / 30 / draws.resamples)
             assert abs(draws.rates[metric][:, place].mean() - rate) <= error
-    found = choices(draws, Rule())
+    found = apply(draws, Rule()).choice
     for resample in range(40):
-        again = [dict(row) for row in evidence.rows]
-        for place, row in enumerate(again):
-            row["repetitive"] = round(30 * draws.rates["repetition"][resample, place])
-            row["adherent_prompts"] = round(30 * draws.rates["adherence"][resample, place])
-        assert find_sweet_spot(again).config == again[found[resample]]["config"]
+        again = [
+            replace(
+                row,
+                repetitive=round(30 * draws.rates["repetition"][resample, place]),
+                adherent_prompts=round(30 * draws.rates["adherence"][resample, place]),
+            )
+            for place, row in enumerate(rows)
+        ]
+        assert find_sweet_spot(again).config == again[found[resample]].config
 
 
 def test_the_published_choice_is_the_most_frequent(published_db: Path) -> None:
@@ -174,8 +184,8 @@ def test_a_clear_choice_is_stable_and_a_close_one_is_not() -> None:
 
 def test_batched_speeds_stay_fixed() -> None:
     outcomes = made_up(30, 5)
-    rows, _ = tables(outcomes)
-    draws = draw_studies([row | {"batch_size": 8} for row in rows], outcomes, 50)
+    rows, _ = tables(outcomes, batch_size=8)
+    draws = draw_studies(rows, outcomes, 50)
     assert (draws.speeds == draws.speeds[0]).all()
     assert "batched speeds" in draws.how
 
@@ -183,7 +193,8 @@ def test_batched_speeds_stay_fixed() -> None:
 def test_counts_that_outputs_do_not_cover_are_drawn_as_counts() -> None:
     outcomes = made_up(30, 5)
     rows, _ = tables(outcomes)
-    draws = draw_studies([row | {"repetitive": row["repetitive"] + 1} for row in rows], outcomes)
+    more = [replace(row, repetitive=row.repetitive + 1) for row in rows]
+    draws = draw_studies(more, outcomes)
     assert "counts drawn again" in draws.how
 
 
@@ -199,8 +210,8 @@ def test_many_prompts_are_drawn_in_groups_with_the_same_spread() -> None:
 
 
 def test_nothing_to_compare_has_no_stability() -> None:
-    rows, patterns = tables(made_up(30, 5))
-    decision = decide(gather([row | {"status": "failed"} for row in rows], patterns, None), Rule())
+    rows, patterns = tables(made_up(30, 5), status="failed")
+    decision = decide(gather(rows, patterns, None), Rule())
     assert decision.stability is None
     assert decision.switches == ()
 
@@ -209,20 +220,21 @@ def test_outcomes_are_what_the_scores_say(tmp_path: Path) -> None:
     path = made.build(tmp_path / "varied.duckdb")
     with store.reading(path) as connection:
         columns = store.read_outcomes(connection, "varied")
-        configs = [row["config"] for row in store.read_configs(connection, "varied")]
+        configs = [row.config for row in store.read_configs(connection, "varied")]
         outputs = store.read_outputs(connection, "varied")
     outcomes = to_outcomes(columns, configs)
-    positions = {p: i for i, p in enumerate(dict.fromkeys(row["prompt_id"] for row in outputs))}
+    positions = {p: i for i, p in enumerate(dict.fromkeys(row.prompt_id for row in outputs))}
     assert outcomes.prompts == len(positions)
     for row in outputs:
-        at = positions[row["prompt_id"]], configs.index(row["config"])
-        assert outcomes.tokens[at] == row["new_tokens"]
-        assert outcomes.seconds[at] == pytest.approx(row["total_seconds"])
+        at = positions[row.prompt_id], configs.index(row.config)
+        assert outcomes.tokens[at] == row.new_tokens
+        assert outcomes.seconds[at] == pytest.approx(row.total_seconds)
     known = 0
     for row in read_scores(path, "varied"):
-        at = positions[row["prompt_id"]], configs.index(row["config"])
+        at = positions[row.prompt_id], configs.index(row.config)
         for metric, column in (("repetition", "repetitive"), ("adherence", "adherent")):
-            value = -1 if row[column] is None else int(row[column])
+            flag = getattr(row, column)
+            value = -1 if flag is None else int(flag)
             assert outcomes.flags[metric][at] == value
             known += 1
     for flags in outcomes.flags.values():
@@ -242,7 +254,7 @@ def test_find_stability_counts_every_answer() -> None:
     rows, _ = tables(outcomes)
     draws = draw_studies(rows, outcomes, 200)
     stability = find_stability(draws, Rule(), "a")
-    found = choices(draws, Rule())
+    found = apply(draws, Rule()).choice
     for config, share in stability.shares.items():
         place = -1 if config is None else CONFIGS.index(config)
         assert share == (found == place).mean()

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.metric_rows import metric_row as row
 from vibecore import Rule, read_summary
 from vibecore.analysis import find_sweet_spot
 from vibecore.catalog.configs import GIB
+from vibecore.core.rows import PatternRow
 
 
 @pytest.mark.parametrize(
@@ -24,8 +26,8 @@ from vibecore.catalog.configs import GIB
 def test_the_published_study(published_db: Path, rule: Rule, choice: str | None) -> None:
     summary = read_summary(published_db, "published", rule)
     assert summary.sweet_spot.config == choice
-    assert [row["config"] for row in summary.rows if row["sweet_spot"]] == [choice] * bool(choice)
-    others = {row["config"] for row in summary.rows} - {choice}
+    assert [row.config for row in summary.rows if row.sweet_spot] == [choice] * bool(choice)
+    others = {row.config for row in summary.rows} - {choice}
     assert set(summary.sweet_spot.excluded) == others
 
 
@@ -36,22 +38,6 @@ def test_the_published_reason_names_what_decided(published_db: Path) -> None:
     assert "16/30 against 3/30" in spot.excluded["0.5B-8bit"]
     assert "under 85 %" in spot.excluded["1.5B-8bit"]
     assert "2.88 GiB" in spot.excluded["1.5B-bf16"]
-
-
-def row(config: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "config": config,
-        "status": "complete",
-        "error": None,
-        "prompts": 30,
-        "tokens_per_second": 100.0,
-        "repetitive": 5,
-        "repetition_judged": 30,
-        "adherent_prompts": 5,
-        "adherence_judged": 30,
-        "memory_bytes": GIB,
-        "memory_source": "measured",
-    } | changes
 
 
 def test_least_memory_wins_and_ties_go_to_the_faster() -> None:
@@ -65,23 +51,27 @@ def test_each_step_drops_what_it_should() -> None:
         row("big", memory_bytes=9 * GIB, tokens_per_second=500.0),
         row("looping", repetitive=25, memory_bytes=GIB // 2),
         row("careless", adherent_prompts=0, repetitive=0, memory_bytes=GIB // 2),
-        row("slow", tokens_per_second=10.0, memory_bytes=GIB // 2),
-        row("good", adherent_prompts=20),
+        # As good as any, and the smallest: nothing but its speed can drop it.
+        row("slow", adherent_prompts=20, tokens_per_second=84.0, memory_bytes=GIB // 4),
+        row("good", adherent_prompts=20, memory_bytes=GIB // 2),
+        row("large", adherent_prompts=20),
     ]
     spot = find_sweet_spot(rows, rule=Rule(vram_gib=8))
     assert spot.config == "good"
     assert "cap of 8 GiB" in spot.excluded["big"]
     assert "repetitive 25/30" in spot.excluded["looping"]
     assert "adherent 0/30 against 20/30" in spot.excluded["careless"]
-    assert spot.excluded["slow"].startswith("adherent") or "tok/s" in spot.excluded["slow"]
+    assert spot.excluded["slow"] == "84.0 tok/s is under 85 % of the 100.0 of good"
+    assert spot.excluded["large"] == "fast enough, but needs 1.00 GiB; good needs 0.50 GiB"
+    assert find_sweet_spot(rows, rule=Rule(vram_gib=8, speed_floor=0.84)).config == "slow"
 
 
 def test_outputs_make_the_comparison_paired() -> None:
     # 6 prompts all one way: Fisher on 6 v 0 of 30 gives 0.024, paired McNemar 0.031; at 5 the
     # paired test cannot reach 0.05.
     repetition = [
-        {"outcomes": {"a": False, "b": True}, "prompts": 6},
-        {"outcomes": {"a": False, "b": False}, "prompts": 24},
+        PatternRow({"a": False, "b": True}, 6),
+        PatternRow({"a": False, "b": False}, 24),
     ]
     rows = [row(c, repetitive=n, adherent_prompts=30) for c, n in (("a", 0), ("b", 6))]
     spot = find_sweet_spot(rows, {"repetition": repetition})
@@ -130,19 +120,20 @@ def test_a_suite_without_constraints_is_chosen_on_the_rest() -> None:
 
 
 def test_speeds_of_other_batch_sizes_are_not_compared() -> None:
-    rows = [row("a", batch_size=1), row("b", batch_size=1), row("c", batch_size=8)]
-    spot = find_sweet_spot([*rows[:2], rows[2] | {"tokens_per_second": 900.0}])
+    one, other = row("a", batch_size=1), row("b", batch_size=1)
+    batched = row("c", batch_size=8, tokens_per_second=900.0)
+    spot = find_sweet_spot([one, other, batched])
     assert spot.config == "a"
     assert "batch size 8 does not compare with batch size 1" in spot.excluded["c"]
-    tie = find_sweet_spot([rows[0], rows[2] | {"tokens_per_second": 900.0}])
+    tie = find_sweet_spot([one, batched])
     assert tie.config == "a"
 
 
 def test_paired_comparisons_carry_their_table() -> None:
     patterns = [
-        {"outcomes": {"a": True, "b": True}, "prompts": 2},
-        {"outcomes": {"a": False, "b": True}, "prompts": 3},
-        {"outcomes": {"a": False, "b": False}, "prompts": 25},
+        PatternRow({"a": True, "b": True}, 2),
+        PatternRow({"a": False, "b": True}, 3),
+        PatternRow({"a": False, "b": False}, 25),
     ]
     rows = [row("a", repetitive=2), row("b", repetitive=5)]
     [comparison] = [

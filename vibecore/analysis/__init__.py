@@ -1,16 +1,16 @@
 """Pure functions from tables to tables: summary, statistics, sweet spot.
 
-A table is a list of dicts. Nothing here imports pandas or scipy, and NumPy only where thousands of
-resampled studies ask for it, so that `summary` answers in under a second; the tests check every
-statistic against scipy.
+Nothing here imports pandas, and NumPy only inside functions, so that commands that need no
+statistics start without it; the tests check every statistic against scipy.
 """
 
 from vibecore.analysis.decision import Decision, Evidence, decide, decision_record, gather
 from vibecore.analysis.outcomes import to_outcomes
+from vibecore.analysis.rule import Rule
 from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact, wilson_interval
 from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
 from vibecore.analysis.summary import summarise
-from vibecore.analysis.sweet_spot import Rule, SweetSpot, find_sweet_spot
+from vibecore.analysis.sweet_spot import SweetSpot, find_sweet_spot
 from vibecore.analysis.switches import switch_sentences
 
 __all__ = [

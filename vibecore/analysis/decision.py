@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.pairwise import Pair, judge_pairs
+from vibecore.analysis.rule import Rule
 from vibecore.analysis.stability import Draws, Stability, draw_studies, find_stability
-from vibecore.analysis.sweet_spot import Row, Rule, SweetSpot, find_sweet_spot
+from vibecore.analysis.sweet_spot import Observed, Patterns, SweetSpot, choose
 from vibecore.analysis.switches import Switch, find_switches
 
 
@@ -18,12 +20,11 @@ from vibecore.analysis.switches import Switch, find_switches
 class Evidence:
     """What a choice rests on and no threshold changes: made once a study.
 
-    `rows` are those of `summarise`, `patterns` as find_sweet_spot takes them; `draws` is None
-    where no config can be compared.
+    `study` has the configs that can be compared, `outcomes` and `draws` their outputs and
+    resampled studies, None where there are none.
     """
 
-    rows: tuple[Row, ...]
-    patterns: Mapping[str, Sequence[Row]]
+    study: Observed
     outcomes: Outcomes | None
     draws: Draws | None
 
@@ -40,25 +41,23 @@ class Decision:
 
 
 def gather(
-    rows: Sequence[Row], patterns: Mapping[str, Sequence[Row]], outcomes: Outcomes | None
+    summary: Sequence[ConfigMetrics], patterns: Patterns, outcomes: Outcomes | None
 ) -> Evidence:
-    """Evidence of a study, its resampled studies among it."""
-    return Evidence(tuple(rows), patterns, outcomes, draw_studies(rows, outcomes))
+    """The evidence of a study, its resampled studies included."""
+    study = Observed(summary, patterns)
+    return Evidence(study, outcomes, draw_studies(study.rows, outcomes))
 
 
 def decide(evidence: Evidence, rule: Rule) -> Decision:
     """Apply a rule to a study's evidence."""
-    rows, patterns = evidence.rows, evidence.patterns
-    spot = find_sweet_spot(rows, patterns, rule)
-    stability = None
-    if evidence.draws is not None:
-        stability = find_stability(evidence.draws, rule, spot.config)
+    study, outcomes, draws = evidence.study, evidence.outcomes, evidence.draws
+    spot = choose(study, rule)
     return Decision(
         rule,
         spot,
-        stability,
-        find_switches(rows, patterns, rule, spot),
-        judge_pairs(rows, evidence.outcomes, rule, spot),
+        find_stability(draws, rule, spot.config) if draws is not None else None,
+        find_switches(study, rule, spot),
+        judge_pairs(study.rows, outcomes, rule, spot),
     )
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from vibecore.analysis.metrics import RULE_METRICS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -16,10 +23,10 @@ class Outcomes:
     """
 
     configs: tuple[str, ...]
-    flags: Mapping[str, Any]
-    tokens: Any
-    seconds: Any
-    memory: Any
+    flags: Mapping[str, Array]
+    tokens: Array
+    seconds: Array
+    memory: Array
 
     @property
     def prompts(self) -> int:
@@ -43,17 +50,14 @@ def to_outcomes(columns: Mapping[str, Any], configs: Sequence[str]) -> Outcomes 
     _, rows = np.unique(columns["prompt"], return_inverse=True)
     shape = (int(rows.max()) + 1, len(configs))
 
-    def spread(name: str, missing: float, kind: type) -> Any:
-        values = np.full(shape, missing, dtype=kind)
+    def spread(name: str, missing: float, kind: type) -> Array:
+        values: Array = np.full(shape, missing, dtype=kind)
         values[rows, columns["config"]] = columns[name]
         return values
 
     return Outcomes(
         tuple(configs),
-        {
-            "repetition": spread("repetitive", -1, np.int8),
-            "adherence": spread("adherent", -1, np.int8),
-        },
+        {name: spread(metric.flag, -1, np.int8) for name, metric in RULE_METRICS.items()},
         spread("new_tokens", np.nan, float),
         spread("total_seconds", np.nan, float),
         spread("peak_memory_bytes", np.nan, float),

@@ -8,11 +8,13 @@ the ratio is shown without a verdict, and `note` says why.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vibecore.analysis.metrics import JUDGED_METRICS, PEAK_MEMORY, ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.rule import Rule, fits
 from vibecore.analysis.stats.exact import holm
 from vibecore.analysis.stats.verdicts import (
     BETTER,
@@ -22,8 +24,10 @@ from vibecore.analysis.stats.verdicts import (
     judge_ratio,
     without_difference,
 )
-from vibecore.analysis.summary import PEAK_MEMORY
-from vibecore.analysis.sweet_spot import METRICS, Row, Rule, SweetSpot, batch_size, comparable, fits
+from vibecore.analysis.sweet_spot import Comparison, SweetSpot, batch_size
+
+if TYPE_CHECKING:
+    from vibecore.analysis.rule import Array
 
 DECIDED = (BETTER, WORSE)
 
@@ -47,10 +51,10 @@ class Pair:
 
 
 def judge_pairs(
-    summary: Sequence[Row], outcomes: Outcomes | None, rule: Rule, spot: SweetSpot
+    comparable: Sequence[ConfigMetrics], outcomes: Outcomes | None, rule: Rule, spot: SweetSpot
 ) -> tuple[Pair, ...]:
-    """Judge the configs that can be compared and fit, by metric in the order of the rule."""
-    rows = [row for row in comparable(summary) if fits(row, rule)]
+    """Judge the comparable configs that fit, by metric in the order of the rule."""
+    rows = [row for row in comparable if fits(row, rule)]
     pairs = [_judge_rate(comparison, rule.alpha) for comparison in spot.comparisons]
     if rows:
         pairs += _judge_speeds(rows, outcomes, rule.alpha)
@@ -58,11 +62,11 @@ def judge_pairs(
     return tuple(pairs)
 
 
-def _judge_rate(comparison: Any, alpha: float) -> Pair:
+def _judge_rate(comparison: Comparison, alpha: float) -> Pair:
     judged = judge_counts(
         (comparison.count, comparison.total),
         (comparison.best_count, comparison.best_total),
-        more_is_better=METRICS[comparison.metric][2],
+        more_is_better=JUDGED_METRICS[comparison.metric].better == "more",
         pairs=comparison.pairs,
         alpha=alpha,
         p_adjusted=comparison.p,
@@ -70,60 +74,69 @@ def _judge_rate(comparison: Any, alpha: float) -> Pair:
     return Pair(comparison.metric, comparison.config, comparison.best, None, judged, "")
 
 
-def _judge_speeds(rows: Sequence[Row], outcomes: Outcomes | None, alpha: float) -> list[Pair]:
-    best = max(rows, key=lambda row: row["tokens_per_second"])
-    others = [row for row in rows if row is not best]
-    ratios = [row["tokens_per_second"] / best["tokens_per_second"] for row in others]
-    if outcomes is None or not _timed([*others, best], outcomes):
+def _judge_speeds(
+    rows: Sequence[ConfigMetrics], outcomes: Outcomes | None, alpha: float
+) -> list[Pair]:
+    if outcomes is None or not _whole(rows, outcomes, outcomes.tokens + outcomes.seconds):
         note = "one figure a config, no spread between prompts"
-    elif batch_size(best) > 1:
+    elif batch_size(rows[0]) > 1:
         note = "batched, so no prompt has a time of its own"
     else:
-        tokens, seconds = outcomes.tokens, outcomes.seconds
-        there = outcomes.place(best["config"])
-        judged = []
-        for row in others:
-            here = outcomes.place(row["config"])
-            judged.append(
-                judge_ratio(
-                    tokens[:, here],
-                    tokens[:, there],
-                    first_weights=seconds[:, here],
-                    second_weights=seconds[:, there],
-                    more_is_better=True,
-                    alpha=alpha,
-                )
-            )
-        return _pairs("speed", others, best, ratios, adjust(judged))
-    return [
-        Pair("speed", row["config"], best["config"], ratio, None, note)
-        for row, ratio in zip(others, ratios, strict=True)
-    ]
+        return _judge_ratios("speed", rows, outcomes, outcomes.tokens, outcomes.seconds, alpha)
+    return _ratios("speed", rows, lambda row: note)
 
 
-def _judge_memory(rows: Sequence[Row], outcomes: Outcomes | None, alpha: float) -> list[Pair]:
-    known = [row for row in rows if row["memory_bytes"]]
+def _judge_memory(
+    rows: Sequence[ConfigMetrics], outcomes: Outcomes | None, alpha: float
+) -> list[Pair]:
+    known = [row for row in rows if row.memory_bytes]
     if not known:
         return []
-    best = min(known, key=lambda row: row["memory_bytes"])
-    others = [row for row in known if row is not best]
-    ratios = [row["memory_bytes"] / best["memory_bytes"] for row in others]
-    peaks = all(row.get("memory_basis") == PEAK_MEMORY for row in known)
-    if peaks and outcomes is not None and batch_size(best) == 1 and _peaks(known, outcomes):
-        there = outcomes.memory[:, outcomes.place(best["config"])]
-        judged = [
-            judge_ratio(
-                outcomes.memory[:, outcomes.place(row["config"])],
-                there,
-                more_is_better=False,
-                alpha=alpha,
-            )
-            for row in others
-        ]
-        return _pairs("memory", others, best, ratios, adjust(judged))
+    peaks = all(row.memory_basis == PEAK_MEMORY and batch_size(row) == 1 for row in known)
+    if peaks and outcomes is not None and _whole(known, outcomes, outcomes.memory):
+        return _judge_ratios("memory", known, outcomes, outcomes.memory, None, alpha)
+    return _ratios("memory", known, lambda row: row.memory_basis or "")
+
+
+def _judge_ratios(
+    name: str,
+    rows: Sequence[ConfigMetrics],
+    outcomes: Outcomes,
+    values: Array,
+    weights: Array | None,
+    alpha: float,
+) -> list[Pair]:
+    """Each config's ratio to the best judged over the prompts; arrays are (prompts, configs)."""
+
+    def of(array: Array | None, config: str) -> Any:
+        return None if array is None else array[:, outcomes.place(config)]
+
+    pairs = _ratios(name, rows, lambda row: "")
+    judged = [
+        judge_ratio(
+            of(values, pair.config),
+            of(values, pair.best),
+            first_weights=of(weights, pair.config),
+            second_weights=of(weights, pair.best),
+            more_is_better=JUDGED_METRICS[name].better == "more",
+            alpha=alpha,
+        )
+        for pair in pairs
+    ]
+    return [replace(p, judgement=j) for p, j in zip(pairs, adjust(judged), strict=True)]
+
+
+def _ratios(
+    name: str, rows: Sequence[ConfigMetrics], note: Callable[[ConfigMetrics], str]
+) -> list[Pair]:
+    """Each config's figure over the best one's, not judged: `note` says why."""
+    metric = JUDGED_METRICS[name]
+    figures = {row.config: float(metric.value(row) or 0) for row in rows}
+    best = (max if metric.better == "more" else min)(figures, key=lambda config: figures[config])
     return [
-        Pair("memory", row["config"], best["config"], ratio, None, row.get("memory_basis") or "")
-        for row, ratio in zip(others, ratios, strict=True)
+        Pair(name, row.config, best, figures[row.config] / figures[best], None, note(row))
+        for row in rows
+        if row.config != best
     ]
 
 
@@ -143,28 +156,7 @@ def adjust(judged: Sequence[Judgement]) -> list[Judgement]:
     ]
 
 
-def _pairs(
-    metric: str,
-    others: Sequence[Row],
-    best: Row,
-    ratios: Sequence[float],
-    judged: Sequence[Judgement],
-) -> list[Pair]:
-    return [
-        Pair(metric, row["config"], best["config"], ratio, one, "")
-        for row, ratio, one in zip(others, ratios, judged, strict=True)
-    ]
-
-
-def _timed(rows: Sequence[Row], outcomes: Outcomes) -> bool:
-    """Whether every prompt of these configs has its tokens and seconds."""
-    return _whole(rows, outcomes, outcomes.tokens + outcomes.seconds)
-
-
-def _peaks(rows: Sequence[Row], outcomes: Outcomes) -> bool:
-    return _whole(rows, outcomes, outcomes.memory)
-
-
-def _whole(rows: Sequence[Row], outcomes: Outcomes, values: Any) -> bool:
-    places = [outcomes.place(row["config"]) for row in rows]
+def _whole(rows: Sequence[ConfigMetrics], outcomes: Outcomes, values: Array) -> bool:
+    """Whether every prompt of these configs has its value."""
+    places = [outcomes.place(row.config) for row in rows]
     return all(math.isfinite(sum(values[:, place])) for place in places)

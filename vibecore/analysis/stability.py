@@ -11,32 +11,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
 from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.rule import Rule, apply
 from vibecore.analysis.stats.bootstrap import MOST_UNITS, RESAMPLES, resample_counts, sum_groups
 from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
-from vibecore.analysis.sweet_spot import METRICS, Row, Rule, batch_size, comparable, fits
+from vibecore.analysis.sweet_spot import batch_size
+
+if TYPE_CHECKING:
+    from vibecore.analysis.rule import Array
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Resampled studies of the comparable configs.
+    """Resampled studies of the comparable configs, as a batch for the rule.
 
     Arrays by metric: `rates` (resamples, configs), NaN without a verdict, and `p` (resamples,
-    configs, configs), of each pair. `speeds` is (resamples, configs).
+    configs, configs), of each pair. `speeds` is (resamples, configs). `how` says what was drawn.
     """
 
-    rows: tuple[Row, ...]
-    rates: Mapping[str, Any]
-    p: Mapping[str, Any]
-    speeds: Any
+    rows: tuple[ConfigMetrics, ...]
+    rates: Mapping[str, Array]
+    p: Mapping[str, Array]
+    speeds: Array
     how: str
 
     @property
     def resamples(self) -> int:
         """How many studies were drawn."""
         return len(self.speeds)
+
+    def p_against(self, metric: str, best: Array) -> Array:
+        """The p of every config against config `best[i]` of resample i: (resamples, configs)."""
+        import numpy as np
+
+        return self.p[metric][np.arange(len(best)), :, best]
 
 
 @dataclass(frozen=True)
@@ -67,13 +78,12 @@ class Stability:
 
 
 def draw_studies(
-    summary: Sequence[Row],
+    rows: Sequence[ConfigMetrics],
     outcomes: Outcomes | None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Draws | None:
-    """Draw a study's prompts, or its counts, again; None where no config can be compared."""
-    rows = comparable(summary)
+    """Draw the prompts, or the counts, of comparable configs again; None where there is none."""
     if not rows:
         return None
     if outcomes is None or not _covers(rows, outcomes):
@@ -85,99 +95,55 @@ def find_stability(draws: Draws, rule: Rule, config: str | None) -> Stability:
     """How often the rule chooses `config`, and what else, over the resampled studies."""
     import numpy as np
 
-    names: list[str | None] = [None, *(row["config"] for row in draws.rows)]
-    counts = np.bincount(choices(draws, rule) + 1, minlength=len(names))
+    names: list[str | None] = [None, *(row.config for row in draws.rows)]
+    counts = np.bincount(apply(draws, rule).choice + 1, minlength=len(names))
     order = sorted(range(len(names)), key=lambda i: -counts[i])
     shares = {names[i]: float(counts[i]) / draws.resamples for i in order if counts[i]}
     return Stability(config, shares.get(config, 0.0), shares, draws.resamples, draws.how)
 
 
-def choices(draws: Draws, rule: Rule) -> Any:
-    """The rule's choice in each resampled study: a place among the configs, −1 for none."""
-    import numpy as np
-
-    kept = [i for i, row in enumerate(draws.rows) if fits(row, rule)]
-    if not kept:
-        return np.full(draws.resamples, -1)
-    dropped = np.zeros((draws.resamples, len(kept)), dtype=bool)
-    for metric, (*_, more_is_better, _) in METRICS.items():
-        dropped |= _worse(draws, metric, kept, more_is_better, rule.alpha)
-    speeds = np.where(dropped, 0.0, draws.speeds[:, kept])
-    left = ~dropped & (speeds >= rule.speed_floor * speeds.max(axis=1, keepdims=True))
-    memory = np.array([_memory(draws.rows[i]) for i in kept])
-    # Unknown memory comes last, but before what was dropped.
-    costs = np.where(left, np.where(np.isinf(memory), np.finfo(float).max, memory), np.inf)
-    least = costs == costs.min(axis=1, keepdims=True)
-    best = np.where(least & left, speeds, -np.inf).argmax(axis=1)
-    return np.where(left.any(axis=1), np.array(kept)[best], -1)
-
-
-def _worse(draws: Draws, metric: str, kept: list[int], more_is_better: bool, alpha: float) -> Any:
-    """Which configs are significantly worse than the best, Holm-adjusted: (resamples, kept)."""
-    import numpy as np
-
-    sign = -1.0 if more_is_better else 1.0
-    rates = draws.rates[metric][:, kept]
-    unknown = np.isnan(rates)
-    best = np.where(unknown, np.inf, sign * rates).argmin(axis=1)
-    each = np.arange(len(best))
-    p = draws.p[metric][:, kept][:, :, kept][each, :, best]
-    # The best itself and what has no verdict are not among the comparisons.
-    apart = unknown.copy()
-    apart[each, best] = True
-    p = np.where(apart, np.inf, p)
-    order = p.argsort(axis=1)
-    compared = (~apart).sum(axis=1, keepdims=True)
-    factors = np.maximum(0, compared - np.arange(len(kept)))
-    ranked = np.take_along_axis(p, order, axis=1)
-    with np.errstate(invalid="ignore"):
-        adjusted = np.maximum.accumulate(np.where(factors > 0, factors * ranked, np.inf), axis=1)
-    worse = np.zeros_like(apart)
-    np.put_along_axis(worse, order, np.minimum(1.0, adjusted) < alpha, axis=1)
-    return worse & ~apart
-
-
-def _covers(rows: Sequence[Row], outcomes: Outcomes) -> bool:
+def _covers(rows: Sequence[ConfigMetrics], outcomes: Outcomes) -> bool:
     """Whether every count of the summary has its outputs behind it."""
-    for metric, (count, total, *_) in METRICS.items():
+    for name, metric in RULE_METRICS.items():
         for row in rows:
-            flags = outcomes.flags[metric][:, outcomes.place(row["config"])]
-            if (flags >= 0).sum() != row[total] or (flags == 1).sum() != row[count]:
+            flags = outcomes.flags[name][:, outcomes.place(row.config)]
+            if (flags >= 0).sum() != metric.total(row) or (flags == 1).sum() != metric.value(row):
                 return False
     return True
 
 
-def _draw_counts(rows: Sequence[Row], resamples: int, seed: int) -> Draws:
+def _draw_counts(rows: Sequence[ConfigMetrics], resamples: int, seed: int) -> Draws:
     import numpy as np
 
     generator = np.random.default_rng(seed)
     rates, p = {}, {}
-    for metric, (count, total, *_) in METRICS.items():
-        totals = np.array([row[total] for row in rows])
-        shares = np.array([row[count] / row[total] if row[total] else 0.0 for row in rows])
+    for name, metric in RULE_METRICS.items():
+        totals = np.array([metric.total(row) for row in rows])
+        shares = np.array([share(metric.value(row), metric.total(row)) or 0.0 for row in rows])
         counts = generator.binomial(totals, shares, size=(resamples, len(rows)))
-        rates[metric] = _rates(counts, np.broadcast_to(totals, counts.shape))
-        p[metric] = fisher_p_values(
+        rates[name] = _rates(counts, np.broadcast_to(totals, counts.shape))
+        p[name] = fisher_p_values(
             counts[:, :, None], totals[:, None], counts[:, None, :], totals[None, :]
         )
-    speeds = np.tile([float(row["tokens_per_second"]) for row in rows], (resamples, 1))
     how = "counts drawn again from their own rates, speeds and memory fixed"
-    return Draws(tuple(rows), rates, p, speeds, how)
+    return Draws(tuple(rows), rates, p, _fixed_speeds(rows, resamples), how)
 
 
-def _draw_prompts(rows: Sequence[Row], outcomes: Outcomes, resamples: int, seed: int) -> Draws:
+def _draw_prompts(
+    rows: Sequence[ConfigMetrics], outcomes: Outcomes, resamples: int, seed: int
+) -> Draws:
     import numpy as np
 
-    places = [outcomes.place(row["config"]) for row in rows]
+    places = [outcomes.place(row.config) for row in rows]
     draws = resample_counts(min(outcomes.prompts, MOST_UNITS), resamples, seed)
 
-    def drawn(values: Any) -> Any:
+    def drawn(values: Array) -> Array:
         """Sums over the drawn prompts of values (prompts, …)."""
         sums = sum_groups(values.reshape(len(values), -1).astype(float), seed)
         return (draws @ sums).reshape(len(draws), *values.shape[1:])
 
     rates, p = {}, {}
-    for metric in METRICS:
+    for metric in RULE_METRICS:
         flags = outcomes.flags[metric][:, places]
         known, yes = flags >= 0, flags == 1
         counts, totals = _whole(drawn(yes)), _whole(drawn(known))
@@ -195,29 +161,31 @@ def _draw_prompts(rows: Sequence[Row], outcomes: Outcomes, resamples: int, seed:
     if timed and np.isfinite(tokens + seconds).all():
         speeds, fixed = drawn(tokens) / drawn(seconds), "memory fixed"
     else:
-        speeds = np.tile([float(row["tokens_per_second"]) for row in rows], (resamples, 1))
+        speeds = _fixed_speeds(rows, resamples)
         fixed = "batched speeds and memory fixed" if not timed else "speeds and memory fixed"
     return Draws(tuple(rows), rates, p, speeds, f"prompts drawn again, {fixed}")
 
 
-def _whole(values: Any) -> Any:
+def _fixed_speeds(rows: Sequence[ConfigMetrics], resamples: int) -> Array:
+    import numpy as np
+
+    return np.tile([float(row.tokens_per_second or 0) for row in rows], (resamples, 1))
+
+
+def _whole(values: Array) -> Array:
     import numpy as np
 
     return np.rint(values).astype(np.int64)
 
 
-def _rates(counts: Any, totals: Any) -> Any:
+def _rates(counts: Array, totals: Array) -> Array:
     import numpy as np
 
     return np.where(totals > 0, counts / np.maximum(1, totals), np.nan)
 
 
 def _percent(share: float) -> str:
-    """Whole percent, with what rounds to none or to all told apart from them."""
+    """Whole percent, and never 0 or 100 % for what is not."""
     if share in (0, 1) or 0.005 <= share < 0.995:
         return f"{100 * share:.0f} %"
     return "over 99 %" if share > 0.5 else "under 1 %"
-
-
-def _memory(row: Row) -> float:
-    return float("inf") if row["memory_bytes"] is None else float(row["memory_bytes"])

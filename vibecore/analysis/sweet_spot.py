@@ -1,4 +1,4 @@
-"""The sweet spot, as the rule of design.md: fit, quality, speed, then least memory.
+"""The sweet spot of one study: the rule applied to it, with its reason and every exclusion's.
 
 Words: a config is dropped on quality only when it is significantly worse than the best one
 left; "not significantly worse" is never said to be "equal".
@@ -6,25 +6,33 @@ left; "not significantly worse" is never said to be "equal".
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
-from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact
-from vibecore.catalog.configs import GIB
+from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
+from vibecore.analysis.rule import Rule, Steps, apply
+from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
 from vibecore.core import formats
+from vibecore.core.rows import PatternRow
 
-Row = Mapping[str, Any]
+if TYPE_CHECKING:
+    from vibecore.analysis.rule import Array
+
+# By metric, how often the configs did what together.
+Patterns = Mapping[str, Sequence[PatternRow]]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """The rule's thresholds: memory cap in GiB (None: no cap), share of the fastest speed, α."""
+class RateTest(NamedTuple):
+    """One config's rate against another's: p, the test's name, and where it is paired the prompts
+    that (both, only the first, only the second, neither) did it on."""
 
-    vram_gib: float | None = None
-    speed_floor: float = 0.85
-    alpha: float = 0.05
+    p: float
+    name: str
+    pairs: tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -60,171 +68,204 @@ class SweetSpot:
     speed_shares: dict[str, float] = field(default_factory=dict)
 
 
-# metric -> (count column, total column, whether more is better, wording)
-METRICS = {
-    "repetition": ("repetitive", "repetition_judged", False, "repetitive"),
-    "adherence": ("adherent_prompts", "adherence_judged", True, "adherent"),
-}
+class Observed:
+    """A study itself, as a batch of one for the rule: exact tests on its counts and pairs.
+
+    `patterns` gives, by metric, how often the configs did what together. Where they cover every
+    output of two configs a comparison is paired (exact McNemar), else it is Fisher's.
+    """
+
+    def __init__(self, summary: Sequence[ConfigMetrics], patterns: Patterns | None = None) -> None:
+        self.rows, self.incomparable = comparable(summary)
+        self._patterns = patterns or {}
+        self._tests: dict[tuple[str, int, int], RateTest] = {}
+
+    @cached_property
+    def rates(self) -> Mapping[str, Array]:
+        """By metric, each config's rate, NaN without a verdict: (1, configs)."""
+        import numpy as np
+
+        return {
+            name: np.array([[_rate(*_counts(row, name)) for row in self.rows]])
+            for name in RULE_METRICS
+        }
+
+    @cached_property
+    def speeds(self) -> Array:
+        """Each config's speed, in tokens per second: (1, configs)."""
+        import numpy as np
+
+        return np.array([[row.tokens_per_second for row in self.rows]], dtype=float)
+
+    def p_against(self, metric: str, best: Array) -> Array:
+        """The p of every config against config `best[0]`: (1, configs)."""
+        import numpy as np
+
+        places = range(len(self.rows))
+        return np.array([[self.test(metric, place, int(best[0])).p for place in places]])
+
+    def test(self, metric: str, own: int, best: int) -> RateTest:
+        """The test of one config's rate against another's, by their places among the rows."""
+        key = metric, own, best
+        if key not in self._tests:
+            self._tests[key] = self._compare(metric, self.rows[own], self.rows[best])
+        return self._tests[key]
+
+    def _compare(self, metric: str, own: ConfigMetrics, best: ConfigMetrics) -> RateTest:
+        (count, total), (best_count, best_total) = _counts(own, metric), _counts(best, metric)
+        if not total or not best_total:
+            return RateTest(1.0, "", None)
+        patterns = self._patterns.get(metric, ())
+        shared, only_own, only_best = _paired(patterns, own.config, best.config)
+        if shared == total == best_total:
+            both = count - only_own
+            pairs = (both, only_own, only_best, shared - both - only_own - only_best)
+            return RateTest(mcnemar_exact(only_own, only_best), "exact McNemar", pairs)
+        return RateTest(fisher_exact(count, total, best_count, best_total), "Fisher", None)
 
 
 def find_sweet_spot(
-    summary: Sequence[Row],
-    patterns: Mapping[str, Sequence[Row]] | None = None,
-    rule: Rule | None = None,
+    summary: Sequence[ConfigMetrics], patterns: Patterns | None = None, rule: Rule | None = None
 ) -> SweetSpot:
-    """Apply the rule to a summary (see `summarise`).
+    """Apply the rule to a summary (see `summarise`)."""
+    return choose(Observed(summary, patterns), rule or Rule())
 
-    `patterns` gives, by metric, how often the configs did what together (rows with `outcomes`,
-    config -> bool, and `prompts`). Where they cover every output of two configs the comparison
-    is paired (exact McNemar), else it is Fisher's on the counts.
-    """
-    rule, patterns = rule or Rule(), patterns or {}
-    excluded: dict[str, str] = {}
-    left = comparable(summary, excluded)
-    if not left:
+
+def choose(study: Observed, rule: Rule) -> SweetSpot:
+    """Apply the rule to a study, and say why each config was chosen or left out."""
+    rows, excluded = study.rows, dict(study.incomparable)
+    if not rows:
         return SweetSpot(None, _nothing("no config has finished with scored outputs"), excluded)
-
-    left = [row for row in left if _keep(row, _does_not_fit(row, rule), excluded)]
-    if not left:
-        reason = _nothing(f"no config fits in {rule.vram_gib:g} GiB")
-        return SweetSpot(None, reason, excluded)
-
-    comparisons = tuple(
-        c for metric in METRICS for c in _compare(left, patterns.get(metric, ()), metric)
-    )
+    steps = apply(study, rule)
+    fits, good, fast = steps.fits, steps.good[0], steps.fast[0]
+    comparisons = _comparisons(study, steps)
     worse = {c.config: _worse(c) for c in reversed(comparisons) if c.p < rule.alpha}
-    left = [row for row in left if _keep(row, worse.get(row["config"]), excluded)]
-
-    if not left:
+    for row, fitting in zip(rows, fits, strict=True):
+        if not fitting:
+            excluded[row.config] = _does_not_fit(row, rule)
+    excluded.update((row.config, worse[row.config]) for row in rows if row.config in worse)
+    if not fits.any():
+        return SweetSpot(None, _nothing(f"no config fits in {rule.vram_gib:g} GiB"), excluded)
+    if not good.any():
         reason = _nothing(
             "every config is significantly worse than another one on repetition or adherence"
         )
         return SweetSpot(None, reason, excluded, comparisons)
 
-    fastest = max(left, key=lambda row: row["tokens_per_second"])
-    shares = {
-        row["config"]: row["tokens_per_second"] / fastest["tokens_per_second"] for row in left
-    }
-    left = [row for row in left if _keep(row, _too_slow(row, fastest, rule), excluded)]
-    chosen = min(left, key=lambda row: (_memory(row), -row["tokens_per_second"]))
-    for row in left:
-        if row is not chosen:
-            excluded[row["config"]] = (
-                f"fast enough, but needs {_gib(row)}; {chosen['config']} needs {_gib(chosen)}"
-                if row["memory_bytes"] != chosen["memory_bytes"]
-                else f"needs the same {_gib(row)}, but is slower than {chosen['config']}"
-            )
-    reason = _reason(chosen, fastest, comparisons, rule)
-    return SweetSpot(chosen["config"], reason, excluded, comparisons, shares)
+    left = [row for row, is_good in zip(rows, good, strict=True) if is_good]
+    fastest = max(left, key=_speed)
+    chosen = rows[int(steps.choice[0])]
+    for row, is_good, is_fast in zip(rows, good, fast, strict=True):
+        if is_good and not is_fast:
+            excluded[row.config] = _too_slow(row, fastest, rule)
+    for row, is_fast in zip(rows, fast, strict=True):
+        if is_fast and row is not chosen:
+            excluded[row.config] = _needs_more(row, chosen)
+    return SweetSpot(
+        chosen.config,
+        _reason(chosen, fastest, comparisons, rule),
+        excluded,
+        comparisons,
+        {row.config: _speed(row) / _speed(fastest) for row in left},
+    )
 
 
-def comparable(summary: Sequence[Row], excluded: dict[str, str] | None = None) -> list[Row]:
-    """The configs the rule can compare; why each other cannot be goes into `excluded`.
+def comparable(
+    summary: Sequence[ConfigMetrics],
+) -> tuple[tuple[ConfigMetrics, ...], dict[str, str]]:
+    """The configs the rule can compare, and why each other cannot be.
 
     Speeds are compared at one batch size only: the one most configs ran at, the smaller of two.
     """
-    excluded = {} if excluded is None else excluded
-    left = [row for row in summary if _keep(row, _not_comparable(row), excluded)]
+    excluded: dict[str, str] = {}
+    left = _without(summary, _not_comparable, excluded)
     sizes = Counter(batch_size(row) for row in left)
     if len(sizes) > 1:
         most = min(sizes, key=lambda size: (-sizes[size], size))
-        left = [row for row in left if _keep(row, _other_batch(row, most), excluded)]
-    return left
+        left = _without(left, lambda row: _other_batch(row, most), excluded)
+    return tuple(left), excluded
 
 
-def fits(row: Row, rule: Rule) -> bool:
-    """Whether a config stays under the memory cap."""
-    return _does_not_fit(row, rule) is None
-
-
-def batch_size(row: Row) -> int:
+def batch_size(row: ConfigMetrics) -> int:
     """The prompts a config decoded together; 1 where none is stored."""
-    return row.get("batch_size") or 1
+    return row.batch_size or 1
 
 
-def _other_batch(row: Row, most: int) -> str | None:
+def _without(
+    rows: Sequence[ConfigMetrics],
+    objection: Callable[[ConfigMetrics], str | None],
+    excluded: dict[str, str],
+) -> list[ConfigMetrics]:
+    """The rows without an objection; those of the others go into `excluded`."""
+    found = {row.config: objection(row) for row in rows}
+    excluded.update((config, why) for config, why in found.items() if why is not None)
+    return [row for row in rows if found[row.config] is None]
+
+
+def _other_batch(row: ConfigMetrics, most: int) -> str | None:
     if batch_size(row) == most:
         return None
     return f"its speed at batch size {batch_size(row)} does not compare with batch size {most}"
 
 
-def _keep(row: Row, objection: str | None, excluded: dict[str, str]) -> bool:
-    if objection is not None:
-        excluded[row["config"]] = objection
-    return objection is None
-
-
-def _not_comparable(row: Row) -> str | None:
-    if row["status"] == "failed":
-        return f"failed: {row['error']}"
-    if row["status"] != "complete":
-        return f"not finished: {row['prompts']} prompts so far"
-    if row["repetitive"] is None or row["adherent_prompts"] is None:
+def _not_comparable(row: ConfigMetrics) -> str | None:
+    if row.status == "failed":
+        return f"failed: {row.error}"
+    if row.status != "complete":
+        return f"not finished: {row.prompts} prompts so far"
+    if row.repetitive is None or row.adherent_prompts is None:
         return "its quality was not scored"
-    if not row["tokens_per_second"]:
+    if not row.tokens_per_second:
         return "its speed is not known"
     return None
 
 
-def _does_not_fit(row: Row, rule: Rule) -> str | None:
-    if rule.vram_gib is None:
-        return None
-    if row["memory_bytes"] is None:
-        return f"its memory is not known, so it may not fit in {rule.vram_gib:g} GiB"
-    if row["memory_bytes"] > rule.vram_gib * GIB:
-        return f"needs {_gib(row)}, more than the cap of {rule.vram_gib:g} GiB"
-    return None
+def _counts(row: ConfigMetrics, name: str) -> tuple[int, int]:
+    metric = RULE_METRICS[name]
+    return int(metric.value(row) or 0), metric.total(row) or 0
 
 
-def _compare(left: Sequence[Row], patterns: Sequence[Row], metric: str) -> list[Comparison]:
-    """Every config left against the best of them on one metric, Holm-adjusted."""
-    count, total, more_is_better, _ = METRICS[metric]
-    judged = [row for row in left if row[total]]
-    if not judged:
-        return []
-    direction = -1 if more_is_better else 1
-    best = min(judged, key=lambda row: direction * row[count] / row[total])
-    others = [row for row in judged if row is not best]
-    p_values, found = [], []
-    for row in others:
-        shared, only_own, only_best = _paired(patterns, row["config"], best["config"])
-        if shared == row[total] == best[total]:
-            p_values.append(mcnemar_exact(only_own, only_best))
-            both = row[count] - only_own
-            pairs = (both, only_own, only_best, shared - both - only_own - only_best)
-            found.append(("exact McNemar", pairs))
-        else:
-            p_values.append(fisher_exact(row[count], row[total], best[count], best[total]))
-            found.append(("Fisher", None))
-    return [
-        Comparison(
-            row["config"],
-            metric,
-            best["config"],
-            row[count],
-            row[total],
-            best[count],
-            best[total],
-            test,
-            p,
-            pairs,
-        )
-        for row, (test, pairs), p in zip(others, found, holm(p_values), strict=True)
-    ]
+def _rate(count: int, total: int) -> float:
+    return count / total if total else math.nan
 
 
-def _paired(patterns: Sequence[Row], own: str, best: str) -> tuple[int, int, int]:
+def _paired(patterns: Sequence[PatternRow], own: str, best: str) -> tuple[int, int, int]:
     """(prompts both have, those only `own` did it on, those only `best` did it on)."""
-    both = [row for row in patterns if own in row["outcomes"] and best in row["outcomes"]]
-    shared = sum(row["prompts"] for row in both)
-    parted = [row for row in both if row["outcomes"][own] != row["outcomes"][best]]
-    only_own = sum(row["prompts"] for row in parted if row["outcomes"][own])
-    only_best = sum(row["prompts"] for row in parted if row["outcomes"][best])
+    shared = only_own = only_best = 0
+    for pattern in patterns:
+        first, second = pattern.outcomes.get(own), pattern.outcomes.get(best)
+        if first is not None and second is not None:
+            shared += pattern.prompts
+            only_own += pattern.prompts * (first and not second)
+            only_best += pattern.prompts * (second and not first)
     return shared, only_own, only_best
 
 
+def _comparisons(study: Observed, steps: Steps) -> tuple[Comparison, ...]:
+    """Every config that fits against the best of them, by metric, Holm-adjusted."""
+    found = []
+    for name in RULE_METRICS:
+        place_of_best = int(steps.best[name][0])
+        best = study.rows[place_of_best]
+        for place, (row, p) in enumerate(zip(study.rows, steps.p[name][0], strict=True)):
+            if math.isnan(p):
+                continue
+            test = study.test(name, place, place_of_best)
+            counts = *_counts(row, name), *_counts(best, name)
+            found.append(
+                Comparison(row.config, name, best.config, *counts, test.name, float(p), test.pairs)
+            )
+    return tuple(found)
+
+
+def _does_not_fit(row: ConfigMetrics, rule: Rule) -> str:
+    if row.memory_bytes is None:
+        return f"its memory is not known, so it may not fit in {rule.vram_gib:g} GiB"
+    return f"needs {_gib(row)}, more than the cap of {rule.vram_gib:g} GiB"
+
+
 def _worse(comparison: Comparison) -> str:
-    word = METRICS[comparison.metric][-1]
+    word = RULE_METRICS[comparison.metric].label
     return (
         f"{word} {comparison.count}/{comparison.total} against "
         f"{comparison.best_count}/{comparison.best_total} for {comparison.best} "
@@ -232,17 +273,25 @@ def _worse(comparison: Comparison) -> str:
     )
 
 
-def _too_slow(row: Row, fastest: Row, rule: Rule) -> str | None:
-    floor = rule.speed_floor * fastest["tokens_per_second"]
-    if row["tokens_per_second"] >= floor:
-        return None
+def _too_slow(row: ConfigMetrics, fastest: ConfigMetrics, rule: Rule) -> str:
     return (
-        f"{row['tokens_per_second']:.1f} tok/s is under {_percent(rule.speed_floor)} of the "
-        f"{fastest['tokens_per_second']:.1f} of {fastest['config']}"
+        f"{row.tokens_per_second:.1f} tok/s is under {_percent(rule.speed_floor)} of the "
+        f"{fastest.tokens_per_second:.1f} of {fastest.config}"
     )
 
 
-def _reason(chosen: Row, fastest: Row, comparisons: Sequence[Comparison], rule: Rule) -> str:
+def _needs_more(row: ConfigMetrics, chosen: ConfigMetrics) -> str:
+    if row.memory_bytes != chosen.memory_bytes:
+        return f"fast enough, but needs {_gib(row)}; {chosen.config} needs {_gib(chosen)}"
+    return f"needs the same {_gib(row)}, but is slower than {chosen.config}"
+
+
+def _reason(
+    chosen: ConfigMetrics,
+    fastest: ConfigMetrics,
+    comparisons: Sequence[Comparison],
+    rule: Rule,
+) -> str:
     clauses = []
     if rule.vram_gib is not None:
         clauses.append(f"fit in {rule.vram_gib:g} GiB")
@@ -250,31 +299,30 @@ def _reason(chosen: Row, fastest: Row, comparisons: Sequence[Comparison], rule: 
         tests = " and ".join(sorted({c.test for c in comparisons}))
         clauses.append(
             "are not significantly worse than the best of them on repetition or adherence "
-            f"({tests}, Holm, α {rule.alpha:g}, n = {chosen['prompts']})"
+            f"({tests}, Holm, α {rule.alpha:g}, n = {chosen.prompts})"
         )
     clauses.append(
         f"reach {_percent(rule.speed_floor)} of the fastest one left "
-        f"({fastest['config']}, {fastest['tokens_per_second']:.1f} tok/s)"
+        f"({fastest.config}, {fastest.tokens_per_second:.1f} tok/s)"
     )
     listed = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
-    return (
-        f"{chosen['config']} needs the least memory ({_gib(chosen)}) of the configs that {listed}."
-    )
+    return f"{chosen.config} needs the least memory ({_gib(chosen)}) of the configs that {listed}."
 
 
 def _nothing(why: str) -> str:
     return f"No sweet spot: {why}."
 
 
-def _memory(row: Row) -> float:
-    return row["memory_bytes"] if row["memory_bytes"] is not None else float("inf")
+def _speed(row: ConfigMetrics) -> float:
+    """Of a comparable config, which has one."""
+    return row.tokens_per_second or 0.0
 
 
-def _gib(row: Row) -> str:
-    if row["memory_bytes"] is None:
+def _gib(row: ConfigMetrics) -> str:
+    if row.memory_bytes is None:
         return "an unknown amount of memory"
-    size = formats.memory(row["memory_bytes"])
-    return f"an estimated {size}" if row["memory_source"] == "estimated" else size
+    size = formats.memory(row.memory_bytes)
+    return f"an estimated {size}" if row.memory_source == "estimated" else size
 
 
 def _percent(share: float) -> str:

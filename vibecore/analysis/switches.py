@@ -7,13 +7,13 @@ those are walked, outwards from the threshold in force, until the answer differs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from vibecore.analysis.sweet_spot import Row, Rule, SweetSpot, comparable, find_sweet_spot
+from vibecore.analysis.rule import Rule, apply
+from vibecore.analysis.sweet_spot import Observed, SweetSpot
 from vibecore.catalog.configs import GIB
 
-Patterns = Mapping[str, Sequence[Row]]
 # control -> what a person calls it
 CONTROLS = {"cap": "Memory cap", "floor": "Speed floor", "alpha": "Significance level α"}
 
@@ -55,32 +55,32 @@ def switch_sentences(switches: Sequence[Switch], rule: Rule) -> list[str]:
     return sentences
 
 
-def find_switches(
-    summary: Sequence[Row], patterns: Patterns | None, rule: Rule, spot: SweetSpot
-) -> tuple[Switch, ...]:
+def find_switches(study: Observed, rule: Rule, spot: SweetSpot) -> tuple[Switch, ...]:
     """The nearest switch below and above, for memory cap, speed floor and α, where there is one."""
 
-    def choose(**changes: float | None) -> str | None:
-        return find_sweet_spot(summary, patterns, replace(rule, **changes)).config
+    def choose(changed: Rule) -> str | None:
+        place = int(apply(study, changed).choice[0])
+        return study.rows[place].config if place >= 0 else None
 
-    rows = comparable(summary)
     found: list[Switch] = []
-    if not rows:
+    if not study.rows:
         return ()
-    sizes = sorted({row["memory_bytes"] / GIB for row in rows if row["memory_bytes"] is not None})
-    found += _cap_switches(sizes, rule.vram_gib, lambda cap: choose(vram_gib=cap), spot.config)
+    sizes = sorted({row.memory_bytes / GIB for row in study.rows if row.memory_bytes is not None})
+    found += _cap_switches(
+        sizes, rule.vram_gib, lambda cap: choose(replace(rule, vram_gib=cap)), spot.config
+    )
     found += _share_switches(
         "floor",
         sorted({ratio for ratio in spot.speed_shares.values() if ratio < 1}),
         rule.speed_floor,
-        lambda floor: choose(speed_floor=floor),
+        lambda floor: choose(replace(rule, speed_floor=floor)),
         spot.config,
     )
     found += _share_switches(
         "alpha",
         sorted({c.p for c in spot.comparisons if c.p < 1}),
         rule.alpha,
-        lambda alpha: choose(alpha=alpha),
+        lambda alpha: choose(replace(rule, alpha=alpha)),
         spot.config,
     )
     return tuple(found)
@@ -104,9 +104,8 @@ def _cap_switches(
             words = f"under {_gib(below[place], math.floor)}"
             found.append(Switch("cap", "down", below[place], answer, far, words))
             break
-    for size in (size for size in sizes if cap is not None and size > cap):
-        answer = choose(size)
-        if answer != now:
+    for size in sizes:
+        if cap is not None and size > cap and (answer := choose(size)) != now:
             words = f"from {_gib(size, math.ceil)} on"
             found.append(Switch("cap", "up", size, answer, size - cap, words))
             break

@@ -78,6 +78,15 @@ def percent(share: float | None, signed: bool = False) -> str:
     return f"{'−' if share < 0 else plus}{shown}"
 
 
+def duration(seconds: float | None) -> str:
+    """Seconds with three digits, as milliseconds below one second."""
+    if seconds is None:
+        return "–"
+    value, unit = (seconds, "s") if seconds >= 1 else (1000 * seconds, "ms")
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f} {unit}"
+
+
 def memory(size: int | None) -> str:
     """Bytes as GiB, or as MiB below a tenth of one."""
     if size is None:

@@ -81,7 +81,8 @@ class RunRow(Row):
 
     `aggregates` are those that were asked for, by their names, None where a run has no output.
     `total_seconds` counts each batch once. Fields that begin with `published_` are the figures of
-    a report that has no outputs behind it, None for a measured study.
+    a report that has no outputs behind it, None for a measured study. `copy_bytes_per_second` is
+    the memory bandwidth that a copy reached, where `bench` measured the run.
     """
 
     run_id: int
@@ -133,6 +134,7 @@ class RunRow(Row):
     published_repetitive: int | None
     published_empty: int | None
     published_adherent_prompts: int | None
+    copy_bytes_per_second: float | None = None
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
 
 

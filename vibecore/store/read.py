@@ -147,7 +147,13 @@ def read_configs(
                aggregate.tokens_per_second AS published_tokens_per_second,
                aggregate.repetitive AS published_repetitive,
                aggregate.empty AS published_empty,
-               aggregate.adherent_prompts AS published_adherent_prompts
+               aggregate.adherent_prompts AS published_adherent_prompts,
+               -- The bench's result for the engine whose outputs the run has.
+               CAST(json_extract(bench, '$[*].ceiling_bytes_per_second') AS DOUBLE[])[
+                   list_position(
+                       json_extract_string(bench, '$[*].engine'), environment->>'engine'
+                   )
+               ] AS copy_bytes_per_second
         FROM run
         LEFT JOIN outputs USING (run_id) LEFT JOIN scores USING (run_id)
         LEFT JOIN seconds USING (run_id) LEFT JOIN aggregate USING (run_id)

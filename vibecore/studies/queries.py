@@ -20,7 +20,7 @@ from vibecore.analysis import (
     summarise,
     to_outcomes,
 )
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import AGGREGATES, RULE_METRICS, ConfigMetrics
 from vibecore.core.rows import (
     OutputRow,
     PatternRow,
@@ -70,10 +70,10 @@ def _compared(
 ) -> tuple[list[ConfigMetrics], dict[str, list[PatternRow]]]:
     """The metrics table, and by metric how often the configs did what together."""
     patterns = {
-        "repetition": store.read_patterns(connection, study, "repetitive"),
-        "adherence": store.read_patterns(connection, study, "adherent"),
+        name: store.read_patterns(connection, study, metric.flag)
+        for name, metric in RULE_METRICS.items()
     }
-    return summarise(store.read_configs(connection, study)), patterns
+    return summarise(store.read_configs(connection, study, AGGREGATES)), patterns
 
 
 def read_prompts(db: Path, study: str) -> list[PromptRow]:

@@ -1,0 +1,498 @@
+"""The metrics of a config, one row a metric: how it is summed up, which way is better, how it is
+shown, and what it means.
+
+The table drives the SQL (`AGGREGATES`), the summary, the Metrics page, the terminal, exports,
+reports, the glossary and the metrics that the rule compares (`RULE_METRICS`). A new metric is one
+row of METRICS and its field of ConfigMetrics, both here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from vibecore.catalog.configs import MODELS
+from vibecore.catalog.gpus import find_gpu
+from vibecore.catalog.memory import cache_bytes_per_token
+from vibecore.core import formats
+from vibecore.core.records import Aggregate
+from vibecore.core.rows import Row, RunRow
+
+BASELINE_PRECISION = "bf16"
+PEAK_MEMORY = "peak allocated on the GPU"
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class ConfigMetrics(Row):
+    """One config's metrics: times in seconds, sizes in bytes, rates as fractions. What is not known
+    is None; quality is None throughout where weights are dummy."""
+
+    config: str
+    model: str
+    precision: str
+    prompts: int
+    tokens_per_second: float | None = None
+    vs_bf16: float | None = None
+    mean_new_tokens: float | None = None
+    repetitive: int | None = None
+    repetition_judged: int | None = None
+    repetition_rate: float | None = None
+    degenerate: int | None = None
+    degenerate_judged: int | None = None
+    empty: int | None = None
+    garbage: int | None = None
+    adherent_prompts: int | None = None
+    adherence_judged: int | None = None
+    prompt_adherence: float | None = None
+    constraint_adherence: float | None = None
+    constraints_met: int | None = None
+    constraints_judged: int | None = None
+    adherent_prompts_loose: int | None = None
+    adherence_judged_loose: int | None = None
+    constraints_met_loose: int | None = None
+    constraints_judged_loose: int | None = None
+    memory_bytes: int | None = None
+    memory_source: str | None = None
+    memory_basis: str | None = None
+    weight_bytes: int | None = None
+    batch_size: int | None = None
+    engine: str | None = None
+    decoded_by: str | None = None
+    weights: str = "hub"
+    dtype: str | None = None
+    status: str = "complete"
+    error: str | None = None
+    ttft_seconds: float | None = None
+    tpot_seconds: float | None = None
+    tpot_p99_seconds: float | None = None
+    mbu: float | None = None
+    sweet_spot: bool = False
+
+
+# A config's run, and that of the same model at bf16 (None for that one itself) -> the value.
+Summarise = Callable[[RunRow, RunRow | None], Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of a config.
+
+    `name` is its field of ConfigMetrics, so its name in JSON and exports; `summarise` makes it of
+    the run, with the `aggregates` it needs over the run's outputs. A count has `of`, the field
+    that says of how many, made by `judged` unless another metric makes it, and may have `rate`,
+    the field of its fraction.
+
+    `label` and `unit` head its column on a page, `heading` in tables of one header line. A column
+    shows where any config knows the metric, or `always`; with no label it never does. `show`
+    writes the figure, `missing` what takes its place, `note` what is said beside it. `sentence`
+    explains it, with the `source` of the definition.
+
+    The decision calls it `judged_as`; whoever does best on it is said to have `best`. A metric
+    with a `flag`, a column of an output's scores, is one that the rule compares by its rate.
+    """
+
+    name: str
+    label: str
+    unit: str
+    better: Literal["more", "less", ""]
+    summarise: Summarise
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
+    of: str = ""
+    judged: Summarise | None = None
+    rate: str = ""
+    heading: str = ""
+    always: bool = False
+    show: Callable[[Any], str] = formats.number
+    missing: Callable[[ConfigMetrics], str] = lambda row: UNKNOWN
+    note: Callable[[ConfigMetrics], str] = lambda row: ""
+    sentence: str = ""
+    source: str = ""
+    judged_as: str = ""
+    best: str = ""
+    flag: str = ""
+
+    def value(self, row: ConfigMetrics) -> float | int | None:
+        """The figure; of a count, the count."""
+        return getattr(row, self.name)
+
+    def total(self, row: ConfigMetrics) -> int | None:
+        """Of how many outputs, prompts or constraints a count is; None for any other figure."""
+        return getattr(row, self.of) if self.of else None
+
+    def text(self, row: ConfigMetrics) -> str:
+        """The figure as a person reads it, or what `missing` says where it is not known."""
+        if self.of:
+            return formats.count_and_rate(getattr(row, self.name), self.total(row))
+        value = self.value(row)
+        return self.missing(row) if value is None else self.show(value)
+
+    def fields(self, run: RunRow, baseline: RunRow | None) -> dict[str, Any]:
+        """Its fields of ConfigMetrics, from a config's run and its model's at bf16."""
+        value = self.summarise(run, baseline)
+        found = {self.name: value}
+        if self.judged is not None:
+            found[self.of] = self.judged(run, baseline)
+        if self.rate:
+            found[self.rate] = share(value, found[self.of])
+        return found
+
+
+def share(part: float | None, whole: float | None) -> float | None:
+    """A fraction; None where either is not known or the whole is nothing."""
+    return None if part is None or not whole else part / whole
+
+
+def known_metrics(rows: Sequence[ConfigMetrics]) -> list[Metric]:
+    """The metrics that have a column in a table of these configs."""
+    return [
+        metric
+        for metric in METRICS
+        if metric.label and (metric.always or any(metric.value(r) is not None for r in rows))
+    ]
+
+
+def _measured(name: str) -> Summarise:
+    """An aggregate over all outputs of a study; None for published figures, whose few samples
+    are not the study."""
+    return lambda run, _: None if _is_published(run) else run.aggregates.get(name)
+
+
+def _some(name: str, judged: str) -> Summarise:
+    """An aggregate, None where nothing was judged."""
+    return lambda run, _: run.aggregates.get(name) if run.aggregates.get(judged) else None
+
+
+def _either(name: str, published: str) -> Summarise:
+    """The published figure where the study is a report, else the aggregate."""
+    return lambda run, _: (
+        getattr(run, published) if _is_published(run) else run.aggregates.get(name)
+    )
+
+
+def _alone(name: str) -> Summarise:
+    """An aggregate of outputs decoded one at a time: a batch has no latency of one request."""
+    return lambda run, _: run.aggregates.get(name) if _batch_size(run) == 1 else None
+
+
+def _is_published(run: RunRow) -> bool:
+    return run.published_prompts is not None
+
+
+def _batch_size(run: RunRow) -> int:
+    return run.batch_size or 1
+
+
+def _speed(run: RunRow, _: RunRow | None = None) -> float | None:
+    if run.published_tokens_per_second is not None:
+        return run.published_tokens_per_second
+    return share(run.new_tokens, run.total_seconds)
+
+
+def _versus(run: RunRow, baseline: RunRow | None) -> float | None:
+    own, base = _speed(run), baseline and _speed(baseline)
+    return own / base - 1 if own and base else None
+
+
+def memory_of(run: RunRow) -> tuple[int | None, str | None, str | None]:
+    """(bytes, source, what they are).
+
+    On a GPU the peak the allocator reached; on a CPU the weights as loaded, because a process's
+    resident memory includes Python's own.
+    """
+    if run.environment.get("device") == "cuda" and run.peak_memory_bytes:
+        return run.peak_memory_bytes, "measured", PEAK_MEMORY
+    if run.weight_bytes:
+        return run.weight_bytes, "measured", "weights as loaded"
+    if run.estimated_weight_bytes:
+        return run.estimated_weight_bytes, "estimated", "weights from the architecture"
+    return None, None, None
+
+
+def _mbu(run: RunRow, _: RunRow | None) -> float | None:
+    """Model bandwidth utilisation: bytes read a token, over TPOT, over the peak bandwidth.
+
+    Bytes are the weights as loaded and the mean KV cache (half of the new tokens, where the
+    prompt's length and the model's shape are known). The peak is what a copy reached on the same
+    GPU where `bench` measured it, else the data sheet's.
+    """
+    tpot = _alone("tpot")(run, None)
+    gpu = find_gpu((run.environment.get("gpu") or {}).get("name") or "")
+    peak = run.copy_bytes_per_second or (gpu and gpu.bandwidth * 1e9)
+    if run.environment.get("device") != "cuda" or not (tpot and peak and run.weight_bytes):
+        return None
+    return (run.weight_bytes + _mean_cache_bytes(run)) / tpot / peak
+
+
+def _mean_cache_bytes(run: RunRow) -> float:
+    model = MODELS.get(run.model)
+    prompt, new = run.aggregates.get("prompt_tokens"), run.aggregates.get("new_tokens")
+    if model is None or model.architecture is None or prompt is None or new is None:
+        return 0.0
+    return cache_bytes_per_token(model.architecture) * (prompt + new / 2)
+
+
+def _speed_note(row: ConfigMetrics) -> str:
+    notes = [f"batch {row.batch_size}"] if (row.batch_size or 1) > 1 else []
+    if row.decoded_by != row.engine:
+        notes.append(f"by engine {row.decoded_by}")
+    return ", ".join(notes)
+
+
+def _tail_note(row: ConfigMetrics) -> str:
+    return "" if row.tpot_p99_seconds is None else f"p99 {formats.duration(row.tpot_p99_seconds)}"
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "tokens_per_second",
+        "speed",
+        "tok/s",
+        "more",
+        _speed,
+        heading="tok/s",
+        always=True,
+        note=_speed_note,
+        sentence="New tokens ÷ the time of the whole output, prompt included; of a batch, the "
+        "tokens of all its outputs ÷ its time: a throughput.",
+        source="The published study's definition.",
+        judged_as="speed",
+        best="the fastest",
+    ),
+    Metric(
+        "vs_bf16",
+        "vs bf16",
+        "same model",
+        "more",
+        _versus,
+        always=True,
+        show=lambda share: formats.percent(share, signed=True),
+        missing=lambda row: "baseline" if row.precision == BASELINE_PRECISION else UNKNOWN,
+        sentence="The speed ÷ that of the same model at bf16, minus one.",
+        source="The published study's comparison.",
+    ),
+    Metric(
+        "mean_new_tokens",
+        "new tokens",
+        "mean",
+        "",
+        _measured("new_tokens"),
+        {"new_tokens": Aggregate("mean", "new_tokens")},
+        always=True,
+        show=lambda tokens: formats.number(tokens, 0),
+        sentence="Mean length of an output, its end token included.",
+    ),
+    Metric(
+        "ttft_seconds",
+        "TTFT",
+        "mean",
+        "less",
+        _alone("ttft"),
+        {"ttft": Aggregate("mean", "first_token_seconds")},
+        show=formats.duration,
+        sentence="Time to first token: from sending the prompt to its first new token, so mostly "
+        "the reading of the prompt (prefill). Mean over outputs, at batch size 1.",
+        source="As in vLLM's and NVIDIA's benchmarks.",
+    ),
+    Metric(
+        "tpot_seconds",
+        "TPOT",
+        "mean",
+        "less",
+        _alone("tpot"),
+        {
+            "tpot": Aggregate("mean", "tpot_seconds"),
+            "prompt_tokens": Aggregate("mean", "prompt_tokens"),
+        },
+        show=formats.duration,
+        note=_tail_note,
+        sentence="Time per output token: the time after the first token ÷ the further tokens. "
+        "Mean over outputs, at batch size 1.",
+        source="As in vLLM's benchmarks.",
+    ),
+    Metric(
+        "tpot_p99_seconds",
+        "",
+        "",
+        "less",
+        _alone("tpot_p99"),
+        {"tpot_p99": Aggregate("quantile", "tpot_seconds", quantile=0.99)},
+        show=formats.duration,
+    ),
+    Metric(
+        "mbu",
+        "MBU",
+        "of peak bandwidth",
+        "more",
+        _mbu,
+        {"prompt_tokens": Aggregate("mean", "prompt_tokens")},
+        show=formats.percent,
+        sentence="Model bandwidth utilisation: (bytes of the weights as loaded + mean KV cache) ÷ "
+        "TPOT ÷ the GPU's peak memory bandwidth. Decoding one sequence reads every weight for each "
+        "token, so 100 % is the most that a GPU can do. The peak is the data sheet's; in a bench, "
+        "what a copy reached. On a GPU at batch size 1 only.",
+        source="Databricks 2023, LLM inference performance engineering.",
+    ),
+    Metric(
+        "repetitive",
+        "repetitive",
+        "fewer is better",
+        "less",
+        _either("repetitive", "published_repetitive"),
+        {
+            "repetitive": Aggregate("count_true", "repetitive"),
+            "scored": Aggregate("count", "repetitive"),
+        },
+        of="repetition_judged",
+        judged=_either("scored", "published_prompts"),
+        rate="repetition_rate",
+        always=True,
+        sentence="1 − distinct word pairs ÷ all word pairs, words as split at white space. An "
+        "output of 0.50 or more is repetitive.",
+        source="The published study's measure; it gives its 0.73 and 0.17 on the two samples. The "
+        "cut is ours, because the report does not state one.",
+        judged_as="repetition",
+        best="the lowest rate",
+        flag="repetitive",
+    ),
+    Metric(
+        "degenerate",
+        "degenerate",
+        "any published cut",
+        "less",
+        _some("degenerate", "degenerate_judged"),
+        {
+            "degenerate": Aggregate("count_true", "degenerate"),
+            "degenerate_judged": Aggregate("count", "degenerate"),
+        },
+        of="degenerate_judged",
+        judged=_some("degenerate_judged", "degenerate_judged"),
+        sentence="From 50 words on, any duplicate share over its cut (lines 30 %, their "
+        "characters 20 %, runs 20 % down to 10 %); or a zlib ratio above 2.4. Another flag than "
+        "repetitive, which is the published study's alone.",
+        source="The cuts of Gopher's table A1 and of Whisper, as published.",
+    ),
+    Metric(
+        "empty",
+        "empty",
+        "fewer is better",
+        "less",
+        _either("empty", "published_empty"),
+        {"empty": Aggregate("count_true", "empty")},
+        of="repetition_judged",
+        always=True,
+        sentence="No visible character.",
+        source="Ours.",
+    ),
+    Metric(
+        "garbage",
+        "",
+        "",
+        "less",
+        _measured("garbage"),
+        {"garbage": Aggregate("count_true", "garbage")},
+        heading="not made of words",
+        sentence="Prose of 50 words or more in which under 80 % of words have a letter, or the "
+        "mean word length is outside 3–10, or there is a replacement character.",
+        source="Quality filters of Gopher (arXiv 2112.11446, table A1).",
+    ),
+    Metric(
+        "adherent_prompts",
+        "adherent",
+        "all of a prompt",
+        "more",
+        _either("adherent_prompts", "published_adherent_prompts"),
+        {
+            "adherent_prompts": Aggregate("count_true", "adherent"),
+            "adherence_judged": Aggregate("count", "adherent"),
+        },
+        of="adherence_judged",
+        judged=_either("adherence_judged", "published_prompts"),
+        rate="prompt_adherence",
+        heading="adherent prompts",
+        always=True,
+        sentence="Every constraint of the prompt is met. A check that fails to run is neither met "
+        "nor not met.",
+        source="As IFEval's strict prompt-level accuracy (arXiv 2311.07911).",
+        judged_as="adherence",
+        best="the highest rate",
+        flag="adherent",
+    ),
+    Metric(
+        "constraints_met",
+        "constraints",
+        "met of all",
+        "more",
+        _measured("constraints_met"),
+        {
+            "constraints_met": Aggregate("sum", "constraints_met"),
+            "constraints_judged": Aggregate("sum", "constraints_judged"),
+        },
+        of="constraints_judged",
+        judged=_measured("constraints_judged"),
+        rate="constraint_adherence",
+        heading="constraints met",
+        always=True,
+        sentence="Constraints met ÷ constraints judged, over all prompts.",
+        source="As IFEval's strict instruction-level accuracy.",
+    ),
+    Metric(
+        "adherent_prompts_loose",
+        "adherent, loose",
+        "all of a prompt",
+        "more",
+        _some("adherent_prompts_loose", "adherence_judged_loose"),
+        {
+            "adherent_prompts_loose": Aggregate("count_true", "adherent_loose"),
+            "adherence_judged_loose": Aggregate("count", "adherent_loose"),
+        },
+        of="adherence_judged_loose",
+        judged=_some("adherence_judged_loose", "adherence_judged_loose"),
+        sentence="As adherent, with IFEval's instructions in their loose reading: an output also "
+        "passes without its first or last line, or without asterisks.",
+        source="IFEval's loose prompt-level accuracy.",
+    ),
+    Metric(
+        "constraints_met_loose",
+        "constraints, loose",
+        "met of all",
+        "more",
+        _some("constraints_met_loose", "adherence_judged_loose"),
+        {
+            "constraints_met_loose": Aggregate("sum", "constraints_met_loose"),
+            "constraints_judged_loose": Aggregate(
+                "sum", "constraints_judged", where="constraints_met_loose"
+            ),
+        },
+        of="constraints_judged_loose",
+        judged=_some("constraints_judged_loose", "adherence_judged_loose"),
+        heading="met, loose",
+        sentence="As constraints met, in the loose reading.",
+        source="IFEval's loose instruction-level accuracy.",
+    ),
+    Metric(
+        "memory_bytes",
+        "memory",
+        "",
+        "less",
+        lambda run, _: memory_of(run)[0],
+        always=True,
+        show=formats.memory,
+        note=lambda row: row.memory_source or "",
+        sentence="On a GPU the most that was allocated (peak); on a CPU the weights as loaded. "
+        "Where nothing was measured, the weights alone, estimated from the architecture.",
+        judged_as="memory",
+        best="the least",
+    ),
+)
+
+# What the rule compares by rate, and all that a decision judges, by the decision's names.
+RULE_METRICS = {metric.judged_as: metric for metric in METRICS if metric.flag}
+JUDGED_METRICS = {
+    metric.judged_as: metric
+    for metric in sorted(METRICS, key=lambda metric: not metric.flag)
+    if metric.judged_as
+}
+# What store.read_configs sums up over a run's outputs.
+AGGREGATES = {name: one for metric in METRICS for name, one in metric.aggregates.items()}
