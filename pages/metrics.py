@@ -9,7 +9,7 @@ import streamlit as st
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_table
 from vibecore.analysis import Decision, switch_sentences
-from vibecore.analysis.summary import BASELINE_PRECISION
+from vibecore.analysis.metrics import BASELINE_PRECISION
 from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
 
 DEMO_NOTE = (

@@ -241,7 +241,7 @@ def _speed_note(row: ConfigMetrics) -> str:
 
 
 def _tail_note(row: ConfigMetrics) -> str:
-    return "" if row.tpot_p99_seconds is None else f"p99 {formats.duration(row.tpot_p99_seconds)}"
+    return "" if row.tpot_p99_seconds is None else f"p99 {formats.latency(row.tpot_p99_seconds)}"
 
 
 METRICS: tuple[Metric, ...] = (
@@ -290,7 +290,7 @@ METRICS: tuple[Metric, ...] = (
         "less",
         _alone("ttft"),
         {"ttft": Aggregate("mean", "first_token_seconds")},
-        show=formats.duration,
+        show=formats.latency,
         sentence="Time to first token: from sending the prompt to its first new token, so mostly "
         "the reading of the prompt (prefill). Mean over outputs, at batch size 1.",
         source="As in vLLM's and NVIDIA's benchmarks.",
@@ -305,7 +305,7 @@ METRICS: tuple[Metric, ...] = (
             "tpot": Aggregate("mean", "tpot_seconds"),
             "prompt_tokens": Aggregate("mean", "prompt_tokens"),
         },
-        show=formats.duration,
+        show=formats.latency,
         note=_tail_note,
         sentence="Time per output token: the time after the first token ÷ the further tokens. "
         "Mean over outputs, at batch size 1.",
@@ -318,7 +318,7 @@ METRICS: tuple[Metric, ...] = (
         "less",
         _alone("tpot_p99"),
         {"tpot_p99": Aggregate("quantile", "tpot_seconds", quantile=0.99)},
-        show=formats.duration,
+        show=formats.latency,
     ),
     Metric(
         "mbu",

@@ -78,7 +78,7 @@ def percent(share: float | None, signed: bool = False) -> str:
     return f"{'−' if share < 0 else plus}{shown}"
 
 
-def duration(seconds: float | None) -> str:
+def latency(seconds: float | None) -> str:
     """Seconds with three digits, as milliseconds below one second."""
     if seconds is None:
         return "–"

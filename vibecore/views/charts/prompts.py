@@ -9,7 +9,7 @@ from statistics import mean
 import altair as alt
 
 from vibecore.analysis import wilson_interval
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.rows import ScoreRow
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 
 from vibecore.analysis import wilson_interval
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import Figure, lined_height, precision_marks

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import Figure, lined_height, precision_marks

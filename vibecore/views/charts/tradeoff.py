@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.configs import GIB
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import sweet_spot_ring, with_sweet_spot
