@@ -9,7 +9,7 @@ import streamlit as st
 import vibecore
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_cards
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.rows import PromptResult
 from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows
 

@@ -20,8 +20,8 @@ from vibecore.analysis.claims import (
 )
 from vibecore.analysis.claims.evidence import speed_row
 from vibecore.analysis.claims.wording import evidence_table, summed_up
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.rate_ratio import rate_ratio
-from vibecore.analysis.summary import ConfigMetrics
 from vibecore.core.rows import OutputRow
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.studies.claims import read_findings

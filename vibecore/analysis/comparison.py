@@ -22,7 +22,7 @@ from vibecore.analysis.claims.evidence import (
     speed_row,
 )
 from vibecore.analysis.claims.study_data import Pairs, StudyData
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.errors import InputError
 from vibecore.core.rows import OutputRow, PromptRow, RunRow, StudyRow

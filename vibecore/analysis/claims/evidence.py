@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vibecore.analysis.claims.study_data import StudyData
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact, wilson_interval
 from vibecore.analysis.stats.rate_ratio import rate_ratio
 from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
-from vibecore.analysis.summary import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.rows import OutputRow
 

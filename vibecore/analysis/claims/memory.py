@@ -7,7 +7,7 @@ from dataclasses import replace
 from vibecore.analysis.claims.evidence import EvidenceRow, memory_row, share_row
 from vibecore.analysis.claims.record import CONTRADICTED, SUPPORTED, Outcome, need
 from vibecore.analysis.claims.study_data import CLAIMED, Report, StudyData
-from vibecore.analysis.summary import PEAK_MEMORY, ConfigMetrics
+from vibecore.analysis.metrics import PEAK_MEMORY, ConfigMetrics
 from vibecore.catalog.configs import GIB
 from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.core import formats

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from vibecore.analysis.claims.study_data import COUNTS, Report, is_count, nearest_count
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.configs import GIB, MODELS, PRECISIONS, Architecture
 from vibecore.catalog.gpus import find_gpu
 from vibecore.core.checked import checked

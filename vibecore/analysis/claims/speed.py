@@ -26,9 +26,9 @@ from vibecore.analysis.claims.record import (
 )
 from vibecore.analysis.claims.study_data import Report, StudyData
 from vibecore.analysis.claims.wording import summed_up
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.exact import holm
 from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, WORSE
-from vibecore.analysis.summary import ConfigMetrics
 from vibecore.catalog.configs import PRECISIONS, Architecture
 from vibecore.core import formats
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vibecore.analysis.summary import ConfigMetrics
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.configs import MODELS, Architecture
 from vibecore.core.rows import OutputRow
 
