@@ -159,25 +159,33 @@ def make_million(db: Path) -> None:
                 },
             )
             connection.execute(
-                """INSERT INTO generation
-                   SELECT $run, prompt_id,
+                """INSERT INTO generation (
+                       run_id, prompt_id, text, token_ids, prompt_tokens, new_tokens, finish_reason,
+                       batch_index, batch_size, first_token_seconds, total_seconds,
+                       tokens_per_second, decode_tokens_per_second, peak_memory_bytes
+                   ) SELECT $run, prompt_id,
                           repeat('words of an answer about ' || position || ' ', 10),
                           range(40)::INTEGER[], 20, 60 + position % 140, 'eos', position, 1, 0.01,
-                          0.5 + $run * 0.01, 100.0, 100.0, 100000000, NULL
+                          0.5 + $run * 0.01, 100.0, 100.0, 100000000
                    FROM prompt""",
                 {"run": run_id},
             )
             connection.execute(
-                """INSERT INTO score
-                   SELECT $run, prompt_id, 1, 60, 300, 3, 3, position % 97 = 0, 0.1,
+                """INSERT INTO score (
+                       run_id, prompt_id, scorer_version, words, characters, sentences, lines,
+                       empty, repetition_ratio, repetitive, garbage, distinct_1, distinct_2, rep_4,
+                       zlib_ratio, loop_onset, constraints_met, constraints_total,
+                       constraints_judged, adherent
+                   ) SELECT $run, prompt_id, 1, 60, 300, 3, 3, position % 97 = 0, 0.1,
                           hash(position * 7 + $run) % 10 < 3, NULL, 0.5, 0.5, 0.1, 1.5, NULL,
                           (hash(position + $run) % 3)::INTEGER, 2, 2, hash(position + $run) % 3 = 2
                    FROM prompt""",
                 {"run": run_id},
             )
             connection.execute(
-                """INSERT INTO verdict
-                   SELECT $run, prompt_id, place, ['word_count', 'code_parses'][place + 1], '{}',
+                """INSERT INTO verdict (
+                       run_id, prompt_id, position, check_name, arguments, status, explanation
+                   ) SELECT $run, prompt_id, place, ['word_count', 'code_parses'][place + 1], '{}',
                           CASE WHEN hash(position + $run + place) % 3 = 0 THEN 'fail'
                                ELSE 'pass' END, 'found something'
                    FROM prompt, range(2) places(place)""",

@@ -98,7 +98,7 @@ def show_environment() -> None:
     environment = next((run["environment"] for run in runs if run["environment"]), {})
     machine = environment.get("machine") or {}
     gpu = environment.get("gpu") or {}
-    protocol = study["protocol"]
+    protocol = formats.to_record(study)["protocol"]
     facts = {
         "hardware": study["hardware"],
         "processor": machine.get("cpu") or environment.get("cpu"),

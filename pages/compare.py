@@ -77,7 +77,7 @@ def best_other(study: StudyRow, others: list[StudyRow]) -> str | None:
 
 
 def _batch_size(study: StudyRow) -> int:
-    return study.protocol.get("batch_size", 1)
+    return study.protocol.batch_size if study.protocol else 1
 
 
 study = frame.current_study()

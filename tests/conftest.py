@@ -13,7 +13,7 @@ from tests.support.chromium import ARGUMENTS, CHROMIUM
 from vibecore import store
 from vibecore.core.errors import RunError
 from vibecore.core.paths import STATE_VARIABLE
-from vibecore.core.records import Generation, LoadReport, LoadRequest
+from vibecore.core.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest
 from vibecore.studies.published import add_published
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class FakeWorker:
     dummy: bool = False
     environment: dict[str, Any] = field(default_factory=lambda: dict(ENVIRONMENT))
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
+    decodings: list[Decoding] = field(default_factory=list)
     config: str = ""
 
     def __call__(self) -> FakeWorker:
@@ -92,10 +93,13 @@ class FakeWorker:
     def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
         return None
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[str], max_new_tokens: int, *, decoding: Decoding = GREEDY
+    ) -> list[Generation]:
         if self.interrupt_after is not None and len(self.calls) >= self.interrupt_after:
             raise KeyboardInterrupt
         self.calls.append((self.config, list(prompts)))
+        self.decodings.append(decoding)
         return [
             Generation(
                 text=None if self.dummy else self.answer(self.config, prompt),

@@ -8,8 +8,6 @@ from vibecore.catalog.suites import (
     SUITES_DIR,
     Constraint,
     SuiteError,
-    constraint_from_json,
-    constraint_to_json,
     read_suite,
     suite_names,
 )
@@ -193,11 +191,3 @@ def test_files_that_are_no_suite(tmp_path, content, message):
 
 def test_a_byte_order_mark_is_no_defect(tmp_path):
     assert read_suite(write(tmp_path, b"\xef\xbb\xbf" + GOOD.encode())).name == "small"
-
-
-def test_constraints_go_through_json():
-    for prompt in read_suite("vibe30").prompts:
-        for constraint in prompt.constraints:
-            assert constraint_from_json(constraint_to_json(constraint)) == constraint
-    with pytest.raises(ValueError, match="not a constraint"):
-        constraint_from_json("[]")

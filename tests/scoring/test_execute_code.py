@@ -163,6 +163,6 @@ def test_pages_say_when_code_was_run() -> None:
         **dict.fromkeys(("prompt_count", "complete", "failed", "configs"), 0),
         "created_at": None,
     }
-    assert "in isolation" in _facts({**study, "protocol": {"execute_code": True}})
-    for protocol in ({"execute_code": False}, {}):
+    assert "in isolation" in _facts({**study, "protocol": Protocol(execute_code=True)})
+    for protocol in (Protocol(), None):
         assert "in isolation" not in _facts({**study, "protocol": protocol})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ import pytest
 from vibecore import content_key, store
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError, VibeError
-from vibecore.core.records import Aggregate, Protocol
+from vibecore.core.formats import to_json
+from vibecore.core.records import Aggregate, Decoding, Protocol
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.store.schema import MIGRATIONS
 from vibecore.store.scores import SCORE_COLUMNS
@@ -47,7 +49,7 @@ def test_what_is_written_is_read(db: Path) -> None:
         [[verdict]] = store.read_verdicts(connection, "s").values()
         [prompt] = store.read_prompts(connection, "s")
         assert store.missing_prompts(connection, run_id) == set()
-        assert store.read_study(connection, "s")["protocol"]["max_new_tokens"] == 200
+        assert store.read_study(connection, "s").protocol == Protocol()
     assert (output["text"], output["token_ids"]) == ("hi there", [1, 2])
     assert verdict["arguments"] == {"prefix": "hi"}
     assert prompt["constraints"] == [{"check": "starts_with", "prefix": "hi"}]
@@ -65,7 +67,7 @@ def test_a_transaction_is_all_or_nothing(db: Path) -> None:
         half_written()
     with store.reading(db) as connection:
         assert store.read_configs(connection, "s")[0]["status"] == "pending"
-        assert store.missing_prompts(connection, run_id) == {"p1"}
+        assert store.missing_prompts(connection, run_id) == {("p1", 0)}
 
 
 def test_the_same_output_is_never_stored_twice(db: Path) -> None:
@@ -75,6 +77,55 @@ def test_the_same_output_is_never_stored_twice(db: Path) -> None:
         add(db, run_id, "hi again")
     with store.reading(db) as connection:
         assert [row["text"] for row in store.read_outputs(connection, "s")] == ["hi there"]
+
+
+def test_each_sample_of_a_prompt_is_a_row_of_its_own(db: Path) -> None:
+    run_id = create(db)
+    add(db, run_id)
+    second = {"sample": 1, "text": "no", "token_ids": [3], "finish_reason": "eos"}
+    with store.writing(db) as connection:
+        rows = [("p1", second, score_output(PROMPT, "no"))]
+        store.add_generations(connection, run_id, 1, rows, SCORER_VERSION)
+    with store.reading(db) as connection:
+        outputs = store.read_outputs(connection, "s")
+        verdicts = store.read_verdicts(connection, "s")
+        scores = store.read_scores(connection, "s")
+        texts = store.read_texts(connection, "s")
+    assert [(row.sample, row.text, row.adherent) for row in outputs] == [
+        (0, "hi there", True),
+        (1, "no", False),
+    ]
+    assert {key[2]: [v.status for v in found] for key, found in verdicts.items()} == {
+        0: ["pass"],
+        1: ["fail"],
+    }
+    assert [(row.sample, row.adherent) for row in scores] == [(0, True), (1, False)]
+    assert [(row.sample, row.text) for row in texts] == [(0, "hi there"), (1, "no")]
+
+
+def test_a_protocol_is_data_and_prints_as_it_did(db: Path) -> None:
+    sampled = Protocol(decoding=Decoding(0.7, 0.9, 3), samples=4)
+    for name, protocol in (("s", Protocol()), ("t", sampled), ("published", None)):
+        with store.writing(db) as connection:
+            store.create_study(connection, replace(STUDY, name=name, protocol=protocol), [])
+    with store.writing(db) as connection:
+        connection.execute(
+            """UPDATE study SET protocol = '{"batch_size": 2, "decoding": "greedy"}'
+               WHERE name = 's'"""
+        )
+    with store.reading(db) as connection:
+        older, newer, published = store.list_studies(connection)
+    assert older.protocol == Protocol(batch_size=2)
+    assert newer.protocol == sampled
+    assert published.protocol is None
+    printed = [json.loads(to_json(row))["protocol"] for row in (older, newer, published)]
+    assert list(printed[0]) == [
+        *("max_new_tokens", "batch_size", "engine", "weights", "device"),
+        *("decoding", "execute_code"),
+    ]
+    assert printed[0]["decoding"] == "greedy"
+    assert printed[1]["decoding"] == "temperature 0.7, top-p 0.9, seed 3"
+    assert (printed[1]["samples"], printed[2]) == (4, {})
 
 
 def test_preparing_twice_changes_nothing(db: Path) -> None:
@@ -214,6 +265,9 @@ def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
         [[verdict]] = store.read_verdicts(connection, "s").values()
         [run] = store.read_configs(connection, "s")
         counts = store.count_scores(connection, "s")
+    assert (output["sample"], run["generations"], run["scored"]) == (0, 1, 1)
+    with pytest.raises(VibeError, match="another process"):
+        add(path, run_id)
     assert (output["repetitive"], output["scorer_version"]) == (True, 1)
     for name in ("degenerate", "degenerate_by", "duplicates", "loop_period", "refusal"):
         assert output[name] is None
@@ -237,7 +291,7 @@ def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
     assert "duplicates" not in row
     assert (texts["text"], texts["token_ids"], texts["finish_reason"]) == (looping, [1, 2], "eos")
     with store.writing(db) as connection:
-        again = [("p1", score_output(PROMPT, "no"))]
+        again = [("p1", 0, score_output(PROMPT, "no"))]
         store.add_scores(connection, run_id, again, SCORER_VERSION, replace=True)
     with store.reading(db) as connection:
         [output] = store.read_outputs(connection, "s")

@@ -31,9 +31,9 @@ def test_a_report_becomes_a_study_named_for_its_gpu(db: Path, report: Path) -> N
     assert import_reports(db, [report]) == [NAME]
     study = list_studies(db)[0]
     assert (study["hardware"], study["source"], study["complete"]) == (GPU, "measured", 6)
-    assert study["protocol"]["engine"] == "graph"
-    assert study["protocol"]["weights"] == "dummy"
-    assert study["protocol"]["device"] == "cuda"
+    assert study.protocol.engine == "graph"
+    assert study.protocol.weights == "dummy"
+    assert study.protocol.device == "cuda"
     assert study["prompt_count"] == 5
 
 
@@ -109,7 +109,7 @@ def test_a_report_cut_short_between_two_engines_is_that_of_the_first(
     assert [r["engine"] for r in report["results"]] == ["eager", "graph", "eager"]
     path.write_text(json.dumps(report))
     import_reports(db, [path], "gpu")
-    assert list_studies(db)[0]["protocol"]["engine"] == "eager"
+    assert list_studies(db)[0].protocol.engine == "eager"
     assert len(read_bench(db, "gpu")) == 3
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -133,8 +134,8 @@ def test_verdicts_on_run_code_are_not_dropped_in_silence(db: Path) -> None:
     assert {row["scorer_version"] for row in queries.read_scores(db, "s")} == {SCORER_VERSION}
 
 
-def run(first: int | None, last: int | None) -> dict:
-    return {"scorer_version": first, "newest_scorer_version": last}
+def run(first: int | None, last: int | None) -> SimpleNamespace:
+    return SimpleNamespace(scorer_version=first, newest_scorer_version=last)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ENVIRONMENT
-from vibecore import read_outputs, read_runs, read_summary, store
+from vibecore import list_studies, read_outputs, read_runs, read_summary, store
 from vibecore.core.errors import InputError
+from vibecore.core.records import Decoding, Protocol
 from vibecore.runtime import device_queue
 from vibecore.studies.plan import Options, new_plan, resumed_plan
 from vibecore.studies.run import Event, run_study
@@ -96,6 +99,39 @@ def test_a_run_begun_on_another_machine_is_not_mixed_with_this_one(
     assert "begun with test" in events[-1].error
     assert len(read_outputs(db, "s")) == 3
     monkeypatch.undo()
+
+
+def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_worker) -> None:
+    sampling = Decoding(temperature=0.7, top_p=0.9, seed=5)
+    plan = new_plan(Options(configs=("1M-bf16",), study="s", batch_size=10), db)
+    plan = replace(plan, protocol=replace(plan.protocol, decoding=sampling, samples=2))
+    fake_worker.interrupt_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        run_study(plan, lambda event: None)
+    fake_worker.interrupt_after = None
+    events: list[Event] = []
+    resumed = resumed_plan(Options(study="s"), db)
+    assert (resumed.protocol.decoding, resumed.protocol.samples) == (sampling, 2)
+    run_study(resumed, events.append, resume=True)
+    assert [len(prompts) for _, prompts in fake_worker.calls] == [10] * 6
+    assert [decoding.seed for decoding in fake_worker.decodings] == [5, 5, 5, 6, 6, 6]
+    assert (events[1].done, events[-1].done, events[-1].total) == (40, 60, 60)
+    rows = read_outputs(db, "s")
+    assert len({(row.prompt_id, row.sample) for row in rows}) == len(rows) == 60
+    assert [(row.prompt_id, row.sample) for row in rows[:2]] == [("code_001", 0), ("code_001", 1)]
+    assert all(row.constraints for row in rows)
+    [run] = read_runs(db, "s")
+    assert (run.generations, run.scored, run.total_seconds) == (60, 60, pytest.approx(3.0))
+    assert [study.protocol for study in list_studies(db)] == [resumed.protocol]
+    with store.reading(db) as connection:
+        [pattern] = store.read_patterns(connection, "s", "repetitive")
+        [progress] = store.read_run_progress(connection, "s", datetime(2026, 1, 1))
+        results = store.read_prompt_results(connection, "s", ["code_001"])
+        outcomes = store.read_outcomes(connection, "s")
+    assert pattern.prompts == 60
+    assert (progress.done, progress.total) == (60, 60)
+    assert [result.sample for result in results] == [0, 1]
+    assert sorted(outcomes["sample"]) == [0] * 30 + [1] * 30
 
 
 def test_a_batch_is_committed_whole(db: Path, fake_worker) -> None:
@@ -189,18 +225,10 @@ def test_the_study_says_how_it_was_made(db: Path, fake_worker) -> None:
     run(db, configs=("1M-bf16",), max_new_tokens=7)
     with store.reading(db) as connection:
         study = store.read_study(connection, "s")
-    assert study["protocol"] == {
-        "max_new_tokens": 7,
-        "batch_size": 1,
-        "engine": "eager",
-        "weights": "demo",
-        "device": "cpu",
-        "decoding": "greedy",
-        "execute_code": False,
-    }
-    assert (study["suite"], study["prompt_count"]) == ("vibe30", 30)
-    assert len(study["suite_sha256"]) == 64
-    assert study["created_at"] is not None
+    assert study.protocol == Protocol(max_new_tokens=7, weights="demo", device="cpu")
+    assert (study.suite, study.prompt_count) == ("vibe30", 30)
+    assert len(study.suite_sha256) == 64
+    assert study.created_at is not None
 
 
 def test_a_study_waits_for_the_device_and_then_for_what_is_loaded(

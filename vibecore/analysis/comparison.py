@@ -115,7 +115,7 @@ def _differences(before: Side, after: Side, common: set[str]) -> list[str]:
     studies, packages = (before.study, after.study), (_packages(before), _packages(after))
     values = [
         *(
-            (words, *(s.protocol.get(field) for s in studies))
+            (words, *(_protocol(study).get(field) for study in studies))
             for field, words in PROTOCOL_WORDS.items()
         ),
         ("hardware", *(study.hardware for study in studies)),
@@ -140,13 +140,18 @@ def _packages(side: Side) -> dict[str, str]:
     return next(environments, {}).get("packages") or {}
 
 
+def _protocol(study: StudyRow) -> Mapping[str, Any]:
+    """A study's protocol as it is printed; a published one says nothing."""
+    return formats.to_record(study)["protocol"]
+
+
 def _said(value: Any) -> str:
     return "not recorded" if value is None else str(value)
 
 
 def _why_no_quality(before: Side, after: Side, common: set[str]) -> str:
     """Why quality is not compared, a sentence; empty where it is."""
-    old, new = before.study.protocol, after.study.protocol
+    old, new = _protocol(before.study), _protocol(after.study)
     changed = [
         PROTOCOL_WORDS[field] for field in DECODING_FIELDS if old.get(field) != new.get(field)
     ]
@@ -174,7 +179,7 @@ def _why_no_quality(before: Side, after: Side, common: set[str]) -> str:
 
 def _why_no_speed(before: Side, after: Side) -> str:
     """Why speed is not compared, a sentence; empty where it is."""
-    protocols = before.study.protocol, after.study.protocol
+    protocols = _protocol(before.study), _protocol(after.study)
     batches = [protocol.get("batch_size") for protocol in protocols]
     if None not in batches and batches != [1, 1]:
         return (

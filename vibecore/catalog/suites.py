@@ -115,19 +115,6 @@ def content_hash(prompts: tuple[Prompt, ...]) -> str:
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def constraint_to_json(constraint: Constraint) -> str:
-    """One constraint as JSON text, keys sorted."""
-    return json.dumps(_plain(constraint), sort_keys=True, ensure_ascii=False)
-
-
-def constraint_from_json(text: str) -> Constraint:
-    """The constraint that `constraint_to_json` wrote; raises ValueError on anything else."""
-    content = json.loads(text)
-    if not isinstance(content, dict) or set(content) != {"check", "arguments"}:
-        raise ValueError("not a constraint: wanted the keys check and arguments")
-    return Constraint(content["check"], content["arguments"])
-
-
 def _plain(constraint: Constraint) -> dict[str, Any]:
     return {"check": constraint.check, "arguments": dict(constraint.arguments)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,7 +115,7 @@ def compare(
         raise InputError("Name two studies: --study A --study B.")
     found = compare_studies(db, study[0], study[1], other_db)
     if format is Format.json:
-        print(to_json(bounded(asdict(found))))
+        print(to_json(bounded(found)))
         return
     rows: list[dict[str, Any]] = (
         [asdict(row) for row in found.rows] if format is Format.csv else evidence_table(found.rows)
@@ -127,7 +127,10 @@ def compare(
 
 def bounded(value: Any) -> Any:
     """A record for JSON, which has no infinity: an end that is not bounded is None."""
-    if isinstance(value, dict):
+    from vibecore.core.formats import to_record
+
+    if isinstance(value, dict) or is_dataclass(value):
+        value = to_record(value)
         return {name: bounded(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [bounded(one) for one in value]

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-Row = Mapping[str, Any]
-
 FORMATS = ("table", "json", "csv", "md")
 # Half of the last digit in a percentage with one decimal.
 LEAST_DECIMAL = 0.05
@@ -19,30 +17,40 @@ LEAST_DECIMAL = 0.05
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
+def to_record(row: Any) -> dict[str, Any]:
+    """A row, a dataclass or a mapping, as the mapping that is printed. A dataclass may say
+    otherwise by a method `to_record`; values are left as they are."""
+    if hasattr(row, "to_record"):
+        return row.to_record()
+    return dict(row) if isinstance(row, Mapping) else vars(row)
+
+
 def to_json(value: Any, indent: int | None = 1) -> str:
     """JSON with characters as they are, on one line where `indent` is None."""
     return json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
 
 
-def to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+def to_csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
     """CSV with a header; text that a spreadsheet would run is made harmless with a quote."""
-    names = list(columns or _columns(rows))
+    records = [to_record(row) for row in rows]
+    names = list(columns or _columns(records))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
-    for row in rows:
+    for row in records:
         writer.writerow([_csv_cell(row.get(name)) for name in names])
     return buffer.getvalue()
 
 
-def to_markdown(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+def to_markdown(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
     """A Markdown table; pipes, line ends and markup in cells are escaped."""
-    names = list(columns or _columns(rows))
+    records = [to_record(row) for row in rows]
+    names = list(columns or _columns(records))
     lines = [
         "| " + " | ".join(names) + " |",
         "| " + " | ".join("---" for _ in names) + " |",
     ]
-    for row in rows:
+    for row in records:
         lines.append("| " + " | ".join(_markdown_cell(row.get(name)) for name in names) + " |")
     return "\n".join(lines) + "\n"
 
@@ -108,8 +116,8 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _columns(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
+def _columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for record in records for name in record))
 
 
 def _csv_cell(value: Any) -> Any:
@@ -137,5 +145,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ") + " UTC"
     if hasattr(value, "__dataclass_fields__"):
-        return vars(value)
+        return to_record(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 FinishReason = Literal["eos", "length", "stopped"]
@@ -13,11 +13,35 @@ ENGINES = ("eager", "graph")
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How the next token is chosen: greedily, or sampled at a `temperature` above 0 from the
+    smallest set of tokens whose probability reaches `top_p`, with a seed."""
+
+    temperature: float | None = None
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __str__(self) -> str:
+        """`greedy`, or the sampling parameters."""
+        if self.temperature is None:
+            return "greedy"
+        return f"temperature {self.temperature:g}, top-p {self.top_p:g}, seed {self.seed}"
+
+    def of_sample(self, sample: int) -> Decoding:
+        """The decoding of one sample of a prompt: each has a seed of its own."""
+        return replace(self, seed=self.seed + sample) if self.temperature is not None else self
+
+
+GREEDY = Decoding()
+
+
+@dataclass(frozen=True)
 class Protocol:
     """What every run of a study shares; two studies with the same protocol compare.
 
     `weights` is `hub`, `local`, `demo` or `dummy`; `device` is `cpu` or `cuda`. `execute_code`:
     whether constraints that run an answer's code were judged, in isolation, or skipped.
+    `samples`: how many outputs a prompt gets from each config.
     """
 
     max_new_tokens: int = 200
@@ -25,21 +49,23 @@ class Protocol:
     engine: str = "eager"
     weights: str = "hub"
     device: str = "cpu"
-    decoding: str = "greedy"
+    decoding: Decoding = GREEDY
     execute_code: bool = False
+    samples: int = 1
 
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> Protocol:
+        """The protocol that a database holds as JSON; an older one says only `greedy`."""
+        decoding = stored.get("decoding", {})
+        sampling = {} if decoding == "greedy" else decoding
+        return cls(**{**stored, "decoding": Decoding(**sampling)})
 
-@dataclass(frozen=True)
-class Decoding:
-    """How the next token is chosen: greedily, or sampled at a `temperature` above 0 from the
-    smallest set of tokens whose probability reaches `top_p`, with a seed. Studies are greedy."""
-
-    temperature: float | None = None
-    top_p: float = 1.0
-    seed: int = 0
-
-
-GREEDY = Decoding()
+    def to_record(self) -> dict[str, Any]:
+        """The protocol as it is printed; the number of samples only where there are several."""
+        record = {**vars(self), "decoding": str(self.decoding)}
+        if self.samples == 1:
+            del record["samples"]
+        return record
 
 
 @dataclass(frozen=True)
@@ -80,7 +106,8 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class Generation:
-    """One prompt's output. Times in seconds, memory in bytes.
+    """One output of a prompt, number `sample` of those asked for. Times in seconds, memory in
+    bytes.
 
     In a batch, `total_seconds` is the batch's wall time, shared by its `batch_size` sequences,
     and the sequence's own speeds are None: only the batch has a throughput.
@@ -95,6 +122,7 @@ class Generation:
     total_seconds: float
     peak_memory_bytes: int
     batch_size: int = 1
+    sample: int = 0
 
     @property
     def new_tokens(self) -> int:

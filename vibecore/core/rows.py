@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from vibecore.core.records import Protocol
+
 
 class Row:
     """TRANSITIONAL: lets a row still be read as a mapping while callers move to attributes."""
@@ -42,7 +44,8 @@ class Row:
 
 @dataclass
 class StudyRow(Row):
-    """A study, with how many of its runs ended in which way and what its protocol was."""
+    """A study, with how many of its runs ended in which way and what its protocol was, None for
+    a published one."""
 
     study_id: int
     name: str
@@ -52,7 +55,7 @@ class StudyRow(Row):
     suite: str
     suite_sha256: str | None
     prompt_count: int
-    protocol: Mapping[str, Any]
+    protocol: Protocol | None
     code_commit: str | None
     created_at: datetime | None
     note: str | None
@@ -61,6 +64,10 @@ class StudyRow(Row):
     complete_configs: list[str]
     failed: int
     generations: int
+
+    def to_record(self) -> dict[str, Any]:
+        """The study as it is printed."""
+        return {**vars(self), "protocol": self.protocol.to_record() if self.protocol else {}}
 
 
 @dataclass
@@ -158,6 +165,7 @@ class ScoreRow(Row):
     category: str
     position: int
     prompt_id: str
+    sample: int
     scorer_version: int
     words: int
     characters: int
@@ -194,6 +202,7 @@ class OutputRow(Row):
 
     config: str
     prompt_id: str
+    sample: int
     text: str | None
     token_ids: list[int] | None
     prompt_tokens: int | None
@@ -240,8 +249,8 @@ class OutputRow(Row):
 
 @dataclass
 class PatternRow(Row):
-    """How many prompts had one combination of outcomes; `outcomes` is config -> bool, configs
-    without a verdict left out. The table behind paired tests."""
+    """How many prompts (each sample of one counts) had one combination of outcomes; `outcomes` is
+    config -> bool, configs without a verdict left out. The table behind paired tests."""
 
     outcomes: Mapping[str, bool]
     prompts: int
@@ -255,6 +264,7 @@ class PromptResult(Row):
     category: str
     prompt: str
     config: str | None
+    sample: int | None
     adherent: bool | None
     repetitive: bool | None
     empty: bool | None
@@ -299,6 +309,7 @@ class TextRow(Row):
 
     run_id: int
     prompt_id: str
+    sample: int
     text: str
     token_ids: list[int] | None
     finish_reason: str | None

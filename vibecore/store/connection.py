@@ -15,7 +15,7 @@ from vibecore.core.signals import as_keyboard_interrupt, finished_first
 from vibecore.store.schema import MIGRATIONS, migrate
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
-STORAGE = {"storage_compatibility_version": "v1.0.0"}
+STORAGE: dict[str, Any] = {"storage_compatibility_version": "v1.0.0"}
 LOCK_MESSAGES = (
     "Could not set lock",
     "Conflicting lock",

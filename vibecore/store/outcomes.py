@@ -13,6 +13,7 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str,
     """One value an output in each column, in no order.
 
     `config` (its place among the study's runs, from 0), `prompt` (its position in the suite),
+    `sample`,
     `repetitive` and `adherent` (1, 0, or −1 where not known), `new_tokens`, `total_seconds` and
     `peak_memory_bytes` (NaN where not known). Prompts without an output have no row.
     """
@@ -24,6 +25,7 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str,
         )
         SELECT runs.config,
                prompt.position AS prompt,
+               generation.sample,
                coalesce(score.repetitive::TINYINT, -1)::TINYINT AS repetitive,
                coalesce(score.adherent::TINYINT, -1)::TINYINT AS adherent,
                coalesce(new_tokens, 'nan'::DOUBLE) AS new_tokens,
@@ -33,6 +35,7 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str,
         JOIN runs USING (run_id)
         JOIN prompt ON prompt.study_id = $study AND prompt.prompt_id = generation.prompt_id
         LEFT JOIN score ON score.run_id = generation.run_id
-                       AND score.prompt_id = generation.prompt_id""",
+                       AND score.prompt_id = generation.prompt_id
+                       AND score.sample = generation.sample""",
         {"study": study_id_of(connection, name)},
     ).fetchnumpy()

@@ -11,8 +11,6 @@ import duckdb
 from vibecore.core.rows import PromptResult
 from vibecore.store.read import rows_of, study_id_of
 
-ONLY = ("all", "differ", "repetitive")
-
 
 @dataclass(frozen=True)
 class PromptFilter:
@@ -34,7 +32,7 @@ class PromptFilter:
 _CONDITIONS = {
     "category": "prompt.category = $category",
     "differ": """prompt_id IN (
-        SELECT prompt_id FROM chosen JOIN score USING (run_id) GROUP BY prompt_id
+        SELECT prompt_id FROM chosen JOIN score USING (run_id) GROUP BY prompt_id, sample
         HAVING count(DISTINCT constraints_met) > 1 OR count(DISTINCT repetitive) > 1)""",
     "repetitive": """prompt_id IN (
         SELECT prompt_id FROM chosen JOIN score USING (run_id) WHERE repetitive)""",
@@ -81,18 +79,19 @@ def find_prompts(
 def read_prompt_results(
     connection: duckdb.DuckDBPyConnection, name: str, prompt_ids: Sequence[str]
 ) -> list[PromptResult]:
-    """One row a prompt and config: category, prompt text, verdicts on the output as a whole."""
+    """One row a prompt, config and sample: category, prompt text, verdicts on the output as a
+    whole."""
     rows = rows_of(
         connection,
-        """SELECT prompt.prompt_id, category, prompt.text AS prompt, run.config,
+        """SELECT prompt.prompt_id, category, prompt.text AS prompt, run.config, score.sample,
                   score.adherent, score.repetitive, score.empty,
                   score.constraints_met, score.constraints_judged
            FROM prompt
            LEFT JOIN run ON run.study_id = prompt.study_id
            LEFT JOIN score ON score.run_id = run.run_id AND score.prompt_id = prompt.prompt_id
            WHERE prompt.study_id = $study AND list_contains($ids, prompt.prompt_id)
-           ORDER BY prompt.position, run.position""",
-        {"study": study_id_of(connection, name), "ids": list(prompt_ids)},  # type: ignore[arg-type]
+           ORDER BY prompt.position, run.position, score.sample""",
+        {"study": study_id_of(connection, name), "ids": list(prompt_ids)},
     )
     return [PromptResult(**row) for row in rows]
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from vibecore.core.errors import InputError
-from vibecore.core.records import Aggregate
+from vibecore.core.records import Aggregate, Protocol
 from vibecore.core.rows import (
     OutputRow,
     PatternRow,
@@ -22,6 +22,9 @@ from vibecore.core.rows import (
 from vibecore.store.columns import compile_aggregates
 
 Row = dict[str, Any]
+
+# How many outputs a study wants of each prompt and config; older protocols say nothing of it.
+SAMPLES = "coalesce(json_extract(study.protocol, '$.samples')::INTEGER, 1)"
 
 
 def rows_of(
@@ -52,7 +55,13 @@ def list_studies(connection: duckdb.DuckDBPyConnection) -> list[StudyRow]:
            FROM study LEFT JOIN run USING (study_id) LEFT JOIN outputs USING (run_id)
            GROUP BY ALL ORDER BY study.study_id""",
     )
-    return [StudyRow(**{**row, "protocol": json.loads(row["protocol"])}) for row in rows]
+    return [StudyRow(**{**row, "protocol": _protocol(row["protocol"])}) for row in rows]
+
+
+def _protocol(stored: str) -> Protocol | None:
+    """The protocol of a study as stored; a published one has none."""
+    found = json.loads(stored)
+    return Protocol.from_stored(found) if found else None
 
 
 def study_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
@@ -195,9 +204,10 @@ def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[ScoreR
         """SELECT run.config, prompt.category, prompt.position,
                   score.* EXCLUDE (run_id, duplicates),
                   generation.new_tokens, generation.finish_reason
-           FROM score JOIN run USING (run_id) JOIN generation USING (run_id, prompt_id)
+           FROM score JOIN run USING (run_id)
+           JOIN generation USING (run_id, prompt_id, sample)
            JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = score.prompt_id
-           WHERE run.study_id = ? ORDER BY prompt.position, run.position""",
+           WHERE run.study_id = ? ORDER BY prompt.position, run.position, sample""",
         [study_id_of(connection, name)],
     )
     return [ScoreRow(**row) for row in rows]
@@ -212,7 +222,8 @@ def read_patterns(
     """How often the configs of a study did what, together: the table behind paired tests.
 
     One row for each distinct combination: `outcomes` (config -> bool, configs without a verdict
-    left out) and `prompts`, how many prompts had it. `column` is one of PATTERN_COLUMNS.
+    left out) and `prompts`, how many prompts had it; each sample of a prompt counts as one.
+    `column` is one of PATTERN_COLUMNS.
     """
     if column not in PATTERN_COLUMNS:
         raise ValueError(f"{column} is not one of {', '.join(PATTERN_COLUMNS)}")
@@ -233,7 +244,8 @@ def read_patterns(
             ), by_prompt AS (
                 SELECT bit_or(bit) AS known,
                        bit_or(CASE WHEN {column} THEN bit ELSE 0 END) AS yes
-                FROM score JOIN runs USING (run_id) WHERE {column} IS NOT NULL GROUP BY prompt_id
+                FROM score JOIN runs USING (run_id) WHERE {column} IS NOT NULL
+                GROUP BY prompt_id, sample
             )
             SELECT known, yes, count(*) FROM by_prompt GROUP BY known, yes""",
         {"study": study_id},
@@ -267,16 +279,17 @@ def read_outputs(
     rows = rows_of(
         connection,
         """SELECT run.config, generation.* EXCLUDE (run_id), prompt.category,
-                  score.* EXCLUDE (run_id, prompt_id)
+                  score.* EXCLUDE (run_id, prompt_id, sample)
            FROM generation JOIN run USING (run_id)
            JOIN prompt ON prompt.study_id = run.study_id
                       AND prompt.prompt_id = generation.prompt_id
            LEFT JOIN score ON score.run_id = generation.run_id
                           AND score.prompt_id = generation.prompt_id
+                          AND score.sample = generation.sample
            WHERE run.study_id = $study
              AND ($prompt IS NULL OR generation.prompt_id = $prompt)
              AND ($config IS NULL OR run.config = $config)
-           ORDER BY prompt.position, run.position""",
+           ORDER BY prompt.position, run.position, generation.sample""",
         {"study": study_id, "prompt": prompt_id, "config": config},
     )
     return [
@@ -303,31 +316,32 @@ def _require(
 
 def read_verdicts(
     connection: duckdb.DuckDBPyConnection, name: str, prompt_id: str | None = None
-) -> dict[tuple[str, str], list[VerdictRow]]:
-    """Constraint verdicts in their order, by (config, prompt id)."""
+) -> dict[tuple[str, str, int], list[VerdictRow]]:
+    """Constraint verdicts in their order, by (config, prompt id, sample)."""
     rows = rows_of(
         connection,
-        """SELECT run.config, verdict.prompt_id, check_name AS "check", arguments,
+        """SELECT run.config, verdict.prompt_id, sample, check_name AS "check", arguments,
                   verdict.status, status_loose, explanation
            FROM verdict JOIN run USING (run_id)
            WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
-           ORDER BY run.position, verdict.prompt_id, verdict.position""",
+           ORDER BY run.position, verdict.prompt_id, sample, verdict.position""",
         {"study": study_id_of(connection, name), "prompt": prompt_id},
     )
-    found: dict[tuple[str, str], list[VerdictRow]] = {}
+    found: dict[tuple[str, str, int], list[VerdictRow]] = {}
     for row in rows:
-        key = row.pop("config"), row.pop("prompt_id")
+        key = row.pop("config"), row.pop("prompt_id"), row.pop("sample")
         verdict = VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
         found.setdefault(key, []).append(verdict)
     return found
 
 
-def missing_prompts(connection: duckdb.DuckDBPyConnection, run_id: int) -> set[str]:
-    """Ids of the prompts a run has no generation for yet."""
+def missing_prompts(connection: duckdb.DuckDBPyConnection, run_id: int) -> set[tuple[str, int]]:
+    """(prompt id, sample) of the outputs that a run does not have yet."""
     rows = connection.execute(
-        """SELECT prompt_id FROM prompt
-           WHERE study_id = (SELECT study_id FROM run WHERE run_id = $run)
-           EXCEPT SELECT prompt_id FROM generation WHERE run_id = $run""",
+        f"""SELECT prompt_id, unnest(range({SAMPLES}))::INTEGER
+            FROM prompt JOIN study USING (study_id)
+            WHERE study_id = (SELECT study_id FROM run WHERE run_id = $run)
+            EXCEPT SELECT prompt_id, sample FROM generation WHERE run_id = $run""",
         {"run": run_id},
     ).fetchall()
-    return {row[0] for row in rows}
+    return set(rows)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import Any
 
 import duckdb
 
 from vibecore.core.rows import ProgressRow, SpeedRow
-from vibecore.store.read import rows_of, study_id_of
+from vibecore.store.read import SAMPLES, rows_of, study_id_of
 
 # The speed of so many last batches is what a run does "now".
 LAST_BATCHES = 3
@@ -50,7 +48,8 @@ def read_run_progress(
             )
             SELECT run.config, run.status, run.error, run.finished_at,
                    coalesce(done, 0) AS done,
-                   study.prompt_count AS total, seconds_per_output, tokens_per_second, pace
+                   study.prompt_count * {SAMPLES} AS total,
+                   seconds_per_output, tokens_per_second, pace
             FROM run JOIN study USING (study_id) LEFT JOIN sums USING (run_id)
                  LEFT JOIN clocks USING (run_id)
             WHERE study_id = $study ORDER BY run.position""",
@@ -60,8 +59,8 @@ def read_run_progress(
 
 
 def read_speeds(connection: duckdb.DuckDBPyConnection, hardware: str) -> list[SpeedRow]:
-    """How fast each config of each study on some hardware was, the newest study first: study,
-    config, engine, batch_size, tokens_per_second over all its outputs, load_seconds."""
+    """How fast each config of each study on some hardware was, over all its outputs, the newest
+    study first."""
     rows = rows_of(
         connection,
         f"""WITH batches AS ({_BATCHES} HAVING any_value(run.study_id) IN (
@@ -70,15 +69,11 @@ def read_speeds(connection: duckdb.DuckDBPyConnection, hardware: str) -> list[Sp
                 SELECT run_id, sum(tokens) / sum(seconds) AS tokens_per_second
                 FROM batches GROUP BY run_id HAVING sum(seconds) > 0
             )
-            SELECT study.name AS study, study.protocol, run.config, run.load_seconds,
-                   tokens_per_second
+            SELECT study.name AS study, run.config, run.load_seconds, tokens_per_second,
+                   json_extract_string(protocol, '$.engine') AS engine,
+                   json_extract(protocol, '$.batch_size')::INTEGER AS batch_size
             FROM sums JOIN run USING (run_id) JOIN study USING (study_id)
             ORDER BY study.created_at DESC, study_id DESC, run.position""",
         {"hardware": hardware},
     )
-    found = []
-    for row in rows:
-        protocol: dict[str, Any] = json.loads(row.pop("protocol"))
-        how = {"engine": protocol.get("engine"), "batch_size": protocol.get("batch_size")}
-        found.append(SpeedRow(**row, **how))
-    return found
+    return [SpeedRow(**row) for row in rows]

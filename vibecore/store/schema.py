@@ -161,12 +161,41 @@ def m005_bench(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE run ADD COLUMN bench JSON")
 
 
+def m006_samples(connection: duckdb.DuckDBPyConnection) -> None:
+    """Several outputs of a prompt: `sample` joins the keys of generation, score and verdict.
+
+    DuckDB cannot alter a primary key, so each table is made again from its own columns.
+    """
+    for table, last_key in (("generation", ""), ("score", ""), ("verdict", ", position")):
+        connection.execute(f"CREATE TEMP TABLE rows AS FROM {table}")
+        columns = connection.execute(
+            """SELECT column_name, data_type, NOT is_nullable FROM duckdb_columns()
+               WHERE table_name = ? AND NOT internal ORDER BY column_index""",
+            [table],
+        ).fetchall()
+        checks = connection.execute(
+            """SELECT constraint_text FROM duckdb_constraints()
+               WHERE table_name = ? AND constraint_type = 'CHECK'""",
+            [table],
+        ).fetchall()
+        definitions = [f"{name} {kind}{' NOT NULL' * required}" for name, kind, required in columns]
+        definitions.insert(2, "sample INTEGER NOT NULL DEFAULT 0")
+        definitions += [check for (check,) in checks]
+        definitions.append(f"PRIMARY KEY (run_id, prompt_id, sample{last_key})")
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"CREATE TABLE {table} ({', '.join(definitions)})")
+        names = ", ".join(name for name, _, _ in columns)
+        connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM rows")
+        connection.execute("DROP TABLE rows")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
     m003_generations,
     m004_depth,
     m005_bench,
+    m006_samples,
 )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
 
+from vibecore.core.records import Protocol
 from vibecore.core.rows import TextRow
 from vibecore.store.columns import SCORE_COLUMNS
 from vibecore.store.connection import insert
@@ -17,20 +19,26 @@ from vibecore.store.read import Row, rows_of, study_id_of
 def add_scores(
     connection: duckdb.DuckDBPyConnection,
     run_id: int,
-    scored: Sequence[tuple[str, Any]],
+    scored: Sequence[tuple[str, int, Any]],
     scorer_version: int,
     *,
     replace: bool = False,
 ) -> None:
-    """Write (prompt id, scoring.Score) of one run with all verdicts, in place of older ones where
-    `replace` says so: a prompt's constraints, and so its verdicts' positions, never change."""
+    """Write (prompt id, sample, scoring.Score) of one run with all verdicts, in place of older
+    ones where `replace` says so: a prompt's constraints, and so its verdicts' positions, never
+    change."""
     insert(
         connection,
         "score",
         [
-            {"run_id": run_id, "prompt_id": prompt_id, "scorer_version": scorer_version}
-            | _columns(score)
-            for prompt_id, score in scored
+            {
+                "run_id": run_id,
+                "prompt_id": prompt_id,
+                "sample": sample,
+                "scorer_version": scorer_version,
+                **_columns(score),
+            }
+            for prompt_id, sample, score in scored
         ],
         replace=replace,
     )
@@ -41,6 +49,7 @@ def add_scores(
             {
                 "run_id": run_id,
                 "prompt_id": prompt_id,
+                "sample": sample,
                 "position": position,
                 "check_name": result.check,
                 "arguments": json.dumps(dict(result.arguments)),
@@ -48,7 +57,7 @@ def add_scores(
                 "status_loose": result.status_loose,
                 "explanation": result.explanation,
             }
-            for prompt_id, score in scored
+            for prompt_id, sample, score in scored
             for position, result in enumerate(score.constraints)
         ],
         replace=replace,
@@ -63,19 +72,19 @@ def _columns(score: Any) -> Row:
 
 
 def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[TextRow]:
-    """What there is to score of a study: run_id, prompt_id, text, token_ids, finish_reason.
+    """What there is to score of a study.
 
     Outputs without text (random weights) are left out.
     """
     rows = rows_of(
         connection,
-        """SELECT generation.run_id, generation.prompt_id, generation.text, token_ids,
+        """SELECT generation.run_id, generation.prompt_id, sample, generation.text, token_ids,
                   finish_reason
            FROM generation JOIN run USING (run_id)
            JOIN prompt ON prompt.study_id = run.study_id
                       AND prompt.prompt_id = generation.prompt_id
            WHERE run.study_id = ? AND generation.text IS NOT NULL
-           ORDER BY run.position, prompt.position""",
+           ORDER BY run.position, prompt.position, sample""",
         [study_id_of(connection, name)],
     )
     return [TextRow(**row) for row in rows]
@@ -111,9 +120,9 @@ def count_scores(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, 
     return scores
 
 
-def set_protocol(connection: duckdb.DuckDBPyConnection, name: str, protocol: Row) -> None:
-    """Write a study's protocol anew."""
+def set_protocol(connection: duckdb.DuckDBPyConnection, name: str, protocol: Protocol) -> None:
+    """Replace a study's protocol."""
     connection.execute(
         "UPDATE study SET protocol = ? WHERE study_id = ?",
-        [json.dumps(protocol), study_id_of(connection, name)],
+        [json.dumps(asdict(protocol)), study_id_of(connection, name)],
     )

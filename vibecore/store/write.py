@@ -148,8 +148,9 @@ def add_generations(
 ) -> None:
     """Write one batch of (prompt id, generation, score) with all verdicts.
 
-    `generation` holds columns of the generation table (see `generation_row`); `score` is a
-    scoring.Score, or None where quality is not scored.
+    `generation` holds columns of the generation table (see `generation_row`), of all rows alike;
+    without `sample` it is a prompt's first. `score` is a scoring.Score, or None where quality is
+    not scored.
     """
     created = now()
     insert(
@@ -159,6 +160,7 @@ def add_generations(
             {
                 "run_id": run_id,
                 "prompt_id": prompt_id,
+                "sample": 0,
                 "batch_index": batch_index,
                 "created_at": created,
                 **generation,
@@ -166,13 +168,18 @@ def add_generations(
             for prompt_id, generation, _ in rows
         ],
     )
-    scored = [(prompt_id, score) for prompt_id, _, score in rows if score is not None]
+    scored = [
+        (prompt_id, generation.get("sample", 0), score)
+        for prompt_id, generation, score in rows
+        if score is not None
+    ]
     add_scores(connection, run_id, scored, scorer_version)
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:
     """A measured generation as columns of the generation table."""
     return {
+        "sample": generation.sample,
         "text": generation.text,
         "token_ids": list(generation.token_ids),
         "prompt_tokens": generation.prompt_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
@@ -32,21 +33,36 @@ class Plan:
     weights: str = "hub"
     auto_batch: bool = False
 
+    @property
+    def outputs(self) -> int:
+        """How many outputs each config makes in all."""
+        return len(self.suite.prompts) * self.protocol.samples
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    """Prompts that are decoded together, all for their sample of the same number. `index` is its
+    place among all batches of the run."""
+
+    index: int
+    sample: int
+    prompts: tuple[Prompt, ...]
+
 
 @dataclass(frozen=True)
 class Job:
-    """One config that still has prompts to do, in the batches it was planned in."""
+    """One config that still has outputs to make, in the batches it was planned in."""
 
     run_id: int
     config: Config
     resolved: Resolved
-    batches: tuple[tuple[int, tuple[Prompt, ...]], ...]
+    batches: tuple[PlannedBatch, ...]
     begun_on: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def prompts(self) -> int:
-        """How many prompts are left."""
-        return sum(len(prompts) for _, prompts in self.batches)
+    def outputs(self) -> int:
+        """How many outputs are left to make."""
+        return sum(len(batch.prompts) for batch in self.batches)
 
 
 def refuse_existing(plan: Plan) -> None:
@@ -86,28 +102,30 @@ def remaining_jobs(plan: Plan, resolved: Mapping[str, Resolved]) -> Iterator[Job
     """What each config still has to do. A batch is committed whole, so it is missing whole."""
     batches = make_batches(plan.suite.prompts, plan.protocol.batch_size)
     with store.reading(plan.db) as connection:
-        runs = {run["config"]: run for run in store.read_configs(connection, plan.name)}
+        runs = {run.config: run for run in store.read_configs(connection, plan.name)}
         missing = {
-            config: store.missing_prompts(connection, run["run_id"]) for config, run in runs.items()
+            config: store.missing_prompts(connection, run.run_id) for config, run in runs.items()
         }
     for config in plan.configs:
         run = runs[config.id]
         yield Job(
-            run["run_id"],
+            run.run_id,
             config,
             resolved[config.id],
-            tuple(_missing_of(batches, missing[config.id])),
-            run["environment"] if run["generations"] else {},
+            tuple(_missing_of(batches, plan.protocol.samples, missing[config.id])),
+            run.environment if run.generations else {},
         )
 
 
-def _missing_of(batches: Batches, missing: Set[str]) -> Iterator[tuple[int, tuple[Prompt, ...]]]:
+def _missing_of(
+    batches: Batches, samples: int, missing: Set[tuple[str, int]]
+) -> Iterator[PlannedBatch]:
     """Each batch with something missing. A study of an earlier version, whose batches were made
     otherwise, can lack a part of one."""
-    for index, batch in enumerate(batches):
-        left = tuple(prompt for prompt in batch if prompt.id in missing)
+    for index, (sample, batch) in enumerate(itertools.product(range(samples), batches)):
+        left = tuple(prompt for prompt in batch if (prompt.id, sample) in missing)
         if left:
-            yield index, left
+            yield PlannedBatch(index, sample, left)
 
 
 def with_batch_size(plan: Plan) -> Plan:

@@ -22,6 +22,7 @@ from vibecore.catalog.memory import AUTO
 from vibecore.catalog.suites import Constraint, Prompt, Suite
 from vibecore.core.errors import InputError
 from vibecore.core.records import ENGINES, Protocol
+from vibecore.core.rows import PromptRow, RunRow, StudyRow
 from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import require_isolation
 from vibecore.studies.jobs import Plan
@@ -100,23 +101,23 @@ def resumed_plan(options: Options, db: Path) -> Plan:
         study = store.read_study(connection, options.study)
         runs = store.read_configs(connection, options.study)
         prompts = store.read_prompts(connection, options.study)
-    if study["source"] != "measured":
+    if study.protocol is None:
         raise InputError(f"The study '{options.study}' was published, not run here: nothing to do.")
-    if any(run["benched"] for run in runs):
+    if any(run.benched for run in runs):
         raise InputError(
             f"The study '{options.study}' was imported from a bench: it has no prompts to go on "
             "with. Measure again with `python -m vibecore bench`."
         )
-    protocol = Protocol(**study["protocol"])
-    _refuse_changes(options, study, protocol, [run["config"] for run in runs])
+    protocol = study.protocol
+    _refuse_changes(options, study, protocol, [run.config for run in runs])
     if protocol.execute_code:
         require_isolation()
     suite = Suite(
-        name=study["suite"],
-        title=study["suite"],
+        name=study.suite,
+        title=study.suite,
         description="",
-        prompts=tuple(_stored_prompt(row) for row in prompts),
-        sha256=study["suite_sha256"],
+        prompts=tuple(stored_prompt(row) for row in prompts),
+        sha256=study.suite_sha256 or "",
     )
     configs = tuple(_stored_config(run) for run in runs)
     weights = "dummy" if protocol.weights == "dummy" else "hub"
@@ -180,11 +181,11 @@ def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
 
 
 def _refuse_changes(
-    options: Options, study: dict[str, Any], protocol: Protocol, configs: list[str]
+    options: Options, study: StudyRow, protocol: Protocol, configs: list[str]
 ) -> None:
     """A study is one protocol: what was given must be what it was made with."""
-    asked = {
-        "--suite": (options.suite and load_suite(options.suite).sha256, study["suite_sha256"]),
+    asked: dict[str, tuple[Any, Any]] = {
+        "--suite": (options.suite and load_suite(options.suite).sha256, study.suite_sha256),
         "--max-new-tokens": (options.max_new_tokens, protocol.max_new_tokens),
         "--batch-size": (_batch_size(options.batch_size), protocol.batch_size),
         "--engine": (options.engine, protocol.engine),
@@ -207,20 +208,22 @@ def _refuse_changes(
             )
 
 
-def _stored_prompt(row: dict[str, Any]) -> Prompt:
+def stored_prompt(row: PromptRow) -> Prompt:
+    """A prompt of a suite as it was when its study ran."""
     constraints = tuple(
-        Constraint(item["check"], {k: v for k, v in item.items() if k != "check"})
-        for item in row["constraints"]
+        Constraint(stored["check"], {k: v for k, v in stored.items() if k != "check"})
+        for stored in row.constraints
     )
-    return Prompt(row["prompt_id"], row["category"], row["text"], constraints)
+    return Prompt(row.prompt_id, row.category, row.text, constraints)
 
 
-def _stored_config(run: dict[str, Any]) -> Config:
+def _stored_config(run: RunRow) -> Config:
     """The config of a stored run, its weights where they were then."""
-    precision, source = PRECISIONS[run["precision"]], run["source"]
-    known = MODELS.get(run["model"])
-    if known and known.source == source:
+    precision = PRECISIONS[run.precision]
+    known = MODELS.get(run.model)
+    if known and known.source == run.source:
         return Config(known, precision)
-    if run["weights"] == "hub":
-        return Config(Model(run["model"], source, "hub", None), precision)
-    return Config(Model(run["model"], source, "local", read_architecture(Path(source))), precision)
+    if run.weights == "hub":
+        return Config(Model(run.model, run.source, "hub", None), precision)
+    shape = read_architecture(Path(run.source))
+    return Config(Model(run.model, run.source, "local", shape), precision)

@@ -115,7 +115,7 @@ def read_outputs(
         rows = store.read_outputs(connection, study, prompt, config)
         verdicts = store.read_verdicts(connection, study, prompt)
     for row in rows:
-        row.constraints = verdicts.get((row.config, row.prompt_id), [])
+        row.constraints = verdicts.get((row.config, row.prompt_id, row.sample), [])
     return rows
 
 

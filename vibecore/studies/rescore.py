@@ -6,16 +6,18 @@ rescore(Path("results.duckdb"), "demo")
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError
+from vibecore.core.rows import RunRow, TextRow
 from vibecore.scoring import SCORER_VERSION, Score, score_output
 from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.sandbox import require_isolation
+from vibecore.studies.plan import stored_prompt
 
 Row = dict[str, Any]
 
@@ -32,12 +34,14 @@ def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
     cannot be isolated.
     """
     with store.reading(db) as connection:
-        found = store.read_study(connection, study)
-        prompts = {row["prompt_id"]: _prompt(row) for row in store.read_prompts(connection, study)}
+        protocol = store.read_study(connection, study).protocol
+        prompts = {
+            row.prompt_id: stored_prompt(row) for row in store.read_prompts(connection, study)
+        }
         rows = store.read_texts(connection, study)
         before = store.count_scores(connection, study)
         old = _versions(store.read_configs(connection, study))
-    if found["protocol"].get("execute_code") and not execute_code:
+    if protocol and protocol.execute_code and not execute_code:
         raise InputError(
             f"The code in the answers of '{study}' was run when they were scored. Add "
             "--execute-code to run it again; without it those verdicts would be lost."
@@ -45,22 +49,19 @@ def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
     if execute_code:
         require_isolation()
     for start in range(0, len(rows), OUTPUTS_AT_ONCE):
-        scored: dict[int, list[tuple[str, Score]]] = {}
+        scored: dict[int, list[tuple[str, int, Score]]] = {}
         for row in rows[start : start + OUTPUTS_AT_ONCE]:
             score = score_output(
-                prompts[row["prompt_id"]],
-                row["text"],
-                _answer_ids(row),
-                execute_code=execute_code,
+                prompts[row.prompt_id], row.text, _answer_ids(row), execute_code=execute_code
             )
-            scored.setdefault(row["run_id"], []).append((row["prompt_id"], score))
+            scored.setdefault(row.run_id, []).append((row.prompt_id, row.sample, score))
         with store.writing(db) as connection:
             for run_id, scores in scored.items():
                 store.add_scores(connection, run_id, scores, SCORER_VERSION, replace=True)
     checks = {c.check for prompt in prompts.values() for c in prompt.constraints}
-    if execute_code and checks & set(EXECUTING):
+    if protocol and execute_code and checks & set(EXECUTING):
         with store.writing(db) as connection:
-            store.set_protocol(connection, study, {**found["protocol"], "execute_code": True})
+            store.set_protocol(connection, study, replace(protocol, execute_code=True))
     with store.reading(db) as connection:
         after = store.count_scores(connection, study)
     versions = {"measure": "scorer version", "before": old, "after": str(SCORER_VERSION)}
@@ -68,7 +69,7 @@ def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
     return [versions, *counts] if rows else []
 
 
-def versions_note(runs: Sequence[Mapping[str, Any]], study: str) -> str | None:
+def versions_note(runs: Sequence[RunRow], study: str) -> str | None:
     """What a reader must know of the scorers behind a study; None where all is today's.
 
     `runs` are rows of `read_runs`.
@@ -88,24 +89,18 @@ def versions_note(runs: Sequence[Mapping[str, Any]], study: str) -> str | None:
     return f"{by}; today's is {SCORER_VERSION}, and newer scores are missing: {command} makes them."
 
 
-def _version_set(runs: Sequence[Mapping[str, Any]]) -> set[int]:
-    names = ("scorer_version", "newest_scorer_version")
-    return {run[name] for run in runs for name in names if run[name] is not None}
+def _version_set(runs: Sequence[RunRow]) -> set[int]:
+    versions = {
+        version for run in runs for version in (run.scorer_version, run.newest_scorer_version)
+    }
+    return {version for version in versions if version is not None}
 
 
-def _versions(runs: Sequence[Mapping[str, Any]]) -> str:
+def _versions(runs: Sequence[RunRow]) -> str:
     return ", ".join(map(str, sorted(_version_set(runs)))) or "none"
 
 
-def _prompt(row: Row) -> Prompt:
-    constraints = tuple(
-        Constraint(stored["check"], {k: v for k, v in stored.items() if k != "check"})
-        for stored in row["constraints"]
-    )
-    return Prompt(row["prompt_id"], row["category"], row["text"], constraints)
-
-
-def _answer_ids(row: Row) -> Sequence[int] | None:
+def _answer_ids(row: TextRow) -> Sequence[int] | None:
     """The tokens without the end-of-sequence token, as when the output was first scored."""
-    ids = row["token_ids"]
-    return ids[:-1] if ids and row["finish_reason"] == "eos" else ids
+    ids = row.token_ids
+    return ids[:-1] if ids and row.finish_reason == "eos" else ids

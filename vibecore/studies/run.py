@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from vibecore import store
-from vibecore.catalog.suites import Prompt
 from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import read_gpus, usable_cores
@@ -23,6 +22,7 @@ from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.studies.jobs import (
     Job,
     Plan,
+    PlannedBatch,
     create_rows,
     refuse_existing,
     remaining_jobs,
@@ -39,7 +39,7 @@ class Event:
     """What happened to a config.
 
     `kind` is `planned`, `loading`, `running`, `generated`, `complete` or `failed`; `done` of
-    `total` prompts are stored; `generations` are those just made, `error` says why it failed.
+    `total` outputs are stored; `generations` are those just made, `error` says why it failed.
     Three kinds are about the whole study and name no config: `sized`, where memory has decided
     the `batch_size`; `waiting` for the device; and `crowded`, where it goes on beside models that
     were not unloaded; `others` are those.
@@ -99,9 +99,9 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
 def _run_jobs(
     stack: ExitStack, plan: Plan, jobs: list[Job], first: list[Worker], on_event: OnEvent
 ) -> dict[str, str]:
-    total = len(plan.suite.prompts)
+    total = plan.outputs
     for job in jobs:
-        on_event(Event("planned", job.config.id, total - job.prompts, total))
+        on_event(Event("planned", job.config.id, total - job.outputs, total))
     jobs = [job for job in jobs if job.batches]
     statuses = {config.id: "complete" for config in plan.configs}
     for job, worker in zip(jobs, _workers(stack, first, len(jobs)), strict=False):
@@ -150,8 +150,8 @@ def _weights_kind(resolved: dict[str, Resolved]) -> str:
 
 
 def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
-    total = len(plan.suite.prompts)
-    done = total - job.prompts
+    total = plan.outputs
+    done = total - job.outputs
 
     def tell(kind: str, **details: object) -> None:
         on_event(Event(kind, job.config.id, done, total, **details))  # type: ignore[arg-type]
@@ -165,18 +165,23 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
             )
             report = worker.load(request)
             require_same_place(job, report)
-            texts = [[prompt.text for prompt in prompts] for _, prompts in job.batches]
+            texts = [[prompt.text for prompt in batch.prompts] for batch in job.batches]
             worker.warm_up(texts[0])
             worker.prepare(texts, plan.protocol.max_new_tokens)
             with store.writing(plan.db) as connection:
                 store.start_run(connection, job.run_id, report)
             tell("running", report=report)
-            for index, prompts in job.batches:
-                generations = worker.generate(
-                    [prompt.text for prompt in prompts], plan.protocol.max_new_tokens
-                )
-                _commit(plan, job, index, prompts, generations)
-                done += len(prompts)
+            for batch, prompts in zip(job.batches, texts, strict=True):
+                generations = [
+                    replace(generation, sample=batch.sample)
+                    for generation in worker.generate(
+                        prompts,
+                        plan.protocol.max_new_tokens,
+                        decoding=plan.protocol.decoding.of_sample(batch.sample),
+                    )
+                ]
+                _commit(plan, job, batch, generations)
+                done += len(generations)
                 tell("generated", generations=tuple(generations))
     except RunError as error:
         status, reason = "failed", str(error)
@@ -193,8 +198,7 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
 def _commit(
     plan: Plan,
     job: Job,
-    batch_index: int,
-    prompts: Sequence[Prompt],
+    batch: PlannedBatch,
     generations: Sequence[Generation],
 ) -> None:
     """Score a batch and write it with its scores in one transaction."""
@@ -211,7 +215,7 @@ def _commit(
                 execute_code=plan.protocol.execute_code,
             ),
         )
-        for prompt, generation in zip(prompts, generations, strict=True)
+        for prompt, generation in zip(batch.prompts, generations, strict=True)
     ]
     with store.writing(plan.db) as connection:
-        store.add_generations(connection, job.run_id, batch_index, rows, SCORER_VERSION)
+        store.add_generations(connection, job.run_id, batch.index, rows, SCORER_VERSION)

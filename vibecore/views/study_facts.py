@@ -15,16 +15,16 @@ def study_facts(study: StudyRow) -> dict[str, str]:
         "date": f"{created:%d %B %Y}".lstrip("0") if created else "not recorded",
         "suite": study.suite,
     }
-    if study.suite == BENCH_SUITE:
+    if study.suite == BENCH_SUITE and protocol:
         # Each sequence of a batch is stored as a prompt of its own.
-        facts["repetitions"] = str(study.prompt_count // protocol["batch_size"])
+        facts["repetitions"] = str(study.prompt_count // protocol.batch_size)
     else:
         facts["prompts"] = f"n = {study.prompt_count}"
     ended = study.complete + study.failed == study.configs
     facts["configs"] = (
         str(study.configs) if ended else f"{study.complete} of {study.configs} complete"
     )
-    if protocol.get("execute_code"):
+    if protocol and protocol.execute_code:
         facts["code"] = "run in a sandbox"
     if study.failed:
         facts["failed"] = str(study.failed)

@@ -25,18 +25,18 @@ def options_like(db: Path, study: str, suite: str, name: str) -> Options:
     if found is None:
         raise InputError(f"There is no study '{study}'.")
     runs = read_runs(db, study)
-    if found.source != "measured":
-        return Options(configs=tuple(run.config for run in runs), suite=suite, study=name)
     protocol = found.protocol
+    if protocol is None:
+        return Options(configs=tuple(run.config for run in runs), suite=suite, study=name)
     return replace(
         _options_of_configs(study, runs),
         suite=suite,
         study=name,
-        max_new_tokens=protocol["max_new_tokens"],
-        batch_size=protocol["batch_size"],
-        engine=protocol["engine"],
-        weights="dummy" if protocol["weights"] == "dummy" else None,
-        device=protocol["device"],
+        max_new_tokens=protocol.max_new_tokens,
+        batch_size=protocol.batch_size,
+        engine=protocol.engine,
+        weights="dummy" if protocol.weights == "dummy" else None,
+        device=protocol.device,
     )
 
 

@@ -135,6 +135,7 @@ def _facts(study: StudyRow, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
     environment: Mapping[str, Any] = next((run.environment for run in runs if run.environment), {})
     machine = environment.get("machine") or {}
     packages = environment.get("packages") or {}
+    protocol = formats.to_record(study)["protocol"]
     known = {
         "study": study.name,
         "source": study.source,
@@ -142,7 +143,7 @@ def _facts(study: StudyRow, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
         "suite": study.suite,
         "prompts": str(study.prompt_count),
         "suite hash": (study.suite_sha256 or "")[:12],
-        **{name.replace("_", " "): str(value) for name, value in study.protocol.items()},
+        **{name.replace("_", " "): str(value) for name, value in protocol.items()},
         "hardware": study.hardware,
         "processor": machine.get("cpu"),
         "memory": formats.memory(machine["memory_bytes"]) if machine.get("memory_bytes") else None,
