@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -156,13 +157,17 @@ def test_a_study_made_without_execution_is_not_resumed_with_it(db, asked) -> Non
 
 
 def test_pages_say_when_code_was_run() -> None:
-    from pages.parts.frame import _facts
+    from vibecore.views.study_facts import study_facts
 
-    study = {
+    study = SimpleNamespace(
         **dict.fromkeys(("source", "suite", "hardware"), "x"),
         **dict.fromkeys(("prompt_count", "complete", "failed", "configs"), 0),
-        "created_at": None,
-    }
-    assert "in isolation" in _facts({**study, "protocol": Protocol(execute_code=True)})
-    for protocol in (Protocol(), None):
-        assert "in isolation" not in _facts({**study, "protocol": protocol})
+        created_at=None,
+    )
+    for protocol, code in (
+        (Protocol(execute_code=True), "run in a sandbox"),
+        (Protocol(), None),
+        (None, None),
+    ):
+        study.protocol = protocol
+        assert study_facts(study).get("code") == code
