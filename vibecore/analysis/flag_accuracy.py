@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vibecore.analysis.stats.exact import wilson_interval
 from vibecore.catalog.suites import Prompt
@@ -18,7 +17,7 @@ from vibecore.scoring import Score, score_output
 FILE = Path(__file__).resolve().parent / "labelled" / "outputs.jsonl"
 _NO_PROMPT = Prompt("labelled", "creative", "", ())
 
-# What is held against the labels: name -> whether a score says "looping".
+# The flags compared with the labels: name → whether a score flags the output.
 FLAGS: dict[str, Callable[[Score], bool]] = {
     "repetitive": lambda score: score.repetitive,
     "degenerate": lambda score: score.degenerate,
@@ -40,9 +39,9 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A flag against the labels: counts, and shares with Wilson's intervals.
+    """A flag compared with the labels: counts, and shares with Wilson's 95 % intervals.
 
-    A share is None where there is nothing to take it of.
+    A share is None where its denominator is 0.
     """
 
     flag: str
@@ -79,26 +78,24 @@ def read_labelled() -> list[Labelled]:
 
 
 def score_labelled(outputs: Sequence[Labelled]) -> list[Score]:
-    """Today's scores of the outputs, as of a prompt without constraints."""
+    """The outputs' scores, as of a prompt without constraints."""
     return [score_output(_NO_PROMPT, output.text, output.token_ids) for output in outputs]
 
 
 def measure_flags() -> list[Agreement]:
-    """Every flag of FLAGS against the labels, computed anew."""
+    """Every flag of FLAGS compared with the labels, on freshly computed scores."""
     outputs = read_labelled()
     scores = score_labelled(outputs)
     return [agreement(name, outputs, list(map(flag, scores))) for name, flag in FLAGS.items()]
 
 
 def agreement(name: str, outputs: Sequence[Labelled], flagged: Sequence[bool]) -> Agreement:
-    """One flag's values, one an output, against the labels."""
-    pairs: list[tuple[bool, Any]] = [
-        (output.looping, flag) for output, flag in zip(outputs, flagged, strict=True)
-    ]
+    """One flag's values, one an output, compared with the labels."""
+    looping = [output.looping for output in outputs]
     return Agreement(
         flag=name,
-        outputs=len(pairs),
-        looping=sum(looping for looping, _ in pairs),
-        flagged=sum(bool(flag) for _, flag in pairs),
-        both=sum(looping and bool(flag) for looping, flag in pairs),
+        outputs=len(outputs),
+        looping=sum(looping),
+        flagged=sum(flagged),
+        both=sum(a and b for a, b in zip(looping, flagged, strict=True)),
     )

@@ -1,7 +1,7 @@
-"""Scoring: text in, scores out. Pure functions, on text alone.
+"""Scoring: text in, scores out; pure functions.
 
-Words: a *check* is a function that judges a text; a *constraint* is a check's name with its
-arguments; a *verdict* is passed or not, with one sentence that says why.
+A *check* is a function that judges a text; a *constraint* is a check's name with its arguments; a
+*verdict* is passed or not, with one sentence that says why.
 
     suite = load_suite("vibe30")
     score = score_output(suite.prompts[0], "def is_palindrome(s): …", token_ids=[…])

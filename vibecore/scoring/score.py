@@ -1,4 +1,4 @@
-"""Everything that is said of one output: its measures and its constraints' verdicts."""
+"""All scores of one output: its measures and its constraints' verdicts."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from vibecore.scoring.measures.script import language_switch
 from vibecore.scoring.text.code import find_code
 from vibecore.scoring.text.words import count_words, has_visible, lines, pieces, sentences
 
-# Raise it whenever any score of any text can come out different.
+# Raise it whenever the score of any text can change. Version 2 covers the move to
+# Unicode's own scripts too: they differ only in rare letters (phonetic, historical), and no stored
+# output has any.
 SCORER_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Score:
-    """The scores of one output; each measure's source stands where it is computed.
+    """The scores of one output; the source of each measure is in the function that computes it.
 
-    `repetitive` is the published study's flag alone; `degenerate` is any published cut of others
-    (see `duplicates`), those exceeded named in `degenerate_by`, and the two are never mixed.
-    `garbage` is None for answers with code and for fewer than 50 words. `rep_4` and `loop_onset`
-    (a token index) need token ids; `loop_onset` and `loop_period` (tokens) are None where there
-    is no loop. `language_switch` is a character of the text.
+    `repetitive` is the published study's flag alone; `degenerate` means that a cut published by
+    others is exceeded (see `duplicates`), the exceeded ones named in `degenerate_by`; the two are
+    never mixed. `garbage` is None for answers with code and for fewer than 50 words. `rep_4`,
+    `loop_onset` (a token index) and `loop_period` (tokens) need token ids, and are None without
+    them; the latter two also where there is no loop. `language_switch` is a character index.
     """
 
     words: int
@@ -70,7 +72,7 @@ class Score:
 
     @property
     def adherent(self) -> bool | None:
-        """Whether all constraints that were judged passed: skipped ones say nothing either way.
+        """Whether all constraints that were judged passed; skipped ones do not count.
         None where none was judged, or where one is an error."""
         statuses = {result.status for result in self.constraints} - {"skipped"}
         if not statuses or "error" in statuses:

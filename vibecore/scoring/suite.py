@@ -1,4 +1,4 @@
-"""Load a suite with every constraint held against the table of checks."""
+"""Load a suite, with every constraint validated by the table of checks."""
 
 from __future__ import annotations
 

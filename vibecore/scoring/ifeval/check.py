@@ -11,11 +11,11 @@ from vibecore.scoring.verdict import Verdict
 
 
 def ifeval(text: str, *, instruction_id: str, kwargs: dict[str, Any]) -> Verdict:
-    """An instruction of IFEval is followed, by the reference's own rule.
+    """One of IFEval's 25 instructions is followed, by the reference's rule, strict and loose.
 
     `passed` is the strict reading, of the text as it is; `passed_loose` the loose one: any of
-    eight texts follows it, the text without its first line, its last, both or neither, each with
-    and without its asterisks. A text of white space alone follows nothing.
+    eight texts follows it, which are the text without its first line, its last, both or neither,
+    each with and without its asterisks. A text of white space alone follows nothing.
     Source: Zhou et al. 2023 (arXiv 2311.07911), section 2.3.
     """
     rule = INSTRUCTIONS[instruction_id]
@@ -35,7 +35,7 @@ def ifeval(text: str, *, instruction_id: str, kwargs: dict[str, Any]) -> Verdict
 def loose_variants(text: str) -> tuple[tuple[str, str], ...]:
     """The texts of the loose reading that are not blank, each once, with what was left out.
 
-    The first is the text itself. Lines are parted by "\\n" alone.
+    The first is the text itself. Lines are separated by "\\n" alone.
     """
     lines = text.split("\n")
     cuts = {

@@ -46,7 +46,7 @@ LANGUAGES = tuple(_CODES.split())
 
 
 def instruction_defect(instruction_id: Any, kwargs: Any) -> tuple[str, str] | None:
-    """The first thing that is wrong with an instruction, as (key, what); None when it is sound.
+    """The first thing that is wrong with an instruction, as (key, what); None when it is valid.
 
     Every argument is required: for a missing one the reference draws a value at random.
     """
@@ -58,13 +58,13 @@ def instruction_defect(instruction_id: Any, kwargs: Any) -> tuple[str, str] | No
     if not isinstance(kwargs, Mapping):
         return "kwargs", f"is {kwargs!r}, wanted a mapping"
     names = schema_of(INSTRUCTIONS[instruction_id])
-    told = f"the arguments of {instruction_id}: {', '.join(names) or 'none'}"
+    known = f"the arguments of {instruction_id}: {', '.join(names) or 'none'}"
     for name in kwargs:
         if name not in names:
-            return name, f"is unknown; {told}"
+            return name, f"is unknown; {known}"
     for name in names:
         if name not in kwargs:
-            return name, f"is missing; {told}"
+            return name, f"is missing; {known}"
         defect = _value_defect(name, kwargs[name])
         if defect:
             return name, f"is {kwargs[name]!r}, {defect}"
@@ -72,7 +72,7 @@ def instruction_defect(instruction_id: Any, kwargs: Any) -> tuple[str, str] | No
 
 
 def sound_kwargs(instruction_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of one instruction out of a row of the published file.
+    """The arguments of one instruction, from a row of the published file.
 
     There each row may name every argument of every instruction, the ones that do not apply as
     null; whole numbers may have become 3.0.

@@ -1,8 +1,8 @@
 """Sentences as the reference counts them: Punkt.
 
 Kiss & Strunk 2006, "Unsupervised Multilingual Sentence Boundary Detection", Computational
-Linguistics 32, as nltk 3.10.4 carries it out (`nltk/tokenize/punkt.py`), with the `regex` engine
-that it matches with, because what counts as a letter differs between engines.
+Linguistics 32, as implemented in nltk 3.10.4 (`nltk/tokenize/punkt.py`), with the `regex` engine
+that it uses, because engines differ in what counts as a letter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TOKEN = regex.compile(
 _NUMBER = regex.compile(r"-?[.,]?\d[\d,.\-]*\.?")
 _INITIAL = regex.compile(r"[^\W\d]\.")
 _ELLIPSIS = regex.compile(r"\.\.+")
-# What follows a stop and still belongs to its sentence.
+# Closing quotes and brackets after a stop, which belong to its sentence.
 _BELONGS = regex.compile(r"[\"')\]}‘’“”«»]+?(?:\s+|(?=--)|$)", regex.MULTILINE)
 _NUMBER_TYPE = "##number##"
 
@@ -98,7 +98,7 @@ def _breaks(context: str, model: Model) -> bool:
 
 
 def _token(text: str, model: Model) -> _Token:
-    """A token with what its own form says of it."""
+    """A token, classified by its own form."""
     lower = text.lower()
     token = _Token(text, _NUMBER_TYPE if _NUMBER.fullmatch(lower) else lower)
     if len(text) == 1 and text in _STOPS:
@@ -114,7 +114,7 @@ def _token(text: str, model: Model) -> _Token:
 
 
 def _reconsider(token: _Token, following: _Token, model: Model) -> None:
-    """What the next token says of a token that ends in a full stop."""
+    """Reclassify a token that ends in a full stop by the token after it."""
     if not token.text.endswith("."):
         return
     kind = _without_stop(token.type)

@@ -1,9 +1,9 @@
-"""What the sentence splitter knows of English: a table of our own, or an installed Punkt model.
+"""The sentence splitter's English model: a table of our own, or an installed Punkt model.
 
 A Punkt model is four tables that were learned from newspaper text. The reference loads nltk's
 ("punkt_tab", english), which it downloads. Where that model is installed it is read here too, and
 verdicts are the reference's own; nothing is ever downloaded. Elsewhere a small table of our own
-stands in: the same abbreviations, as far as they are common, and no statistics of words.
+is used: the same abbreviations, as far as they are common, and no word statistics.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The 25 rules of IFEval, each a function of a text and its arguments.
 
 A rule gives the reference's verdict (`lm_eval/tasks/ifeval/instructions.py`) in linear time, where
-the reference's pattern can be quadratic; what is odd in the reference is followed and marked so.
+the reference's pattern can be quadratic; oddities of the reference are kept and marked "odd".
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def number_words(text: str, *, num_words: int, relation: str) -> Verdict:
 def nth_paragraph_first_word(
     text: str, *, num_paragraphs: int, nth_paragraph: int, first_word: str
 ) -> Verdict:
-    """So many paragraphs stand between empty lines, and the nth begins with this word.
+    """The text has so many paragraphs between empty lines, and the nth begins with this word.
 
     The nth is counted among all pieces, blank ones included (odd).
     """
@@ -134,7 +134,7 @@ def number_bullet_lists(text: str, *, num_bullets: int) -> Verdict:
 
 
 def constrained_response(text: str) -> Verdict:
-    """One of the three fixed answers stands somewhere in the text."""
+    """One of the three fixed answers occurs somewhere in the text."""
     found = next((answer for answer in ANSWERS if answer in text), None)
     if found is None:
         return Verdict(False, f"found none of {listed(ANSWERS)}")
@@ -171,7 +171,7 @@ def json_format(text: str) -> Verdict:
 
 
 def title(text: str) -> Verdict:
-    """A <<title>> that is not blank stands on one line."""
+    """A <<title>> that is not blank is on one line."""
     for line in text.split("\n"):
         # The reference's pattern is greedy: from the first << of the line to its last >>.
         start, end = line.find("<<"), line.rfind(">>")
@@ -183,7 +183,7 @@ def title(text: str) -> Verdict:
 
 
 def two_responses(text: str) -> Verdict:
-    """Two different answers parted by ******; only the first and last piece may be blank."""
+    """Two different answers separated by ******; only the first and last piece may be blank."""
     pieces = text.split("******")
     if any(not piece.strip() for piece in pieces[1:-1]):
         return Verdict(False, "a response between two ****** is blank")
@@ -201,7 +201,7 @@ def repeat_prompt(text: str, *, prompt_to_repeat: str) -> Verdict:
 
 
 def end_checker(text: str, *, end_phrase: str) -> Verdict:
-    """The answer ends with the phrase, in any case, double quotes around the answer aside."""
+    """The answer ends with the phrase, in any case, ignoring double quotes around the answer."""
     passed = text.strip().strip('"').lower().endswith(end_phrase.strip().lower())
     return Verdict(passed, f"ends with {quote(text[-40:])}, wanted {quote(end_phrase)}")
 

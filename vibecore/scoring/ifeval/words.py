@@ -1,7 +1,7 @@
 """Words as the reference counts them: runs of letters and digits, and words in capitals.
 
-`regex` is the engine that nltk 3.10.4 matches with, and its \\w takes in the vowel signs of
-Indic scripts, which Python's own does not; contractions alone go through `re` there.
+`regex` is the engine that nltk 3.10.4 uses, and its \\w includes the vowel signs of Indic
+scripts, which Python's own does not; only contractions are matched by `re` there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vibecore.scoring.ifeval.punkt import split_sentences
 
 _WORD = regex.compile(r"\w+")
 # The rules of the Penn treebank tokeniser as nltk widened them (`nltk/tokenize/destructive.py`),
-# in their order: each parts what it matches from its neighbours by a space.
+# in their order: each separates what it matches from its neighbours by a space.
 _PARTS = tuple(
     (regex.compile(pattern, flags), replacement)
     for pattern, replacement, flags in (
@@ -57,13 +57,13 @@ _CONTRACTIONS = tuple(
         r" ('t)(was)\b",
     )
 )
-# A word in capitals ends in a capital that no small letter follows, but where a contraction is
-# parted between two letters.
+# A word in capitals ends in a capital that no small letter follows, unless a contraction is split
+# between two letters.
 _MAY_HOLD_CAPITALS = re.compile(
     r"[A-Z](?![a-z])|(?i:n't|cannot|gimme|gonna|gotta|lemme|wanna|'tis|'twas)"
 )
-# What may be parted inside a piece between white space; a stop or comma at its end changes
-# nothing about its capitals.
+# What may be split inside a piece between white space; a stop or comma at its end does not
+# change its capitals.
 _PARTED_INSIDE = re.compile(
     r"[^\w\s.,:?!-]|[.,:?!](?=\S)|--|(?i:cannot|gimme|gonna|gotta|lemme|wanna)"
 )
@@ -91,7 +91,7 @@ def _capital_words_in(sentence: str) -> int:
 
 
 def tokens(sentence: str) -> list[str]:
-    """The words of a sentence, punctuation and contractions parted from them."""
+    """The words of a sentence, with punctuation and contractions separated from them."""
     for pattern, replacement in _PARTS:
         sentence = pattern.sub(replacement, sentence)
     for contraction in _CONTRACTIONS:

@@ -2,9 +2,9 @@
 
 Rae et al. 2021, "Scaling Language Models" (arXiv 2112.11446), A1.1 "Repetition Removal" and
 table A1: a document over any of these cuts was dropped from their training text as repetitive.
-The paper leaves some words open; here a piece is a duplicate when it stood before (so the first
-of its kind is none), n-grams are of pieces between white space, white space counts as no
-character, an n-gram that stands once is not repeated, and no character is counted twice.
+The paper leaves some details open; here a piece is a duplicate when it occurred before (so the
+first of its kind is not one), n-grams are of pieces between white space, white space does not
+count as characters, an n-gram that occurs once is not repeated, and no character counts twice.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ GOPHER_CUTS: dict[str, float] = {
 }
 # Documents of fewer words never met these cuts: the same appendix drops them before.
 GOPHER_MINIMUM_WORDS = 50
-# OpenAI's Whisper decodes anew above this ratio (arXiv 2212.04356, 4.5; `transcribe.py`).
+# OpenAI's Whisper decodes again above this ratio (arXiv 2212.04356, 4.5; `transcribe.py`).
 ZLIB_CUT = 2.4
 
 _SHORTEST_DUPLICATE, _LONGEST = 5, 10
-# There are so many characters, less a few; the rest of a longer text is not looked at.
+# Each distinct word is coded as one character, of which Unicode has 1.1 million; words beyond
+# this are ignored.
 _MOST_WORDS = 1_000_000
 _NONE = dict.fromkeys(GOPHER_CUTS, 0.0)
 
@@ -57,7 +58,7 @@ def duplicate_shares(text: str) -> dict[str, float]:
     # Each word becomes one character, so that n-grams are short strings: quick to cut and hash.
     places: dict[str, int] = {}
     coded = "".join(map(chr, map(places.setdefault, words, count())))
-    # Where n-grams begin that may stand twice. Those cut off by the end are shorter, so unique.
+    # Starts of n-grams that may occur twice. Those cut off by the end are shorter, so unique.
     alive: Sequence[int] = range(len(coded))
     for n in range(2, _LONGEST + 1):
         seen: dict[str, int] = {}
@@ -65,7 +66,7 @@ def duplicate_shares(text: str) -> dict[str, float]:
         firsts = list(map(seen.setdefault, grams, alive))
         again = {start: first for start, first in zip(alive, firsts, strict=True) if start != first}
         if not again:
-            # Nothing that is longer stands twice either.
+            # Nothing longer occurs twice either.
             return shares
         if n < _SHORTEST_DUPLICATE:
             starts = _starts_of_top(again, n, lengths)
@@ -78,7 +79,7 @@ def duplicate_shares(text: str) -> dict[str, float]:
 
 
 def cuts_exceeded(shares: Mapping[str, float], words: int, zlib_ratio: float | None) -> list[str]:
-    """Names of the published cuts that a text is over: Gopher's from 50 words on, and Whisper's.
+    """Names of the published cuts that a text exceeds: Gopher's from 50 words on, and Whisper's.
 
     `shares` are those of `duplicate_shares`, `words` the number of `pieces`.
     """
@@ -91,7 +92,7 @@ def cuts_exceeded(shares: Mapping[str, float], words: int, zlib_ratio: float | N
 
 
 def _repeated(items: Sequence[str]) -> tuple[float, float]:
-    """Shares of the items, and of their characters, that stood before."""
+    """Shares of the items, and of their characters, that occurred before."""
     seen: set[str] = set()
     count = characters = everything = 0
     for item in items:
@@ -105,10 +106,10 @@ def _repeated(items: Sequence[str]) -> tuple[float, float]:
 
 
 def _starts_of_top(again: Mapping[int, int], n: int, lengths: Sequence[int]) -> list[int]:
-    """Where the most frequent n-gram stands; of several, the longest in characters,
+    """Where the most frequent n-gram starts; of several, the longest in characters,
     then the earliest.
 
-    `again` says of each n-gram that stood before where it stood first.
+    `again` maps the start of each repeated n-gram to the start of its first occurrence.
     """
     times = Counter(again.values())
     most = max(times.values())

@@ -1,4 +1,4 @@
-"""How much of the prompt an answer says again."""
+"""How much of the prompt an answer repeats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ECHO_WORDS = 4
 
 
 def prompt_echo(prompt: str, text: str) -> float | None:
-    """Share of the prompt's distinct word 4-grams that stand in the answer, in [0, 1].
+    """Share of the prompt's distinct word 4-grams that occur in the answer, in [0, 1].
 
     None for a prompt of fewer than four words. The complement, over the answer's n-grams, is the
     share of novel n-grams of See et al. 2017, "Get To The Point" (arXiv 1704.04368, figure 6).

@@ -11,7 +11,7 @@ LOOP_MINIMUM_TOKENS = 16
 
 @dataclass(frozen=True)
 class Loop:
-    """A tail that repeats itself to the end: where it begins and how long one turn is."""
+    """A tail that repeats itself to the end: where it begins and its period, both in tokens."""
 
     onset: int
     period: int
@@ -32,11 +32,11 @@ def rep_n(token_ids: Sequence[int], n: int = 4) -> float | None:
 def find_loop(token_ids: Sequence[int]) -> Loop | None:
     """The earliest token from which all the rest is periodic, with the shortest such period.
 
-    From `onset` on, every token equals the one `period` before it (the first turn included, and
-    the last one may be cut short). A tail counts as a loop when it holds at least three turns
-    and at least 16 tokens, so that "10000" or "..." is none. Exact repetition only: a loop that
-    counts upwards is not one. Any period is found, in linear time: with the sequence reversed,
-    the Z-function at p is how far the tail goes on repeating with period p (Gusfield 1997, 1.3).
+    From `onset + period` on, every token equals the one `period` before it; the last cycle may be
+    cut short. A tail counts as a loop when it has at least three cycles and at least 16 tokens,
+    so that "10000" or "..." does not. Only exact repetition counts: a loop that counts upwards is
+    not one. Every period is found, in linear time: with the sequence reversed, the Z-function at
+    p is how far the tail goes on repeating with period p (Gusfield 1997, section 1.3).
     """
     backwards = list(reversed(token_ids))
     if not _may_loop(backwards):
@@ -53,14 +53,14 @@ def find_loop(token_ids: Sequence[int]) -> Loop | None:
 
 
 def _may_loop(backwards: list[int]) -> bool:
-    """Whether some period holds over the least tail that it needs: quick, and mostly no."""
+    """Whether some period holds over the shortest tail it needs: a quick test that mostly fails."""
     length = len(backwards)
     if length < LOOP_MINIMUM_TOKENS:
         return False
     period = 0
     while True:
         try:
-            # A period is a distance at which the last token stands again.
+            # A period is a distance at which the last token occurs again.
             period = backwards.index(backwards[0], period + 1, length // LOOP_REPETITIONS + 1)
         except ValueError:
             return False

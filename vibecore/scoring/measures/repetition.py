@@ -61,9 +61,9 @@ def zlib_ratio(text: str) -> float | None:
 
 
 def is_garbage(text: str) -> bool | None:
-    """Whether prose of 50 words or more is not made of words; None for anything shorter.
+    """Whether a text of 50 words or more is not made of words; None for anything shorter.
 
-    Garbage: less than 80 % of words hold a letter, or the mean word length is outside 3–10, or
+    Garbage: less than 80 % of words have a letter, or the mean word length is outside 3–10, or
     there is a replacement character (U+FFFD). The first two are quality filters of Rae et al.
     2021 (Gopher, table A1), which also starts at 50 words.
     """

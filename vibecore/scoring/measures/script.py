@@ -13,8 +13,8 @@ import regex
 SWITCH_LETTERS = 20
 SWITCH_PURITY = 0.9
 
-# The scripts that are told apart, by Unicode's names. Han, kana and bopomofo are written together,
-# so they are one.
+# The scripts that are distinguished, by Unicode's names. Han, kana and bopomofo are written
+# together, so they count as one.
 _SCRIPTS = (
     "Latin Greek Cyrillic Armenian Hebrew Arabic Syriac Thaana Devanagari Bengali Gurmukhi "
     "Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Thai Lao Tibetan Myanmar Georgian "

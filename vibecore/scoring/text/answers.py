@@ -2,8 +2,8 @@
 
 The last statement counts: "Answer: 36", "the answer is 36", "\\boxed{36}" or "#### 36" (the form
 of GSM8K). Without any, it is the last number of the text, or its last words. Numbers are compared
-as numbers (1,200 = 1200.0, 1/2 = 0.5, seven = 7) and what stands around them, a currency or a
-unit, is ignored; other answers are compared as words, in any case, articles and end stop aside.
+as numbers (1,200 = 1200.0, 1/2 = 0.5, seven = 7), ignoring the text around them (a currency, a
+unit); other answers are compared as words, ignoring case, articles and a final stop.
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ def judge_number(text: str, wanted: float, tolerance: float) -> Verdict:
     """Whether the last answer stated, or else the last number, is within `tolerance`."""
     stated = stated_answer(text)
     if stated is not None:
-        number, told = first_number(stated), f"the stated answer is {quote(stated)}"
+        number, found = first_number(stated), f"the stated answer is {quote(stated)}"
     else:
         last = _last(_NUMBER, text)
         number = _value(last) if last else None
-        told = f"no answer is stated; the last number is {quote(last[0] if last else 'none', 20)}"
-    wish = f"wanted {wanted:g}" + (f" ± {tolerance:g}" if tolerance else "")
+        found = f"no answer is stated; the last number is {quote(last[0] if last else 'none', 20)}"
+    wants = f"wanted {wanted:g}" + (f" ± {tolerance:g}" if tolerance else "")
     # As decimals: 0.1 is a tenth here, and 0.3 is within 0.1 of 0.2.
     exact, margin = Fraction(str(wanted)), Fraction(str(tolerance))
-    return Verdict(number is not None and abs(number - exact) <= margin, f"{told}, {wish}")
+    return Verdict(number is not None and abs(number - exact) <= margin, f"{found}, {wants}")
 
 
 def stated_answer(text: str) -> str | None:
-    """What follows the last "answer is", "Answer:", "####" or stands in the last box, or None."""
+    """The text after the last "answer is", "Answer:" or "####", or in the last box; or None."""
     last = _last(_STATED, text)
     if last is None:
         return None
@@ -78,7 +78,7 @@ def stated_answer(text: str) -> str | None:
 
 
 def parse_number(text: str) -> Fraction | None:
-    """The number that the whole text is ("36", "1,200", "-0.5", "3/4", "$5"), or None."""
+    """The number that is all of the text ("36", "1,200", "-0.5", "3/4", "$5"), or None."""
     match = _NUMBER.fullmatch(text.strip().removesuffix("%"))
     return _value(match) if match else None
 
@@ -131,6 +131,6 @@ def _inside_braces(text: str, start: int) -> str:
 
 
 def _plain(answer: str) -> str:
-    """An answer in words as it is compared: without markup, article, case and end stop."""
+    """An answer in words in the form compared: without markup, article, case and final stop."""
     answer = _LATEX_WORD.sub(r"\1", answer[:400]).strip(_TRIM)
     return " ".join(_ARTICLE.sub("", answer, count=1).casefold().replace("’", "'").split())

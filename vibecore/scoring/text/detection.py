@@ -1,8 +1,8 @@
 """Which language a text is in, by langdetect, made repeatable by a fixed seed.
 
-langdetect (Nakatani 2010) draws n-grams at random and, unseeded, can say another thing each time
-of a short or mixed text. It is imported when first asked: its profiles take a quarter second.
-Its inner loops are done anew here, a few times as fast and to the same figures.
+langdetect (Nakatani 2010) draws n-grams at random and, unseeded, can give another result each time
+for a short or mixed text. It is imported on first use: loading its profiles takes 0.25 s. Its
+inner loops are replaced here by ones that are a few times as fast and give the same figures.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SPACES = re.compile(" {2,}")
 
 @lru_cache(maxsize=64)
 def detect_language(text: str) -> str | None:
-    """The language's code ("en", "pt", "zh-cn"), or None where none can be told (no letters)."""
+    """The language's code ("en", "pt", "zh-cn"), or None where none is detected (no letters)."""
     from langdetect import LangDetectException
 
     factory, detector_class = _langdetect()
@@ -44,12 +44,12 @@ def _langdetect() -> tuple[Any, type]:
 
     @lru_cache(maxsize=65_536)
     def features(gram: str) -> tuple[str, ...]:
-        """The ends of one to three letters of a gram that a profile has, the shortest first."""
+        """A gram's suffixes (one to three letters) that any profile has, the shortest first."""
         ends = (gram[start:] for start in range(len(gram) - 1, -1, -1))
         return tuple(end for end in ends if end != " " and end in known)
 
     class QuickDetector(Detector):
-        """langdetect's detector, with its three slow methods done anew."""
+        """langdetect's detector, with its three slow methods replaced."""
 
         def append(self, text: str) -> None:
             text = self.MAIL_RE.sub(" ", self.URL_RE.sub(" ", text))

@@ -1,4 +1,4 @@
-"""JSON Schema for the check `json_schema`: which schemas may be used, and holding a value to one.
+"""JSON Schema for the check `json_schema`: which schemas may be used, and validating a value.
 
 The rules are those of draft 2020-12 (json-schema.org), by the package jsonschema. Two keywords
 are made safe: a pattern is bounded in time (see `patterns`), and uniqueItems is linear.
@@ -37,7 +37,7 @@ def schema_defect(schema: dict[str, Any]) -> str | None:
 
 
 def schema_violation(value: Any, schema: dict[str, Any]) -> str | None:
-    """The first way in which a value breaks a schema, in words; None when it keeps it.
+    """The first way in which a value breaks a schema, in words; None when it is valid.
 
     Raises Undecided where a pattern takes too long.
     """
@@ -75,7 +75,7 @@ def _bounded_class() -> type:
 
 
 def _canonical(value: Any) -> Any:
-    """The value with 1.0 as 1, which JSON Schema takes for equal."""
+    """The value with 1.0 as 1, which are equal in JSON Schema."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

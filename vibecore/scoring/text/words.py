@@ -7,12 +7,12 @@ import unicodedata
 from functools import lru_cache
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
-# Fillers, the braille blank, the grapheme joiner and the variation selectors: each has a
-# category that is usually visible, and none draws anything.
+# Fillers, the braille blank, the grapheme joiner and the variation selectors: their categories
+# are usually visible, but they draw nothing.
 _INVISIBLE_CHARACTERS = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
-# The four fillers that Unicode calls letters are none.
+# Four fillers, which Unicode classes as letters.
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 _MARK = re.compile("[.!?…。！？]")
 _PLAIN = re.compile(r"[!-~]")
@@ -51,19 +51,19 @@ def is_visible(character: str) -> bool:
 
 def has_visible(text: str) -> bool:
     """Whether any character of the text is visible."""
-    # Nearly every text has a plain one, which is quicker to find than to classify.
+    # Nearly every text has an ASCII one, which is quicker to find than to classify.
     return _PLAIN.search(text) is not None or any(map(is_visible, text))
 
 
 @lru_cache(maxsize=8)
 def pieces(text: str) -> tuple[str, ...]:
-    """What stands between white space, split once for all that is measured of a text."""
+    """The pieces between white space, split once for all measures of a text."""
     return tuple(text.split())
 
 
 @lru_cache(maxsize=8)
 def count_words(text: str) -> int:
-    """Words: pieces between white space that hold a letter or a digit (so no lone dash)."""
+    """Words: pieces between white space with a letter or a digit (so a lone dash is not one)."""
     if text.isascii():
         return sum(piece[0].isalnum() or any(map(str.isalnum, piece)) for piece in pieces(text))
     return len(_WORD_START.findall(text))
@@ -100,10 +100,10 @@ def sentences(text: str) -> tuple[str, ...]:
     - after a single capital before another capital, an initial ("J. Smith"), except "I.";
     - at an ellipsis, or at a stop inside closing quotes or brackets, before lower case.
     A stop with no white space after it ("3.5", "setup.py") ends nothing, unless a space was left
-    out ("home.The door", "home!The door"). A line break ends a
-    sentence, stop or no stop, unless the line ends in a comma or semicolon, or has no stop and
-    the next line begins in lower case. List markers and fence lines are dropped, and a piece
-    with no letter or digit is no sentence.
+    out ("home.The door", "home!The door"). A line break ends a sentence, with or without a stop,
+    unless the line ends in a comma or semicolon, or has no stop and the next line begins in lower
+    case. List markers and fence lines are dropped, and a piece with no letter or digit is not a
+    sentence.
     """
     found = []
     for unit in _units(text):
@@ -121,7 +121,7 @@ def sentences(text: str) -> tuple[str, ...]:
 
 
 def _units(text: str) -> list[str]:
-    """Lines, those that a sentence runs across joined, without their list markers."""
+    """Lines without list markers, joined where a sentence runs across them."""
     units: list[list[str]] = []
     goes_on = False
     for line in map(str.strip, text.splitlines()):
