@@ -14,18 +14,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.launched import TWO_PROMPTS, made
 from vibecore import read_outputs, read_runs, store
 from vibecore.core.errors import INTERRUPTED, InputError, RunError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.live import launch
 from vibecore.live.launch import LaunchedRun
 from vibecore.live.launch.control import arguments
-from vibecore.live.launch.record import RUN_VARIABLE, recording_end, save
+from vibecore.live.launch.record import RUN_VARIABLE, recording_end
 from vibecore.runtime import device_queue
 from vibecore.studies.plan import Options
 from vibecore.studies.published import add_published
 
-TWO_PROMPTS = str(Path(__file__).parents[1] / "data" / "two_prompts.yaml")
 PATIENCE = 120.0
 
 
@@ -195,26 +195,6 @@ def test_a_run_notes_how_it_ended(state: Path, monkeypatch, error, code: int) ->
     finally:
         signal.signal(signal.SIGINT, handler)
     assert run.exit_code() == code
-
-
-def made(state: Path, **fields: object) -> LaunchedRun:
-    """The record of a run whose process is gone."""
-    run = LaunchedRun(
-        id="one",
-        study="s",
-        db=(state / "db.duckdb").resolve(),
-        device="cpu",
-        configs=("1M-bf16",),
-        prompts=2,
-        expected_seconds={"1M-bf16": None},
-        pid=2**22 + 1,
-        process_started=0.0,
-        launched_at=time.time(),
-    )
-    run = replace(run, **fields)
-    run.folder.mkdir(parents=True)
-    save(run)
-    return run
 
 
 def test_a_number_used_again_is_not_the_run(state: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.pages.test_pages import component, html, visit
-from tests.support import dashboard_database as made
+from tests.support.pages import component, html, visit
 from vibecore import store
 from vibecore.analysis.flag_accuracy import FLAGS, measure_flags
 from vibecore.core.paths import DATABASE_VARIABLE
@@ -16,9 +16,9 @@ from vibecore.views.glossary import FLAG_NAMES
 
 
 @pytest.fixture
-def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def older(studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The dashboard's studies, `varied` scored by an older version."""
-    path = made.build(tmp_path / "older.duckdb")
+    path = Path(shutil.copy(studies, tmp_path / "older.duckdb"))
     with store.writing(path) as connection:
         connection.execute(
             """UPDATE score SET scorer_version = 1 WHERE run_id IN (

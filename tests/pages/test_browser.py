@@ -16,7 +16,7 @@ from pages.parts.page_table import FIRST_PAGE, PAGES
 from tests.support import dashboard_database as made
 from tests.support.chromium import needs_chromium
 from tests.support.server import serve
-from tests.support.visitor import Visitor
+from tests.support.visitor import POINTER_ONLY, TOO_WIDE, Visitor
 
 pytestmark = needs_chromium
 PATHS = {page: "" if page == FIRST_PAGE else page for page in PAGES}
@@ -69,11 +69,7 @@ def test_every_page_is_whole(browser: Browser, server: str, width: int, scheme: 
             where = f"{name} of {study} at {width} {scheme}"
             assert page.get_by_test_id("stException").count() == 0, where
             assert page.locator('[data-testid="stAlertContentError"]').count() == 0, where
-            wide = page.evaluate(
-                "() => [document.documentElement, document.querySelector('[data-testid=stMain]')]"
-                ".some(e => e.scrollWidth > e.clientWidth)"
-            )
-            assert not wide, where
+            assert not page.evaluate(TOO_WIDE), where
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     assert dark == {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 24, 27)"}[scheme]
     assert visitor.problems == []
@@ -132,14 +128,6 @@ NUMBER_CONTROLS = """() => {
     const controls = [...document.querySelectorAll(wanted)].filter(usable);
     controls.forEach((e, i) => { e.dataset.control = i; });
     return controls.map((e) => e.outerHTML.slice(0, 120));
-}"""
-# Steps inside a number field (its arrow keys do the same), and buttons that say so themselves.
-POINTER_ONLY = """() => {
-    const excused = '[data-testid=stNumberInput], [data-baseweb], .react-aria-ComboBox';
-    const unreachable = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled
-        && e.tabIndex < 0 && !e.closest(excused);
-    return [...document.querySelectorAll('a, button, [role=button]')].filter(unreachable)
-        .map((e) => e.outerHTML.slice(0, 120));
 }"""
 
 

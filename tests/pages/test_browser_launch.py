@@ -13,11 +13,10 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.test_launch import TWO_PROMPTS
-from tests.pages.test_browser import POINTER_ONLY
 from tests.support.chromium import needs_chromium
+from tests.support.launched import TWO_PROMPTS
 from tests.support.server import Server, serve
-from tests.support.visitor import Visitor
+from tests.support.visitor import POINTER_ONLY, TOO_WIDE, Visitor
 from vibecore import read_outputs, read_runs, store
 from vibecore.core.paths import STATE_VARIABLE
 from vibecore.live import launch
@@ -114,10 +113,7 @@ def test_launch_leave_come_back_cancel_and_resume(
     page.set_viewport_size({"width": 700, "height": 900})
     visitor.settle()
     assert page.evaluate(POINTER_ONLY) == []
-    assert not page.evaluate(
-        "() => [document.documentElement, document.querySelector('[data-testid=stMain]')]"
-        ".some(e => e.scrollWidth > e.clientWidth)"
-    )
+    assert not page.evaluate(TOO_WIDE)
     assert visitor.problems == []
     assert visitor.foreign == []
     browser.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,7 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from tests.analysis.test_comparison import add_study
-from tests.pages.test_pages import component, html, visit
-from tests.support import dashboard_database as made
+from tests.support.pages import component, html, visit
 from vibecore.analysis.claims import CLAIMS, VERDICTS
 from vibecore.cli import app
 from vibecore.cli.judging import AUDIT_VERDICTS, bounded
@@ -37,8 +37,9 @@ STUDIES = ("published", "varied", "speed-only")
 
 
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    database = made.build(tmp_path_factory.mktemp("findings") / "pages.duckdb")
+def studies(studies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("findings")
+    database = Path(shutil.copy(studies, folder / "findings.duckdb"))
     add_study(database, "first")
     add_study(database, "second", seconds=2.0, loops=15)
     return database

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.page_table import ACTING_VARIABLE
-from tests.live.test_launch import TWO_PROMPTS, made
+from tests.support import pages
+from tests.support.launched import TWO_PROMPTS, made
+from tests.support.pages import errors, html, table, warnings
 from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
 from vibecore.live.launch import LaunchedRun
 from vibecore.runtime import device_queue
@@ -33,34 +33,7 @@ def use(published_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def visit(**query: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
-    app.run()
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page("pages/launch.py").run()
-    assert not app.exception
-    return app
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
-
-
-def table(app: AppTest, key: str) -> dict[str, list[dict[str, Any]]] | None:
-    """A table's cells by the id of their row; None where there is no such table."""
-    for element in app.get("bidi_component"):
-        if element.proto.id.endswith(f"-{key}"):
-            rows = json.loads(element.proto.json)["rows"]
-            return {row["id"]: row["cells"] for row in rows}
-    return None
-
-
-def warnings(app: AppTest) -> str:
-    return " ".join(element.value for element in app.warning).replace("\\", "")
-
-
-def errors(app: AppTest) -> str:
-    return " ".join(element.value for element in app.error).replace("\\", "")
+    return pages.visit("launch", **query)
 
 
 def test_the_form_says_what_a_run_takes_before_it_starts(use: Path) -> None:
@@ -90,7 +63,7 @@ def test_a_number_out_of_bounds_is_told(use: Path, key: str, value: int, says: s
     app = visit()
     app.number_input(key=key).set_value(value).run()
     assert says in warnings(app)
-    assert table(app, "estimate") is None
+    assert not pages.has_component(app, "estimate")
     app.button(key="launch_start").click().run()
     assert says in errors(app)
     assert not app.exception

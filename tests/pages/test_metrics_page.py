@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.pages.test_pages import component, html, visit
-from tests.support import dashboard_database as made
+from tests.support.pages import component, html, visit
 from vibecore import Rule, decide, read_evidence, read_summary
 from vibecore.core.paths import DATABASE_VARIABLE
 from vibecore.views.tables.metrics import judgement_table
-
-
-@pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made.build(tmp_path_factory.mktemp("metrics") / "metrics.duckdb")
 
 
 @pytest.fixture(autouse=True)

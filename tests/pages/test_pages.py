@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +14,20 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import downloads
 from tests.support import dashboard_database as made
+from tests.support.pages import component, html, revisit, table, visit, warnings
 from vibecore import store
-from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, PROJECT_ROOT, database_path
+from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
 from vibecore.studies.queries import read_outputs, read_summary
 
 PAGES = ("metrics", "charts", "outputs", "about")
 STUDIES = ("published", "varied", "speed-only")
+Use = Callable[[Path], None]
 
 
-@pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made.build(tmp_path_factory.mktemp("pages") / "pages.duckdb")
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def set_database(path: Path) -> None:
-        monkeypatch.setenv(DATABASE_VARIABLE, str(path))
-
-    return set_database
-
-
-def visit(page: str = "metrics", **query: str | list[str]) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    if page != "metrics":
-        app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception
-    return app
-
-
-def component(app: AppTest, key: str) -> dict[str, Any]:
-    """The data that a component of ours was given."""
-    for element in app.get("bidi_component"):
-        if element.proto.id.endswith(f"-{key}"):
-            return json.loads(element.proto.json)
-    raise AssertionError(f"no component {key}")
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
+@pytest.fixture(autouse=True)
+def shown(studies: Path, use: Use) -> None:
+    """The dashboard shows the studies, unless a test uses another database."""
+    use(studies)
 
 
 def cells(app: AppTest, config: str) -> dict[str, dict[str, Any]]:
@@ -66,16 +38,14 @@ def cells(app: AppTest, config: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("study", STUDIES)
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_shows_every_study(studies: Path, use: Any, page: str, study: str) -> None:
-    use(studies)
+def test_every_page_shows_every_study(page: str, study: str) -> None:
     app = visit(page, study=study)
     assert not app.error
     assert app.selectbox(key="study").value == study
     assert "<h1" in html(app)
 
 
-def test_metrics_are_the_published_ones(studies: Path, use: Any) -> None:
-    use(studies)
+def test_metrics_are_the_published_ones() -> None:
     app = visit()
     shown = cells(app, "0.5B-bf16")
     assert shown["speed"]["text"] == "23.6"
@@ -87,14 +57,13 @@ def test_metrics_are_the_published_ones(studies: Path, use: Any) -> None:
     assert cells(app, "1.5B-4bit")["vs bf16"]["text"] == "−9 %"
 
 
-def test_the_sweet_spot_is_marked_in_colour_and_words(studies: Path, use: Any) -> None:
-    use(studies)
+def test_the_sweet_spot_is_marked_in_colour_and_words() -> None:
     app = visit()
     marked = [row for row in component(app, "metrics")["rows"] if row["marked"]]
     assert [row["id"] for row in marked] == ["1.5B-4bit"]
     assert marked[0]["cells"][0]["badge"] == "sweet spot"
     assert "Sweet spot: 1.5B-4bit" in html(app)
-    reasons = {row["id"]: row["cells"][1]["text"] for row in component(app, "excluded")["rows"]}
+    reasons = {config: cells[1]["text"] for config, cells in table(app, "excluded").items()}
     assert len(reasons) == 5
     assert reasons["1.5B-8bit"] == "9.0 tok/s is under 85 % of the 18.8 of 1.5B-bf16"
 
@@ -108,18 +77,14 @@ def test_the_sweet_spot_is_marked_in_colour_and_words(studies: Path, use: Any) -
         ({"cap": "nonsense", "floor": "900", "alpha": "2"}, "1.5B-4bit", "α 0.05"),
     ],
 )
-def test_the_address_sets_the_rule(
-    studies: Path, use: Any, query: dict[str, str], choice: str | None, clause: str
-) -> None:
-    use(studies)
+def test_the_address_sets_the_rule(query: dict[str, str], choice: str | None, clause: str) -> None:
     app = visit(**query)
     marked = [row["id"] for row in component(app, "metrics")["rows"] if row["marked"]]
     assert marked == ([choice] if choice else [])
     assert clause in html(app)
 
 
-def test_the_controls_set_the_rule_and_the_address(studies: Path, use: Any) -> None:
-    use(studies)
+def test_the_controls_set_the_rule_and_the_address() -> None:
     app = visit()
     app.number_input(key="cap").set_value(1.0).run()
     assert "Sweet spot: 0.5B-bf16" in html(app)
@@ -128,17 +93,15 @@ def test_the_controls_set_the_rule_and_the_address(studies: Path, use: Any) -> N
     assert app.query_params["alpha"] == "0.01"
 
 
-def test_a_study_with_everything_is_told_as_it_is(studies: Path, use: Any) -> None:
-    use(studies)
+def test_a_study_with_everything_is_told_as_it_is() -> None:
     app = visit(study="varied")
     assert cells(app, made.FAILED)["config"]["note"] == "failed"
     assert cells(app, made.UNFINISHED)["config"]["note"] == "in progress, 3 prompts so far"
-    reasons = {row["id"]: row["cells"][1]["text"] for row in component(app, "excluded")["rows"]}
+    reasons = {config: cells[1]["text"] for config, cells in table(app, "excluded").items()}
     assert reasons[made.FAILED] == f"failed: {made.HOSTILE_ERROR}"
 
 
-def test_dummy_weights_have_speed_and_no_quality(studies: Path, use: Any) -> None:
-    use(studies)
+def test_dummy_weights_have_speed_and_no_quality() -> None:
     shown = cells(visit(study="speed-only"), "1M-bf16")
     assert shown["speed"]["text"] == "300.0"
     assert shown["repetitive"]["text"] == "–"
@@ -147,10 +110,8 @@ def test_dummy_weights_have_speed_and_no_quality(studies: Path, use: Any) -> Non
     assert "only speed and memory" in cards[0]["instead"]
 
 
-def test_outputs_of_a_deep_link(studies: Path, use: Any) -> None:
-    use(studies)
-    app = visit("outputs")
-    app = visit_outputs(app, study="varied", prompt="code_002", configs=["1M-4bit", "5M-bf16"])
+def test_outputs_of_a_deep_link() -> None:
+    app = visit("outputs", study="varied", prompt="code_002", configs=["1M-4bit", "5M-bf16"])
     shown = component(app, "cards")
     assert shown["prompt"]["id"] == "code_002"
     assert [card["config"] for card in shown["cards"]] == ["1M-4bit", "5M-bf16"]
@@ -162,39 +123,23 @@ def test_outputs_of_a_deep_link(studies: Path, use: Any) -> None:
     assert "ended by itself" in good["facts"]
 
 
-def visit_outputs(app: AppTest, **query: str | list[str]) -> AppTest:
-    """The same session at a new address, as a link or the back button leaves it."""
-    app.query_params.clear()
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def test_what_an_address_asks_for_in_vain_is_told(studies: Path, use: Any) -> None:
-    use(studies)
+def test_what_an_address_asks_for_in_vain_is_told() -> None:
     app = visit(study="varied", floor="fast", alpha="0.05", cap="-1")
-    told = [warning.value.replace("\\", "") for warning in app.warning]
-    assert told == ["Not usable in this address, and left out: cap=-1; floor=fast."]
+    assert warnings(app) == "Not usable in this address, and left out: cap=-1; floor=fast."
     assert not app.run().warning
     assert not visit(study="varied", floor="70").warning
     app = visit(study="varied", floor=["70", "80"])
-    assert app.warning[0].value.replace("\\", "").endswith("left out: floor=80.")
+    assert warnings(app).endswith("left out: floor=80.")
 
 
-def test_one_config_of_several_that_is_not_there_is_told(studies: Path, use: Any) -> None:
-    use(studies)
-    app = visit_outputs(visit("outputs"), study="varied", configs=["1M-bf16", "9B-bf16"])
-    assert app.warning[0].value.replace("\\", "").endswith("left out: configs=9B-bf16.")
+def test_one_config_of_several_that_is_not_there_is_told() -> None:
+    app = visit("outputs", study="varied", configs=["1M-bf16", "9B-bf16"])
+    assert warnings(app).endswith("left out: configs=9B-bf16.")
     assert app.multiselect(key="configs").value == ["1M-bf16"]
 
 
-def test_a_loop_is_marked_where_it_begins(studies: Path, use: Any) -> None:
-    use(studies)
-    app = visit_outputs(
-        visit("outputs"), study="varied", prompt=made.LOOP_PROMPT, configs=["1M-8bit"]
-    )
+def test_a_loop_is_marked_where_it_begins() -> None:
+    app = visit("outputs", study="varied", prompt=made.LOOP_PROMPT, configs=["1M-8bit"])
     card = component(app, "cards")["cards"][0]
     assert card["notice"].startswith("truncated, repetitive, loops after ")
     assert "".join(piece["text"] for piece in card["pieces"]) == made.LOOP
@@ -202,16 +147,13 @@ def test_a_loop_is_marked_where_it_begins(studies: Path, use: Any) -> None:
     assert any("repeated" in piece["marks"] for piece in card["pieces"])
 
 
-def test_filters_buttons_and_their_ends(studies: Path, use: Any) -> None:
-    use(studies)
-    app = visit_outputs(visit("outputs"), study="varied", configs=["1M-bf16"], category="code")
+def test_filters_buttons_and_their_ends() -> None:
+    app = visit("outputs", study="varied", configs=["1M-bf16"], category="code")
     listed = [row["id"] for row in component(app, "cards")["list"]["rows"]]
     assert listed == ["code_001", "code_002"]
     assert app.button(key="previous").disabled
     assert not app.button(key="next").disabled
-    app = visit_outputs(
-        app, study="varied", configs=["1M-bf16"], category="code", prompt="code_002"
-    )
+    app = revisit(app, study="varied", configs=["1M-bf16"], category="code", prompt="code_002")
     assert not app.button(key="previous").disabled
     assert app.button(key="next").disabled
 
@@ -230,18 +172,16 @@ def test_filters_buttons_and_their_ends(studies: Path, use: Any) -> None:
         ({"show": "differ", "configs": ["1M-bf16", "1M-4bit"]}, []),
     ],
 )
-def test_each_filter(studies: Path, use: Any, query: dict[str, Any], listed: list[str]) -> None:
-    use(studies)
-    app = visit_outputs(visit("outputs"), study="varied", **query)
+def test_each_filter(query: dict[str, Any], listed: list[str]) -> None:
+    app = visit("outputs", study="varied", **query)
     assert [row["id"] for row in component(app, "cards")["list"]["rows"]] == listed
     if not listed:
         assert "No prompt matches" in html(app)
 
 
-def test_a_difference_names_the_first_token(studies: Path, use: Any) -> None:
-    use(studies)
-    app = visit_outputs(
-        visit("outputs"),
+def test_a_difference_names_the_first_token() -> None:
+    app = visit(
+        "outputs",
         study="varied",
         prompt="code_002",
         configs=["1M-bf16", "1M-4bit"],
@@ -255,17 +195,15 @@ def test_a_difference_names_the_first_token(studies: Path, use: Any) -> None:
     assert [p["text"] for p in other["pieces"] if p["marks"]] == ["1M-4bit"]
 
 
-def test_the_published_study_has_one_prompt_and_labels_its_samples(studies: Path, use: Any) -> None:
-    use(studies)
+def test_the_published_study_has_one_prompt_and_labels_its_samples() -> None:
     shown = component(visit("outputs"), "cards")
     assert [card["label"] for card in shown["cards"]] == ["published sample"] * 2
-    missing = component(visit_outputs(visit("outputs"), configs=["0.5B-8bit"]), "cards")["cards"]
+    missing = component(visit("outputs", configs=["0.5B-8bit"]), "cards")["cards"]
     assert missing[0]["instead"] == "No output of this config was published."
 
 
-def test_nothing_untrusted_is_html_or_markdown(studies: Path, use: Any) -> None:
+def test_nothing_untrusted_is_html_or_markdown() -> None:
     """Texts reach the browser only as component data, or escaped."""
-    use(studies)
     for page in PAGES:
         app = visit(page, study="varied")
         assert not [element.value for element in app.markdown]
@@ -273,24 +211,22 @@ def test_nothing_untrusted_is_html_or_markdown(studies: Path, use: Any) -> None:
             assert raw not in html(app)
 
 
-def test_changing_the_study_keeps_the_page_whole(studies: Path, use: Any) -> None:
-    use(studies)
-    app = visit_outputs(visit("outputs"), study="varied", configs=["5M-bf16"], prompt="code_002")
+def test_changing_the_study_keeps_the_page_whole() -> None:
+    app = visit("outputs", study="varied", configs=["5M-bf16"], prompt="code_002")
     app.selectbox(key="study").set_value("published").run()
     assert not app.exception
     assert component(app, "cards")["prompt"]["id"] == "code_001"
     assert app.query_params["study"] == "published"
 
 
-def test_an_unknown_study_is_said_and_not_obeyed(studies: Path, use: Any) -> None:
-    use(studies)
+def test_an_unknown_study_is_said_and_not_obeyed() -> None:
     app = visit(study="![x](http://a.invalid)")
     assert app.selectbox(key="study").value == "published"
     assert "There is no study" in app.warning[0].value
     assert "![x]" not in app.warning[0].value
 
 
-def test_downloads_of_metrics(studies: Path, use: Any) -> None:
+def test_downloads_of_metrics(studies: Path) -> None:
     files = {
         label: make() for label, make in downloads.metrics(read_summary(studies, "varied")).items()
     }
@@ -299,7 +235,6 @@ def test_downloads_of_metrics(studies: Path, use: Any) -> None:
     assert "| config |" in files["Markdown"]
     assert "![e]" not in files["Markdown"]
     assert parquet.read_table(io.BytesIO(files["Parquet"])).num_rows == 6
-    use(studies)
     labels = [button.label for button in visit().get("download_button")]
     assert labels == [f"Download {kind}" for kind in downloads.KINDS]
 
@@ -317,7 +252,7 @@ def test_downloads_of_outputs_run_nothing_in_a_spreadsheet(studies: Path) -> Non
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_no_database_says_what_to_do(tmp_path: Path, use: Any, page: str) -> None:
+def test_no_database_says_what_to_do(tmp_path: Path, use: Use, page: str) -> None:
     use(tmp_path / "absent.duckdb")
     app = visit(page)
     assert not app.error
@@ -327,14 +262,14 @@ def test_no_database_says_what_to_do(tmp_path: Path, use: Any, page: str) -> Non
     )
 
 
-def test_an_empty_database_says_what_to_do(tmp_path: Path, use: Any) -> None:
+def test_an_empty_database_says_what_to_do(tmp_path: Path, use: Use) -> None:
     path = tmp_path / "empty.duckdb"
     store.prepare(path)
     use(path)
     assert "No study yet" in html(visit())
 
 
-def test_a_file_that_is_no_database_is_an_error_in_words(tmp_path: Path, use: Any) -> None:
+def test_a_file_that_is_no_database_is_an_error_in_words(tmp_path: Path, use: Use) -> None:
     path = tmp_path / "broken.duckdb"
     path.write_text("not a database " * 1000)
     use(path)
@@ -344,7 +279,7 @@ def test_a_file_that_is_no_database_is_an_error_in_words(tmp_path: Path, use: An
     assert "VIBECHECK" in app.error[0].value
 
 
-def test_a_finished_run_appears_without_a_restart(tmp_path: Path, use: Any) -> None:
+def test_a_finished_run_appears_without_a_restart(tmp_path: Path, use: Use) -> None:
     path = tmp_path / "growing.duckdb"
     store.prepare(path)
     use(path)

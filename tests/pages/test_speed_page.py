@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.pages.test_pages import component, html, use, visit  # noqa: F401, fixtures
-from tests.support import dashboard_database as made
 from tests.support.bench_report import make_report
+from tests.support.pages import component, html, visit
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.views.charts.engine_speed import (
     batch_sizes,
@@ -45,9 +45,9 @@ LEFT_TO_EAGER = [
 
 
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def studies(studies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("speed")
-    db = made.build(folder / "speed.duckdb")
+    db = Path(shutil.copy(studies, folder / "speed.duckdb"))
     report = folder / "bench.json"
     report.write_text(json.dumps(make_report(broken="1.5B-8bit")))
     import_reports(db, [report], "gpu")
@@ -151,7 +151,7 @@ def test_batches_profiles_and_bottlenecks_are_those_there_are() -> None:
     assert "overhead-bound" in said and "below the ceiling" not in said
 
 
-def test_the_page_shows_a_bench_with_a_failed_config(studies: Path, use) -> None:  # noqa: F811
+def test_the_page_shows_a_bench_with_a_failed_config(studies: Path, use) -> None:
     use(studies)
     app = visit("speed", study="gpu")
     assert not app.error
@@ -164,7 +164,7 @@ def test_the_page_shows_a_bench_with_a_failed_config(studies: Path, use) -> None
     assert "1.5B-4bit graph: 28 layers" in html(app)
 
 
-def test_repetitions_of_a_batch_are_not_its_sequences(tmp_path: Path, use) -> None:  # noqa: F811
+def test_repetitions_of_a_batch_are_not_its_sequences(tmp_path: Path, use) -> None:
     report = make_report()
     for result in report["results"]:
         result["speeds"] = [s for s in result["speeds"] if s["batch_size"] == 30]
@@ -178,7 +178,7 @@ def test_repetitions_of_a_batch_are_not_its_sequences(tmp_path: Path, use) -> No
 
 
 @pytest.mark.parametrize("study", ["published", "varied"])
-def test_a_study_without_a_bench_says_how_to_make_one(studies: Path, use, study: str) -> None:  # noqa: F811
+def test_a_study_without_a_bench_says_how_to_make_one(studies: Path, use, study: str) -> None:
     use(studies)
     app = visit("speed", study=study)
     assert not app.error
@@ -187,6 +187,6 @@ def test_a_study_without_a_bench_says_how_to_make_one(studies: Path, use, study:
 
 
 @pytest.mark.parametrize("page", ["metrics", "charts", "outputs", "about"])
-def test_every_other_page_shows_a_bench_study(studies: Path, use, page: str) -> None:  # noqa: F811
+def test_every_other_page_shows_a_bench_study(studies: Path, use, page: str) -> None:
     use(studies)
     assert not visit(page, study="gpu").error

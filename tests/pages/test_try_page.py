@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts import page_table, playground_view
-from tests.support import dashboard_database as made
+from tests.support import pages
+from tests.support.pages import buttons, component, errors, html, press, warnings
 from tests.support.playground_fakes import Script, wait_until
 from vibecore import store
 from vibecore.catalog.suites import Prompt
-from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
+from vibecore.core.paths import DATABASE_VARIABLE
 from vibecore.live.playground import Playground
 from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import isolation
 from vibecore.studies.own_suites import save_prompt
 
 PLENTY = 2**40
-
-
-@pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made.build(tmp_path_factory.mktemp("try") / "try.duckdb")
 
 
 @pytest.fixture
@@ -46,26 +41,7 @@ def playground(
 
 
 def visit(**query: str | list[str]) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    return app.switch_page("pages/try.py").run()
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
-
-
-def component(app: AppTest, key: str) -> dict[str, Any]:
-    for element in app.get("bidi_component"):
-        if element.proto.id.endswith(f"-{key}"):
-            return json.loads(element.proto.json)
-    raise AssertionError(f"no component {key}")
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return next(button for button in app.button if button.label == label).click().run()
+    return pages.visit("try", **query)
 
 
 def attempt(app: AppTest, text: str = "Name a colour.") -> AppTest:
@@ -75,10 +51,6 @@ def attempt(app: AppTest, text: str = "Name a colour.") -> AppTest:
     session = app.session_state["session of the playground"]
     assert session.finished.wait(20)
     return app.run()
-
-
-def errors(app: AppTest) -> str:
-    return "\n".join(error.value.replace("\\", "") for error in app.error)
 
 
 def test_a_prompt_is_tried_on_the_chosen_configs(playground: Playground) -> None:
@@ -97,7 +69,7 @@ def test_a_prompt_is_tried_on_the_chosen_configs(playground: Playground) -> None
     assert sorted(one.config for one in playground.loaded()) == ["1M-4bit", "5M-bf16"]
     press(app, "Unload all")
     assert playground.loaded() == []
-    assert "Try it" in {button.label for button in app.button}
+    assert "Try it" in buttons(app)
 
 
 def test_a_suites_prompt_brings_its_constraints(playground: Playground) -> None:
@@ -190,7 +162,7 @@ def test_what_cannot_fit_is_said_before_it_is_tried(playground: Playground, monk
     monkeypatch.setattr(playground, "available_bytes", lambda device: 2**30)
     app = visit()
     app.multiselect(key="try_configs").set_value(["1.5B-bf16"]).run()
-    assert "1.5B-bf16 needs about 3.38 GiB" in app.warning[0].value.replace("\\", "")
+    assert "1.5B-bf16 needs about 3.38 GiB" in warnings(app)
     assert "would fit" in app.warning[0].value
 
 
@@ -212,7 +184,7 @@ def test_stop_is_there_while_it_runs(script: Script, playground: Playground) -> 
     session = app.session_state["session of the playground"]
     wait_until(lambda: session.panes[0].pieces)
     app.run()
-    assert "Try it" not in {button.label for button in app.button}
+    assert "Try it" not in buttons(app)
     assert component(app, "panes")["cards"][0]["status"] == "running"
     press(app, "Stop")
     assert session.finished.wait(5)
@@ -294,7 +266,7 @@ def test_a_broken_own_suite_is_told_and_left_out(state: Path) -> None:
     (state / "suites").mkdir()
     (state / "suites" / "broken.yaml").write_text("name: [", encoding="utf-8")
     app = visit()
-    assert "broken.yaml" in app.warning[0].value.replace("\\", "")
+    assert "broken.yaml" in warnings(app)
     attempt(app)
     assert component(app, "panes")["cards"][0]["status"] == "done"
 
@@ -304,7 +276,7 @@ def test_an_address_with_a_prompt_that_the_suite_lacks_is_told() -> None:
     app = visit()
     app.query_params.update({"try_suite": "vibe30", "try_prompt": "code_999"})
     app.run()
-    assert "vibe30 has no prompt 'code_999'" in app.warning[0].value.replace("\\", "")
+    assert "vibe30 has no prompt 'code_999'" in warnings(app)
     assert app.selectbox(key="try_prompt").value == load_suite("vibe30").prompts[0].id
     assert not app.run().warning
     app.selectbox(key="try_suite").set_value("mine").run()

@@ -12,6 +12,17 @@ PATIENCE = 30_000
 expect.set_options(timeout=PATIENCE)
 # Streamlit looks for its server beside the page's path first, and finds it one level up.
 EXPECTED_404 = re.compile(r"/_stcore/(health|host-config)$")
+# Whether anything makes the page scroll sideways.
+TOO_WIDE = """() => [document.documentElement, document.querySelector('[data-testid=stMain]')]
+    .some((e) => e.scrollWidth > e.clientWidth)"""
+# Steps inside a number field (its arrow keys do the same), and buttons that say so themselves.
+POINTER_ONLY = """() => {
+    const excused = '[data-testid=stNumberInput], [data-baseweb], .react-aria-ComboBox';
+    const unreachable = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled
+        && e.tabIndex < 0 && !e.closest(excused);
+    return [...document.querySelectorAll('a, button, [role=button]')].filter(unreachable)
+        .map((e) => e.outerHTML.slice(0, 120));
+}"""
 
 
 class Visitor:

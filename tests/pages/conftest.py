@@ -1,0 +1,23 @@
+"""Fixtures of the pages' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import dashboard_database
+from vibecore.core.paths import DATABASE_VARIABLE
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with one study of each kind; tests only read it, or a copy."""
+    return dashboard_database.build(tmp_path_factory.mktemp("pages") / "pages.duckdb")
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Makes a database the dashboard's."""
+    return lambda path: monkeypatch.setenv(DATABASE_VARIABLE, str(path))
