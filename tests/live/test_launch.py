@@ -47,7 +47,7 @@ def ended(run: LaunchedRun) -> bool:
 def test_a_run_waits_its_turn_is_stopped_killed_and_resumed(db: Path) -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     options = Options(configs=("1M-bf16",), study="-odd name", max_new_tokens=40)
-    with device_queue.turn("cpu", "a try"):
+    with device_queue.acquire("cpu", "a try"):
         run = launch.start(options, db)
         assert launch.find(run.id) == run
         assert state_of(run) == "starting"
@@ -124,12 +124,12 @@ def test_a_run_outlives_who_started_it(db: Path) -> None:
 
 
 def test_a_run_can_be_cancelled_while_it_waits(db: Path) -> None:
-    with device_queue.turn("cpu", "a try"):
+    with device_queue.acquire("cpu", "a try"):
         run = launch.start(Options(configs=("1M-bf16",), suite=TWO_PROMPTS, study="s"), db)
         wait_until(lambda: state_of(run) == "waiting", run)
         launch.cancel(run)
         assert state_of(run) == "stopped"
-        assert [ticket.what for ticket in device_queue.tickets("cpu")] == ["a try"]
+        assert [entry.what for entry in device_queue.queue_of("cpu")] == ["a try"]
     assert launch.read_progress(run).done == 0
 
 
@@ -225,7 +225,7 @@ def test_what_failed_before_is_loading_again_and_what_failed_now_has_failed(
         process_started=psutil.Process().create_time(),
         launched_at=time.time() - 60,
     )
-    with device_queue.turn("cpu", "study s"):
+    with device_queue.acquire("cpu", "study s"):
         assert [c.status for c in launch.read_progress(run).configs] == ["failed", "failed"]
         later = replace(run, launched_at=time.time() + 10)
         again = launch.read_progress(later).configs
@@ -245,7 +245,7 @@ def test_studies_begun_in_a_terminal_are_found(db: Path, fake_worker) -> None:
         options = Options(configs=("1M-bf16",), study="s", suite=TWO_PROMPTS)
         run_study(new_plan(options, db), lambda event: None)
     assert launch.unfinished_studies(db) == ["s"]
-    with device_queue.turn("cpu", "study s"):
+    with device_queue.acquire("cpu", "study s"):
         assert launch.unfinished_studies(db) == [], "it is running in that terminal"
     with store.reading(db) as connection:
         assert store.study_exists(connection, "s")

@@ -22,7 +22,7 @@ from vibecore.live.playground import (
 )
 from vibecore.live.playground.cards import pane_card, pane_row, verdict_table
 from vibecore.live.playground.fit import PROCESS_BYTES
-from vibecore.runtime.device_queue import Residency, tickets, turn
+from vibecore.runtime.device_queue import Residency, acquire, queue_of
 
 PLENTY = 2**40
 THREE = ("1M-bf16", "1M-8bit", "1M-4bit")
@@ -221,14 +221,14 @@ def test_two_tries_share_the_device_and_know_their_place(make, script: Script) -
     assert third.finished.wait(5)
     assert statuses(third) == ["done"]
     assert script.most_at_once == 1
-    assert tickets("cpu") == []
+    assert queue_of("cpu") == []
 
 
 def test_a_run_gets_the_device_empty_and_the_users_are_told(make, script: Script) -> None:
     playground = make()
     run(playground, "1M-bf16", "1M-4bit")
     began = time.monotonic()
-    with turn("cpu", "study night", clear=True) as remained:
+    with acquire("cpu", "study night", clear=True) as remained:
         assert time.monotonic() - began < 2
         assert remained == []
         assert (playground.loaded(), script.alive) == ([], [])
@@ -248,7 +248,7 @@ def test_a_generation_under_way_is_finished_before_a_run_begins(make, script: Sc
     found: list[list[str]] = []
 
     def study() -> None:
-        with turn("cpu", "study night", clear=True):
+        with acquire("cpu", "study night", clear=True):
             found.append(statuses(session))
 
     thread = threading.Thread(target=study)
@@ -263,7 +263,7 @@ def test_what_is_loaded_is_marked_for_other_processes(make) -> None:
     playground = make()
     run(playground, "1M-bf16")
     ahead: list[Any] = []
-    with turn("cpu", "a run", clear=True, on_wait=ahead.append):
+    with acquire("cpu", "a run", clear=True, on_wait=ahead.append):
         pass
     assert [ticket.what for ticket in ahead[0]] == ["the playground (1M-bf16)"]
     assert Residency("cpu", "x").wanted() is None

@@ -156,7 +156,7 @@ def test_a_run_under_way_is_shown_without_being_asked_for(use: Path, state: Path
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started = psutil.Process(process.pid).create_time()
     made(state, db=use.resolve(), pid=process.pid, process_started=started)
-    with process, device_queue.turn("cpu", "study before it"):
+    with process, device_queue.acquire("cpu", "study before it"):
         app = visit()
         assert "Study s" in html(app)
         assert "Starting" in html(app)

@@ -1,4 +1,4 @@
-"""The queue of a device, across real processes and threads: order, the dead, and residents."""
+"""The queue of a device across real processes and threads: order, dead processes, residents."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.runtime import device_queue
-from vibecore.runtime.device_queue import Cancelled, Residency, Ticket, tickets, turn
+from vibecore.runtime.device_queue import Cancelled, QueueEntry, Residency, acquire, queue_of
 
-# Takes a turn, says so, and keeps it until a line arrives on its input.
+# Acquires the device, says so, and keeps it until a line arrives on its input.
 HOLDER = """
 import sys
-from vibecore.runtime.device_queue import turn
-with turn("cpu", sys.argv[1]):
+from vibecore.runtime.device_queue import acquire
+with acquire("cpu", sys.argv[1]):
     print("has it", flush=True)
     sys.stdin.readline()
 """
@@ -65,22 +65,22 @@ def wait_until(holds: Callable[[], bool], seconds: float = 15) -> None:
 
 
 def names() -> list[str]:
-    return [ticket.what for ticket in tickets("cpu")]
+    return [entry.what for entry in queue_of("cpu")]
 
 
-def test_processes_take_turns_in_the_order_they_asked() -> None:
+def test_processes_acquire_a_device_in_the_order_they_asked() -> None:
     processes = []
     for name in ("first", "second", "third"):
         processes.append(started(HOLDER, name))
         wait_until(lambda name=name: name in names())
     assert line_of(processes[0]) == "has it"
-    assert [(t.what, t.place, t.pid) for t in tickets("cpu")] == [
+    assert [(t.what, t.place, t.pid) for t in queue_of("cpu")] == [
         (name, place, process.pid)
         for place, (name, process) in enumerate(
             zip(("first", "second", "third"), processes, strict=True)
         )
     ]
-    told: list[list[Ticket]] = []
+    told: list[list[QueueEntry]] = []
     waiting = threading.Thread(target=lambda: _take("fourth", told))
     waiting.start()
     wait_until(lambda: bool(told))
@@ -93,11 +93,11 @@ def test_processes_take_turns_in_the_order_they_asked() -> None:
             assert line_of(processes[place + 1]) == "has it"
     waiting.join(10)
     assert len(told) == 3, "told at each change, and only then"
-    assert tickets("cpu") == []
+    assert queue_of("cpu") == []
 
 
-def _take(what: str, told: list[list[Ticket]]) -> None:
-    with turn("cpu", what, on_wait=told.append):
+def _take(what: str, told: list[list[QueueEntry]]) -> None:
+    with acquire("cpu", what, on_wait=told.append):
         pass
 
 
@@ -107,7 +107,7 @@ def test_a_killed_holder_gives_way() -> None:
     got = threading.Event()
 
     def take() -> None:
-        with turn("cpu", "next"):
+        with acquire("cpu", "next"):
             got.set()
 
     thread = threading.Thread(target=take)
@@ -118,12 +118,12 @@ def test_a_killed_holder_gives_way() -> None:
     holder.communicate()
     assert got.wait(5)
     thread.join()
-    assert tickets("cpu") == []
+    assert queue_of("cpu") == []
 
 
 def test_devices_do_not_wait_for_each_other() -> None:
-    with turn("cpu", "a"), turn("cuda", "b"):
-        assert (names(), [t.what for t in tickets("cuda")]) == (["a"], ["b"])
+    with acquire("cpu", "a"), acquire("cuda", "b"):
+        assert (names(), [t.what for t in queue_of("cuda")]) == (["a"], ["b"])
 
 
 def test_threads_never_overlap() -> None:
@@ -131,7 +131,7 @@ def test_threads_never_overlap() -> None:
     most: list[int] = []
 
     def take(number: int) -> None:
-        with turn("cpu", f"thread {number}"):
+        with acquire("cpu", f"thread {number}"):
             inside.append(number)
             most.append(len(inside))
             time.sleep(0.01)
@@ -145,24 +145,27 @@ def test_threads_never_overlap() -> None:
     assert most == [1] * 8
 
 
-def test_a_wait_can_be_cancelled_and_leaves_no_ticket() -> None:
-    with turn("cpu", "holder"):
-        with pytest.raises(Cancelled, match="tired"), turn("cpu", "tired", cancelled=lambda: True):
+def test_a_wait_can_be_cancelled_and_leaves_no_entry() -> None:
+    with acquire("cpu", "holder"):
+        with (
+            pytest.raises(Cancelled, match="tired"),
+            acquire("cpu", "tired", cancelled=lambda: True),
+        ):
             pass
         assert names() == ["holder"]
 
 
-def test_an_exception_inside_gives_the_turn_back() -> None:
-    with pytest.raises(KeyError), turn("cpu", "breaks"):
+def test_an_exception_inside_releases_the_device() -> None:
+    with pytest.raises(KeyError), acquire("cpu", "breaks"):
         raise KeyError("x")
-    assert tickets("cpu") == []
+    assert queue_of("cpu") == []
 
 
 def test_a_run_waits_until_the_panel_of_another_process_has_unloaded() -> None:
     panel = started(PANEL, "listens")
     assert line_of(panel) == "loaded"
-    told: list[list[Ticket]] = []
-    with turn("cpu", "study s", on_wait=told.append, clear=True) as left:
+    told: list[list[QueueEntry]] = []
+    with acquire("cpu", "study s", on_wait=told.append, clear=True) as left:
         assert line_of(panel) == "unloads for study s"
         assert left == []
     assert [(t.what, t.pid, t.resident) for t in told[0]] == [
@@ -175,25 +178,25 @@ def test_a_panel_that_does_not_answer_delays_a_run_only_so_long(monkeypatch) -> 
     monkeypatch.setattr(device_queue, "UNLOAD_SECONDS", 0.3)
     panel = started(PANEL, "deaf")
     assert line_of(panel) == "loaded"
-    with turn("cpu", "a try") as left:
-        assert left == [], "only a clear turn minds residents"
-    with turn("cpu", "study s", clear=True) as left:
+    with acquire("cpu", "a try") as left:
+        assert left == [], "only `clear` waits for residents"
+    with acquire("cpu", "study s", clear=True) as left:
         assert [t.pid for t in left] == [panel.pid]
     panel.kill()
     panel.communicate()
-    with turn("cpu", "study s", clear=True) as left:
+    with acquire("cpu", "study s", clear=True) as left:
         assert left == []
 
 
 def test_the_panel_is_asked_only_by_who_is_first_and_needs_it_empty() -> None:
     panel = Residency("cpu", "live panel")
     panel.mark(["1M-bf16"])
-    with turn("cpu", "a try"):
+    with acquire("cpu", "a try"):
         assert panel.wanted() is None
         run = threading.Thread(target=lambda: _clear())
         run.start()
-        wait_until(lambda: len(tickets("cpu")) == 2)
-        assert panel.wanted() is None, "the try's own model must outlive its turn"
+        wait_until(lambda: len(queue_of("cpu")) == 2)
+        assert panel.wanted() is None, "the try's own model must stay loaded"
     wait_until(lambda: panel.wanted() == "study s")
     panel.mark([])
     run.join(10)
@@ -202,5 +205,5 @@ def test_the_panel_is_asked_only_by_who_is_first_and_needs_it_empty() -> None:
 
 
 def _clear() -> None:
-    with turn("cpu", "study s", clear=True):
+    with acquire("cpu", "study s", clear=True):
         pass

@@ -1,4 +1,4 @@
-"""Workers forked from the fork server: quick, separate, and gone when nobody holds it."""
+"""Workers forked from the fork server: quick, separate, and gone when nobody uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vibecore.runtime.worker import Worker, WorkerDied
 pytestmark = pytest.mark.skipif(not fork_server.CAN_FORK, reason="no fork on this system")
 
 
-def own_nurseries() -> list[psutil.Process]:
+def own_fork_servers() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children()
@@ -23,32 +23,40 @@ def own_nurseries() -> list[psutil.Process]:
     ]
 
 
-def test_workers_of_one_nursery_are_processes_of_their_own() -> None:
+def test_workers_of_one_fork_server_are_processes_of_their_own() -> None:
     with Worker() as first, Worker() as second:
         first.wait_ready()
         second.wait_ready()
         assert len({first.process.pid, second.process.pid, os.getpid()}) == 3
-        assert len(own_nurseries()) == 1
+        assert len(own_fork_servers()) == 1
         first.close()
         assert second.choose_device("auto") in ("cpu", "cuda")
 
 
-def test_the_last_worker_takes_the_nursery_with_it() -> None:
+def test_the_last_worker_takes_the_fork_server_with_it() -> None:
     with Worker() as worker:
         worker.wait_ready()
-    assert own_nurseries() == []
+    assert own_fork_servers() == []
     assert not psutil.pid_exists(worker.process.pid)
 
 
-def test_a_held_nursery_starts_the_next_worker_at_once() -> None:
-    with fork_server.held():
+def test_a_kept_fork_server_starts_the_next_worker_at_once() -> None:
+    with fork_server.kept_running():
         with Worker() as worker:
             worker.wait_ready()
-        [before] = own_nurseries()
+        [before] = own_fork_servers()
         with Worker() as worker:
             worker.wait_ready()
-            assert own_nurseries() == [before]
-    assert own_nurseries() == []
+            assert own_fork_servers() == [before]
+    assert own_fork_servers() == []
+
+
+def test_a_fork_has_its_imports_from_the_fork_server() -> None:
+    with Worker() as worker:
+        worker.wait_ready()
+        [server] = own_fork_servers()
+        # torch's libraries are mapped in the parent, not loaded by each worker.
+        assert any("libtorch" in mapped.path for mapped in server.memory_maps())
 
 
 def test_how_a_worker_ended_is_known() -> None:
@@ -61,10 +69,10 @@ def test_how_a_worker_ended_is_known() -> None:
             worker.choose_device("auto")
 
 
-def test_a_killed_nursery_leaves_its_workers_and_the_next_one_starts_anew() -> None:
+def test_a_killed_fork_server_leaves_its_workers_and_the_next_one_starts_again() -> None:
     with Worker() as worker:
         worker.wait_ready()
-        [process] = own_nurseries()
+        [process] = own_fork_servers()
         process.kill()
         process.wait()
         assert worker.choose_device("cpu") == "cpu"

@@ -366,7 +366,7 @@ def test_a_bench_waits_for_its_turn_on_the_device(bench_worker: type[BenchWorker
         bench_measure.run_bench(choose(CHOSEN), said.append)
         measured.set()
 
-    with device_queue.turn("cpu", "study night"):
+    with device_queue.acquire("cpu", "study night"):
         thread = threading.Thread(target=bench)
         thread.start()
         wait_until(lambda: "Waiting for study night to finish." in said)

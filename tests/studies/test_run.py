@@ -238,7 +238,7 @@ def test_a_study_waits_for_the_device_and_then_for_what_is_loaded(
     other_is_waited_for = threading.Event()
 
     def hold() -> None:
-        with device_queue.turn("cpu", "a try"):
+        with device_queue.acquire("cpu", "a try"):
             begun.set()
             assert other_is_waited_for.wait(20)
 

@@ -1,11 +1,11 @@
-"""One device, one queue: who may use it, in the order they asked, among all of a user's processes.
+"""One lock a device, first come, first served, among all processes of a user.
 
-    with device_queue.turn("cuda", "study night-1", clear=True):
+    with device_queue.acquire("cuda", "study night-1", clear=True):
         ...  # nothing else of Vibe check generates on the GPU, and nothing else is loaded on it
 
-A ticket is a pair of files in the state folder: a JSON record, and a lock that its owner holds for
-as long as the ticket is good. The system lets go of a dead process's locks, so its tickets are void
-without anybody's help. Numbers are given, and tickets looked at, behind one more lock, the door.
+A queue entry is two files in the state folder: a JSON record, and a lock file that its owner keeps
+locked while the entry is valid. The operating system releases the locks of a dead process, so its
+entries become invalid by themselves. A mutex guards the numbering and reading of entries.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ UNLOAD_SECONDS = 60.0
 
 
 class Cancelled(RunError):
-    """The wait for a device was called off."""
+    """The wait for a device was cancelled."""
 
 
 @dataclass(frozen=True)
-class Ticket:
-    """A place in the queue of a device: who is first has the `place` 0, and has `begun` unless it
-    still waits for the device to be emptied. `since` is a time.time().
+class QueueEntry:
+    """A process's place in the queue of a device. The first has `place` 0 and has `begun`, unless
+    it still waits for the device to be emptied. `since` is a time.time().
 
-    `resident` marks what is no ticket at all: models that another process keeps on the device.
+    `resident` marks models that another process keeps loaded on the device; they have no place.
     """
 
     what: str
@@ -53,21 +53,21 @@ class Ticket:
 
 
 @dataclass(frozen=True)
-class _Held:
-    """A record of ours, good for as long as its lock is held."""
+class _LockedRecord:
+    """A record of this process, valid while its lock is held."""
 
     record: Path
     lock: FileLock
     since: float
 
     def write(self, content: dict[str, Any]) -> None:
-        """Say in the record what its owner is, since when, and this."""
+        """Write the owner, the time and this content to the record."""
         row = {"pid": os.getpid(), "since": self.since, **content}
         self.record.write_text(json.dumps(row), encoding="utf-8")
 
-    def give_back(self) -> None:
-        """Take the record away. Safe to do twice."""
-        with _door(self.record.parent):
+    def release(self) -> None:
+        """Delete the record and release its lock. Safe to call twice."""
+        with _mutex(self.record.parent):
             if not self.lock.is_locked:
                 return
             self.record.unlink(missing_ok=True)
@@ -75,29 +75,30 @@ class _Held:
             Path(self.lock.lock_file).unlink(missing_ok=True)
 
 
-OnWait = Callable[[list[Ticket]], None]
+OnWait = Callable[[list[QueueEntry]], None]
 
 
 @contextmanager
-def turn(
+def acquire(
     device: str,
     what: str,
     *,
     on_wait: OnWait | None = None,
     cancelled: Callable[[], bool] | None = None,
     clear: bool = False,
-) -> Iterator[list[Ticket]]:
-    """Hold a device (`cpu` or `cuda`) alone, first come, first served; threads count too.
+) -> Iterator[list[QueueEntry]]:
+    """Hold a device (`cpu` or `cuda`) exclusively, first come, first served; threads queue too.
 
-    `on_wait` is told at each change who is ahead, the holder first. With `clear`, the device must
-    also be empty: models that others keep on it are asked for (`Residency.wanted`), `on_wait` is
-    told of them as residents, and after UNLOAD_SECONDS the turn begins all the same. Yields those
-    that were still there then, mostly none. Raises Cancelled once `cancelled()` is true.
+    `on_wait` gets the entries ahead at each change, the holder first. With `clear`, the device
+    must also be empty: processes that keep models on it are asked to unload (`Residency.wanted`),
+    `on_wait` gets them as residents, and after UNLOAD_SECONDS the device is acquired all the same.
+    Yields the residents still there then, mostly none. Raises Cancelled once `cancelled()` is
+    true.
     """
     folder = _folder(device)
-    held = _hold(folder, "ticket", {"what": what, "clear": clear})
+    held = _new_record(folder, "entry", {"what": what, "clear": clear})
     try:
-        told: list[tuple[str, int]] = []
+        reported: list[tuple[str, int]] = []
         pause, first_at = FIRST_PAUSE_SECONDS, None
         while True:
             if cancelled is not None and cancelled():
@@ -110,63 +111,63 @@ def turn(
                     break
             if not ahead:
                 break
-            who = [(ticket.what, ticket.pid) for ticket in ahead]
-            if on_wait is not None and who != told:
+            who = [(entry.what, entry.pid) for entry in ahead]
+            if on_wait is not None and who != reported:
                 on_wait(ahead)
-                told, pause = who, FIRST_PAUSE_SECONDS
+                reported, pause = who, FIRST_PAUSE_SECONDS
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
-        with _door(folder):
+        with _mutex(folder):
             held.write({"what": what, "clear": clear, "begun": True})
         yield ahead
     finally:
-        held.give_back()
+        held.release()
 
 
-def tickets(device: str) -> list[Ticket]:
-    """Everyone who has or waits for a device, the holder first."""
-    return _in_line(row for _, row in _living(_folder(device), "ticket"))
+def queue_of(device: str) -> list[QueueEntry]:
+    """The entries of everyone who holds or waits for a device, the holder first."""
+    return _entries(row for _, row in _valid_records(_folder(device), "entry"))
 
 
-def residents(device: str) -> list[Ticket]:
-    """Who keeps models on a device between turns."""
+def residents(device: str) -> list[QueueEntry]:
+    """The processes that keep models on a device without holding it."""
     return [
-        Ticket(row["what"], row["pid"], row["since"], 0, resident=True)
-        for _, row in _living(_folder(device), "resident")
+        QueueEntry(row["what"], row["pid"], row["since"], 0, resident=True)
+        for _, row in _valid_records(_folder(device), "resident")
     ]
 
 
-def in_words(ahead: Sequence[Ticket]) -> str:
-    """What is waited for, after "waiting for": tickets to finish, or residents to unload."""
+def describe_wait(ahead: Sequence[QueueEntry]) -> str:
+    """What follows "waiting for": entries to finish, or residents to unload."""
     what = ahead[0].what + (f" and {len(ahead) - 1} more" if len(ahead) > 1 else "")
     return f"{what} to {'unload' if ahead[0].resident else 'finish'}"
 
 
 class Residency:
-    """Models that a process keeps on a device between its turns, and who wants it emptied.
+    """Models that a process keeps loaded on a device while it does not hold it.
 
-    Not a turn: whoever keeps models must unload them and call `release`, or `mark` what is left,
-    within a second or so of `wanted` naming somebody.
+    It must poll `wanted`: once that names a process, unload within a second or so and call
+    `release`, or `mark` with what is left.
     """
 
     def __init__(self, device: str, what: str) -> None:
         self._folder = _folder(device)
         self._what = what
-        self._held: _Held | None = None
+        self._held: _LockedRecord | None = None
 
     def mark(self, config_ids: Sequence[str]) -> None:
-        """Say which configs are loaded; none is the same as `release`."""
+        """Record which configs are loaded; none is the same as `release`."""
         earlier, self._held = self._held, None
         if config_ids:
             what = f"{self._what} ({', '.join(config_ids)})"
-            self._held = _hold(self._folder, "resident", {"what": what})
-        # Last, so that at no moment it looks as if nothing were loaded.
+            self._held = _new_record(self._folder, "resident", {"what": what})
+        # Last, so that at every moment a record says that something is loaded.
         if earlier is not None:
-            earlier.give_back()
+            earlier.release()
 
     def wanted(self) -> str | None:
-        """What is first in line and needs the device empty; None when nobody does."""
-        first = next(iter(_living(self._folder, "ticket")), None)
+        """What the first entry is, where it needs the device empty; else None."""
+        first = next(iter(_valid_records(self._folder, "entry")), None)
         return first[1]["what"] if first and first[1]["clear"] else None
 
     def release(self) -> None:
@@ -180,27 +181,27 @@ def _folder(device: str) -> Path:
     return folder
 
 
-def _door(folder: Path) -> FileLock:
-    """Held for the moment in which records are made, looked at or taken away."""
-    return FileLock(folder / "door.lock", thread_local=False)
+def _mutex(folder: Path) -> FileLock:
+    """Held while records are created, read or deleted."""
+    return FileLock(folder / "mutex.lock", thread_local=False)
 
 
-def _hold(folder: Path, kind: str, content: dict[str, Any]) -> _Held:
-    """Make a record with the next number, locked before anybody can see it."""
-    with _door(folder):
+def _new_record(folder: Path, kind: str, content: dict[str, Any]) -> _LockedRecord:
+    """Create a record with the next number, locked before another process can read it."""
+    with _mutex(folder):
         taken = [int(path.stem.partition("-")[2]) for path in folder.glob(f"{kind}-*.json")]
         record = folder / f"{kind}-{max(taken, default=0) + 1:09d}.json"
         lock = FileLock(record.with_suffix(".lock"), timeout=0, thread_local=False)
         lock.acquire()
-        held = _Held(record, lock, time.time())
+        held = _LockedRecord(record, lock, time.time())
         held.write(content)
     return held
 
 
-def _living(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
-    """Records whose owner lives, in order; those of the dead are swept away."""
+def _valid_records(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Records whose owner is alive, in order; those of dead processes are deleted."""
     found = []
-    with _door(folder):
+    with _mutex(folder):
         for record in sorted(folder.glob(f"{kind}-*.json")):
             lock = FileLock(record.with_suffix(".lock"), timeout=0, thread_local=False)
             try:
@@ -215,12 +216,12 @@ def _living(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
     return found
 
 
-def _ahead(folder: Path, held: _Held) -> list[Ticket]:
-    return _in_line(row for record, row in _living(folder, "ticket") if record < held.record)
+def _ahead(folder: Path, held: _LockedRecord) -> list[QueueEntry]:
+    return _entries(row for record, row in _valid_records(folder, "entry") if record < held.record)
 
 
-def _in_line(rows: Iterable[dict[str, Any]]) -> list[Ticket]:
+def _entries(rows: Iterable[dict[str, Any]]) -> list[QueueEntry]:
     return [
-        Ticket(row["what"], row["pid"], row["since"], place, begun="begun" in row)
+        QueueEntry(row["what"], row["pid"], row["since"], place, begun="begun" in row)
         for place, row in enumerate(rows)
     ]

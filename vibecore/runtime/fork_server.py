@@ -1,9 +1,13 @@
-"""Where workers come from: a process that has imported the engine and forks one per config.
+"""A process that has imported the engine and forks one worker process per config.
 
-Importing torch and transformers costs seconds of processor time, and a study needs one worker a
-config. The fork server pays once and touches no GPU, so that each fork starts clean within
-milliseconds. It lives while anybody holds it. Where there is no fork (Windows), or where it is
-unsafe (macOS) or switched off, a worker is an interpreter of its own.
+Importing torch and transformers takes seconds of processor time, and a study needs one worker a
+config. The fork server imports them once and touches no GPU, so each fork starts clean within
+milliseconds. It runs while its reference count is above zero. Where fork does not exist (Windows),
+is unsafe (macOS) or is switched off, a worker is a new interpreter.
+
+This is not the forkserver of `multiprocessing`: that one runs the parent's main module again in
+each child (`multiprocessing.spawn.prepare`), and under Streamlit the main module is app.py, the
+page itself. Nor can it be ended while its parent lives, so torch's memory would stay taken.
 """
 
 from __future__ import annotations
@@ -32,14 +36,14 @@ ANSWER_BYTES = 64
 
 
 class ForkServerDied(Exception):
-    """The fork server process ended by itself; whoever asked starts a new one or says so."""
+    """The fork server process ended unexpectedly."""
 
 
 @dataclass
 class Forked:
     """A forked worker process: the part of subprocess.Popen that `Worker` uses."""
 
-    fork_server: Nursery
+    fork_server: ForkServer
     pid: int
     stdin: BinaryIO
     stdout: BinaryIO
@@ -67,8 +71,8 @@ class Forked:
 
 
 @dataclass
-class Nursery:
-    """The parent's side of a fork server process."""
+class ForkServer:
+    """The parent's end of a fork server process."""
 
     process: subprocess.Popen[bytes]
     channel: socket.socket
@@ -91,19 +95,20 @@ class Nursery:
         return Forked(self, pid, os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb"))
 
     def exit_code(self, pid: int) -> int | None:
-        """A worker's exit code, None while it runs. Killed, if the fork server itself is gone."""
+        """A worker's exit code, None while it runs; SIGKILL's where the fork server is dead and
+        nobody knows it."""
         try:
             return self._ask(("poll", pid))
         except ForkServerDied:
             return -signal.SIGKILL if not _exists(pid) else None
 
     def close(self) -> None:
-        """End the fork server; its workers end when their own input does."""
+        """End the fork server; each worker ends when its own input is closed."""
         self.channel.close()
         self.process.wait()
 
     def _ask(self, question: tuple, handles: list[int] | None = None) -> int | None:
-        # An answer that nobody takes would be taken for that to the next question.
+        # Uninterrupted: an answer left unread would be read as that to the next question.
         with self.lock, finished_first():
             try:
                 socket.send_fds(self.channel, [pickle.dumps(question)], handles or [])
@@ -115,17 +120,17 @@ class Nursery:
         return pickle.loads(answer)
 
 
-_shared: Nursery | None = None
-_holders = 0
+_shared: ForkServer | None = None
+_references = 0
 _guard = threading.Lock()
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-    """Keep the fork server alive between workers, so that the next one starts at once."""
-    global _holders
+def kept_running() -> Iterator[None]:
+    """Keep the fork server running between workers, so that the next one starts at once."""
+    global _references
     with _guard:
-        _holders += 1
+        _references += 1
     try:
         yield
     finally:
@@ -133,24 +138,25 @@ def held() -> Iterator[None]:
 
 
 def start_worker() -> Forked | None:
-    """Fork a worker, and hold the fork server until `release`; None on a system without fork."""
-    global _shared, _holders
+    """Fork a worker and add a reference to the fork server, which `release` removes; None on a
+    system without fork. Raises ForkServerDied."""
+    global _shared, _references
     if not CAN_FORK:
         return None
     with _guard:
         if _shared is None or _shared.process.poll() is not None:
             _shared = _start()
         forked = _shared.fork()
-        _holders += 1
+        _references += 1
     return forked
 
 
 def release() -> None:
-    """Give back a hold; the last one ends the fork server."""
-    global _shared, _holders
+    """Remove a reference; without any the fork server ends."""
+    global _shared, _references
     with _guard:
-        _holders -= 1
-        if _holders == 0 and _shared is not None:
+        _references -= 1
+        if _references == 0 and _shared is not None:
             _shared.close()
             _shared = None
 
@@ -159,16 +165,16 @@ def environment() -> dict[str, str]:
     """The environment of a worker process."""
     paths = [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]
     chosen = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-    # OpenMP threads spin while they wait for each other, by default. On a machine that does
-    # anything else besides, a spinning thread holds the core its neighbour needs: decoding was
-    # seen to fall to a tenth and less. It is read before torch is loaded, so it is set here.
+    # By default OpenMP threads spin while they wait. On a machine that does anything else, a
+    # spinning thread holds the core its neighbour needs: decoding was measured to fall to a tenth
+    # and less. Set here because it is read before torch is loaded.
     chosen.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Asking torch whether there is a GPU must not touch it before the fork (torch/cuda).
+    # So that torch's check for a GPU does not initialise CUDA before the fork (torch/cuda).
     chosen.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     return chosen
 
 
-def _start() -> Nursery:
+def _start() -> ForkServer:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
         [sys.executable, "-m", "vibecore.runtime.worker", "--fork-server", str(theirs.fileno())],
@@ -176,11 +182,11 @@ def _start() -> Nursery:
         stdout=sys.stderr.fileno() if _has_handle(sys.stderr) else subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
         env=environment(),
-        # Ctrl-C reaches a terminal's whole session, and would end it in the middle of an import.
+        # Ctrl-C reaches every process of a terminal's session, and would end it mid-import.
         start_new_session=True,
     )
     theirs.close()
-    return Nursery(process, ours)
+    return ForkServer(process, ours)
 
 
 def _has_handle(stream: object) -> bool:
@@ -199,8 +205,8 @@ def _exists(pid: int) -> bool:
 
 
 def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
-    """The fork server's own loop: fork workers that run `work(requests, replies)`, tell how they
-    ended, and end when the parent does."""
+    """The fork server's loop: fork workers that run `work(requests, replies)`, report their exit
+    codes, and end when the parent does."""
     channel = socket.socket(fileno=handle)
     ended: dict[int, int] = {}
     while True:
@@ -217,7 +223,7 @@ def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
                 os._exit(0)
             for each in handles:
                 os.close(each)
-            # The system gives a number again, on a small machine within hours.
+            # Process ids are reused, on a small machine within hours.
             ended.pop(pid, None)
             answer: int | None = pid
         else:
@@ -226,12 +232,12 @@ def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
         try:
             channel.send(pickle.dumps(answer))
         except OSError:
-            # Whoever asked has ended meanwhile.
+            # The parent has ended meanwhile.
             return
 
 
 def _reap(ended: dict[int, int]) -> None:
-    """Learn how workers ended, which also lets them go from the process table."""
+    """Collect the exit codes of ended workers, which also removes them from the process table."""
     with contextlib.suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
             ended[found[0]] = os.waitstatus_to_exitcode(found[1])

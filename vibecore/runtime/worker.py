@@ -1,8 +1,8 @@
-"""One process per loaded config: it streams tokens, and its exit frees everything.
+"""One process per loaded config: it streams tokens, and its exit frees all memory.
 
-The child is forked by the fork server, or is an interpreter of its own, so no state of the parent,
-a web server's included, is repeated in it. Messages are pickles on two pipes; end of file on its
-input, which a killed parent causes too, ends it at once.
+The child is forked by the fork server, or is a new interpreter, so it repeats no state of the
+parent, which may be a web server. Messages are pickles on two pipes; end of file on its input,
+which a killed parent causes too, ends it at once.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ OnText = Callable[[int, str], None]
 
 
 class WorkerDied(RunError):
-    """The worker process ended by itself, killed or crashed."""
+    """The worker process was killed or crashed."""
 
 
 @dataclass
 class Worker:
-    """The parent's side of a worker. Use as a context manager: leaving it ends the process."""
+    """The parent's end of a worker. Use as a context manager: leaving it ends the process."""
 
     process: Forked | subprocess.Popen[bytes] = field(default_factory=lambda: _start())
     ready: bool = False
     closed: bool = False
-    # A stop comes from another thread, and a long prompt is not written at once.
+    # `stop` is called from another thread, and a long prompt takes several writes.
     sending: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Worker:
@@ -76,7 +76,7 @@ class Worker:
         self._receive()
 
     def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
-        """Have ready what these batches need before they are timed (see engines.prepare)."""
+        """Prepare what these batches need before they are timed (see engine.generate.prepare)."""
         self.call("generate.prepare", [list(prompts) for prompts in batches], max_new_tokens)
 
     def generate(
@@ -180,7 +180,8 @@ def main() -> None:
     if sys.argv[1:2] == ["--fork-server"]:
         # The parent decides what becomes of workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
+        # Once, so that the forks need not.
+        import_module("vibecore.engine")
         gc.freeze()
         fork_server.serve(int(sys.argv[2]), _work)
         return

@@ -16,7 +16,7 @@ from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import read_gpus, usable_cores
 from vibecore.core.records import Generation, LoadReport
 from vibecore.runtime import device_queue, fork_server
-from vibecore.runtime.device_queue import Ticket
+from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.studies.jobs import (
@@ -52,7 +52,7 @@ class Event:
     generations: tuple[Generation, ...] = ()
     report: LoadReport | None = None
     error: str | None = None
-    others: tuple[Ticket, ...] = ()
+    others: tuple[QueueEntry, ...] = ()
     batch_size: int | None = None
 
 
@@ -69,7 +69,7 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
         refuse_existing(plan)
     resolved = {config.id: resolve(config, plan.weights) for config in plan.configs}
     with ExitStack() as stack:
-        stack.enter_context(fork_server.held())
+        stack.enter_context(fork_server.kept_running())
         first, device = _settle_device(stack, plan)
         protocol = replace(plan.protocol, device=device, weights=_weights_kind(resolved))
         plan = with_batch_size(replace(plan, protocol=protocol))
@@ -79,11 +79,11 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
         if not resume:
             create_rows(plan, resolved)
 
-        def tell(kind: str, others: Sequence[Ticket]) -> None:
+        def tell(kind: str, others: Sequence[QueueEntry]) -> None:
             on_event(Event(kind, "", 0, 0, others=tuple(others)))
 
         left = stack.enter_context(
-            device_queue.turn(
+            device_queue.acquire(
                 device,
                 f"study {plan.name}",
                 on_wait=lambda ahead: tell("waiting", ahead),
@@ -115,7 +115,7 @@ def _settle_device(stack: ExitStack, plan: Plan) -> tuple[list[Worker], str]:
     Where others are measuring, as few are started as that takes: importing keeps a core busy.
     """
     wanted = plan.protocol.device
-    others = device_queue.tickets("cpu") or device_queue.tickets("cuda")
+    others = device_queue.queue_of("cpu") or device_queue.queue_of("cuda")
     if others and (wanted == "cpu" or (wanted == "auto" and not read_gpus()[0])):
         return [], "cpu"
     first = _start_workers(stack, 1 if others else len(plan.configs))

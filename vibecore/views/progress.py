@@ -19,7 +19,7 @@ from rich.progress import (
 
 from vibecore.catalog.configs import left_to
 from vibecore.catalog.memory import AUTO
-from vibecore.runtime.device_queue import in_words
+from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.jobs import Plan
 from vibecore.studies.run import Event, run_study
 
@@ -118,7 +118,7 @@ class _View:
     def _show_others(self, event: Event) -> None:
         """The study waits for the device, or runs although other models were not unloaded."""
         if event.kind == "waiting":
-            line = f"Waiting for {in_words(event.others)}."
+            line = f"Waiting for {describe_wait(event.others)}."
             self.progress.update(self.whole, note="waiting")
         else:
             line = (

@@ -12,7 +12,7 @@ from vibecore.core.errors import INTERRUPTED, InputError
 from vibecore.core.rows import ProgressRow
 from vibecore.live.launch.record import LaunchedRun, list_runs
 from vibecore.runtime import device_queue
-from vibecore.runtime.device_queue import Ticket
+from vibecore.runtime.device_queue import QueueEntry
 
 LOG_LINES = 12
 LOG_BYTES = 20_000
@@ -109,7 +109,7 @@ def read_progress(run: LaunchedRun) -> RunProgress:
         state=state,
         begun=bool(rows),
         configs=_configs(run, rows, state),
-        waits_for=device_queue.in_words(ahead) if ahead else None,
+        waits_for=device_queue.describe_wait(ahead) if ahead else None,
         place=mine.place if mine and mine.place else None,
         exit_code=run.exit_code(),
         log=_last_lines(run.log),
@@ -127,11 +127,11 @@ def unfinished_studies(db: Path) -> list[str]:
             if row.source == "measured" and row.generations < row.configs * row.prompt_count
         ]
     launched = {run.study for run in list_runs(db)}
-    queued = {entry.what for device in ("cpu", "cuda") for entry in device_queue.tickets(device)}
+    queued = {entry.what for device in ("cpu", "cuda") for entry in device_queue.queue_of(device)}
     return [name for name in names if name not in launched and f"study {name}" not in queued]
 
 
-def _state_and_queue(run: LaunchedRun) -> tuple[str, list[Ticket], Ticket | None]:
+def _state_and_queue(run: LaunchedRun) -> tuple[str, list[QueueEntry], QueueEntry | None]:
     """A run's state, who is ahead of it on its device, and its own queue entry."""
     cancelled = run.was_cancelled()
     if not run.alive():
@@ -141,7 +141,7 @@ def _state_and_queue(run: LaunchedRun) -> tuple[str, list[Ticket], Ticket | None
         if cancelled and code != 0:
             return "stopped", [], None
         return ("died" if code is None else CODES.get(code, "died")), [], None
-    queue = device_queue.tickets(run.device)
+    queue = device_queue.queue_of(run.device)
     mine = next((entry for entry in queue if entry.pid == run.pid), None)
     if cancelled:
         return "stopping", [], mine

@@ -32,7 +32,7 @@ from vibecore.live.playground.request import Request
 from vibecore.live.playground.session import Pane, Session
 from vibecore.live.playground.worker_pool import Key, Loaded, WarmWorker, WorkerPool
 from vibecore.runtime import fork_server
-from vibecore.runtime.device_queue import Ticket, turn
+from vibecore.runtime.device_queue import QueueEntry, acquire
 from vibecore.runtime.worker import Worker, WorkerDied
 from vibecore.scoring import score_output
 
@@ -119,7 +119,7 @@ class Playground:
         """A session's thread: its panes in order, however each of them ends."""
         try:
             # Keeps the fork server, so that after a failed pane the next one still starts fast.
-            with fork_server.held():
+            with fork_server.kept_running():
                 for pane in session.panes:
                     self._run_to_end(session, pane)
         finally:
@@ -150,10 +150,10 @@ class Playground:
         device = self._device(request.device)
         pane.status = "queued"
 
-        def on_wait(ahead: list[Ticket]) -> None:
+        def on_wait(ahead: list[QueueEntry]) -> None:
             pane.ahead = tuple(entry.what for entry in ahead)
 
-        waiting = turn(
+        waiting = acquire(
             device,
             f"a prompt on {pane.config.id}",
             on_wait=on_wait,

@@ -19,7 +19,7 @@ from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, read_gpus, read_machine, usable_cores
 from vibecore.runtime import device_queue, fork_server
-from vibecore.runtime.device_queue import Ticket
+from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
 from vibecore.studies.bench.choose import Bench
 from vibecore.studies.bench.report import FORMAT, VERSION
@@ -48,7 +48,7 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
         for engine in bench.engines
     ]
     with ExitStack() as stack:
-        stack.enter_context(fork_server.held())
+        stack.enter_context(fork_server.kept_running())
         first = stack.enter_context(Worker())
         try:
             device = first.choose_device(bench.device)
@@ -76,12 +76,12 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
     return report()
 
 
-def _turn(device: str, tell: Tell) -> AbstractContextManager[list[Ticket]]:
-    """The device's turn, emptied of what others keep on it (see device_queue.turn)."""
-    return device_queue.turn(
+def _turn(device: str, tell: Tell) -> AbstractContextManager[list[QueueEntry]]:
+    """The device's turn, emptied of what others keep on it (see device_queue.acquire)."""
+    return device_queue.acquire(
         device,
         "a bench",
-        on_wait=lambda ahead: tell(f"Waiting for {device_queue.in_words(ahead)}."),
+        on_wait=lambda ahead: tell(f"Waiting for {device_queue.describe_wait(ahead)}."),
         clear=True,
     )
 
