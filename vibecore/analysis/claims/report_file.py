@@ -1,6 +1,6 @@
 """A published report's aggregates as a file: JSON with its figures, one row a config.
 
-Apart from the checks, because pydantic takes as long to import as all that `summary` needs.
+Apart from the checks, so that importing them does not import pydantic.
 """
 
 from __future__ import annotations
