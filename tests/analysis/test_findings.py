@@ -175,7 +175,7 @@ def timed(data: StudyData, seconds: dict[str, float], prompts: int = 30) -> Stud
     """The study with timed prompts for each config, at its seconds a prompt."""
     outcomes = {
         row.config: {
-            f"p{i}": row_of(
+            (f"p{i}", 0): row_of(
                 OutputRow,
                 new_tokens=100 + i,
                 total_seconds=seconds[row.precision] * (1 + 0.01 * (i % 5)),
@@ -210,7 +210,7 @@ def test_a_speeds_interval_needs_two_shared_prompts_and_its_figures_are_theirs()
     # 201 tokens in 2.01 and in 6.03 seconds: not the 40 and 100 of all that the runs wrote.
     pair = speed_row(data, eight, baseline)
     assert (pair.figures, pair.n) == ("33.3 v 100.0 tok/s", 2)
-    del data.outcomes["small-bf16"]["p1"]
+    del data.outcomes["small-bf16"]["p1", 0]
     alone = speed_row(data, eight, baseline)
     assert (alone.figures, alone.estimate) == ("40.0 v 100.0 tok/s", 0.4)
     assert (alone.low, alone.verdict) == (None, None), "one ratio has no spread"

@@ -21,11 +21,11 @@ from vibecore.analysis.claims.evidence import (
     rate_row,
     speed_row,
 )
-from vibecore.analysis.claims.study_data import Pairs, StudyData
+from vibecore.analysis.claims.study_data import Outputs, Pairs, StudyData
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.errors import InputError
-from vibecore.core.rows import OutputRow, PromptRow, RunRow, StudyRow
+from vibecore.core.rows import PromptRow, RunRow, StudyRow
 
 # What a protocol's fields are called in a sentence.
 PROTOCOL_WORDS = {
@@ -57,14 +57,14 @@ class StudyComparison:
 
 @dataclass(frozen=True)
 class Side:
-    """A study as the comparison sees it: metrics and runs by config, prompts by id, outputs by
-    config and prompt id (none where only counts are known)."""
+    """A study as the comparison sees it: metrics, runs and outputs by config (no outputs where only
+    counts are known), prompts by id."""
 
     study: StudyRow
     rows: Mapping[str, ConfigMetrics]
     runs: Mapping[str, RunRow]
     prompts: Mapping[str, PromptRow]
-    outputs: Mapping[str, Mapping[str, OutputRow]]
+    outputs: Mapping[str, Outputs]
 
 
 def compare(before: Side, after: Side) -> StudyComparison:
@@ -205,13 +205,14 @@ def _merged(
     before: Side, after: Side, shared: Sequence[str], common: set[str]
 ) -> tuple[StudyData, Pairs]:
     """Both studies as one, with configs renamed, and the pairs (second's, first's) to judge."""
-    outcomes: dict[str, dict[str, OutputRow]] = {}
+    outcomes: dict[str, Outputs] = {}
     pairs: Pairs = []
     for config in shared:
         pair = []
         for side, when in ((after, "second"), (before, "first")):
             name = f"{config} · {when}"
-            mine = {p: row for p, row in side.outputs.get(config, {}).items() if p in common}
+            outputs = side.outputs.get(config, {})
+            mine = {key: output for key, output in outputs.items() if key[0] in common}
             outcomes[name] = mine
             pair.append(_counted_again(replace(side.rows[config], config=name), mine))
         pairs.append((pair[0], pair[1]))
@@ -219,7 +220,7 @@ def _merged(
     return data, pairs
 
 
-def _counted_again(row: ConfigMetrics, outputs: Mapping[str, OutputRow]) -> ConfigMetrics:
+def _counted_again(row: ConfigMetrics, outputs: Outputs) -> ConfigMetrics:
     """A config with its counts over some outputs alone."""
     repetitive = [o.repetitive for o in outputs.values() if o.repetitive is not None]
     adherent = [o.adherent for o in outputs.values() if o.adherent is not None]

@@ -5,11 +5,12 @@ Apart from `queries`, because claims and their tests take longer to import than 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vibecore.analysis import Rule, decide
 from vibecore.analysis.claims import Finding, StudyData, find_findings
+from vibecore.analysis.claims.study_data import Outputs
 from vibecore.analysis.comparison import Side, StudyComparison, compare
 from vibecore.core.errors import InputError
 from vibecore.core.rows import OutputRow, RunRow
@@ -65,15 +66,13 @@ def read_study_data(db: Path, study: str) -> StudyData:
     )
 
 
-def _by_config(
-    outputs: Iterable[OutputRow], runs: Iterable[RunRow]
-) -> dict[str, dict[str, OutputRow]]:
-    """Outputs by config and prompt id, but of configs whose published counts are over more."""
+def _by_config(outputs: Iterable[OutputRow], runs: Iterable[RunRow]) -> Mapping[str, Outputs]:
+    """Outputs by config, but of configs whose published counts are over more."""
     counts_only = {run.config for run in runs if run.published_prompts}
-    found: dict[str, dict[str, OutputRow]] = {}
+    found: dict[str, dict[tuple[str, int], OutputRow]] = {}
     for output in outputs:
         if output.config not in counts_only:
-            found.setdefault(output.config, {})[output.prompt_id] = output
+            found.setdefault(output.config, {})[output.prompt_id, output.sample] = output
     return found
 
 

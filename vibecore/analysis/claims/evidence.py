@@ -243,8 +243,8 @@ def speed_row(
     return replace(row, figures=f"{rates[0]:.1f} v {rates[1]:.1f} tok/s", **_judged(judged))
 
 
-def _timings(study: StudyData, config: str) -> dict[str, tuple[int, float]]:
-    """(new tokens, seconds) by prompt, of outputs that were timed alone."""
+def _timings(study: StudyData, config: str) -> dict[tuple[str, int], tuple[int, float]]:
+    """(new tokens, seconds) by prompt and sample, of outputs that were timed alone."""
     return {
         prompt: (output.new_tokens, output.total_seconds)
         for prompt, output in study.outcomes.get(config, {}).items()

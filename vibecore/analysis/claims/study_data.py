@@ -23,6 +23,8 @@ COUNTS = {
     "adherent_prompts": ("adherent_percent", "adherent_prompts"),
 }
 
+# (prompt id, sample) -> output
+Outputs = Mapping[tuple[str, int], OutputRow]
 Pairs = list[tuple[ConfigMetrics, ConfigMetrics]]
 
 
@@ -30,13 +32,13 @@ Pairs = list[tuple[ConfigMetrics, ConfigMetrics]]
 class StudyData:
     """A study as the claims see it.
 
-    `outcomes` gives outputs by config and prompt id; it is empty where only counts are known.
+    `outcomes` gives outputs by config; it is empty where only counts are known.
     `choice` is the sweet spot's config and `shares` how often each config (or None, for none) is
     chosen when the study is resampled. `profiles` gives by config the kernels of one decode step.
     """
 
     rows: tuple[ConfigMetrics, ...]
-    outcomes: Mapping[str, Mapping[str, OutputRow]] = field(default_factory=dict)
+    outcomes: Mapping[str, Outputs] = field(default_factory=dict)
     choice: str | None = None
     choice_reason: str = ""
     shares: Mapping[str | None, float] = field(default_factory=dict)
