@@ -18,9 +18,11 @@ import numpy as np
 from scipy import stats
 
 from vibecore.analysis import find_sweet_spot
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats import power
 from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
 from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
+from vibecore.core.rows import PatternRow
 
 RATE_MARGIN, RATIO_MARGIN = 0.10, 0.05
 ALPHA = 0.05
@@ -117,8 +119,6 @@ def rule_drops(studies: int, prompts: int, rate: float, together: float) -> floa
     """
     rng = np.random.default_rng(2026)
     names = [f"config {i}" for i in range(6)]
-    fixed = {"status": "complete", "error": None, "prompts": prompts, "tokens_per_second": 1.0}
-    fixed |= {"memory_bytes": 1, "memory_source": "measured"}
     dropped = 0
     for _ in range(studies):
         flags = rng.random((2, prompts, 6)) < rate
@@ -126,19 +126,24 @@ def rule_drops(studies: int, prompts: int, rate: float, together: float) -> floa
         flags[shared] = flags[shared][:, :1]
         counts = flags.sum(axis=1)
         rows = [
-            {
-                **fixed,
-                "config": name,
-                "repetitive": int(counts[0, i]),
-                "adherent_prompts": int(counts[1, i]),
-                "repetition_judged": prompts,
-                "adherence_judged": prompts,
-            }
+            ConfigMetrics(
+                config=name,
+                model=name,
+                precision="bf16",
+                prompts=prompts,
+                tokens_per_second=1.0,
+                memory_bytes=1,
+                memory_source="measured",
+                repetitive=int(counts[0, i]),
+                adherent_prompts=int(counts[1, i]),
+                repetition_judged=prompts,
+                adherence_judged=prompts,
+            )
             for i, name in enumerate(names)
         ]
         patterns = {
             metric: [
-                {"outcomes": dict(zip(names, prompt, strict=True)), "prompts": 1}
+                PatternRow(dict(zip(names, prompt, strict=True)), 1)
                 for prompt in flags[which].tolist()
             ]
             for which, metric in enumerate(("repetition", "adherence"))

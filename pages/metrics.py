@@ -9,23 +9,32 @@ import streamlit as st
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_table
 from vibecore.analysis import Decision, switch_sentences
-from vibecore.analysis.metrics import BASELINE_PRECISION
+from vibecore.analysis.metrics import BASELINE_PRECISION, known_metrics
 from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
 
 DEMO_NOTE = (
     "The demo models, of one and five million parameters, show the pipeline at work. They judge "
     "nothing about Qwen."
 )
+SPEED_NOTE = "Speed is new tokens ÷ total time, and configs write texts of different length."
 SCORED_NOTE = (
-    "Under each rate, its 95 % Wilson interval. Speed is new tokens over total time, and configs "
-    "write texts of different length. A row opens its outputs; a heading sorts."
+    f"Under each rate, its 95 % Wilson interval. {SPEED_NOTE} A row opens its outputs; a heading "
+    "sorts."
 )
-UNSCORED_NOTE = "Quality was not scored. Speed is new tokens over total time. A heading sorts."
+UNSCORED_NOTE = f"Quality was not scored. {SPEED_NOTE} A heading sorts."
+# metric -> what its abbreviation means, said where the study has it
+ABBREVIATIONS = {
+    "ttft_seconds": "TTFT is the time to the first token.",
+    "tpot_seconds": "TPOT is the time per output token after the first, with its 99th percentile "
+    "over outputs.",
+    "mbu": "MBU, model bandwidth utilisation, is the share of the GPU's memory bandwidth that "
+    "reading the weights for each token takes: the nearer to 100 %, the less is left to gain.",
+}
 JUDGEMENT_NOTE = (
     "A difference is the config's rate minus the best one's; a ratio is its figure over the best "
     "one's. Better and worse need a p under α, Holm-adjusted over the comparisons of a metric; "
-    "equivalent needs two one-sided tests within the margin, each at α. The best one is picked on "
-    "the same prompts, which no adjustment here pays for. Intervals cover other prompts of this "
+    "equivalent needs two one-sided tests within the margin, each at α. p-values are not corrected "
+    "for picking the best one on the same data. Intervals cover other prompts of this "
     "kind, not another run on another day. How many prompts would resolve a difference is for that "
     "comparison alone."
 )
@@ -103,35 +112,37 @@ def choose_rule() -> tuple[float | None, float, float]:
 
 def outputs_of(config: str) -> dict:
     """The view of a config's outputs, beside those of the same model's baseline."""
-    models = {row["config"]: row["model"] for row in summary.rows}
+    models = {row.config: row.model for row in summary.rows}
     baseline = [
-        row["config"]
+        row.config
         for row in summary.rows
-        if row["precision"] == BASELINE_PRECISION and row["model"] == models[config]
+        if row.precision == BASELINE_PRECISION and row.model == models[config]
     ]
     beside = [*baseline, config] if config not in baseline else [config]
-    return link("outputs", study=study["name"], configs=beside)
+    return link("outputs", study=study.name, configs=beside)
 
 
 study = frame.current_study()
-frame.show_html("h1", study["title"])
+frame.show_html("h1", study.title)
 spot_place = st.container()
 rule = choose_rule()
 with frame.errors_in_words():
     content = cached.content()
-    summary = cached.summary(content, study["name"], *rule)
-    decision = cached.decision(content, study["name"], *rule)
+    summary = cached.summary(content, study.name, *rule)
+    decision = cached.decision(content, study.name, *rule)
 with spot_place:
     show_sweet_spot(decision)
 
 show_table(metric_table(summary, outputs_of), key="metrics")
-scored = any(row["repetitive"] is not None for row in summary.rows)
+scored = any(row.repetitive is not None for row in summary.rows)
 frame.show_html("p", SCORED_NOTE if scored else UNSCORED_NOTE, "vc-soft")
-if any(row["weights"] == "demo" for row in summary.rows):
+if terms := [ABBREVIATIONS[m.name] for m in known_metrics(summary.rows) if m.name in ABBREVIATIONS]:
+    frame.show_html("p", " ".join(terms), "vc-soft")
+if any(row.weights == "demo" for row in summary.rows):
     frame.show_html("p", DEMO_NOTE, "vc-soft")
-frame.show_scorers(study["name"])
+frame.show_scorers(study.name)
 downloads.show(
-    {**downloads.metrics(summary), **downloads.report(content[0], study["name"], rule)},
+    {**downloads.metrics(summary), **downloads.report(content[0], study.name, rule)},
     f"{study['name']}-metrics",
 )
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.scoring.test_ifeval import GOOD
-from vibecore import read_summary
-from vibecore.catalog.configs import find_configs
+from vibecore import DEFAULT_DB, read_bench, read_summary
+from vibecore.analysis.metrics import METRICS, RULE_METRICS, ConfigMetrics
+from vibecore.catalog.configs import MODELS, find_configs
+from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
 from vibecore.views.progress import follow
@@ -28,24 +32,24 @@ PUBLISHED = {
 
 
 def test_the_published_table(published_db: Path) -> None:
-    rows = {row["config"]: row for row in read_summary(published_db, "published").rows}
+    rows = {row.config: row for row in read_summary(published_db, "published").rows}
     assert list(rows) == list(PUBLISHED)
     for config, (speed, versus, repetitive, empty, adherent) in PUBLISHED.items():
         row = rows[config]
-        assert row["tokens_per_second"] == speed
-        assert row["vs_bf16"] == (versus if versus is None else pytest.approx(versus, abs=5e-4))
-        assert (row["repetitive"], row["repetition_rate"]) == (repetitive, repetitive / 30)
-        assert (row["empty"], row["prompts"]) == (empty, 30)
-        assert (row["adherent_prompts"], row["prompt_adherence"]) == (adherent, adherent / 30)
-        assert row["memory_source"] == "estimated"
-        assert row["memory_bytes"] == find_configs([config])[0].estimated_weight_bytes
+        assert row.tokens_per_second == speed
+        assert row.vs_bf16 == (versus if versus is None else pytest.approx(versus, abs=5e-4))
+        assert (row.repetitive, row.repetition_rate) == (repetitive, repetitive / 30)
+        assert (row.empty, row.prompts) == (empty, 30)
+        assert (row.adherent_prompts, row.prompt_adherence) == (adherent, adherent / 30)
+        assert row.memory_source == "estimated"
+        assert row.memory_bytes == find_configs([config])[0].estimated_weight_bytes
 
 
 def test_what_the_report_does_not_give_is_null(published_db: Path) -> None:
     for row in read_summary(published_db, "published").rows:
-        assert row["garbage"] is None
-        assert row["constraint_adherence"] is None
-        assert row["mean_new_tokens"] is None
+        assert row.garbage is None
+        assert row.constraint_adherence is None
+        assert row.mean_new_tokens is None
 
 
 def test_measured_rows_add_up(db: Path, fake_worker) -> None:
@@ -54,13 +58,13 @@ def test_measured_rows_add_up(db: Path, fake_worker) -> None:
     run_study(new_plan(options, db), lambda event: None)
     looping, empty = read_summary(db, "s").rows
     # 30 prompts in 8 batches of 0.5 s, 10 tokens each.
-    assert looping["tokens_per_second"] == pytest.approx(30 * 10 / (8 * 0.5))
-    assert (looping["prompts"], looping["mean_new_tokens"]) == (30, 10)
-    assert (looping["repetitive"], looping["empty"], looping["adherent_prompts"]) == (30, 0, 0)
-    assert (empty["repetitive"], empty["empty"], empty["constraint_adherence"]) == (0, 30, 0)
-    assert empty["vs_bf16"] == 0
-    assert looping["memory_source"] == "measured"
-    assert looping["memory_basis"] == "weights as loaded"
+    assert looping.tokens_per_second == pytest.approx(30 * 10 / (8 * 0.5))
+    assert (looping.prompts, looping.mean_new_tokens) == (30, 10)
+    assert (looping.repetitive, looping.empty, looping.adherent_prompts) == (30, 0, 0)
+    assert (empty.repetitive, empty.empty, empty.constraint_adherence) == (0, 30, 0)
+    assert empty.vs_bf16 == 0
+    assert looping.memory_source == "measured"
+    assert looping.memory_basis == "weights as loaded"
 
 
 def test_dummy_weights_are_not_scored(db: Path, fake_worker) -> None:
@@ -69,9 +73,9 @@ def test_dummy_weights_are_not_scored(db: Path, fake_worker) -> None:
     run_study(new_plan(options, db), lambda event: None)
     summary = read_summary(db, "s")
     [row] = summary.rows
-    assert row["tokens_per_second"] == pytest.approx(20)
+    assert row.tokens_per_second == pytest.approx(20)
     quality = ("repetitive", "degenerate", "empty", "garbage", "adherent_prompts")
-    assert all(row[name] is None for name in (*quality, "constraint_adherence"))
+    assert all(getattr(row, name) is None for name in (*quality, "constraint_adherence"))
     assert summary.sweet_spot.config is None
 
 
@@ -81,8 +85,8 @@ def test_the_two_flags_are_counted_apart(db: Path, fake_worker) -> None:
     fake_worker.answer = lambda config, prompt: "\n".join([*lines, *lines[:6]])
     run_study(new_plan(Options(configs=("1M-bf16",), study="s"), db), lambda event: None)
     [row] = read_summary(db, "s").rows
-    assert (row["degenerate"], row["degenerate_judged"]) == (30, 30)
-    assert row["repetitive"] == 0
+    assert (row.degenerate, row.degenerate_judged) == (30, 30)
+    assert row.repetitive == 0
 
 
 def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path) -> None:
@@ -93,8 +97,8 @@ def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path
     run_study(new_plan(options, db), lambda event: None)
     summary = read_summary(db, "s")
     [row] = summary.rows
-    assert (row["adherent_prompts"], row["adherent_prompts_loose"]) == (0, 1)
-    assert (row["constraints_met"], row["constraints_met_loose"]) == (1, 2)
+    assert (row.adherent_prompts, row.adherent_prompts_loose) == (0, 1)
+    assert (row.constraints_met, row.constraints_met_loose) == (1, 2)
     [shown] = metrics_table(summary.rows)
     assert (shown["adherent, loose"], shown["met, loose"]) == ("1/1 · 100 %", "2/2 · 100 %")
     cells = metric_table(summary, lambda config: {})
@@ -114,8 +118,8 @@ def test_a_config_that_another_engine_decoded_says_so(
     assert "1M-8bit: engine graph cannot capture this, eager decodes it" in capfd.readouterr().err
     summary = read_summary(db, "s")
     [row] = summary.rows
-    assert (row["engine"], row["decoded_by"]) == ("graph", "eager")
-    assert metrics_table([row])[0]["tok/s"].endswith("(eager)")
+    assert (row.engine, row.decoded_by) == ("graph", "eager")
+    assert metrics_table([row])[0]["tok/s"].endswith("(batch 10, by engine eager)")
     speed = metric_table(summary, lambda config: {})["rows"][0]["cells"][1]
     assert speed["note"] == "batch 10, by engine eager"
     follow(new_plan(Options(configs=("1M-8bit",), study="one", batch_size=1), db), resume=False)
@@ -123,3 +127,69 @@ def test_a_config_that_another_engine_decoded_says_so(
     summary = read_summary(db, "one")
     assert summary.rows[0]["decoded_by"] == "graph"
     assert metric_table(summary, lambda config: {})["rows"][0]["cells"][1]["note"] is None
+
+
+def made_study(
+    db: Path, fake_worker, environment: dict[str, Any] | None = None, batch_size: int = 1
+) -> tuple[ConfigMetrics, list[str], dict[str, str]]:
+    """A config's metrics, its columns on the page and its row in the terminal."""
+    if environment:
+        fake_worker.environment = environment
+    options = Options(configs=("1M-bf16",), study="s", batch_size=batch_size)
+    run_study(new_plan(options, db), lambda event: None)
+    summary = read_summary(db, "s")
+    columns = metric_table(summary, lambda config: {})["columns"]
+    [shown] = metrics_table(summary.rows)
+    return summary.rows[0], [column["label"] for column in columns], shown
+
+
+def test_latencies_are_of_single_requests(db: Path, fake_worker) -> None:
+    row, labels, shown = made_study(db, fake_worker)
+    # The fake's first token takes 0.1 s, the 9 others 0.4 s together.
+    assert row.ttft_seconds == pytest.approx(0.1)
+    assert (row.tpot_seconds, row.tpot_p99_seconds) == pytest.approx((0.4 / 9, 0.4 / 9))
+    assert (shown["TTFT"], shown["TPOT"]) == ("100 ms", "44.4 ms (p99 44.4 ms)")
+    assert {"TTFT", "TPOT"} <= set(labels)
+    assert row.mbu is None and "MBU" not in labels and "MBU" not in shown
+
+
+def test_a_batch_has_no_latency(db: Path, fake_worker) -> None:
+    gpu = {"device": "cuda", "engine": "eager", "gpu": {"name": "NVIDIA H200"}}
+    row, labels, _ = made_study(db, fake_worker, gpu, batch_size=10)
+    assert (row.ttft_seconds, row.tpot_seconds, row.tpot_p99_seconds, row.mbu) == (None,) * 4
+    assert not {"TTFT", "TPOT", "MBU"} & set(labels)
+
+
+def test_mbu_is_bytes_read_a_token_over_the_peak(db: Path, fake_worker) -> None:
+    gpu = {"device": "cuda", "engine": "eager", "gpu": {"name": "NVIDIA H200"}}
+    row, labels, _ = made_study(db, fake_worker, gpu)
+    # 1000 bytes of weights; keys and values of 5 tokens of the prompt and half of 10 new ones.
+    cache = cache_bytes_per_token(MODELS["1M"].architecture) * (5 + 10 / 2)
+    assert row.mbu == pytest.approx((1000 + cache) / (0.4 / 9) / 4800e9)
+    assert "MBU" in labels
+
+
+def test_mbu_on_a_gpu_that_is_not_in_the_table_is_unknown(db: Path, fake_worker) -> None:
+    gpu = {"device": "cuda", "engine": "eager", "gpu": {"name": "Voodoo 2"}}
+    row, labels, _ = made_study(db, fake_worker, gpu)
+    assert row.mbu is None and row.tpot_seconds is not None and "MBU" not in labels
+
+
+def test_mbu_of_a_bench_takes_the_bandwidth_it_measured() -> None:
+    rows = {row.config: row for row in read_summary(DEFAULT_DB, "bench-h100-dummy").rows}
+    bench = {one["config"]: one for one in read_bench(DEFAULT_DB, "bench-h100-dummy")}
+    for config, row in rows.items():
+        peak = bench[config]["ceiling_bytes_per_second"]
+        assert row.mbu == pytest.approx(row.weight_bytes / row.tpot_seconds / peak)
+        # The bench's own share of the ceiling, from the median step.
+        assert row.mbu == pytest.approx(bench[config]["speeds"][0]["ceiling_share"], rel=0.03)
+    for study in ("bench-demo-cpu", "bench-h100-dummy-batch30", "published"):
+        assert {row.mbu for row in read_summary(DEFAULT_DB, study).rows} == {None}
+
+
+def test_every_metric_is_a_field_and_explains_itself() -> None:
+    fields = {field.name for field in dataclasses.fields(ConfigMetrics)}
+    for metric in METRICS:
+        assert {metric.name, metric.of or metric.name, metric.rate or metric.name} <= fields
+        assert metric.sentence or not metric.label
+    assert list(RULE_METRICS) == ["repetition", "adherence"]

@@ -479,9 +479,10 @@ METRICS: tuple[Metric, ...] = (
         lambda run, _: memory_of(run)[0],
         always=True,
         show=formats.memory,
-        note=lambda row: row.memory_source or "",
+        note=lambda row: "estimated" if row.memory_source == "estimated" else "",
         sentence="On a GPU the most that was allocated (peak); on a CPU the weights as loaded. "
-        "Where nothing was measured, the weights alone, estimated from the architecture.",
+        "Where nothing was measured, the weights alone, estimated from the architecture, marked as "
+        "estimated.",
         judged_as="memory",
         best="the least",
     ),

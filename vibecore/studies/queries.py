@@ -1,4 +1,4 @@
-"""What the pages and the command line read: stored rows taken through the analysis.
+"""What the pages and the command line read: stored rows, analysed.
 
 Every function opens the database read-only, queries and closes it.
 """

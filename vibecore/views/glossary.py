@@ -1,8 +1,16 @@
-"""What the About page says: the protocol, each score with formula and source, limits, words."""
+"""What the About page says: the protocol, each score with formula and source, limits, words.
+
+Metrics, precisions and the rule's thresholds are said from their own tables.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from vibecore.analysis import Rule
+from vibecore.analysis.metrics import METRICS
+from vibecore.catalog.configs import PRECISIONS
+from vibecore.core.records import Protocol
 
 
 @dataclass(frozen=True)
@@ -16,43 +24,27 @@ class Explained:
 
 PROTOCOL = (
     "Decoding is greedy: the likeliest token each time, one output a prompt, no randomness.",
-    "An output ends at the model's end token, or is cut at 200 new tokens and said to be so.",
+    f"An output ends at the model's end token, or is cut at {Protocol().max_new_tokens} new tokens "
+    "and marked as cut.",
     "Base checkpoints get the prompt as it is, without a chat template.",
     "One prompt at a time. A run in batches is marked: its speed is a throughput and is never "
     "compared with the speed of single prompts.",
     "Each config runs in a process of its own, warmed up before the first timed prompt.",
     "Speed is new tokens over the total time of the output, reading the prompt included: the "
     "published study's definition. Configs write texts of different length, so their mean "
-    "length stands beside it.",
+    "length is beside it.",
     "Memory is the peak allocated on a GPU; on a CPU, the weights as loaded. Where nothing was "
     "measured it is estimated from the architecture, weights alone, and says so.",
 )
 
+# Every metric that a config has, then the measures of single outputs and the statistics.
 SCORES = (
-    Explained(
-        "repetition",
-        "1 − distinct word pairs ÷ all word pairs, words as split at white space. An output of "
-        "0.50 or more is repetitive.",
-        "The published study's measure; it gives its 0.73 and 0.17 on the two samples. The cut is "
-        "ours, because the report does not state one.",
-    ),
-    Explained(
-        "adherent",
-        "Every constraint of the prompt is met. A check that fails to run is neither met nor not "
-        "met.",
-        "As IFEval's strict prompt-level accuracy (arXiv 2311.07911).",
-    ),
-    Explained(
-        "constraints met",
-        "Constraints met ÷ constraints judged, over all prompts.",
-        "As IFEval's strict instruction-level accuracy.",
-    ),
-    Explained("empty", "No visible character.", "Ours."),
-    Explained(
-        "not made of words",
-        "Prose of 50 words or more in which under 80 % of words hold a letter, or the mean word "
-        "length is outside 3–10, or a replacement character stands.",
-        "Quality filters of Gopher (arXiv 2112.11446, table A1).",
+    *(
+        Explained(
+            metric.heading if not metric.label else metric.label, metric.sentence, metric.source
+        )
+        for metric in METRICS
+        if metric.sentence
     ),
     Explained(
         "rep-4",
@@ -67,27 +59,20 @@ SCORES = (
     ),
     Explained(
         "duplicate shares",
-        "Shares of lines and paragraphs, and of their characters, that stood before; of "
+        "Shares of lines and paragraphs, and of their characters, that occurred before; of "
         "characters in the most frequent run of two, three or four words; of characters in runs "
-        "of five to ten words that stood before.",
+        "of five to ten words that occurred before.",
         "Gopher (arXiv 2112.11446, A1.1).",
     ),
     Explained(
-        "degenerate",
-        "From 50 words on, any duplicate share over its cut (lines 30 %, their characters 20 %, "
-        "runs 20 % down to 10 %); or a zlib ratio above 2.4. Another flag than repetitive, which "
-        "is the published study's alone.",
-        "The cuts of Gopher's table A1 and of Whisper, as published.",
-    ),
-    Explained(
         "loop",
-        "The token from which all the rest repeats itself exactly, for three turns and 16 tokens "
-        "or more, and the period: the tokens of one turn.",
+        "The token from which all the rest repeats itself exactly, for three periods and 16 "
+        "tokens or more, and the period: the tokens of one repetition.",
         "Ours; found with the Z-function.",
     ),
     Explained(
         "echo",
-        "Share of the prompt's runs of four words that stand in the output.",
+        "Share of the prompt's runs of four words that occur in the output.",
         "The counterpart of novel n-grams (See et al. 2017, arXiv 1704.04368).",
     ),
     Explained(
@@ -99,7 +84,7 @@ SCORES = (
         "other script",
         "The character from which the output goes on to its end in another script: at least 20 "
         "letters before and after, nine tenths of each in one script.",
-        "Ours. Two languages of one script are not told apart.",
+        "Ours. Two languages of one script are not distinguished.",
     ),
     Explained(
         "95 % interval",
@@ -159,7 +144,9 @@ RULE = (
     "Fit: drop what needs more than the memory cap.",
     "Quality: drop what is significantly worse than the best one left, on repetition or on "
     "adherence.",
-    "Speed: keep what reaches the speed floor, 85 % of the fastest one left.",
+    f"Speed: keep what reaches the speed floor, {Rule().speed_floor:.0%} of the fastest one left.".replace(
+        "%", " %"
+    ),
     "Choose the least memory; of two alike, the faster.",
 )
 
@@ -180,7 +167,9 @@ LIMITS = (
 
 WORDS = {
     "config": "A model at a precision, as in 1.5B-4bit.",
-    "precision": "How weights are stored: bf16, fp16, 8bit (LLM.int8()), 4bit (NF4).",
+    "precision": "How the linear layers are stored: "
+    + "; ".join(f"{p.name}, {p.title}" for p in PRECISIONS.values())
+    + ".",
     "suite": "A file of prompts.",
     "constraint": "One demand of a prompt that a machine can check.",
     "study": "One suite over several configs under one protocol.",

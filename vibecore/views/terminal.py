@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vibecore.analysis import Decision
-from vibecore.core import formats
+from vibecore.analysis.metrics import ConfigMetrics, Metric, known_metrics
+from vibecore.core.rows import OutputRow
 
 Row = dict[str, Any]
 
@@ -30,53 +31,25 @@ STUDY_COLUMNS = (
     "created_at",
 )
 # Wide enough for every column when the output is a pipe or a file.
-PIPE_WIDTH = 160
+PIPE_WIDTH = 180
 
 
-def metrics_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The metrics of read_summary with units, one row a config."""
+def metrics_table(rows: Sequence[ConfigMetrics]) -> list[Row]:
+    """The metrics of read_summary as text, one row a config; a note follows its figure."""
+    metrics = known_metrics(rows)
     return [
         {
-            "config": f"{row['config']} (sweet spot)" if row["sweet_spot"] else row["config"],
-            "tok/s": _speed(row),
-            "vs bf16": formats.percent(row["vs_bf16"], signed=True),
-            "repetitive": formats.count_and_rate(row["repetitive"], row["repetition_judged"]),
-            **_if_any(rows, row, "degenerate", "degenerate", "degenerate_judged"),
-            "empty": formats.count_and_rate(row["empty"], row["repetition_judged"]),
-            "adherent prompts": formats.count_and_rate(
-                row["adherent_prompts"], row["adherence_judged"]
-            ),
-            "constraints met": formats.count_and_rate(
-                row["constraints_met"], row["constraints_judged"]
-            ),
-            **_if_any(
-                rows, row, "adherent, loose", "adherent_prompts_loose", "adherence_judged_loose"
-            ),
-            **_if_any(rows, row, "met, loose", "constraints_met_loose", "constraints_judged_loose"),
-            "memory": _memory(row),
-            "status": row["status"],
+            "config": f"{row.config} (sweet spot)" if row.sweet_spot else row.config,
+            **{metric.heading or metric.label: _noted(metric, row) for metric in metrics},
+            "status": row.status,
         }
         for row in rows
     ]
 
 
-def _speed(row: Mapping[str, Any]) -> str:
-    speed = formats.number(row["tokens_per_second"])
-    return speed if row["decoded_by"] == row["engine"] else f"{speed} ({row['decoded_by']})"
-
-
-def _if_any(
-    rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any], label: str, count: str, total: str
-) -> Row:
-    """A rate's cell where any row knows the rate, else none."""
-    if all(other[count] is None for other in rows):
-        return {}
-    return {label: formats.count_and_rate(row[count], row[total])}
-
-
-def _memory(row: Mapping[str, Any]) -> str:
-    size = formats.memory(row["memory_bytes"])
-    return f"{size} est." if row["memory_source"] == "estimated" else size
+def _noted(metric: Metric, row: ConfigMetrics) -> str:
+    note = metric.note(row)
+    return f"{metric.text(row)} ({note})" if note else metric.text(row)
 
 
 def choice_rows(decision: Decision) -> list[Row]:
@@ -118,38 +91,33 @@ def print_table(rows: Sequence[Row], title: str) -> None:
     console.print(table)
 
 
-def print_outputs(rows: Sequence[Row]) -> None:
+def print_outputs(rows: Sequence[OutputRow]) -> None:
     """Print outputs one below the other, each with its scores and verdicts."""
     console = _console()
     if not rows:
         console.print("Nothing to show.")
     for row in rows:
-        console.rule(Text(f"{row['prompt_id']} · {row['config']}"), align="left")
-        text = (
-            row["text"]
-            if row["text"] is not None
-            else "(no text: only speed and memory were measured)"
-        )
-        console.print(Text(text))
+        console.rule(Text(f"{row.prompt_id} · {row.config}"), align="left")
+        no_text = "(no text: only speed and memory were measured)"
+        console.print(Text(no_text if row.text is None else row.text))
         console.print(Text(output_facts(row)), style="dim")
-        for constraint in row["constraints"]:
-            line = f"{constraint['status']:7} {constraint['check']}: {constraint['explanation']}"
-            console.print(Text(line))
+        for verdict in row.constraints:
+            console.print(Text(f"{verdict.status:7} {verdict.check}: {verdict.explanation}"))
 
 
-def output_facts(row: Mapping[str, Any]) -> str:
+def output_facts(row: OutputRow) -> str:
     """One line on an output: tokens, how it ended, speed, repetition."""
     facts = []
-    if row["new_tokens"] is not None:
-        facts.append(f"{row['new_tokens']} tokens")
-    if row["finish_reason"]:
-        facts.append(FINISH_WORDS[row["finish_reason"]])
-    if row["tokens_per_second"] is not None:
-        facts.append(f"{row['tokens_per_second']:.1f} tok/s")
-    if row["repetition_ratio"] is not None:
-        word = ", repetitive" if row["repetitive"] else ""
-        word += ", degenerate" if row["degenerate"] else ""
-        facts.append(f"repetition {row['repetition_ratio']:.2f}{word}")
+    if row.new_tokens is not None:
+        facts.append(f"{row.new_tokens} tokens")
+    if row.finish_reason:
+        facts.append(FINISH_WORDS[row.finish_reason])
+    if row.tokens_per_second is not None:
+        facts.append(f"{row.tokens_per_second:.1f} tok/s")
+    if row.repetition_ratio is not None:
+        word = ", repetitive" if row.repetitive else ""
+        word += ", degenerate" if row.degenerate else ""
+        facts.append(f"repetition {row.repetition_ratio:.2f}{word}")
     return " · ".join(facts)
 
 
