@@ -12,12 +12,11 @@ from pages.parts import address, cached, frame
 from pages.parts.components import show_table
 from vibecore.analysis.flag_accuracy import Agreement, measure_flags
 from vibecore.core import formats
+from vibecore.core.rows import RunRow
 from vibecore.scoring import CHECKS, SCORER_VERSION
 from vibecore.studies.rescore import versions_note
 from vibecore.views.glossary import FLAG_NAMES, LABELLED, LIMITS, PROTOCOL, RULE, SCORES, WORDS
 from vibecore.views.tables.metrics import shape
-
-Row = dict[str, Any]
 
 
 def show_list(items: Iterable[str], tag: str = "ul") -> None:
@@ -88,19 +87,19 @@ def _share(part: int, whole: int, interval: tuple[float, float] | None) -> dict[
 
 def show_environment() -> None:
     """Where the chosen study was made, as it was recorded."""
-    frame.show_html("h2", f"This study: {study['title']}")
-    if study["note"]:
-        frame.show_html("p", study["note"])
+    frame.show_html("h2", f"This study: {study.title}")
+    if study.note:
+        frame.show_html("p", study.note)
     with frame.errors_in_words():
-        runs = cached.runs(cached.content(), study["name"])
-    note = versions_note(runs, study["name"])
+        runs = cached.runs(cached.content(), study.name)
+    note = versions_note(runs, study.name)
     frame.show_html("p", note or f"Scored by scorer version {SCORER_VERSION}.", "vc-soft")
-    environment = next((run["environment"] for run in runs if run["environment"]), {})
+    environment = next((run.environment for run in runs if run.environment), {})
     machine = environment.get("machine") or {}
     gpu = environment.get("gpu") or {}
     protocol = formats.to_record(study)["protocol"]
     facts = {
-        "hardware": study["hardware"],
+        "hardware": study.hardware,
         "processor": machine.get("cpu") or environment.get("cpu"),
         "cores": machine.get("cores"),
         "memory": formats.memory(machine.get("memory_bytes")) if machine else None,
@@ -114,8 +113,8 @@ def show_environment() -> None:
         ),
         "Python": environment.get("python"),
         "decoding": ", ".join(f"{name} {value}" for name, value in protocol.items()),
-        "suite hash": (study["suite_sha256"] or "")[:12],
-        "code": (study["code_commit"] or "")[:12],
+        "suite hash": (study.suite_sha256 or "")[:12],
+        "code": (study.code_commit or "")[:12],
     }
     known = [[name, value] for name, value in facts.items() if value not in (None, "")]
     show_plain_table("Environment of this study", ["what", "recorded"], known, "environment")
@@ -127,15 +126,15 @@ def show_environment() -> None:
     )
 
 
-def _run(run: Row) -> list[Any]:
-    seconds = run["load_seconds"]
-    status = run["status"] + (f": {run['error']}" if run["error"] else "")
+def _run(run: RunRow) -> list[Any]:
+    seconds = run.load_seconds
+    status = run.status + (f": {run.error}" if run.error else "")
     return [
-        {"text": run["config"], "shape": shape(run["precision"])},
-        run["source"],
-        (run["revision"] or "not recorded")[:12],
-        run["weights"],
-        run["dtype"] or "not recorded",
+        {"text": run.config, "shape": shape(run.precision)},
+        run.source,
+        (run.revision or "not recorded")[:12],
+        run.weights,
+        run.dtype or "not recorded",
         "not recorded" if seconds is None else f"{seconds:.1f} s",
         status,
     ]

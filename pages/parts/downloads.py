@@ -11,6 +11,7 @@ import streamlit as st
 
 from vibecore.analysis import Rule
 from vibecore.core import formats
+from vibecore.core.rows import OutputRow
 from vibecore.studies.queries import Summary
 from vibecore.views.terminal import metrics_table
 
@@ -55,10 +56,11 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
 def metrics(summary: Summary) -> Contents:
     """A summary's rows; in Markdown the table with units, and the reason for the sweet spot."""
     reason = summary.sweet_spot.reason
+    rows = [vars(row) for row in summary.rows]
     return {
-        "CSV": lambda: formats.to_csv(summary.rows),
+        "CSV": lambda: formats.to_csv(rows),
         "Markdown": lambda: formats.to_markdown(metrics_table(summary.rows)) + f"\n{reason}\n",
-        "Parquet": lambda: to_parquet(summary.rows),
+        "Parquet": lambda: to_parquet(rows),
     }
 
 
@@ -73,9 +75,9 @@ def report(database: str, study: str, thresholds: tuple[float | None, float, flo
     return {"report": make}
 
 
-def outputs(rows: Sequence[Row]) -> Contents:
+def outputs(rows: Sequence[OutputRow]) -> Contents:
     """Outputs with their main scores; rows are those of read_outputs."""
-    chosen = [{column: row[column] for column in OUTPUT_COLUMNS} for row in rows]
+    chosen = [{column: getattr(row, column) for column in OUTPUT_COLUMNS} for row in rows]
     return {
         "CSV": lambda: formats.to_csv(chosen, OUTPUT_COLUMNS),
         "Markdown": lambda: formats.to_markdown(chosen, OUTPUT_COLUMNS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vibecore.core import formats
@@ -19,7 +20,7 @@ def export_study(db: Path, study: str, folder: Path) -> list[Path]:
     outputs = read_outputs(db, study)
     reason = summary.sweet_spot.reason
     files = {
-        "summary.csv": formats.to_csv(summary.rows),
+        "summary.csv": formats.to_csv([vars(row) for row in summary.rows]),
         "summary.json": formats.to_json(summary.rows) + "\n",
         "summary.md": formats.to_markdown(metrics_table(summary.rows)) + f"\n{reason}\n",
         "outputs.jsonl": _lines(outputs),
@@ -38,5 +39,5 @@ def export_study(db: Path, study: str, folder: Path) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _lines(rows: list[dict]) -> str:
+def _lines(rows: Sequence[object]) -> str:
     return "".join(formats.to_json(row, indent=None) + "\n" for row in rows)

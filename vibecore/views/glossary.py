@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from vibecore.analysis import Rule
 from vibecore.analysis.metrics import METRICS
 from vibecore.catalog.configs import PRECISIONS
+from vibecore.core import formats
 from vibecore.core.records import Protocol
 
 
@@ -40,9 +41,7 @@ PROTOCOL = (
 # Every metric that a config has, then the measures of single outputs and the statistics.
 SCORES = (
     *(
-        Explained(
-            metric.heading if not metric.label else metric.label, metric.sentence, metric.source
-        )
+        Explained(metric.label or metric.heading, metric.sentence, metric.source)
         for metric in METRICS
         if metric.sentence
     ),
@@ -144,9 +143,8 @@ RULE = (
     "Fit: drop what needs more than the memory cap.",
     "Quality: drop what is significantly worse than the best one left, on repetition or on "
     "adherence.",
-    f"Speed: keep what reaches the speed floor, {Rule().speed_floor:.0%} of the fastest one left.".replace(
-        "%", " %"
-    ),
+    f"Speed: keep what reaches the speed floor, {formats.percent(Rule().speed_floor)} of the "
+    "fastest one left.",
     "Choose the least memory; of two alike, the faster.",
 )
 

@@ -31,7 +31,7 @@ STUDY_COLUMNS = (
     "created_at",
 )
 # Wide enough for every column when the output is a pipe or a file.
-PIPE_WIDTH = 180
+PIPE_WIDTH = 200
 
 
 def metrics_table(rows: Sequence[ConfigMetrics]) -> list[Row]:
