@@ -13,7 +13,7 @@ from vibecore.views.charts.findings import evidence_figure
 
 # A sign beside each verdict, so that a column of them can be scanned.
 SIGNS = {"supported": "✓", "contradicted": "✗", "not resolved": "?", "cannot be tested here": "–"}
-# Wide enough for a chart with its labels; two stand side by side where there is room.
+# Wide enough for a chart with its labels; two fit side by side on a wide screen.
 COLUMN_WIDTH = 500
 PARAMETERS = {"claim": address.one_of(tuple(CLAIMS), next(iter(CLAIMS)))}
 

@@ -1,4 +1,4 @@
-"""Two studies compared: what compares is judged, what does not is said."""
+"""Two studies compared: what is comparable is judged, what is not is listed with its reason."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_what_does_not_compare_is_left_out_and_said(
     assert any(s.startswith("Quality is not compared") for s in found.left_out) != quality
     assert ("speed" in measures) == speed
     assert any(s.startswith("Speed is not compared") for s in found.left_out) != speed
-    assert len(found.differences) > 1, "what differs is said"
+    assert len(found.differences) > 1, "what differs is listed"
 
 
 def test_other_scorers_are_not_compared(db: Path) -> None:

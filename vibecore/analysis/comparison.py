@@ -2,7 +2,7 @@
 
 Only what compares is compared: quality on the prompts that both have, word for word, under the
 same decoding and scorers; speed at batch 1 and the same number of tokens; memory counted in the
-same way. What differs is said.
+same way. What differs between the studies is listed.
 """
 
 from __future__ import annotations
