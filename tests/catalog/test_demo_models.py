@@ -65,7 +65,7 @@ def fresh_held_out() -> list[Example]:
     return [
         example
         for kind in TEMPLATES
-        for example in template_examples(kind, 400, FRESH_SEED)
+        for example in template_examples(kind, 300, FRESH_SEED)
         if is_held_out(example.prompt)
     ]
 

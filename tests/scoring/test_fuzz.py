@@ -25,65 +25,13 @@ CONSTRAINTS = [
 ]
 EVERYTHING = Prompt("all", "code", "Do all.", tuple(CONSTRAINTS))
 FRAGMENTS = [
-    *(
-        "```",
-        "```python\n",
-        "~~~",
-        "def f(x):\n",
-        "    return x\n",
-        "class A:\n",
-        "import os\n",
-        "@x\n",
-    ),
-    *(
-        '"""',
-        "'",
-        '"',
-        "#",
-        "(",
-        ")",
-        "[",
-        "{",
-        "}",
-        '{"a": ',
-        "\\",
-        "\x00",
-        "\ud800",
-        "\u200b",
-        "\ufffd",
-    ),
-    *(
-        "\n",
-        "\r\n",
-        "\n\n",
-        "\t",
-        " ",
-        "- ",
-        "1. ",
-        "2) ",
-        "Answer: ",
-        "the answer is ",
-        "\\boxed{",
-    ),
-    *(
-        "####",
-        "1,2",
-        "3.5",
-        "-7",
-        "1/0",
-        "²",
-        "٣",
-        ".",
-        "...",
-        "?!",
-        "“",
-        "”",
-        "e.g.",
-        "Dr. ",
-        "word",
-    ),
-    *("İ", "ß", "中文。", "🙂", "\u2028", "\x0c", "\x85", "ﬁ", "a" * 50, "9" * 60),
-]
+    "```", "```python\n", "~~~", "def f(x):\n", "    return x\n", "class A:\n", "import os\n",
+    "@x\n", '"""', "'", '"', "#", "(", ")", "[", "{", "}", '{"a": ', "\\", "\x00", "\ud800",
+    "\u200b", "\ufffd", "\n", "\r\n", "\n\n", "\t", " ", "- ", "1. ", "2) ", "Answer: ",
+    "the answer is ", "\\boxed{", "####", "1,2", "3.5", "-7", "1/0", "²", "٣", ".", "...", "?!",
+    "“", "”", "e.g.", "Dr. ", "word", "İ", "ß", "中文。", "🙂", "\u2028", "\x0c", "\x85", "ﬁ",
+    "a" * 50, "9" * 60,
+]  # fmt: skip
 ANY_TEXT = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=80),
     st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join),
@@ -119,42 +67,31 @@ def test_any_text_gets_a_score(text, token_ids):
 def test_explanations_quote_little(constraint):
     """A text of one long word in every form: at most 60 characters of it are quoted."""
     word = "Q" * 3000
-    for text in (
+    forms = (
         word,
         f"Answer: {word}",
         f"def {word}(x): return {word}",
         f"{word}\n{word}",
         f"{word}.",
-    ):
+    )
+    for text in forms:
         assert judge(text, constraint).explanation.count("Q") <= 60
 
 
-SLOW_TEXTS = [
-    unit * (10_000 // len(unit))
-    for unit in (
-        *FRAGMENTS,
-        "a ",
-        "a. ",
-        "a.A",
-        "!a",
-        " \n",
-        "x = (\n",
-        '"a',
-        "Ben, ",
-        "six packs ",
-        "`a",
-    )
-]
+SLOW_UNITS = ["a ", "a. ", "a.A", "!a", " \n", "x = (\n", '"a', "Ben, ", "six packs ", "`a"]
+SLOW_TEXTS = [unit * (10_000 // len(unit)) for unit in (*FRAGMENTS, *SLOW_UNITS)]
+# Processor seconds: a check that is quadratic in the text takes several times as long.
+SLOW = 0.15
 
 
 def test_no_check_is_slow_on_any_loop_of_10_000_characters():
-    """50 ms of processor time, which other processes do not use up; the best of five."""
+    """Processor time, which other processes do not use up; the best of five."""
     slow = []
     for text in SLOW_TEXTS:
         for check in set(CHECKS) - EXECUTING:
             constraint = next(c for c in CONSTRAINTS if c.check == check)
             least = min(_seconds(text, constraint, tries=5), default=0)
-            if least > 0.05:
+            if least > SLOW:
                 slow.append((round(least, 3), check, text[:20]))
     assert not slow, slow
 
@@ -169,5 +106,5 @@ def _seconds(text: str, constraint: Constraint, tries: int) -> Iterator[float]:
         judge(text, constraint)
         seconds = time.process_time() - start
         yield seconds
-        if seconds < 0.05:
+        if seconds < SLOW:
             return

