@@ -25,12 +25,12 @@ from vibecore.studies.bench import (
     choose,
     headline,
     model_rows,
-    read_report,
     speed_rows,
     to_markdown,
 )
 from vibecore.studies.bench import measure as bench_measure
 from vibecore.studies.bench.figures import percentile, reading, speed
+from vibecore.studies.bench.report_file import read_report
 
 NO_COSTS = {"host_seconds": None, "gpu_seconds": None}
 FACTS = {
@@ -316,7 +316,7 @@ def test_tables_drop_what_no_row_knows() -> None:
         ("[]", "not a bench report"),
         ('{"format": "other"}', "not a bench report"),
         ('{"format": "vibecheck-bench", "version": 9}', "version 9"),
-        ('{"format": "vibecheck-bench", "version": 1, "results": []}', "has no created_at"),
+        ('{"format": "vibecheck-bench", "version": 1, "results": []}', "`created_at` is missing"),
     ],
 )
 def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str, said: str) -> None:

@@ -126,11 +126,19 @@ def test_nothing_is_written_of_what_cannot_be_imported(db: Path, report: Path) -
     import_reports(db, [report], "gpu")
     before = list_studies(db)
     incomplete = write_report(report.with_name("half.json"), settings={"engines": ["graph"]})
+    results = make_report()["results"]
+    results[0]["speeds"][0]["step_p50_seconds"] = "x"
+    wrong = write_report(report.with_name("wrong.json"), results=results)
+    results = make_report()["results"]
+    results[0]["speeds"] = results[0]["speeds"][1:]
+    slow = write_report(report.with_name("slow.json"), results=results)
     for files, study, said in (
         ([report], "gpu", "already has a study 'gpu'"),
         ([report, report], "two", "one at a time"),
         ([report, report], None, "one name"),
-        ([incomplete], "half", "not a whole bench report"),
+        ([incomplete], "half", "not a whole bench report: `settings.prompt_tokens` is missing"),
+        ([wrong], "half", "result 1: speed 1: `step_p50_seconds` must be a valid number, not 'x'"),
+        ([slow], "half", "0.5B-bf16 has no speed at batch size 1"),
         ([report.with_name("none.json")], None, "cannot be read"),
         ([report.parent], None, "is a folder"),
     ):

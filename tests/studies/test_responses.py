@@ -32,10 +32,16 @@ def test_other_keys_pass_through_and_token_ids_are_used(tmp_path: Path) -> None:
     [
         ("not json", "line 2 is not JSON"),
         ("[1]", "line 2 is not a JSON object"),
-        ('{"text": "x"}', "line 2: 'prompt_id' must be a string"),
-        ('{"prompt_id": "code_001", "text": null}', "line 2: 'text' must be a string"),
+        ('{"text": "x"}', "line 2: `prompt_id` is missing.*A line is: "),
+        (
+            '{"prompt_id": "code_001", "text": null}',
+            "`text` must be a valid string, not None",
+        ),
         ('{"prompt_id": "nope", "text": "x"}', "line 2: suite 'vibe30' has no prompt 'nope'"),
-        ('{"prompt_id": "code_001", "text": "x", "token_ids": ["a"]}', "line 2: 'token_ids'"),
+        (
+            '{"prompt_id": "code_001", "text": "x", "token_ids": ["a"]}',
+            "line 2: token_id 1 must",
+        ),
         ("[" * 100_000, "line 2 is not JSON"),
     ],
 )

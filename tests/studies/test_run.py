@@ -121,7 +121,7 @@ def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_
     assert [(row.prompt_id, row.sample) for row in rows[:2]] == [("code_001", 0), ("code_001", 1)]
     assert all(row.constraints for row in rows)
     [run] = read_runs(db, "s")
-    assert (run.generations, run.scored, run.total_seconds) == (60, 60, pytest.approx(3.0))
+    assert (run.generations, run.new_tokens, run.total_seconds) == (60, 600, pytest.approx(3.0))
     assert [study.protocol for study in list_studies(db)] == [resumed.protocol]
     with store.reading(db) as connection:
         [pattern] = store.read_patterns(connection, "s", "repetitive")

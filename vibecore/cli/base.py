@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -65,7 +65,7 @@ def listed(values: list[str] | None) -> tuple[str, ...]:
     )
 
 
-def print_rows(rows: list[dict[str, Any]], format: Format, title: str = "") -> None:
+def print_rows(rows: Sequence[Any], format: Format, title: str = "") -> None:
     """Print rows to stdout in a format; `title` stands above a table."""
     from vibecore.core import formats
     from vibecore.views.terminal import print_table

@@ -28,7 +28,7 @@ def studies(db: Database = DEFAULT_DB, format: OutputFormat = Format.table) -> N
     from vibecore.studies.queries import list_studies
     from vibecore.views.terminal import STUDY_COLUMNS
 
-    rows = [{name: row[name] for name in STUDY_COLUMNS} for row in list_studies(db)]
+    rows = [{name: getattr(row, name) for name in STUDY_COLUMNS} for row in list_studies(db)]
     print_rows(rows, format, "Studies")
 
 
@@ -48,7 +48,7 @@ def summary(
 
     found = read_summary(db, study, Rule(vram_gb, speed_floor, alpha))
     if format is Format.table:
-        print_rows(metrics_table(found.rows), format, found.study["title"])
+        print_rows(metrics_table(found.rows), format, found.study.title)
         say(found.sweet_spot.reason)
     else:
         print_rows(found.rows, format)

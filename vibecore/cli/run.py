@@ -63,6 +63,6 @@ def _stopped(db: Path, study: str) -> str:
     """What a stopped run has left, and how to go on."""
     from vibecore.studies.queries import list_studies
 
-    if not db.exists() or study not in {row["name"] for row in list_studies(db)}:
+    if not db.exists() or study not in {row.name for row in list_studies(db)}:
         return "Stopped before it began: nothing is stored."
     return f"Stopped. What was generated is stored; go on with --resume --study {study}."

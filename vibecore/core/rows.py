@@ -84,7 +84,7 @@ class PromptRow(Row):
 
 @dataclass
 class RunRow(Row):
-    """A config's run, with sums over its generations and scores.
+    """A config's run, with what its outputs took.
 
     `aggregates` are those that were asked for, by their names, None where a run has no output.
     `total_seconds` counts each batch once. Fields that begin with `published_` are the figures of
@@ -114,25 +114,7 @@ class RunRow(Row):
     generations: int | None
     new_tokens: int | None
     batch_size: int | None
-    mean_first_token_seconds: float | None
-    mean_decode_tokens_per_second: float | None
     peak_memory_bytes: int | None
-    truncated: int | None
-    scored: int | None
-    repetitive: int | None
-    degenerate: int | None
-    degenerate_judged: int | None
-    empty: int | None
-    garbage: int | None
-    garbage_judged: int | None
-    adherent_prompts: int | None
-    adherence_judged: int | None
-    constraints_met: int | None
-    constraints_judged: int | None
-    adherence_judged_loose: int | None
-    adherent_prompts_loose: int | None
-    constraints_met_loose: int | None
-    constraints_judged_loose: int | None
     scorer_version: int | None
     newest_scorer_version: int | None
     total_seconds: float | None
@@ -143,6 +125,11 @@ class RunRow(Row):
     published_adherent_prompts: int | None
     copy_bytes_per_second: float | None = None
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
+
+    def to_record(self) -> dict[str, Any]:
+        """The run as it is printed, its aggregates among its other fields."""
+        record = dict(vars(self))
+        return record | record.pop("aggregates")
 
 
 @dataclass

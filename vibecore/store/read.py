@@ -100,8 +100,8 @@ def read_configs(
     name: str,
     aggregates: Mapping[str, Aggregate] | None = None,
 ) -> list[RunRow]:
-    """One row a config: its run, sums over its generations and scores, published figures, and
-    the `aggregates` asked for.
+    """One row a config: its run, what its outputs took, published figures, and the `aggregates`
+    asked for.
 
     `total_seconds` counts each batch once, so new_tokens / total_seconds is the throughput of
     a batched run and the speed of an unbatched one. Published figures have the prefix
@@ -123,29 +123,10 @@ def read_configs(
                    count(*) AS generations,
                    sum(new_tokens) AS new_tokens,
                    max(batch_size) AS batch_size,
-                   avg(first_token_seconds) AS mean_first_token_seconds,
-                   avg(decode_tokens_per_second) AS mean_decode_tokens_per_second,
-                   max(peak_memory_bytes) AS peak_memory_bytes,
-                   count(*) FILTER (finish_reason = 'length') AS truncated
+                   max(peak_memory_bytes) AS peak_memory_bytes
             FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id
         ), scores AS (
             SELECT run_id,
-                   count(*) AS scored,
-                   count(*) FILTER (repetitive) AS repetitive,
-                   count(*) FILTER (degenerate) AS degenerate,
-                   count(degenerate) AS degenerate_judged,
-                   count(*) FILTER (empty) AS empty,
-                   count(*) FILTER (garbage) AS garbage,
-                   count(*) FILTER (garbage IS NOT NULL) AS garbage_judged,
-                   count(*) FILTER (adherent) AS adherent_prompts,
-                   count(*) FILTER (adherent IS NOT NULL) AS adherence_judged,
-                   sum(constraints_met) AS constraints_met,
-                   sum(constraints_judged) AS constraints_judged,
-                   count(adherent_loose) AS adherence_judged_loose,
-                   count(*) FILTER (adherent_loose) AS adherent_prompts_loose,
-                   sum(constraints_met_loose) AS constraints_met_loose,
-                   sum(constraints_judged) FILTER (constraints_met_loose IS NOT NULL)
-                       AS constraints_judged_loose,
                    min(scorer_version) AS scorer_version,
                    max(scorer_version) AS newest_scorer_version
             FROM score WHERE run_id IN (FROM runs) GROUP BY run_id

@@ -56,7 +56,7 @@ def absolute(options: Options) -> Options:
 
     Raises InputError for what the system cannot even look up.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for name in ("model", "suite", "weights"):
         value = getattr(options, name)
         if not value or value in ("hub", "dummy"):

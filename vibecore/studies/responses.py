@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from vibecore.core import formats
+from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
 from vibecore.scoring import SCORER_VERSION, load_suite, score_output
 
@@ -103,6 +106,16 @@ def read_responses(path: Path) -> list[tuple[int, Row]]:
     return rows
 
 
+class Response(BaseModel):
+    """A line of a responses file."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    prompt_id: str
+    text: str
+    token_ids: list[int] | None = None
+
+
 EXAMPLE = '{"prompt_id": "code_001", "text": "…"}'
 
 
@@ -114,14 +127,10 @@ def _row(line: str, where: str) -> Row:
         raise InputError(f"{where} is not JSON ({reason}). A line is: {EXAMPLE}") from None
     if not isinstance(row, dict):
         raise InputError(f"{where} is not a JSON object. A line is: {EXAMPLE}")
-    for key in ("prompt_id", "text"):
-        if not isinstance(row.get(key), str):
-            raise InputError(f"{where}: '{key}' must be a string. A line is: {EXAMPLE}")
-    token_ids = row.get("token_ids")
-    if token_ids is not None and not (
-        isinstance(token_ids, list) and all(type(token) is int for token in token_ids)
-    ):
-        raise InputError(f"{where}: 'token_ids' must be a list of whole numbers.")
+    try:
+        checked(Response, row, where)
+    except InputError as error:
+        raise InputError(f"{error} A line is: {EXAMPLE}") from None
     return row
 
 

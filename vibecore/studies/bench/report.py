@@ -1,4 +1,4 @@
-"""A bench's report: the fields of its JSON, reading one back, and its tables.
+"""A bench's report: the fields of its JSON, and its tables (report_file.py reads one back).
 
 The JSON is one object. Seconds, bytes and joules throughout; None where a figure cannot be had.
 
@@ -25,52 +25,17 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.configs import engine_in_words
 from vibecore.core import formats
-from vibecore.core.errors import InputError
 
 FORMAT, VERSION = "vibecheck-bench", 1
 UNKNOWN = "–"
 # From here on a decimal says nothing more.
 LARGE_RATE = 1000
 Row = dict[str, Any]
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """A report from its file. Raises InputError for anything else."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except IsADirectoryError:
-        raise InputError(
-            f"{path} is a folder. Only the files that `bench --out` writes can be imported; a "
-            "study that was exported cannot come back: keep its database."
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError:
-        raise InputError(
-            f"{path} is not JSON. `bench --out FILE` writes what is read here."
-        ) from None
-    if not isinstance(report, dict) or report.get("format") != FORMAT:
-        raise InputError(
-            f'{path} is not a bench report: it has no "format": "{FORMAT}". '
-            "`python -m vibecore bench … --out FILE` writes one."
-        )
-    if report.get("version") != VERSION:
-        raise InputError(
-            f"{path} has version {report.get('version')} of the report, this Vibe check reads "
-            f"{VERSION}. Measure again, or update Vibe check."
-        )
-    missing = {"hardware", "device", "settings", "results", "created_at"} - report.keys()
-    if missing or not report["results"]:
-        what = f"has no {', '.join(sorted(missing))}" if missing else "holds no result"
-        raise InputError(f"{path} {what}: it is not a whole bench report.")
-    return report
 
 
 def speed_rows(report: Mapping[str, Any]) -> list[Row]:

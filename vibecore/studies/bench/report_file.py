@@ -1,0 +1,142 @@
+"""Reading a bench's report back: the fields that an import and the tables use, checked."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from vibecore.core.checked import checked
+from vibecore.core.errors import InputError
+from vibecore.studies.bench.report import FORMAT, VERSION
+
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """Numbers are numbers, not text; other keys are left alone."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Spread(Strict):
+    """Over the repetitions."""
+
+    median: float
+    least: float
+    most: float
+
+
+class Repetition(Strict):
+    """One timed repetition."""
+
+    first_token_seconds: Seconds
+    total_seconds: Seconds
+
+
+class Speed(Strict):
+    """One batch size."""
+
+    batch_size: Positive
+    repetitions: Positive
+    new_tokens: Positive
+    first_token_seconds: Spread
+    decode_tokens_per_second: Spread
+    step_p50_seconds: float
+    step_p99_seconds: float
+    by_repetition: Annotated[list[Repetition], Field(min_length=1)]
+    host_seconds: float | None
+    gpu_seconds: float | None
+    peak_allocated_bytes: int | None
+    peak_reserved_bytes: int | None
+    joules_per_token: float | None
+    achieved_bytes_per_second: float
+    ceiling_share: float
+    reading: str
+
+
+class Result(Strict):
+    """One config with one engine."""
+
+    config: str
+    model: str
+    precision: str
+    engine: str
+    source: str
+    weights: str
+    revision: str | None
+    estimated_weight_bytes: int | None
+    error: str | None
+    load_seconds: float | None
+    weight_bytes: int | None
+    dtype: str | None
+    environment: dict[str, Any]
+    speeds: list[Speed]
+
+
+class Settings(Strict):
+    """What was asked for."""
+
+    prompt_tokens: Positive
+    new_tokens: Positive
+    batch_sizes: Annotated[list[Positive], Field(min_length=1)]
+    engines: Annotated[list[str], Field(min_length=1)]
+
+
+class ReportFile(Strict):
+    """The file (all its fields: report.py)."""
+
+    created_at: str
+    hardware: str
+    device: str
+    interleaved: bool
+    settings: Settings
+    results: Annotated[list[Result], Field(min_length=1)]
+
+    @field_validator("created_at")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        datetime.fromisoformat(value)
+        return value
+
+    @model_validator(mode="after")
+    def _has_the_smallest_batch(self) -> ReportFile:
+        least = min(self.settings.batch_sizes)
+        for result in self.results:
+            if result.error is None and least not in {one.batch_size for one in result.speeds}:
+                raise ValueError(f"{result.config} has no speed at batch size {least}")
+        return self
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """A report from its file, as it was written. Raises InputError for anything else, with the
+    first field that is wrong."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError:
+        raise InputError(
+            f"{path} is a folder. Only the files that `bench --out` writes can be imported; a "
+            "study that was exported cannot come back: keep its database."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except ValueError:
+        raise InputError(
+            f"{path} is not JSON. `bench --out FILE` writes what is read here."
+        ) from None
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        raise InputError(
+            f'{path} is not a bench report: it has no "format": "{FORMAT}". '
+            "`python -m vibecore bench … --out FILE` writes one."
+        )
+    if report.get("version") != VERSION:
+        raise InputError(
+            f"{path} has version {report.get('version')} of the report, this Vibe check reads "
+            f"{VERSION}. Measure again, or update Vibe check."
+        )
+    checked(ReportFile, report, f"{path} is not a whole bench report")
+    return report
