@@ -13,7 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
-from vibecore.engine.kernels.norm import finish, normed
+from vibecore.engine.kernels.norm import INTERPRETED, finish, normed
 
 COLUMNS = 32
 OUTLIERS_AT_ONCE = 16
@@ -23,6 +23,12 @@ WIDE, MANY_WARPS = 8192, 16
 
 @triton.jit
 def _bits(word):
+    """How many bits of each int32 are set."""
+    if INTERPRETED:
+        count = word & 1
+        for place in range(1, 32):
+            count += (word >> place) & 1
+        return count
     return tl.inline_asm_elementwise(
         "popc.b32 $0, $1;", "=r,r", [word], dtype=tl.int32, is_pure=True, pack=1
     )
@@ -63,6 +69,13 @@ def _quantise(
 
 @triton.jit
 def _four_products(four, of_x, sum):
+    """`sum` and the products of the four int8 in each int32."""
+    if INTERPRETED:
+        for place in range(4):
+            # Shifted to the top and back, which carries the sign down.
+            left = 24 - 8 * place
+            sum += ((four << left) >> 24) * ((of_x << left) >> 24)
+        return sum
     return tl.inline_asm_elementwise(
         "dp4a.s32.s32 $0, $1, $2, $3;", "=r,r,r,r", [four, of_x, sum],
         dtype=tl.int32, is_pure=True, pack=1,

@@ -13,7 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
-from vibecore.engine.kernels.norm import finish
+from vibecore.engine.kernels.norm import INTERPRETED, finish
 from vibecore.engine.linear.nf4_layout import BLOCK_SIZE, WORDS
 
 # Four of a word's codes, bits 0-15 of `codes` less their top bits, to two pairs of weights, times
@@ -64,7 +64,43 @@ EIGHT_PRODUCTS = tl.constexpr(
 
 
 @triton.jit
+def _rounded(x):
+    return x.to(tl.bfloat16).to(tl.float32)
+
+
+@triton.jit
+def _value(code, high, low):
+    """The bfloat16 of two bytes, looked up by the lower two bits of `code`, as float32."""
+    shift = (code & 3) * 8
+    bits = (((high >> shift) & 0xFF) << 8) | ((low >> shift) & 0xFF)
+    return (bits << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def _eight_products_in_triton(word, x, scale, there, t0, t1, t2, t3, t4, t5, t6, t7):
+    """What EIGHT_PRODUCTS computes."""
+    codes = tl.load(word, there, 0)
+    scales = _rounded(tl.load(scale, there, 0.0))
+    total = tl.zeros_like(codes).to(tl.float32)
+    for pair in range(4):
+        two = tl.load(x + pair, there, 0)
+        for second in range(2):
+            code = (codes >> (8 * pair + 4 * (1 - second))) & 15
+            lower = tl.where(code < 4, _value(code, t0, t4), _value(code, t1, t5))
+            upper = tl.where(code < 12, _value(code, t2, t6), _value(code, t3, t7))
+            value = tl.where(code < 8, lower, upper)
+            own = two & -65536 if second else two << 16
+            total += _rounded(_rounded(value * scales) * own.to(tl.float32, bitcast=True))
+    return total
+
+
+@triton.jit
 def _eight_products(word, x, scale, there, t0, t1, t2, t3, t4, t5, t6, t7):
+    """Sums of eight weights times eight of x: one for each `word` that is `there`, else 0."""
+    if INTERPRETED:
+        return _eight_products_in_triton(
+            word, x, scale, there, t0, t1, t2, t3, t4, t5, t6, t7
+        )  # fmt: skip
     return tl.inline_asm_elementwise(
         EIGHT_PRODUCTS, "=f,l,l,l,r,r,r,r,r,r,r,r,r",
         [

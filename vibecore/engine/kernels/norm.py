@@ -8,10 +8,15 @@ Imported only where Triton is installed; availability.py says whether it can com
 
 from __future__ import annotations
 
+import os
+
 import torch
 import triton
 import triton.language as tl
 
+# Triton's interpreter, in which the kernels are tested without a GPU, knows no PTX: what is written
+# in it has a second form in plain Triton (nf4.py, int8.py).
+INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 COLUMNS_AT_ONCE = 1024
 MANY_ROWS = 32_768
 
