@@ -1,4 +1,4 @@
-"""Texts to hold two judges against each other: real ones, other languages, and hard shapes."""
+"""Texts to compare two judges on: real ones, other languages, and hard shapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT
 
-# Written for this file: weather, bread and a lost key, said anew in each language.
+# Written for this file: weather, bread and a lost key, written in each language.
 LANGUAGES = {
     "German": "Am Morgen war der Fluß gefroren, und niemand wollte hinaus. Um 8 Uhr kam Dr. Weiß "
     "und fragte: „Wo liegt der Schlüssel?“ Das Brot war noch warm.",
@@ -150,7 +150,7 @@ def demo_outputs() -> list[str]:
         copy = Path(shutil.copy(DEFAULT_DB, folder))
         with store.reading(copy) as connection:
             rows = store.read_outputs(connection, "demo")
-    return [row["text"] for row in rows if row["text"] is not None]
+    return [row.text for row in rows if row.text is not None]
 
 
 def _parts(text: str, chance: random.Random) -> list[str]:

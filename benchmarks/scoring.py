@@ -5,8 +5,8 @@
 The texts: each output of the demo study with those of the prompts after it, of the same config,
 joined until they are 200 tokens long; and one looping output of the labelled set to three of
 those. Scored are all measures and the constraints of vibe30's prompt; no code is run, no
-language detected. Then the same texts are held against IFEval instructions, three a text,
-strict and loose, by our scorers and by the reference in lm-eval: every instruction but the three
+language detected. Then the same texts are judged by IFEval instructions, three a text, strict
+and loose, by our scorers and by the reference in lm-eval: every instruction but the three
 that detect a language.
 """
 
@@ -25,6 +25,7 @@ from benchmarks.ifeval_reference import reference
 from vibecore.analysis import flag_accuracy
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.paths import DEFAULT_DB
+from vibecore.core.rows import OutputRow
 from vibecore.scoring import judge, load_suite, score_output
 from vibecore.studies.queries import read_outputs
 
@@ -71,19 +72,20 @@ Item = tuple[Prompt, str, list[int]]
 def texts(db: Path) -> Iterator[Item]:
     """Prompts with outputs of about 200 tokens; see the module's docstring."""
     prompts = {prompt.id: prompt for prompt in load_suite("vibe30").prompts}
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[OutputRow]] = {}
     for row in read_outputs(db, "demo"):
-        if row["token_ids"] and row["text"].strip():
-            groups.setdefault(row["config"], []).append(row)
+        if row.token_ids and row.text and row.text.strip():
+            groups.setdefault(row.config, []).append(row)
     looping = cycle([o for o in flag_accuracy.read_labelled() if o.looping and len(o.text) > 300])
     for rows in groups.values():
         for first in range(len(rows)):
-            text, ids = "", []
+            text = ""
+            ids: list[int] = []
             for row in [*rows[first:], *rows[:first]]:
-                text, ids = text + row["text"] + "\n", ids + row["token_ids"]
+                text, ids = text + (row.text or "") + "\n", ids + (row.token_ids or [])
                 if len(ids) >= TOKENS:
                     break
-            prompt = prompts[rows[first]["prompt_id"]]
+            prompt = prompts[rows[first].prompt_id]
             yield prompt, text, ids[:TOKENS]
             if first % 3 == 0:
                 output = next(looping)

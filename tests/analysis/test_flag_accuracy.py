@@ -1,4 +1,4 @@
-"""The labelled set: sound, varied, and held against each flag by code."""
+"""The labelled set: valid, varied, and compared with each flag by code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def output(looping: bool, text: str = "x") -> Labelled:
     return Labelled("l", looping, None, "here", text, (1, 2))
 
 
-def test_the_set_is_sound() -> None:
+def test_the_set_is_valid() -> None:
     outputs = read_labelled()
     assert len(outputs) >= 200
     assert len({one.id for one in outputs}) == len({one.text for one in outputs}) == len(outputs)

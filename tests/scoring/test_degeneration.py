@@ -109,7 +109,7 @@ def test_the_zlib_cut_holds_for_any_length() -> None:
 
 
 def test_repetitive_and_degenerate_are_two_flags() -> None:
-    # Every word pair is new, but one line stands twice among three.
+    # Every word pair is new, but one line occurs twice among three.
     chance = random.Random(2)
     line = " ".join("".join(chance.choices("abcdefghijklmnop", k=5)) for _ in range(60))
     twice = score_output(PLAIN, f"{line}\n{line} more\nend")

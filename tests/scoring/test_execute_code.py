@@ -1,4 +1,4 @@
-"""The switch --execute-code: off by default, refused without isolation, told where it was on."""
+"""The switch --execute-code: off by default, refused without isolation, shown where it was on."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def run(options: Options, db: Path) -> tuple[str, bool | None]:
     """The status of the one constraint, and whether the output is adherent."""
     run_study(new_plan(options, db), lambda event: None)
     row = read_outputs(db, "s")[0]
-    return row["constraints"][0]["status"], row["adherent"]
+    return row.constraints[0].status, row.adherent
 
 
 @needs_isolation

@@ -144,7 +144,7 @@ def test_replies_that_are_none_are_refused() -> None:
 
 @pytest.fixture
 def fresh_isolation():
-    """Isolation is looked for anew in the test, and again after it."""
+    """Isolation is looked for again in the test, and once more after it."""
     find_isolation.cache_clear()
     yield
     find_isolation.cache_clear()

@@ -89,7 +89,7 @@ def ask(source: str, canary: Path, port: int) -> ConstraintResult:
 
 
 def contained(name: str, marker: str, folder: Path, listener: socket.socket) -> ConstraintResult:
-    """Run one of the set and hold the host against what it was before."""
+    """Run one of the set, and compare the host with what it was before."""
     canary = folder / "home" / "canary.txt"
     canary.parent.mkdir(mode=0o777)
     canary.write_text("GOT")

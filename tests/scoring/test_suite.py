@@ -1,4 +1,4 @@
-"""Constraints are held against the table of checks when a suite is loaded."""
+"""Constraints are validated by the table of checks when a suite is loaded."""
 
 from __future__ import annotations
 
