@@ -155,8 +155,8 @@ def show_fit(configs: tuple[Config, ...], decoding: dict[str, Any]) -> None:
 study = frame.acting_page()
 frame.show_html("h1", "Try a prompt")
 frame.show_note(
-    "Each config is loaded in a process of its own. They run one after another on the one device, "
-    "so none slows another down. Nothing is stored."
+    "Configs run one after another, each in a process of its own, so none slows another down. "
+    "Nothing is stored."
 )
 known = suites()
 described = parameters(known)

@@ -104,7 +104,7 @@ def _show_loaded() -> None:
         minutes = playground().idle_seconds / 60
         frame.show_html(
             "span",
-            "They stay loaded for the next prompt from any browser. They are unloaded after "
-            f"{minutes:g} idle minutes, when memory runs short, and when a run needs the device.",
+            "Models stay loaded for the next prompt from any browser, until they are idle for "
+            f"{minutes:g} minutes, memory runs short, or a run needs the device.",
             "vc-soft",
         )

@@ -158,6 +158,15 @@ def test_a_path_that_is_no_model_is_told(tmp_path: Path) -> None:
     assert cards[0]["status"] == "done"
 
 
+def test_a_folder_that_is_asked_for_and_not_entered_is_refused(script: Script) -> None:
+    app = visit()
+    app.selectbox(key="try_weights").set_value("from a folder …").run()
+    app.text_area(key="try_text").set_value("Hello")
+    press(app, "Try it")
+    assert "Enter the folder of the weights" in errors(app)
+    assert script.started == [], "or real weights would run in its place"
+
+
 def test_what_cannot_fit_is_said_before_it_is_tried(playground: Playground, monkeypatch) -> None:
     monkeypatch.setattr(playground, "available_bytes", lambda device: 2**30)
     app = visit()
