@@ -1,6 +1,6 @@
 """How fast the dashboard opens and changes page, beside Streamlit's own hello app.
 
-    python benchmarks/pages.py [--db results.duckdb] [--million] [--rounds 3]
+    python -m benchmarks.pages [--db results.duckdb] [--million] [--rounds 3]
 
 Each server is started fresh. "First view" is from the browser's request to the finished page, on
 a server that has served nobody yet; "page change" is a click in the menu after that. `--million`
@@ -27,12 +27,10 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from vibecore import store
+from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, PROJECT_ROOT
 
-from vibecore import store  # noqa: E402
-from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB  # noqa: E402
-
+DASHBOARD = ("-m", "streamlit", "run", "app.py")
 PROMPTS = 166_667
 MILLION_CONFIGS = [(m, p) for m in ("1M", "5M") for p in ("bf16", "8bit", "4bit")]
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
@@ -50,12 +48,12 @@ class Case:
     changes: tuple[tuple[str, str], ...]
 
 
-def cases(target: tuple[str, ...]) -> dict[str, Case]:
-    """The two apps; `target` is the dashboard's command."""
+def cases() -> dict[str, Case]:
+    """The two apps."""
     return {
         "dashboard": Case(
             "dashboard",
-            target,
+            DASHBOARD,
             "",
             "tr.marked",
             (("Outputs", "article"), ("About", "table"), ("Metrics", "tr.marked")),
@@ -83,7 +81,7 @@ def serving(command: tuple[str, ...], db: Path) -> Iterator[tuple[str, psutil.Pr
     flags = ["--server.port", str(port), "--server.headless", "true"]
     process = subprocess.Popen(
         [sys.executable, *command, *flags, "--browser.gatherUsageStats", "false"],
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         env={**os.environ, DATABASE_VARIABLE: str(db)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -100,6 +98,18 @@ def serving(command: tuple[str, ...], db: Path) -> Iterator[tuple[str, psutil.Pr
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; ends the benchmark where there is none."""
+    path = shutil.which("chromium")
+    if path is None:
+        sys.exit("This benchmark needs chromium.")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
 
 
 def wait_shown(page: Page, shown: str) -> None:
@@ -193,7 +203,7 @@ def make_million(db: Path) -> None:
             )
 
 
-def measure_million(browser: Browser, command: tuple[str, ...], folder: Path) -> None:
+def measure_million(browser: Browser, folder: Path) -> None:
     """Metrics, and one prompt's outputs, each on a fresh server; and the server's memory."""
     db = folder / "million.duckdb"
     make_million(db)
@@ -202,7 +212,7 @@ def measure_million(browser: Browser, command: tuple[str, ...], folder: Path) ->
         ("Metrics", "?study=million", "tr.marked"),
         ("Outputs", MILLION_PROMPT, "article"),
     ):
-        with serving(command, db) as (address, server):
+        with serving(DASHBOARD, db) as (address, server):
             page = browser.new_page(viewport={"width": 1400, "height": 900})
             page.goto(f"{address}/about?study=million")
             wait_shown(page, "table")
@@ -230,17 +240,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--million", action="store_true")
     options = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("This benchmark needs chromium.")
-    target = ("-m", "streamlit", "run", "app.py")
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         found: dict[str, list[dict[str, float]]] = {"dashboard": [], "hello": []}
         for _ in range(options.rounds):
-            for name, case in cases(target).items():
+            for name, case in cases().items():
                 found[name].append(measure(browser, case, options.db.resolve()))
         for what in ("first view", "page change"):
             ours, theirs = (
@@ -249,8 +252,7 @@ def main() -> None:
             )
             print(f"{what}: {ours:.2f} s; hello {theirs:.2f} s; {ours / theirs:.2f} times")
         if options.million:
-            measure_million(browser, target, Path(folder))
-        browser.close()
+            measure_million(browser, Path(folder))
 
 
 if __name__ == "__main__":

@@ -6,16 +6,11 @@ From the shipped studies, light and dark, in Chromium at 1400 pixels.
 from __future__ import annotations
 
 import argparse
-import shutil
-import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from benchmarks.pages import READY, serving
+from benchmarks.pages import DASHBOARD, READY, chromium, serving
 from vibecore.core.paths import DEFAULT_DB
 
-COMMAND = ("-m", "streamlit", "run", "app.py")
 WIDTH, HEIGHT, TALLEST = 1400, 900, 1500
 # picture -> (address, colour scheme, what shows that it is there)
 PICTURES = {
@@ -35,14 +30,8 @@ def main() -> None:
     parser.add_argument("--db", type=Path, default=DEFAULT_DB)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("Pictures need chromium.")
     options.out.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright, serving(COMMAND, options.db.resolve()) as (address, _):
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser, serving(DASHBOARD, options.db.resolve()) as (address, _):
         for name, (path, scheme, shown) in PICTURES.items():
             page = browser.new_page(
                 viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme
@@ -58,7 +47,6 @@ def main() -> None:
             page.screenshot(path=target)
             print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
             page.close()
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What watching costs: tokens/s of a pane on the page against the same config with no page.
+"""What watching costs: tokens/s of a pane on the page compared with the same config without one.
 
     python -m benchmarks.playground [--config 5M-8bit] [--rounds 5]
 
-One dashboard, one Chromium. Rounds alternate: a try on the page, which follows it as it writes;
-the same prompt to a worker of this script's own while the page is idle. Prints the medians and
-their ratio (wanted: at least 0.9), then what 20 tries over changing configs, all unloaded again,
-leave of the server's memory and processes (wanted: within 5 %).
+One dashboard, one Chromium. Rounds alternate: a prompt tried on the page, which shows the text as
+it grows; the same prompt on a worker of this script's own while the page is idle. Prints the
+medians and their ratio (target: at least 0.9), then the server's memory and processes before and
+after 20 sessions over changing configs, all unloaded (target: within 5 %).
 """
 
 from __future__ import annotations
@@ -14,25 +14,23 @@ import argparse
 import json
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
 import psutil
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from benchmarks.pages import READY, serving
+from benchmarks.pages import DASHBOARD, READY, chromium, serving
 from vibecore.catalog.configs import family_configs, find_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.paths import DEFAULT_DB, STATE_VARIABLE
 from vibecore.runtime.worker import Worker
 
-COMMAND = ("-m", "streamlit", "run", "app.py")
 # 5M-8bit answers it to the last token it may; a short answer would measure its first token.
 PROMPT = "aaaa aaaa aaaa"
 TOKENS = 450
-TRIES = 20
+SESSIONS = 20
 PATIENCE = 120_000
 SETTLE_MILLISECONDS = 1_500
 
@@ -43,21 +41,14 @@ def main() -> None:
     parser.add_argument("--config", default="5M-8bit")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("This needs chromium.")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         os.environ[STATE_VARIABLE] = folder
         database = Path(folder) / "playground.duckdb"
         shutil.copy(DEFAULT_DB, database)
-        with serving(COMMAND, database) as (address, server):
-            browser = playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-            )
+        with serving(DASHBOARD, database) as (address, server):
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
             _overhead(page, address, options.config, options.rounds)
             _leftovers(page, address, server)
-            browser.close()
 
 
 def _overhead(page: Page, address: str, config_id: str, rounds: int) -> None:
@@ -89,8 +80,8 @@ def _leftovers(page: Page, address: str, server: psutil.Process) -> None:
         page.get_by_role("heading", name="Loaded").wait_for(state="detached")
         return server.memory_info().rss, len(server.children(recursive=True))
 
-    before, after = attempts(len(configs)), attempts(TRIES)
-    print(f"{TRIES} tries over {len(configs)} configs, then unloaded:")
+    before, after = attempts(len(configs)), attempts(SESSIONS)
+    print(f"{SESSIONS} sessions over {len(configs)} configs, then unloaded:")
     print(
         f"  server memory    {before[0] / 1e6:.1f} → {after[0] / 1e6:.1f} MB "
         f"({100 * (after[0] / before[0] - 1):+.1f} %)"
