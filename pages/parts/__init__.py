@@ -1,1 +1,1 @@
-"""What the pages share: cached reading, the study picker, and two components of our own."""
+"""What the pages share: cached reading, the study picker, forms, and our own components."""

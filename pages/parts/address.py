@@ -1,7 +1,7 @@
-"""The address of a view: what the widgets show is in the query string, and a link sets them.
+"""The address of a view: the widgets' values are in the query string, and a link sets them.
 
-Where the address is not the one this session wrote last (a link, a bookmark, the back button),
-it sets the widgets; otherwise the widgets set the address. Streamlit's own `bind=` is not used,
+An address that this session did not write last (a link, a bookmark, the back button) sets the
+widgets; otherwise the widgets set the address. Streamlit's own `bind=` is not used,
 because st.switch_page refuses to leave a page that has bound parameters.
 """
 
@@ -24,7 +24,7 @@ _REMEMBERED = "addresses of pages"
 class Parameter:
     """One parameter: its default, and how its texts in the address become a value.
 
-    `parse` gives None for what it cannot use; the default then holds.
+    `parse` returns None for what it cannot use; the default then applies.
     """
 
     default: Any
@@ -38,7 +38,7 @@ def one_of(options: Sequence[Any], default: Any = None) -> Parameter:
 
 
 def member_of(options: Sequence[str], default: str) -> Parameter:
-    """One of many texts, too many for a table of them."""
+    """One of many texts, looked up directly because there may be a million."""
     return Parameter(default, lambda texts: texts[0] if texts[0] in options else None)
 
 
@@ -70,15 +70,15 @@ def text(default: str = "") -> Parameter:
 
 
 def given_study() -> str | None:
-    """The study that a new address names; None where the picker's own choice holds."""
+    """The study that a new address names; None where the picker's choice applies."""
     return st.query_params.get(STUDY) if _is_new() else None
 
 
 def read(page: str, parameters: dict[str, Parameter]) -> None:
-    """Set the session state of a page's widgets, before they are made; say what cannot be used."""
+    """Set the session state of a page's widgets before they are created; warn of unusable values."""
     given, new = _given(), _is_new()
     remembered = st.session_state.get(_REMEMBERED, {}).get(page)
-    # The menu alone leads to a page without any parameter; every address of ours has the study.
+    # Only the menu leads to a page without parameters; every address written here has the study.
     came_by_menu = new and not given
     if came_by_menu and remembered and remembered[STUDY] == [st.session_state[STUDY]]:
         given = remembered
@@ -119,7 +119,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _unused(texts: list[str], value: Any) -> list[str]:
-    """Which texts of an address a value was not made of."""
+    """The texts of an address that are not part of a value."""
     if value is None:
         return texts
     return [text for text in texts if text not in value] if isinstance(value, list) else texts[1:]

@@ -1,7 +1,7 @@
 """A button whose press is not lost.
 
-The run of a page that a press causes can end before it reaches the button: frame.current_study
-reruns the page where nothing has routed it yet. Noted in a callback, the press waits till then.
+The script run that a press starts can end before it reaches the button: frame.current_study reruns
+the page where nothing has routed it yet. A callback records the press until the button is asked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import streamlit as st
 
 
 def pressed(label: str, key: str, **options: Any) -> bool:
-    """Show a button (see st.button); whether it was pressed since it was last asked."""
+    """Show a button (see st.button); returns whether it was pressed since the last call."""
     st.button(label, key=key, on_click=_note, args=(key,), **options)
     return st.session_state.pop(_noted(key), False)
 

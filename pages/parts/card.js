@@ -1,4 +1,4 @@
-// One output as a card. Data: see vibecore/output_cards.py.
+// One output as a card. Data: see vibecore/views/cards.py.
 const VERDICTS = { pass: ["✓", "met"], fail: ["×", "not met"], error: ["!", "check failed"],
   skipped: ["–", "skipped"] };
 

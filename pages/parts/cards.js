@@ -1,4 +1,4 @@
-// The prompt list beside output cards. Data: see vibecore/output_cards.py.
+// The prompt list beside output cards. Data: see vibecore/views/cards.py.
 const STATES = { pass: ["●", "all constraints met"], fail: ["○", "not all met"],
   none: ["–", "not judged"] };
 

@@ -10,7 +10,7 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-// One mark a precision, the same on the charts (vibecore/charts/style.py).
+// One mark a precision, the same on the charts (vibecore/views/charts/style.py).
 const SHAPES = {
   circle: "M8 3a5 5 0 1 0 .001 0Z",
   square: "M3.5 3.5h9v9h-9Z",

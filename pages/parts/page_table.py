@@ -19,13 +19,13 @@ PAGES = {
     "about": "About",
 }
 FIRST_PAGE = next(iter(PAGES))
-# The pages that load models and start runs, which a server that others reach may not want.
+# The pages that load models and start runs, which a server open to others may switch off.
 ACTING = ("try", "launch")
 ACTING_VARIABLE = "VIBECHECK_ACTING"
 
 
 def may_act() -> bool:
-    """Whether the acting pages are on: they are, unless VIBECHECK_ACTING says off."""
+    """Whether the acting pages are on; VIBECHECK_ACTING=off switches them off."""
     return os.environ.get(ACTING_VARIABLE, "on").strip().lower() not in ("off", "0", "no", "false")
 
 
@@ -37,8 +37,8 @@ def file_of(page: str) -> str:
 def navigation() -> st.Page:
     """The page that the address asks for, and the menu of all of them.
 
-    Acting pages that are off are not in the menu; their address still leads to them, so that they
-    can say that they are (see frame.acting_page).
+    Acting pages that are off are not in the menu; their address still opens them, and they say that
+    they are off (see frame.acting_page).
     """
     return st.navigation(
         [

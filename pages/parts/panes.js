@@ -1,4 +1,4 @@
-// The panes of a try: one card a config, each drawn anew only when it has changed.
+// The panes of a session: one card a config, redrawn only where it has changed.
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root");
   const panes = root.panes || [];

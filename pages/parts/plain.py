@@ -1,4 +1,4 @@
-"""Text of anybody's, shown as it is."""
+"""Untrusted text, shown literally."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import re
 
 
 def plain(text: str) -> str:
-    """Text as it is where Streamlit would read Markdown."""
+    """Text escaped for places where Streamlit renders Markdown."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$^&])", r"\\\1", text)

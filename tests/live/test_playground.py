@@ -58,6 +58,20 @@ def run(playground: Playground, *ids: str, **options: Any) -> Session:
     return session
 
 
+@pytest.fixture
+def begin(make, script: Script) -> Callable[..., tuple[Playground, Session]]:
+    """Begins a session that writes until it is stopped, and returns while it writes."""
+
+    def begun(*ids: str) -> tuple[Playground, Session]:
+        script.tokens, script.pause = 10_000, 0.005
+        playground = make()
+        session = playground.submit(request(*ids, max_new_tokens=10_000))
+        wait_until(lambda: len(session.panes[0].pieces) > 5)
+        return playground, session
+
+    return begun
+
+
 def statuses(session: Session) -> list[str]:
     return [pane.status for pane in session.panes]
 
@@ -156,11 +170,8 @@ def test_cuda_without_a_gpu_is_explained_in_every_pane(make, script: Script) -> 
     assert "--device cpu" in session.panes[1].error
 
 
-def test_stop_ends_the_pane_under_way_and_those_after_it(make, script: Script) -> None:
-    script.tokens, script.pause = 10_000, 0.005
-    playground = make()
-    session = playground.submit(request(*THREE, max_new_tokens=10_000))
-    wait_until(lambda: len(session.panes[0].pieces) > 3)
+def test_stop_ends_the_pane_under_way_and_those_after_it(begin, script: Script) -> None:
+    playground, session = begin(*THREE)
     playground.stop(session)
     assert session.finished.wait(5)
     assert statuses(session) == ["stopped"] * 3
@@ -171,12 +182,9 @@ def test_stop_ends_the_pane_under_way_and_those_after_it(make, script: Script) -
     assert statuses(run(playground, "1M-bf16")) == ["done"], "its worker is as good as before"
 
 
-def test_a_stop_that_came_too_early_is_said_again(make, script: Script) -> None:
+def test_a_stop_that_came_too_early_is_said_again(begin) -> None:
     """A stop before `generate` is under way is lost on the worker; the watcher repeats it."""
-    script.tokens, script.pause = 10_000, 0.005
-    playground = make()
-    session = playground.submit(request("1M-bf16", max_new_tokens=10_000))
-    wait_until(lambda: session.panes[0].pieces)
+    _, session = begin("1M-bf16")
     session.cancelled.set()
     assert session.finished.wait(5)
     assert statuses(session) == ["stopped"]
@@ -205,11 +213,8 @@ def test_a_try_that_nobody_looks_at_ends(make, script: Script, monkeypatch) -> N
     playground.stop(watched)
 
 
-def test_two_tries_share_the_device_and_know_their_place(make, script: Script) -> None:
-    script.tokens, script.pause = 10_000, 0.005
-    playground = make()
-    first = playground.submit(request("1M-bf16", max_new_tokens=10_000))
-    wait_until(lambda: first.panes[0].pieces)
+def test_two_tries_share_the_device_and_know_their_place(begin, script: Script) -> None:
+    playground, first = begin("1M-bf16")
     second = playground.submit(request("1M-4bit"))
     wait_until(lambda: second.panes[0].ahead)
     assert second.panes[0].ahead == ("a prompt on 1M-bf16",)
@@ -281,11 +286,8 @@ def test_idle_and_dead_workers_leave(make, script: Script) -> None:
     wait_until(lambda: not steady.loaded())
 
 
-def test_a_closed_panel_stops_everything_and_takes_no_more(make, script: Script) -> None:
-    script.tokens, script.pause = 10_000, 0.005
-    playground = make()
-    session = playground.submit(request("1M-bf16", max_new_tokens=10_000))
-    wait_until(lambda: session.panes[0].pieces)
+def test_a_closed_panel_stops_everything_and_takes_no_more(begin, script: Script) -> None:
+    playground, session = begin("1M-bf16")
     playground.close()
     assert session.finished.is_set()
     assert script.alive == []
@@ -300,11 +302,8 @@ def test_sampling_reaches_the_worker_and_is_marked(make, script: Script) -> None
     assert pane_row(session, session.panes[0])["comparable"] is False
 
 
-def test_cards_say_what_each_pane_is_doing(make, script: Script) -> None:
-    script.tokens, script.pause = 10_000, 0.005
-    playground = make()
-    session = playground.submit(request("1M-bf16", "1M-4bit", max_new_tokens=10_000))
-    wait_until(lambda: len(session.panes[0].pieces) > 5)
+def test_cards_say_what_each_pane_is_doing(begin) -> None:
+    playground, session = begin("1M-bf16", "1M-4bit")
     running, queued = (pane_card(session, pane) for pane in session.panes)
     assert running["status"] == "running"
     assert running["busy"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import dashboard_database
 from vibecore.core.paths import DATABASE_VARIABLE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,9 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Makes a database the dashboard's."""
     return lambda path: monkeypatch.setenv(DATABASE_VARIABLE, str(path))
+
+
+@pytest.fixture(scope="session")
+def browser(launch_chromium: Callable[[], Browser]) -> Iterator[Browser]:
+    with launch_chromium() as running:
+        yield running

@@ -6,7 +6,7 @@ Chromium, unless VIBECHECK_REQUIRE_CHROMIUM is set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +27,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("browser")
     with serve(folder, made.build(folder / "browser.duckdb")) as running:
         yield running.address
-
-
-@pytest.fixture(scope="session")
-def browser(launch_chromium: Callable[[], Browser]) -> Iterator[Browser]:
-    with launch_chromium() as running:
-        yield running
 
 
 @pytest.fixture

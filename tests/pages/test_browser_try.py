@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -57,12 +57,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     _, alive = psutil.wait_procs(left, timeout=10)
     assert alive == [], "the server left a process behind"
     assert "Traceback" not in (folder / LOG).read_text()
-
-
-@pytest.fixture(scope="module")
-def browser(launch_chromium: Callable[[], Browser]) -> Iterator[Browser]:
-    with launch_chromium() as running:
-        yield running
 
 
 @pytest.fixture
