@@ -31,6 +31,7 @@ residency.mark(["1M-bf16", "5M-4bit"])
 print("loaded", flush=True)
 while sys.argv[1] == "deaf" or not residency.wanted():
     time.sleep(0.02)
+time.sleep(0.3)  # So long that whoever waits sees what it waits for.
 print("unloads for", residency.wanted(), flush=True)
 residency.release()
 sys.stdin.readline()

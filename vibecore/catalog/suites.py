@@ -2,7 +2,7 @@
 
 A suite is a YAML file: name, title, description and a list of prompts, each with its category
 and its constraints (a check's name and that check's arguments). `read_suite` knows the structure
-only; `vibecore.scoring.load_suite` also holds every constraint against the table of checks.
+only; `vibecore.scoring.load_suite` also checks every constraint against the table of checks.
 
     read_suite("vibe30")            # prompts/vibe30.yaml
     read_suite("my/own/suite.yaml")
@@ -47,7 +47,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt: the text a model is given, and what its answer is held to."""
+    """One prompt: the text a model is given, and the constraints on its answer."""
 
     id: str
     category: str
@@ -74,7 +74,7 @@ def suite_names() -> list[str]:
 
 
 def own_suites_folder() -> Path:
-    """Where the suites lie that a user saves; it need not be there."""
+    """The folder of a user's own suites; it may not exist."""
     return state_folder() / "suites"
 
 

@@ -66,7 +66,7 @@ def listed(values: list[str] | None) -> tuple[str, ...]:
 
 
 def print_rows(rows: Sequence[Any], format: Format, title: str = "") -> None:
-    """Print rows to stdout in a format; `title` stands above a table."""
+    """Print rows to stdout in a format; `title` is the heading of a table."""
     from vibecore.core import formats
     from vibecore.views.terminal import print_table
 
@@ -81,8 +81,8 @@ def print_rows(rows: Sequence[Any], format: Format, title: str = "") -> None:
 
 
 @contextmanager
-def told_when_stopped(words: Callable[[], str]) -> Iterator[None]:
-    """Say `words` on Ctrl-C, which Typer alone ends in silence, and exit with INTERRUPTED."""
+def message_when_stopped(words: Callable[[], str]) -> Iterator[None]:
+    """Print `words()` on Ctrl-C, where Typer prints nothing, and exit with INTERRUPTED."""
     try:
         yield
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vibecore.cli.base import Database, app, listed, say, told_when_stopped
+from vibecore.cli.base import Database, app, listed, message_when_stopped, say
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import DEFAULT_DB, write_whole
 
@@ -97,7 +97,7 @@ def bench(
     def stopped() -> str:
         return f"Stopped. What was measured so far is in {out}." if kept else "Stopped."
 
-    with told_when_stopped(stopped):
+    with message_when_stopped(stopped):
         report = run_bench(chosen, say, keep)
     keep(report)
     if format is ReportFormat.json:

@@ -1,4 +1,4 @@
-"""Make the shipped database anew: `python -m vibecore.cli.rebuild [--db results.duckdb]`.
+"""Rebuild the shipped database: `python -m vibecore.cli.rebuild [--db results.duckdb]`.
 
 Study `published` comes from the report's figures, study `demo` from a full measured run of the
 six demo configs on this machine; each report in studies/bench/reports/ becomes a study of its

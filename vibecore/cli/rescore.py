@@ -1,4 +1,4 @@
-"""`rescore`: today's scorers on stored outputs."""
+"""`rescore`: the current scorers on stored outputs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from vibecore.cli.base import (
     OutputFormat,
     StudyName,
     app,
+    message_when_stopped,
     print_rows,
     say,
-    told_when_stopped,
 )
 from vibecore.core.paths import DEFAULT_DB
 
 STOPPED = (
-    "Stopped. Some outputs may have today's scores and others not; run it again to score them all "
+    "Stopped. Some outputs may have been rescored and others not; run it again to score them all "
     "alike."
 )
 
@@ -28,11 +28,11 @@ def rescore(
     db: Database = DEFAULT_DB,
     format: OutputFormat = Format.table,
 ) -> None:
-    """Score a study's stored outputs anew, without a model."""
+    """Score a study's stored outputs again, without a model."""
     from vibecore.studies.rescore import rescore as score_again
 
-    with told_when_stopped(lambda: STOPPED):
+    with message_when_stopped(lambda: STOPPED):
         rows = score_again(db, study, execute_code=execute_code)
     if not rows:
-        say(f"'{study}' holds no output that can be scored.")
+        say(f"'{study}' has no output that can be scored.")
     print_rows(rows, format, f"Scores of {study}")

@@ -1,4 +1,4 @@
-"""`run`: make a study."""
+"""`run`: run a study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vibecore.cli.base import Database, ExecuteCode, app, listed, told_when_stopped
+from vibecore.cli.base import Database, ExecuteCode, app, listed, message_when_stopped
 from vibecore.core.paths import DEFAULT_DB
 
 
@@ -29,7 +29,7 @@ def run(
     weights: Annotated[str | None, typer.Option(help="hub, dummy or a folder [hub].")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [auto].")] = None,
     execute_code: ExecuteCode = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Do what a study lacks.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Do what a study is missing.")] = False,
     db: Database = DEFAULT_DB,
 ) -> None:
     """Run configs over a suite, score every output and store it."""
@@ -53,16 +53,16 @@ def run(
     )
     with recording_end():
         plan = resumed_plan(options, db) if resume else new_plan(options, db)
-        with told_when_stopped(lambda: _stopped(plan.db, plan.name)):
+        with message_when_stopped(lambda: _stopped(plan.db, plan.name)):
             statuses = follow(plan, resume=resume)
         if any(status != "complete" for status in statuses.values()):
             raise typer.Exit(1)
 
 
 def _stopped(db: Path, study: str) -> str:
-    """What a stopped run has left, and how to go on."""
+    """What a stopped run has stored, and how to resume it."""
     from vibecore.studies.queries import list_studies
 
     if not db.exists() or study not in {row.name for row in list_studies(db)}:
         return "Stopped before it began: nothing is stored."
-    return f"Stopped. What was generated is stored; go on with --resume --study {study}."
+    return f"Stopped. What was generated is stored; resume it with --resume --study {study}."

@@ -7,7 +7,7 @@ INTERRUPTED = 130
 
 
 class VibeError(Exception):
-    """Anything Vibe check can explain; its message is shown to the user as it stands."""
+    """An error that Vibe check can explain; its message is shown to the user unchanged."""
 
 
 class InputError(VibeError):

@@ -1,4 +1,4 @@
-"""Where things lie, and how a file comes there whole."""
+"""Where files are kept, and how one is written atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def database_path() -> Path:
 
 
 def state_folder() -> Path:
-    """Where this user's suites, launched runs and the device queue lie; made when it is missing.
+    """The folder of this user's suites, launched runs and the device queue; created if missing.
 
     VIBECHECK_STATE where it is set, else `vibecheck` in the system's folder for a user's state.
     Raises InputError when it cannot be made or written.
@@ -41,16 +41,16 @@ def state_folder() -> Path:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file so that it is there with all of its text, or as it was. Raises OSError."""
+    """Write a file atomically: it has all of the text, or is as it was. Raises OSError."""
     fresh = file.with_name(f"{file.name}.new")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(file)
 
 
 def _user_state() -> Path:
-    """The folder that the system keeps for what a user's programs remember."""
+    """The system's folder for the state of a user's programs."""
     if os.name == "nt":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    # The XDG base directory specification; what a relative path names is not ours to guess.
+    # The XDG base directory specification; a relative path is ignored, as it demands.
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
     return given if given.is_absolute() else Path.home() / ".local" / "state"

@@ -1,4 +1,4 @@
-"""Ctrl-C and DuckDB: a query that meets it ends in a RuntimeError of DuckDB's own making."""
+"""Ctrl-C and DuckDB: an interrupted query raises a RuntimeError of DuckDB's own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ INTERRUPTED_QUERY = "Query interrupted"
 
 @contextmanager
 def finished_first() -> Iterator[None]:
-    """Do what is inside to its end, and raise the KeyboardInterrupt that came meanwhile then; an
-    error of what is inside comes before it.
+    """Delay a KeyboardInterrupt until the block has ended; an error of the block goes first.
 
-    Only the main thread ever gets one; in another, and where Ctrl-C is ignored, this does nothing.
+    Only the main thread receives one: in other threads, and where Ctrl-C is ignored, this does
+    nothing.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -34,7 +34,7 @@ def finished_first() -> Iterator[None]:
 
 @contextmanager
 def as_keyboard_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt, as anywhere else, where Ctrl-C has interrupted a query."""
+    """Raise KeyboardInterrupt where Ctrl-C has interrupted a query."""
     try:
         yield
     except RuntimeError as error:

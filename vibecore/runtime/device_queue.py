@@ -96,14 +96,14 @@ def acquire(
     true.
     """
     folder = _folder(device)
-    held = _new_record(folder, "entry", {"what": what, "clear": clear})
+    own = _new_record(folder, "entry", {"what": what, "clear": clear})
     try:
         reported: list[tuple[str, int]] = []
         pause, first_at = FIRST_PAUSE_SECONDS, None
         while True:
             if cancelled is not None and cancelled():
                 raise Cancelled(f"{what} no longer waits for the {device}: it was cancelled.")
-            ahead = _ahead(folder, held)
+            ahead = _ahead(folder, own)
             if not ahead and clear:
                 first_at = first_at or time.monotonic()
                 ahead = residents(device)
@@ -118,10 +118,10 @@ def acquire(
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
         with _mutex(folder):
-            held.write({"what": what, "clear": clear, "begun": True})
+            own.write({"what": what, "clear": clear, "begun": True})
         yield ahead
     finally:
-        held.release()
+        own.release()
 
 
 def queue_of(device: str) -> list[QueueEntry]:
@@ -193,9 +193,9 @@ def _new_record(folder: Path, kind: str, content: dict[str, Any]) -> _LockedReco
         record = folder / f"{kind}-{max(taken, default=0) + 1:09d}.json"
         lock = FileLock(record.with_suffix(".lock"), timeout=0, thread_local=False)
         lock.acquire()
-        held = _LockedRecord(record, lock, time.time())
-        held.write(content)
-    return held
+        own = _LockedRecord(record, lock, time.time())
+        own.write(content)
+    return own
 
 
 def _valid_records(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
@@ -216,8 +216,8 @@ def _valid_records(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]
     return found
 
 
-def _ahead(folder: Path, held: _LockedRecord) -> list[QueueEntry]:
-    return _entries(row for record, row in _valid_records(folder, "entry") if record < held.record)
+def _ahead(folder: Path, own: _LockedRecord) -> list[QueueEntry]:
+    return _entries(row for record, row in _valid_records(folder, "entry") if record < own.record)
 
 
 def _entries(rows: Iterable[dict[str, Any]]) -> list[QueueEntry]:

@@ -95,8 +95,8 @@ class ForkServer:
         return Forked(self, pid, os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb"))
 
     def exit_code(self, pid: int) -> int | None:
-        """A worker's exit code, None while it runs; SIGKILL's where the fork server is dead and
-        nobody knows it."""
+        """A worker's exit code, None while it runs; SIGKILL's where it is unknown because the fork
+        server is dead."""
         try:
             return self._ask(("poll", pid))
         except ForkServerDied:
@@ -232,7 +232,7 @@ def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
         try:
             channel.send(pickle.dumps(answer))
         except OSError:
-            # The parent has ended meanwhile.
+            # The parent has ended.
             return
 
 

@@ -1,7 +1,7 @@
 """All SQL, and the only importer of duckdb.
 
 Writers open, commit one short transaction and close; readers open read-only, query and close.
-DuckDB allows one writing process or many reading ones, so nobody holds a connection while idle.
+DuckDB allows one writing process or many reading ones, so no connection is kept open while idle.
 """
 
 from vibecore.store.columns import AGGREGATE_COLUMNS

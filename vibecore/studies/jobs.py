@@ -1,4 +1,4 @@
-"""What a plan still has to do: the rows of a new study, and each config's missing batches."""
+"""The rows of a new study, and the batches each config is missing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from vibecore.core.records import LoadReport, Protocol
 
 @dataclass(frozen=True)
 class Plan:
-    """A study that is about to run. `weights` is `hub`, `dummy` or a folder (see hub.resolve);
-    `auto_batch`: the protocol's batch size is to be what memory allows."""
+    """A study that is about to run. `weights` is `hub`, `dummy` or a folder (see
+    catalog.weights.resolve); `auto_batch`: the batch size is what memory allows."""
 
     db: Path
     name: str
@@ -129,7 +129,7 @@ def _missing_of(
 
 
 def with_batch_size(plan: Plan) -> Plan:
-    """The plan with the batch size that its device has room for, where it asks for that."""
+    """The plan with the batch size that fits its device, where it asks for `auto`."""
     if not plan.auto_batch:
         return plan
     size = auto_batch_size(
@@ -147,12 +147,12 @@ def require_same_place(job: Job, report: LoadReport) -> None:
     if job.begun_on and begun != here:
         raise RunError(
             f"{job.config.id} was begun with {begun}; this is {here}. Its speeds would mix the "
-            "two. Resume it there, or start a study of another name."
+            "two. Resume it there, or start a study with another name."
         )
 
 
 def hardware(device: str) -> str:
-    """What a study on this machine's `cpu` or `cuda` is said to have run on."""
+    """The name of this machine's `cpu` or `cuda` hardware, as a study records it."""
     machine = read_machine()
     if device == "cuda" and machine["gpus"]:
         return machine["gpus"][0]["name"]

@@ -1,4 +1,4 @@
-"""From what a person asks for to a Plan: defaults, limits, and the plan of a resumed study."""
+"""Options to a Plan: defaults, limits, and the plan of a resumed study."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOST_BATCH_SIZE = 4_096
 
 @dataclass(frozen=True)
 class Options:
-    """What `run` was asked for; None where the default, or the resumed study's own, holds."""
+    """The options of `run`; None is the default, or the resumed study's own value."""
 
     family: str | None = None
     configs: tuple[str, ...] = ()
@@ -52,9 +52,9 @@ class Options:
 
 
 def absolute(options: Options) -> Options:
-    """Paths as they are meant here, whatever folder the run will work in.
+    """The options with absolute paths, because a launched run has another working folder.
 
-    Raises InputError for what the system cannot even look up.
+    Raises InputError for a path that the system cannot look up.
     """
     found: dict[str, Any] = {}
     for name in ("model", "suite", "weights"):
@@ -65,14 +65,14 @@ def absolute(options: Options) -> Options:
             path = Path(value).expanduser()
             if path.exists():
                 found[name] = str(path.resolve())
-        # A name that is too long; the home of a user that there is not.
+        # A name that is too long; the home of an unknown user.
         except (OSError, RuntimeError) as error:
             raise InputError(f"--{name} '{value}' cannot be looked up: {error}") from None
     return replace(options, **found)
 
 
 def new_plan(options: Options, db: Path) -> Plan:
-    """The plan of a new study. Raises InputError for options that make no sense."""
+    """The plan of a new study. Raises InputError for options that are invalid."""
     options = absolute(options)
     configs = _chosen_configs(options)
     name = options.study or _default_name(options)
@@ -91,12 +91,12 @@ def new_plan(options: Options, db: Path) -> Plan:
 
 
 def resumed_plan(options: Options, db: Path) -> Plan:
-    """The plan an existing study was made with.
+    """The plan that an existing study was run with.
 
     Raises InputError when there is no such study, or when an option contradicts it.
     """
     if not options.study:
-        raise InputError("--resume needs --study NAME: the study to go on with.")
+        raise InputError("--resume needs --study NAME: the study to resume.")
     with store.reading(db) as connection:
         study = store.read_study(connection, options.study)
         runs = store.read_configs(connection, options.study)
@@ -105,8 +105,8 @@ def resumed_plan(options: Options, db: Path) -> Plan:
         raise InputError(f"The study '{options.study}' was published, not run here: nothing to do.")
     if any(run.benched for run in runs):
         raise InputError(
-            f"The study '{options.study}' was imported from a bench: it has no prompts to go on "
-            "with. Measure again with `python -m vibecore bench`."
+            f"The study '{options.study}' was imported from a bench: it has no prompts to "
+            "resume. Measure again with `python -m vibecore bench`."
         )
     protocol = study.protocol
     _refuse_changes(options, study, protocol, [run.config for run in runs])
@@ -164,7 +164,7 @@ def _within(option: str, value: int | None, default: int, most: int) -> int:
 
 
 def _batch_size(value: int | str | None) -> int | None:
-    """The number asked for; None where none was, or `auto`."""
+    """The given number; None where it is absent or `auto`."""
     if value is None or value == AUTO:
         return None
     try:
@@ -183,7 +183,7 @@ def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
 def _refuse_changes(
     options: Options, study: StudyRow, protocol: Protocol, configs: list[str]
 ) -> None:
-    """A study is one protocol: what was given must be what it was made with."""
+    """Raise InputError for an option that differs from the study's: a study has one protocol."""
     asked: dict[str, tuple[Any, Any]] = {
         "--suite": (options.suite and load_suite(options.suite).sha256, study.suite_sha256),
         "--max-new-tokens": (options.max_new_tokens, protocol.max_new_tokens),
@@ -202,7 +202,7 @@ def _refuse_changes(
     for option, (given, stored) in asked.items():
         if given is not None and given != stored:
             raise InputError(
-                f"The study '{options.study}' was made with another value of {option}"
+                f"The study '{options.study}' was run with another value of {option}"
                 f"{'' if option == '--suite' else f' ({stored})'}. Leave the option out to "
                 "resume it, or start a study of another name."
             )
@@ -218,7 +218,7 @@ def stored_prompt(row: PromptRow) -> Prompt:
 
 
 def _stored_config(run: RunRow) -> Config:
-    """The config of a stored run, its weights where they were then."""
+    """The config of a stored run, with the source its weights had then."""
     precision = PRECISIONS[run.precision]
     known = MODELS.get(run.model)
     if known and known.source == run.source:

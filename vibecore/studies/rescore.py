@@ -1,4 +1,4 @@
-"""Today's scorers on stored outputs, without a model; and which scorer made a study's scores.
+"""Rescore stored outputs with the current scorers; and which versions scored a study.
 
 rescore(Path("results.duckdb"), "demo")
 """
@@ -21,15 +21,15 @@ from vibecore.studies.plan import stored_prompt
 
 Row = dict[str, Any]
 
-# Scored outside any transaction, then written in one: so short that a running study can wait.
+# Scored outside any transaction, then written in one, so short that a running study can wait.
 OUTPUTS_AT_ONCE = 200
 
 
 def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
-    """Score every stored output of a study anew. Returns what changed: measure, before, after.
+    """Score every stored output of a study again. Returns rows of measure, before, after.
 
     The prompts and constraints are those stored with the study. A batch is one transaction, and
-    a batch done twice is the same, so a stopped rescoring is finished by doing it again. Raises
+    rescoring is idempotent, so a stopped one is finished by running it again. Raises
     InputError for an unknown study, where verdicts on run code would be lost, and where code
     cannot be isolated.
     """

@@ -1,7 +1,7 @@
 """The loop of a study: config × prompt → generation → scores → rows, and its resumption.
 
-Everything that can be wrong is found before the first row is written. After that a config that
-fails is recorded with its error and the study goes on.
+Input is validated before the first row is written. After that a config that fails is recorded
+with its error and the study continues.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Event:
 
     `kind` is `planned`, `loading`, `running`, `generated`, `complete` or `failed`; `done` of
     `total` outputs are stored; `generations` are those just made, `error` says why it failed.
-    Three kinds are about the whole study and name no config: `sized`, where memory has decided
-    the `batch_size`; `waiting` for the device; and `crowded`, where it goes on beside models that
-    were not unloaded; `others` are those.
+    Three kinds are about the whole study and name no config: `sized`, the `batch_size` that fits in
+    memory; `waiting` for the device; and `crowded`, where it runs beside models that were not
+    unloaded. `others` are the queue entries waited for, or those models.
     """
 
     kind: str
@@ -79,20 +79,20 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
         if not resume:
             create_rows(plan, resolved)
 
-        def tell(kind: str, others: Sequence[QueueEntry]) -> None:
+        def emit(kind: str, others: Sequence[QueueEntry]) -> None:
             on_event(Event(kind, "", 0, 0, others=tuple(others)))
 
         left = stack.enter_context(
             device_queue.acquire(
                 device,
                 f"study {plan.name}",
-                on_wait=lambda ahead: tell("waiting", ahead),
+                on_wait=lambda ahead: emit("waiting", ahead),
                 clear=True,
             )
         )
         if left:
-            tell("crowded", left)
-        # Only now: another process may have done some of it while this one waited.
+            emit("crowded", left)
+        # Only now: another process may have done part of it during the wait.
         return _run_jobs(stack, plan, list(remaining_jobs(plan, resolved)), first, on_event)
 
 
@@ -110,9 +110,9 @@ def _run_jobs(
 
 
 def _settle_device(stack: ExitStack, plan: Plan) -> tuple[list[Worker], str]:
-    """The device of a plan, and the workers that were started to learn it, for the jobs to use.
+    """The device of a plan, and the workers that were started to find it, for the jobs to use.
 
-    Where others are measuring, as few are started as that takes: importing keeps a core busy.
+    While another process measures, as few as possible are started: importing keeps a core busy.
     """
     wanted = plan.protocol.device
     others = device_queue.queue_of("cpu") or device_queue.queue_of("cuda")
@@ -153,11 +153,11 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
     total = plan.outputs
     done = total - job.outputs
 
-    def tell(kind: str, **details: object) -> None:
+    def emit(kind: str, **details: object) -> None:
         on_event(Event(kind, job.config.id, done, total, **details))  # type: ignore[arg-type]
 
     status, reason = "complete", None
-    tell("loading")
+    emit("loading")
     try:
         with worker:
             request = load_request(
@@ -170,7 +170,7 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
             worker.prepare(texts, plan.protocol.max_new_tokens)
             with store.writing(plan.db) as connection:
                 store.start_run(connection, job.run_id, report)
-            tell("running", report=report)
+            emit("running", report=report)
             for batch, prompts in zip(job.batches, texts, strict=True):
                 generations = [
                     replace(generation, sample=batch.sample)
@@ -182,7 +182,7 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
                 ]
                 _commit(plan, job, batch, generations)
                 done += len(generations)
-                tell("generated", generations=tuple(generations))
+                emit("generated", generations=tuple(generations))
     except RunError as error:
         status, reason = "failed", str(error)
     except KeyboardInterrupt:
@@ -191,7 +191,7 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
         raise
     with store.writing(plan.db) as connection:
         store.finish_run(connection, job.run_id, status, reason)
-    tell(status, error=reason)
+    emit(status, error=reason)
     return status
 
 

@@ -1,7 +1,7 @@
 """Speed and memory alone: what `bench` measures, without scoring and without a database.
 
-`choose` makes a Bench of what was asked for, `run_bench` measures it in worker processes and
-returns the report as plain data (its fields: vibecore/bench/report.py). Imports neither duckdb
+`choose` makes a Bench of its options, `run_bench` measures it in worker processes and
+returns the report as plain data (its fields: studies/bench/report.py). Imports neither duckdb
 nor streamlit, and torch only inside the workers.
 """
 

@@ -1,4 +1,4 @@
-"""From what `bench` was asked for to a Bench that can run; nonsense is refused here."""
+"""The options of `bench`, validated, as a Bench that can run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LLAMA_PROMPT_TOKENS, LLAMA_NEW_TOKENS = 512, 128
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line gave."""
+    """The options of the command line."""
 
     family: str | None = None
     configs: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Options:
 class Bench:
     """What will be measured: every config with every engine, at every batch size, and llama-bench's
     pp and tg where `llama`. After the first, a repetition that would not end within `most_seconds`
-    of its turn's start is not begun."""
+    of its group's start is not begun."""
 
     configs: tuple[Config, ...]
     engines: tuple[str, ...]
@@ -56,7 +56,7 @@ class Bench:
 
 
 def choose(options: Options) -> Bench:
-    """Raises InputError, with what to do, for options that make no sense."""
+    """Raises InputError, with what to do, for options that are invalid."""
     if bool(options.family) == bool(options.configs):
         raise InputError(
             "Say what to measure with one of: --family qwen2.5 or demo, --config ID (repeatable)."

@@ -1,8 +1,8 @@
-"""The loop of `bench`: workers loaded, warmed, and measured in turn.
+"""The loop of `bench`: workers loaded, warmed up and measured alternately.
 
-Every config with every engine has a process of its own. Where all fit at once, repetition 1 of
-each comes before repetition 2 of any, so that a machine that grows hot, or a neighbour that wakes
-up, touches all alike; where they do not fit they come one after the other, and the report says so.
+Each config with each engine has its own process. Where all fit in memory, repetition 1 of each
+comes before repetition 2 of any, so that thermal throttling or another process's load affects all
+alike; where they do not fit they run one after the other, and the report says so.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
     `keep` the report so far after every repetition, so that one cut short is not lost.
 
     A config that fails has its error in the report. Raises InputError when weights or device
-    cannot be had.
+    are not available.
     """
     resolved = {config.id: resolve(config, bench.weights) for config in bench.configs}
     sessions = [
@@ -54,7 +54,7 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
             device = first.choose_device(bench.device)
         except RunError as error:
             raise InputError(str(error)) from None
-        left = stack.enter_context(_turn(device, tell))
+        left = stack.enter_context(_acquire(device, tell))
         if left:
             others = ", ".join(other.what for other in left)
             tell(f"Still loaded beside this bench: {others}. Its speeds may suffer.")
@@ -76,8 +76,8 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
     return report()
 
 
-def _turn(device: str, tell: Tell) -> AbstractContextManager[list[QueueEntry]]:
-    """The device's turn, emptied of what others keep on it (see device_queue.acquire)."""
+def _acquire(device: str, tell: Tell) -> AbstractContextManager[list[QueueEntry]]:
+    """The device, emptied of other processes' models (see device_queue.acquire)."""
     return device_queue.acquire(
         device,
         "a bench",

@@ -1,6 +1,6 @@
 """A bench's report: the fields of its JSON, and its tables (report_file.py reads one back).
 
-The JSON is one object. Seconds, bytes and joules throughout; None where a figure cannot be had.
+The JSON is one object. Seconds, bytes and joules throughout; None where a figure is not available.
 
 - `format` "vibecheck-bench", `version` 1, `created_at` (UTC), `hardware`, `device` (cpu, cuda)
 - `interleaved`: whether repetitions went round all configs, or one config came after the other
@@ -146,5 +146,5 @@ def weights_of(report: Mapping[str, Any]) -> str:
 
 
 def repetitions_made(report: Mapping[str, Any]) -> list[int]:
-    """How many each config, engine and batch size got, fewer than asked for if time was up."""
+    """Repetitions of each config, engine and batch size; fewer than requested on a time limit."""
     return [speed["repetitions"] for result in report["results"] for speed in result["speeds"]]

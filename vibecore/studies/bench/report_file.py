@@ -79,7 +79,7 @@ class Result(Strict):
 
 
 class Settings(Strict):
-    """What was asked for."""
+    """The settings of the bench."""
 
     prompt_tokens: Positive
     new_tokens: Positive
