@@ -323,7 +323,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "mbu",
         "MBU",
-        "of peak bandwidth",
+        "of peak",
         "more",
         _mbu,
         {"prompt_tokens": Aggregate("mean", "prompt_tokens")},
