@@ -3,7 +3,7 @@
 For each config of the demo family (real weights) or given with --config: the share of prompts
 whose greedy output engine `graph` decodes as engine `eager` does, to the end; and beside it, as
 the noise floor, the share that `eager` decodes as itself when the same prompts form one batch.
-Where outputs part, the margin between the two highest logits there, in units of the last place
+Where outputs diverge, the margin between the two highest logits there, in units of the last place
 of bfloat16 at that size: 0 or 1 is a tie that rounding decides.
 """
 
@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Sequence
 
 import torch
+from transformers import PreTrainedModel
 
 from vibecore import engine
 from vibecore.catalog.configs import family_configs, find_configs
@@ -25,18 +26,17 @@ from vibecore.scoring import load_suite
 BF16_DIGITS = 8
 
 
-def margin_at(loaded: LoadedModel, prompt: str, tokens: Sequence[int]) -> float:
-    """Distance of the two highest next-token logits after a prompt and its first tokens, in units
-    of bfloat16's last place."""
-    ids = loaded.tokenizer([prompt], return_tensors="pt")["input_ids"].tolist()[0]
-    inputs = torch.tensor([[*ids, *tokens]], device=loaded.device)
+def margin_after(model: PreTrainedModel, tokens: Sequence[int]) -> float:
+    """Distance of the two highest next-token logits after `tokens`, in units of bfloat16's last
+    place."""
+    inputs = torch.tensor([list(tokens)], device=model.device)
     with torch.inference_mode():
-        highest, second = loaded.model(inputs).logits[0, -1].float().topk(2).values.tolist()
+        highest, second = model(inputs).logits[0, -1].float().topk(2).values.tolist()
     unit = 2.0 ** (math.floor(math.log2(abs(highest))) - BF16_DIGITS + 1)
     return (highest - second) / unit
 
 
-def parted(first: Sequence[int], second: Sequence[int]) -> int | None:
+def divergence(first: Sequence[int], second: Sequence[int]) -> int | None:
     """Where two outputs first differ; None when they do not."""
     for place, (one, other) in enumerate(zip(first, second, strict=False)):
         if one != other:
@@ -44,8 +44,8 @@ def parted(first: Sequence[int], second: Sequence[int]) -> int | None:
     return None if len(first) == len(second) else min(len(first), len(second))
 
 
-def compare(config_id: str, options: argparse.Namespace, prompts: list[str]) -> None:
-    """Print one config's line."""
+def compare(config_id: str, options: argparse.Namespace, prompts: list[str]) -> float:
+    """Print one config's line. Returns the largest margin at a divergence, 0 for none."""
     [config] = find_configs([config_id])
     resolved = resolve(config, options.weights)
 
@@ -63,9 +63,9 @@ def compare(config_id: str, options: argparse.Namespace, prompts: list[str]) -> 
         ]
 
     alone, lean, batched = decode(eager, 1), decode(graph, 1), decode(eager, len(prompts))
-    places = [parted(one, other) for one, other in zip(alone, lean, strict=True)]
+    places = [divergence(one, other) for one, other in zip(alone, lean, strict=True)]
     margins = [
-        margin_at(eager, prompt, tokens[:place])
+        margin_after(eager.model, [*eager.tokenizer(prompt)["input_ids"], *tokens[:place]])
         for prompt, tokens, place in zip(prompts, alone, places, strict=True)
         if place is not None
     ]
@@ -76,10 +76,11 @@ def compare(config_id: str, options: argparse.Namespace, prompts: list[str]) -> 
     )
     if margins:
         line += (
-            f"   margin where they part: median {statistics.median(margins):.1f}, "
+            f"   margin where they diverge: median {statistics.median(margins):.1f}, "
             f"most {max(margins):.1f}"
         )
     print(line, flush=True)
+    return max(margins, default=0.0)
 
 
 def main() -> None:

@@ -1,11 +1,20 @@
-"""Try every GPU path once: `python -m benchmarks.gpu_check --out FOLDER [--device cpu]`.
+"""Try every GPU path once: `python -m benchmarks.gpu_check --out FOLDER [--device cpu] [--part …]`.
 
-Loads all six Qwen2.5 configs by both engines, fp16 and 8bit-t0 with dummy weights, and the demo
-family with its own, on CUDA; holds every kernel of ours against plain torch; measures speed and
-memory against the estimates; fills the GPU to see the out-of-memory message; stops a generation;
-counts what a closed worker leaves behind.
-Exit code 1 when anything is not as it should be. With `--device cpu` it is a dry run of what
-needs no GPU.
+The parts, each of which ends with a line `ok` or `BAD` for everything that it checks:
+
+- `kernels`: every Triton kernel against plain torch (needs pytest)
+- `architectures`: engine `graph` against `eager` on small random models of every architecture of
+  the catalogue, in float32, where all tokens must agree, and in bfloat16, where they may diverge at
+  a tie
+- `demo`: the demo family by both engines
+- `stop`: a generation that is stopped, and what a closed worker leaves behind
+- `memory`: the message when the GPU is full
+- `studies`: the six Qwen2.5 configs by both engines, fp16 and 8bit-t0 with dummy weights, and the
+  demo family; speed and memory against the estimates
+
+Without `--part` all run. The first three need no DuckDB; `memory` and `studies` write
+FOLDER/gpu.duckdb. Exit code 1 when anything is not as it should be. With `--device cpu` it is a dry
+run of what needs no GPU: `architectures`, `demo` and `studies`.
 """
 
 from __future__ import annotations
@@ -15,20 +24,24 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
-from vibecore import read_outputs, read_summary
-from vibecore.catalog.configs import GIB, find_configs
+from vibecore.catalog.configs import GIB, family_configs, find_configs
 from vibecore.catalog.weights import load_request, resolve
-from vibecore.core.machine import read_gpus
-from vibecore.runtime.worker import Worker
 
-SUITE = Path(__file__).resolve().parent.parent / "tests" / "data" / "two_prompts.yaml"
+ROOT = Path(__file__).resolve().parent.parent
+SUITE = ROOT / "tests" / "data" / "two_prompts.yaml"
 EXTRA = ("0.5B-fp16", "0.5B-8bit-t0", "1.5B-8bit-t0")
 # A dry run on a CPU is about the paths, not about the speeds.
 NEW_TOKENS = {"cuda": 40, "cpu": 4}
-# Peak memory holds cache and activations too; this is how far above the weights it may lie.
+DEMO_PROMPTS = {"cuda": 10, "cpu": 1}
+# Peak memory holds cache and activations too; this is how far above the weights it may be.
 MOST_ABOVE_ESTIMATE_BYTES = int(0.3 * GIB)
+# Units of bfloat16's last place between the two best tokens, where rounding may choose.
+MOST_MARGIN = 4.0
+
+PARTS = ("kernels", "architectures", "demo", "stop", "memory", "studies")
 
 problems: list[str] = []
 
@@ -48,12 +61,16 @@ def vibecore(*arguments: str) -> int:
 
 def gpu_bytes_used() -> int:
     """Memory in use on the first GPU, all processes counted."""
+    from vibecore.core.machine import read_gpus
+
     gpu = read_gpus()[0][0]
     return gpu["total_bytes"] - gpu["free_bytes"]
 
 
 def run_studies(db: Path, device: str) -> None:
     """The six configs and the extra precisions on dummy weights, and the demo family."""
+    from vibecore import read_outputs, read_summary
+
     common = ["--device", device, "--suite", str(SUITE), "--db", str(db)]
     dummy = [*common, "--weights", "dummy", "--max-new-tokens", str(NEW_TOKENS[device])]
     check(
@@ -87,13 +104,69 @@ def run_studies(db: Path, device: str) -> None:
 
 def check_kernels() -> None:
     """Every Triton kernel against plain torch."""
-    tests = SUITE.parent.parent / "test_engine_kernels.py"
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(tests)])
+    tests = ROOT / "tests" / "engine" / "test_kernels.py"
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(tests)], cwd=ROOT)
     check("kernels agree with torch", done.returncode == 0)
+
+
+def check_architectures(device: str) -> None:
+    """Engine `graph` against `eager` on every tiny model, one prompt and a padded batch."""
+    import torch
+
+    from benchmarks.agreement import divergence, margin_after
+    from tests.support.tiny_models import TINY, loaded, random_prompts, tiny_model
+    from vibecore.engine import eager, graph
+    from vibecore.engine.model import StopSwitch
+
+    kernels: dict[str, set[str]] = defaultdict(set)
+    for dtype in (torch.float32, torch.bfloat16):
+        counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        margins: dict[str, float] = defaultdict(float)
+        for raw in TINY.values():
+            kind = raw["model_type"]
+            model = tiny_model(raw, dtype, device)
+            lean, plain = loaded(model, "graph"), loaded(model, "eager")
+            kernels[kind].add(str(lean.report.environment["kernels"]))
+            for lengths in ((17,), (3, 17, 9)):
+                batch = random_prompts(device, *lengths)
+                one, other = (
+                    [made.token_ids for made in engine.generate(which, batch, 40, StopSwitch())]
+                    for engine, which in ((eager, plain), (graph, lean))
+                )
+                for row, (wanted, found) in enumerate(zip(one, other, strict=True)):
+                    place = divergence(wanted, found)
+                    counts[kind][0] += place is None
+                    counts[kind][1] += 1
+                    if place is not None:
+                        prompt = batch.tokens[row, -lengths[row] :].tolist()
+                        margin = margin_after(model, [*prompt, *wanted[:place]])
+                        margins[kind] = max(margins[kind], margin)
+        exact = dtype == torch.float32
+        for kind, (same, total) in counts.items():
+            check(
+                f"{kind:<12} {str(dtype).removeprefix('torch.'):<9} graph = eager {same}/{total}, "
+                f"margin at a divergence at most {margins[kind]:.1f}; kernels: "
+                f"{', '.join(sorted(kernels[kind]))}",
+                same == total if exact else margins[kind] <= MOST_MARGIN,
+            )
+
+
+def check_demo(device: str) -> None:
+    """The demo family's outputs by both engines."""
+    from benchmarks.agreement import compare
+    from vibecore.scoring import load_suite
+
+    options = argparse.Namespace(device=device, weights="hub", new_tokens=60)
+    prompts = [prompt.text for prompt in load_suite("vibe30").prompts][: DEMO_PROMPTS[device]]
+    for config in family_configs("demo"):
+        margin = compare(config.id, options, prompts)
+        check(f"{config.id}: diverges at ties only", margin <= MOST_MARGIN)
 
 
 def try_stop() -> None:
     """A stop ends the generation within a token; the closed worker frees the GPU."""
+    from vibecore.runtime.worker import Worker
+
     before = gpu_bytes_used()
     config = find_configs(["0.5B-bf16"])[0]
     with Worker() as worker:
@@ -113,6 +186,8 @@ def try_stop() -> None:
 def try_out_of_memory(db: Path) -> None:
     """With the GPU nearly full the config fails with both sizes in its message."""
     import torch
+
+    from vibecore import read_summary
 
     free, _ = torch.cuda.mem_get_info()
     hold = torch.empty(free - int(1.5 * GIB), dtype=torch.uint8, device="cuda")
@@ -136,28 +211,43 @@ def try_out_of_memory(db: Path) -> None:
     # In 16 bit the weights do not fit; in 8 bit it is the quantiser that finds no room.
     for name in ("1.5B-bf16", "1.5B-8bit"):
         reason = str(rows[name]["error"])
-        check(f"out of memory is told: {reason}", "ran out of memory" in reason)
+        check(f"out of memory is explained: {reason}", "ran out of memory" in reason)
     check("the smaller config still runs", rows["0.5B-4bit"]["status"] == "complete")
     check("exit code 1", code == 1)
 
 
 def main() -> None:
-    """Run all of it; see the module's docstring."""
+    """Run the chosen parts; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="where the database goes")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--quick", action="store_true", help="without the studies: a minute")
+    parser.add_argument("--part", action="append", choices=PARTS, help="repeatable [all]")
+    parser.add_argument("--quick", action="store_true", help="all but `studies`")
     options = parser.parse_args()
-    folder = options.out
-    folder.mkdir(parents=True, exist_ok=True)
-    db = folder / "gpu.duckdb"
-    if not options.quick:
-        vibecore("doctor")
-        run_studies(db, options.device)
-    if options.device == "cuda":
-        check_kernels()
-        try_stop()
-        try_out_of_memory(db)
+    options.out.mkdir(parents=True, exist_ok=True)
+    db = options.out / "gpu.duckdb"
+    parts = options.part or [part for part in PARTS if not (options.quick and part == "studies")]
+    for part in parts:
+        if options.device == "cpu" and part in ("kernels", "stop", "memory"):
+            continue
+        print(f"== {part}", flush=True)
+        before, started = len(problems), time.monotonic()
+        match part:
+            case "kernels":
+                check_kernels()
+            case "architectures":
+                check_architectures(options.device)
+            case "demo":
+                check_demo(options.device)
+            case "stop":
+                try_stop()
+            case "memory":
+                try_out_of_memory(db)
+            case "studies":
+                vibecore("doctor")
+                run_studies(db, options.device)
+        verdict = "well" if len(problems) == before else f"{len(problems) - before} problems"
+        print(f"== {part}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
     print("all well" if not problems else f"{len(problems)} problems: {problems}")
     sys.exit(bool(problems))
 

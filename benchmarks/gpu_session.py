@@ -28,7 +28,7 @@ from pathlib import Path
 from vibecore.catalog.configs import family_configs
 
 PARTS = ("speed", "ratio", "batch")
-# 8bit at threshold 0 stands beside the family's 8bit at 6.0, whose outliers cost extra.
+# 8bit at threshold 0 is measured beside the family's 8bit at 6.0, whose outliers cost extra.
 WITHOUT_OUTLIERS = ("0.5B-8bit-t0", "1.5B-8bit-t0")
 AGREEMENT = ("5M-bf16", "5M-4bit", "5M-8bit-t0", "5M-8bit")
 

@@ -21,8 +21,8 @@ import bitsandbytes  # noqa: E402, F401
 from torch.nn import functional  # noqa: E402
 
 from vibecore.engine.arithmetic import rms_norm, rotate  # noqa: E402
+from vibecore.engine.kernels import attention  # noqa: E402
 from vibecore.engine.kernels import norm as kernels  # noqa: E402
-from vibecore.engine.kernels.attention import attend  # noqa: E402
 from vibecore.engine.linear.int8 import Int8Projection  # noqa: E402
 from vibecore.engine.linear.nf4 import Nf4Projection  # noqa: E402
 
@@ -37,8 +37,9 @@ def sized(gpu: list[Any], interpreter: list[Any]) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def rounding() -> Iterator[None]:
-    """The interpreter truncates a float32 to bfloat16, where a GPU rounds to the nearest even."""
+def interpreted() -> Iterator[None]:
+    """Make up for the interpreter, which truncates a float32 to bfloat16 where a GPU rounds to the
+    nearest even."""
     if ON_GPU:
         yield
         return
@@ -52,7 +53,11 @@ def rounding() -> Iterator[None]:
         made = torch.from_numpy(array.copy()).to(torch.bfloat16)
         return made.view(torch.int16).numpy().view("uint16").reshape(array.shape)
 
-    with patch.object(interpreter, "_convert_float", rounded):
+    # Attention in one part and in two, each of few programs: a GPU has room for more.
+    with (
+        patch.object(interpreter, "_convert_float", rounded),
+        patch.object(attention, "PROGRAMS", 16),
+    ):
         yield
 
 
@@ -85,13 +90,13 @@ CACHES = sized(
         for rows in (1, 3, 60)
         for length, slot in ((256, 150), (512, 3), (1024, 1023), (4096, 3000))
     ],
-    [(1, 128, 100), (22, 128, 80)],
+    [(1, 128, 100), (2, 128, 80)],
 )
 
 
 @pytest.mark.parametrize(
     ("window", "normed"),
-    sized([(None, False), (1, True), (40, True), (10_000, False)], [(40, True)]),
+    sized([(None, False), (1, True), (40, True), (10_000, False)], [(None, False), (40, True)]),
 )
 @pytest.mark.parametrize(("rows", "length", "slot"), CACHES)
 def test_attention_over_a_padded_cache(
@@ -108,7 +113,7 @@ def test_attention_over_a_padded_cache(
     norm = random(HEADS + KV_HEADS, SIZE) if normed else None
     # Twice, as a step is replayed: the second time begins with the counters that the first left.
     for _ in range(2 if ON_GPU else 1):
-        found = attend(
+        found = attention.attend(
             *(joined, keys, values, (cosine, sine), padding, at, counters),
             scale=0.2,
             window=window,
@@ -142,7 +147,7 @@ def test_activation() -> None:
     assert_near(kernels.silu_multiply(both), functional.silu(gate) * up)
 
 
-PRODUCTS = sized([(1152, 896), (896, 4864), (40_000, 96)], [(38, 160), (22, 1100)])
+PRODUCTS = sized([(1152, 896), (896, 4864), (40_000, 96)], [(10, 160), (6, 1100)])
 
 
 @pytest.mark.parametrize(("rows", "size"), PRODUCTS)
@@ -188,8 +193,8 @@ def nf4_product(projection: Nf4Projection, x: torch.Tensor) -> torch.Tensor:
 
 
 # The last of a GPU's is not of whole blocks, which bitsandbytes' own product takes.
-@pytest.mark.parametrize("size", sized([896, 4864, 64, 96], [192, 64]))
-@pytest.mark.parametrize("rows", sized([1152, 10], [10]))
+@pytest.mark.parametrize("size", sized([896, 4864, 64, 96], [640]))
+@pytest.mark.parametrize("rows", sized([1152, 10], [4]))
 def test_nf4_is_what_bitsandbytes_gives(rows: int, size: int) -> None:
     # To the bit on a GPU; elsewhere the reference is ours, and sums in another order.
     def same(found: torch.Tensor, wanted: torch.Tensor) -> None:
@@ -218,7 +223,7 @@ def test_int8_with_any_number_of_outliers(
     threshold: float, scale: float, size: int, biased: bool
 ) -> None:
     x = random(1, size, scale=scale)
-    rows = 1152 if ON_GPU else 20
+    rows = 1152 if ON_GPU else 6
     weight = torch.randint(-127, 128, (rows, size), dtype=torch.int8, device=DEVICE)
     scales = torch.rand(rows, device=DEVICE) * 0.05
     projection = Int8Projection(weight, scales, random(rows) if biased else None, threshold)

@@ -74,14 +74,14 @@ def _growing_attention(decoder: Decoder, cache: Cache, slot: int) -> Attend:
     def attend(
         layer: Layer, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        turned, new_values = _heads(decoder, layer, joined, *tables[layer.rope])
-        keys[:, :, slot] = turned[:, decoder.spec.heads :]
+        rotated, new_values = _heads(decoder, layer, joined, *tables[layer.rope])
+        keys[:, :, slot] = rotated[:, decoder.spec.heads :]
         values[:, :, slot] = new_values
         first = 0 if layer.window is None else max(0, slot + 1 - layer.window)
         seen = slice(first, slot + 1)
         return _attended(
             decoder,
-            turned,
+            rotated,
             keys[:, :, seen],
             values[:, :, seen],
             mask[..., seen] if padded else None,
@@ -105,10 +105,10 @@ def _fixed_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) -> Atte
     def attend(
         layer: Layer, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        turned, new_values = _heads(decoder, layer, joined, *tables[layer.rope])
-        keys.index_copy_(2, slot, turned[:, decoder.spec.heads :, None])
+        rotated, new_values = _heads(decoder, layer, joined, *tables[layer.rope])
+        keys.index_copy_(2, slot, rotated[:, decoder.spec.heads :, None])
         values.index_copy_(2, slot, new_values[:, :, None])
-        return _attended(decoder, turned, keys, values, masks[layer.window])
+        return _attended(decoder, rotated, keys, values, masks[layer.window])
 
     return attend
 
@@ -123,24 +123,24 @@ def _heads(
     """Rotated queries and keys [rows, heads + KV heads, head size], and the values."""
     spec = decoder.spec
     heads = joined.view(joined.shape[0], -1, spec.head_size)
-    turning = spec.heads + spec.kv_heads
-    turned = heads[:, :turning]
+    rotating = spec.heads + spec.kv_heads
+    rotated = heads[:, :rotating]
     if layer.query_key_norm is not None:
-        turned = decoder.normalise(turned, layer.query_key_norm, spec.norm_epsilon)
-    return rotate(turned, cosine, sine), heads[:, turning:]
+        rotated = decoder.normalise(rotated, layer.query_key_norm, spec.norm_epsilon)
+    return rotate(rotated, cosine, sine), heads[:, rotating:]
 
 
 def _attended(
     decoder: Decoder,
-    turned: torch.Tensor,
+    rotated: torch.Tensor,
     keys: torch.Tensor,
     values: torch.Tensor,
     mask: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Attention of `turned`'s queries; the heads of a group read the same keys, so they are the
+    """Attention of `rotated`'s queries; the heads of a group read the same keys, so they are the
     rows of one query. [rows, heads · head size]."""
-    spec, rows = decoder.spec, turned.shape[0]
-    queries = turned[:, : spec.heads].view(rows, spec.kv_heads, -1, spec.head_size)
+    spec, rows = decoder.spec, rotated.shape[0]
+    queries = rotated[:, : spec.heads].view(rows, spec.kv_heads, -1, spec.head_size)
     attended = functional.scaled_dot_product_attention(
         queries, keys, values, attn_mask=mask, scale=spec.attention_scale
     )

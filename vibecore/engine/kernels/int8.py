@@ -158,7 +158,7 @@ def _int8_vector(
 @dataclass(frozen=True)
 class Quantised:
     """A row as LLM.int8() takes it: `whole` int8 [size] in steps of `scale` / 127, 0 where an
-    outlier stands; the `found` outliers' `places` and values, [size] with the first ones filled.
+    outlier is; the `found` outliers' `places` and values, [size] with the first ones filled.
     All but `whole`, `places` and `outliers` are single numbers on the GPU."""
 
     whole: torch.Tensor

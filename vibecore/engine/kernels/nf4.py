@@ -30,21 +30,21 @@ lop3.b32 low, low, other, tops, 0xd8;
 """
 _PAIR = """
 prmt.b32 pair, low, high, {bytes};
-fma.rn.bf16x2 pair, pair, scales, nought;
-fma.rn.bf16x2 pair, pair, {x}, nought;
+fma.rn.bf16x2 pair, pair, scales, minus_zero;
+fma.rn.bf16x2 pair, pair, {x}, minus_zero;
 shl.b32 one, pair, 16;
 add.f32 sum, sum, one;
 and.b32 one, pair, 0xffff0000;
 add.f32 sum, sum, one;
 """
 _FIRST, _SECOND = "0x4051", "0x6273"
-# $0 is the sum; $1 to $3 are where a word, its eight of x and its block's scale stand, and $4
-# whether they do; $5 to $12 are the table. -0 is what a product can be added to unchanged.
+# $0 is the sum; $1 to $3 are where a word, its eight of x and its block's scale are, and $4
+# whether they exist; $5 to $12 are the table. -0 is what a product can be added to unchanged.
 EIGHT_PRODUCTS = tl.constexpr(
     "{.reg .pred there; .reg .f32 scale, sum;"
-    ".reg .b32 word, shifted, codes, tops, high, low, other, pair, one, scales, nought;"
+    ".reg .b32 word, shifted, codes, tops, high, low, other, pair, one, scales, minus_zero;"
     ".reg .b32 x0, x1, x2, x3;"
-    "setp.ne.b32 there, $4, 0; mov.b32 nought, 0x80008000;"
+    "setp.ne.b32 there, $4, 0; mov.b32 minus_zero, 0x80008000;"
     "mov.b32 sum, 0; mov.b32 word, 0; mov.b32 scale, 0;"
     "mov.b32 x0, 0; mov.b32 x1, 0; mov.b32 x2, 0; mov.b32 x3, 0;"
     "@there ld.global.nc.L1::no_allocate.b32 word, [$1];"

@@ -1,6 +1,6 @@
 """GPU kernels of one decode step, in Triton: norms, activation, and a 16-bit product of one row.
 
-A decode step reads every weight once, and that sets its least time; what stands between the
+A decode step reads every weight once, and that sets its least time; what runs between the
 products is small, but as plain torch operations it takes three times as many launches, each of
 which costs about as much as it computes. Every kernel rounds where transformers' own model does.
 Imported only where Triton is installed; availability.py says whether it can compile here.
@@ -54,7 +54,7 @@ def activated(gate, up):
 
 @triton.jit
 def finish(result, beside, out, own, exists, SILU: tl.constexpr, ADD: tl.constexpr):
-    """Round a product's rows `own`, make silu(result) · beside of them or add them to what stands
+    """Round a product's rows `own`, make silu(result) · beside of them or add them to what is
     in `out`, and store them there."""
     kind = out.dtype.element_ty
     result = result.to(kind)

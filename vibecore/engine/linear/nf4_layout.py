@@ -12,7 +12,7 @@ WORDS = 8
 
 def look_up_table(values: torch.Tensor) -> torch.Tensor:
     """The 16 `values` as bfloat16, their upper bytes in four words, then their lower bytes; each
-    word stands eight times, once for each word of a block, or the compiler would keep it where
+    word is repeated eight times, once for each word of a block, or the compiler would keep it where
     every use costs a move. Returns int32 [8, 8]."""
     bits = values.to(torch.bfloat16).view(torch.int16).tolist()
     words = [

@@ -40,7 +40,7 @@ def bytes_per_step(loaded: LoadedModel) -> int:
 
 
 def cache_bytes(device: torch.device) -> int | None:
-    """The device's largest cache; None where it cannot be told."""
+    """The device's largest cache; None where it is unknown."""
     if device.type == "cuda":
         return getattr(torch.cuda.get_device_properties(device), "L2_cache_size", None)
     sizes = [int(file.read_text()[:-2]) * 1024 for file in CPU_CACHES.glob("index*/size")]

@@ -1,4 +1,4 @@
-"""What one decode step costs the host and the GPU, told apart.
+"""What one decode step costs the host and the GPU, measured apart.
 
 A replay is one launch: the GPU is kept busy meanwhile, so that it finds the replay queued and runs
 it without a gap, and the host's time is its own. A step that is launched kernel by kernel can have

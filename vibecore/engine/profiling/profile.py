@@ -39,7 +39,7 @@ LEAST_SHARE = 0.001
 SMALL = "(small ones)"
 TIMES = ("host_us", "device_us")
 WAITING = ("cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize")
-NOT_TOLD = ("not told", "not told")
+UNKNOWN = ("not told", "not told")
 # A token that every vocabulary has; which one it is changes nothing of a step's work.
 TOKEN = 1
 
@@ -177,7 +177,7 @@ def step_rows(events: Any, kernels: Sequence[Kernel] | None) -> list[Row]:
         at = kernel.began if kernel.launched is None else kernel.launched
         if not chosen.start <= at < chosen.end:
             continue
-        place = NOT_TOLD
+        place = UNKNOWN
         if kernel.launched is not None:
             around = [r for r in ranges if r.time_range.start <= at < r.time_range.end]
             innermost = max(around, key=lambda event: event.time_range.start)

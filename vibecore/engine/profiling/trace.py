@@ -15,7 +15,7 @@ from vibecore.engine.profiling.watch import MARK
 
 @dataclass(frozen=True)
 class Kernel:
-    """Something that ran on the GPU: when the host launched it (None: not told), when it began and
+    """Something that ran on the GPU: when the host launched it (None: unknown), when it began and
     how long it took, in microseconds since the trace began."""
 
     name: str

@@ -1,7 +1,7 @@
 """Follow the decode step of engine `graph` through a decoder's parts, whatever form it takes.
 
 The step uses the parts in order, so each use begins a named range of the profiler that lasts until
-the next: what stands between two parts falls to the first (attention to `query_key_value`).
+the next: what runs between two parts counts for the first (attention to `query_key_value`).
 """
 
 from __future__ import annotations
