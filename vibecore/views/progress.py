@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vibecore.catalog.configs import left_to
+from vibecore.catalog.configs import why_left
 from vibecore.catalog.memory import AUTO
 from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.jobs import Plan
@@ -107,12 +107,12 @@ class _View:
             self._say(f"{event.config}: {_note(event)} on its first output{_opening(event)}")
 
     def _report_engine(self, event: Event) -> None:
-        """Say so where another engine decodes than the one requested."""
+        """Say why where engine `eager` decodes instead of the one requested."""
         place = self.places.get(event.config, {})
-        if engine := left_to(place, event.generations[0].batch_size):
+        if reason := why_left(place, event.generations[0].batch_size):
             self._say(
-                f"{event.config}: engine {place['engine']} cannot capture this, {engine} decodes "
-                "it: its speed is that engine's."
+                f"{event.config}: engine eager decodes this instead of {place['engine']}, and the "
+                f"speed is eager's: {reason}."
             )
 
     def _show_others(self, event: Event) -> None:

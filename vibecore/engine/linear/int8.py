@@ -13,7 +13,7 @@ import torch
 
 BATCHED_OUTLIERS = (
     "LLM.int8() with outliers asks the host at every matrix product of a batch, which cannot be "
-    "captured: batches of this config are decoded by engine eager"
+    "captured"
 )
 
 _bnb = torch.ops.bitsandbytes
