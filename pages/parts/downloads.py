@@ -45,7 +45,7 @@ OUTPUT_COLUMNS = (
 
 def to_parquet(rows: Sequence[Row]) -> bytes:
     """Rows with their types, every value as it is: Parquet has no formulas."""
-    import pyarrow
+    import pyarrow  # type: ignore[import-untyped]  # it has no stubs
     from pyarrow import parquet
 
     buffer = io.BytesIO()
