@@ -128,8 +128,8 @@ spot_place = st.container()
 rule = choose_rule()
 with frame.errors_in_words():
     content = cached.content()
-    summary = cached.summary(content, study.name, *rule)
     decision = cached.decision(content, study.name, *rule)
+    summary = cached.summary(content, study.name).with_choice(decision.sweet_spot)
 with spot_place:
     show_sweet_spot(decision)
 

@@ -40,6 +40,11 @@ class Summary:
     rows: list[ConfigMetrics]
     sweet_spot: SweetSpot
 
+    def with_choice(self, choice: SweetSpot) -> Summary:
+        """The same study under another rule's choice."""
+        rows = [replace(row, sweet_spot=row.config == choice.config) for row in self.rows]
+        return replace(self, rows=rows, sweet_spot=choice)
+
 
 def list_studies(db: Path) -> list[StudyRow]:
     """Every study of a database, oldest first."""
@@ -53,8 +58,7 @@ def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
         found = store.read_study(connection, study)
         rows, patterns = _compared(connection, study)
     choice = find_sweet_spot(rows, patterns, rule)
-    rows = [replace(row, sweet_spot=row.config == choice.config) for row in rows]
-    return Summary(found, rows, choice)
+    return Summary(found, rows, choice).with_choice(choice)
 
 
 def read_evidence(db: Path, study: str) -> Evidence:
