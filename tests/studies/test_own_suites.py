@@ -10,7 +10,7 @@ from vibecore import store
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.suites import Constraint, Prompt, suite_names
 from vibecore.core.errors import InputError
-from vibecore.live.launch.like_study import backfill, command_line
+from vibecore.live.launch.like_study import command_line, options_like
 from vibecore.scoring import load_suite
 from vibecore.studies.own_suites import own_suite_names, save_prompt
 from vibecore.studies.plan import Options, new_plan
@@ -78,7 +78,7 @@ def test_backfill_runs_as_the_study_ran(db: Path, fake_worker) -> None:
     )
     run_study(new_plan(given, db), lambda event: None)
     save_prompt("mine", prompt())
-    options = backfill(db, "s", "mine", "s-mine")
+    options = options_like(db, "s", "mine", "s-mine")
     plan = new_plan(options, db)
     assert [config.id for config in plan.configs] == ["1M-bf16", "5M-4bit"]
     assert (plan.protocol.max_new_tokens, plan.protocol.batch_size) == (7, 2)
@@ -97,8 +97,8 @@ def test_backfill_of_an_own_model_and_of_the_published_study(
     folder.symlink_to(MODELS_DIR / "1M")
     given = Options(model=str(folder), precisions=("bf16", "4bit"), study="own")
     run_study(new_plan(given, db), lambda event: None)
-    options = backfill(db, "own", "mine", "x")
+    options = options_like(db, "own", "mine", "x")
     assert (options.model, options.precisions) == (str(folder.resolve()), ("bf16", "4bit"))
-    assert len(backfill(published_db, "published", "mine", "x").configs) == 6
+    assert len(options_like(published_db, "published", "mine", "x").configs) == 6
     with pytest.raises(InputError, match="no study"):
-        backfill(db, "nope", "mine", "x")
+        options_like(db, "nope", "mine", "x")
