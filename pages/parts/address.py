@@ -75,7 +75,7 @@ def given_study() -> str | None:
 
 
 def read(page: str, parameters: dict[str, Parameter]) -> None:
-    """Set the session state of a page's widgets before they are created; warn of unusable values."""
+    """Set the session state of a page's widgets before they are made; warn of unusable values."""
     given, new = _given(), _is_new()
     remembered = st.session_state.get(_REMEMBERED, {}).get(page)
     # Only the menu leads to a page without parameters; every address written here has the study.

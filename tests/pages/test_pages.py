@@ -12,14 +12,15 @@ import pytest
 from pyarrow import parquet
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import downloads
+from pages.parts import downloads, page_table
 from tests.support import dashboard_database as made
 from tests.support.pages import component, html, revisit, table, visit, warnings
 from vibecore import store
 from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
 from vibecore.studies.queries import read_outputs, read_summary
 
-PAGES = ("metrics", "charts", "outputs", "about")
+# Those that show a study; a new page is among them by its line in the table.
+PAGES = [page for page in page_table.PAGES if page not in page_table.ACTING]
 STUDIES = ("published", "varied", "speed-only")
 Use = Callable[[Path], None]
 
