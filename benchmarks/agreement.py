@@ -18,7 +18,7 @@ import torch
 from transformers import PreTrainedModel
 
 from vibecore import engine
-from vibecore.catalog.configs import family_configs, find_configs
+from vibecore.catalog.models import family_configs, find_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.engine.model import LoadedModel
 from vibecore.scoring import load_suite

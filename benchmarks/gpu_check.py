@@ -27,8 +27,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from vibecore.catalog.configs import GIB, family_configs, find_configs
+from vibecore.catalog.models import family_configs, find_configs
 from vibecore.catalog.weights import load_request, resolve
+from vibecore.core.machine import GIB
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE = ROOT / "tests" / "data" / "two_prompts.yaml"

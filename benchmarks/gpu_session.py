@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibecore.catalog.configs import family_configs
+from vibecore.catalog.models import family_configs
 
 PARTS = ("speed", "ratio", "batch")
 # 8bit at threshold 0 is measured beside the family's 8bit at 6.0, whose outliers cost extra.

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vibecore.catalog.configs import Config, family_configs, find_configs
+from vibecore.catalog.models import Config, family_configs, find_configs
 from vibecore.catalog.weights import load_request, resolve
 
 SUITE = "vibe30"

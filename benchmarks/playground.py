@@ -22,7 +22,7 @@ import psutil
 from playwright.sync_api import Page
 
 from benchmarks.pages import DASHBOARD, READY, chromium, serving
-from vibecore.catalog.configs import family_configs, find_configs
+from vibecore.catalog.models import family_configs, find_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.paths import DEFAULT_DB, STATE_VARIABLE
 from vibecore.runtime.worker import Worker

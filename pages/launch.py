@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.parts import form, frame, run_view
 from pages.parts.components import link, show_table
-from vibecore.catalog.configs import FAMILIES, known_configs
+from vibecore.catalog.models import FAMILIES, listed_configs
 from vibecore.catalog.suites import suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
@@ -27,7 +27,7 @@ def choose_what() -> Options | None:
     if kind == FAMILY:
         return Options(family=st.selectbox("Family", list(FAMILIES), key="launch_family"))
     if kind == CONFIGS:
-        chosen = st.multiselect("Configs", list(known_configs()), key="launch_configs")
+        chosen = st.multiselect("Configs", list(listed_configs()), key="launch_configs")
         return Options(configs=tuple(chosen)) if chosen else None
     model, precisions = form.ask_own_model("launch", ["bf16"])
     return Options(model=model, precisions=precisions) if model and precisions else None

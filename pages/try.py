@@ -9,9 +9,11 @@ import streamlit as st
 
 from pages.parts import address, form, frame, keep, playground_view
 from pages.parts.buttons import pressed
-from vibecore.catalog.configs import FAMILIES, Config, family_configs, known_configs
+from vibecore.catalog.memory import Workload
+from vibecore.catalog.models import FAMILIES, Config, family_configs, listed_configs
 from vibecore.catalog.suites import Prompt, Suite, suite_names
 from vibecore.core.errors import VibeError
+from vibecore.core.machine import likely_device
 from vibecore.live.form import in_form, required
 from vibecore.live.playground import (
     MOST_CONFIGS,
@@ -50,7 +52,7 @@ def parameters(known: dict[str, Suite]) -> dict[str, address.Parameter]:
     return {
         "try_suite": address.member_of([OWN_TEXT, *known], OWN_TEXT),
         "try_prompt": address.text(),
-        "try_configs": address.some_of(list(known_configs()), FIRST_CONFIGS, MOST_CONFIGS),
+        "try_configs": address.some_of(list(listed_configs()), FIRST_CONFIGS, MOST_CONFIGS),
         # Any number: one that cannot be used gets a message instead of a silent correction.
         "try_tokens": address.number(-(10**12), 10**12, NEW_TOKENS, int),
     }
@@ -96,7 +98,9 @@ def _edit(prompt: Prompt) -> None:
 
 def choose_models() -> dict[str, Any]:
     """Known configs and those of an own model, as arguments of choose_configs."""
-    st.multiselect("Configs", list(known_configs()), max_selections=MOST_CONFIGS, key="try_configs")
+    st.multiselect(
+        "Configs", list(listed_configs()), max_selections=MOST_CONFIGS, key="try_configs"
+    )
     with st.container(horizontal=True):
         for family in FAMILIES:
             st.button(f"All of {family}", on_click=_take_family, args=(family,))
@@ -143,10 +147,11 @@ def request_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str
 
 def show_fit(configs: tuple[Config, ...], decoding: dict[str, Any]) -> None:
     """Whether the chosen configs fit, before they are loaded."""
-    device = fit.likely_device(decoding["device"])
+    device = likely_device(decoding["device"])
     kind = "dummy" if decoding["weights"] == "dummy" else "hub"
     available = playground_view.playground().available_bytes(device)
-    line, refusals = fit.preview(configs, device, kind, available)
+    workload = Workload(new_tokens=max(1, decoding["max_new_tokens"]))
+    line, refusals = fit.preview(configs, device, kind, available, workload)
     frame.show_note(line)
     for refusal in refusals:
         st.warning(frame.plain(refusal))

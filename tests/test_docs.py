@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from vibecore.catalog.configs import FAMILIES, PRECISIONS
+from vibecore.catalog.models import FAMILIES
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.scoring import CHECKS
 

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from vibecore.catalog.configs import PRECISIONS
+from vibecore.catalog.precisions import LISTED_PRECISIONS
 from vibecore.live.form import DEVICE_NAMES, RUN_CODE, WEIGHTS
 from vibecore.studies.plan import DEVICES, ENGINES
 
@@ -19,7 +19,7 @@ def ask_own_model(page: str, precisions: list[str]) -> tuple[str, tuple[str, ...
         "Folder or hub id", key=f"{page}_model", placeholder="/models/mine or ORGANISATION/NAME"
     )
     chosen = right.multiselect(
-        "Precisions", list(PRECISIONS), default=precisions, key=f"{page}_precisions"
+        "Precisions", LISTED_PRECISIONS, default=precisions, key=f"{page}_precisions"
     )
     return model.strip(), tuple(chosen)
 

@@ -9,7 +9,7 @@ from tests.analysis.test_stability import RULES, made_up, tables
 from vibecore.analysis import find_sweet_spot, fisher_exact, holm
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.rule import Rule, _holm
-from vibecore.catalog.configs import GIB
+from vibecore.core.machine import GIB
 
 
 def worse(rows: list[ConfigMetrics], count: str, total: str, sign: int, alpha: float) -> set[str]:

@@ -20,7 +20,7 @@ from vibecore.analysis.rule import apply
 from vibecore.analysis.stability import draw_studies, find_stability
 from vibecore.analysis.stats.bootstrap import MOST_UNITS, resample_counts, sum_groups
 from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
-from vibecore.catalog.configs import GIB
+from vibecore.core.machine import GIB
 from vibecore.core.rows import PatternRow
 from vibecore.studies.queries import read_scores
 

@@ -12,8 +12,8 @@ import pytest
 from tests.scoring.test_ifeval import GOOD
 from vibecore import DEFAULT_DB, read_bench, read_summary
 from vibecore.analysis.metrics import METRICS, RULE_METRICS, ConfigMetrics
-from vibecore.catalog.configs import MODELS, find_configs
 from vibecore.catalog.memory import cache_bytes_per_token
+from vibecore.catalog.models import MODELS, find_configs
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
 from vibecore.views.progress import follow

@@ -10,7 +10,7 @@ import pytest
 from tests.support.metric_rows import metric_row as row
 from vibecore import Rule, read_summary
 from vibecore.analysis import find_sweet_spot
-from vibecore.catalog.configs import GIB
+from vibecore.core.machine import GIB
 from vibecore.core.rows import PatternRow
 
 

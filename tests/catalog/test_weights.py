@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from vibecore.catalog.configs import find_configs, own_configs
 from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.catalog.models import find_configs, own_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT

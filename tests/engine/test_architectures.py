@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.support.tiny_models import GEMMA, TINY, loaded, random_prompts, tiny_model
 from vibecore.catalog.architectures import ARCHITECTURES
-from vibecore.catalog.configs import decoded_by, why_left
+from vibecore.catalog.engines import decoded_by, why_left
 from vibecore.core.errors import RunError
 from vibecore.core.records import Generation
 from vibecore.engine import eager, graph

@@ -12,8 +12,10 @@ import torch
 
 from vibecore import engine
 from vibecore.catalog.architectures import read_spec
-from vibecore.catalog.configs import PRECISIONS, decoded_by, find_configs, why_left
 from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.catalog.engines import decoded_by, why_left
+from vibecore.catalog.models import find_configs
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.records import Decoding

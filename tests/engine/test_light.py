@@ -10,7 +10,7 @@ from vibecore.core.paths import PROJECT_ROOT
 QUANTISE = """
 import torch
 from vibecore import engine
-from vibecore.catalog.configs import find_configs
+from vibecore.catalog.models import find_configs
 from vibecore.catalog.weights import load_request, resolve
 [config] = find_configs(["1M-4bit"])
 compile_ = torch.compile

@@ -10,8 +10,8 @@ import sys
 import pytest
 import torch
 
-from vibecore.catalog.configs import GIB
 from vibecore.core.errors import RunError
+from vibecore.core.machine import GIB
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import LoadRequest
 from vibecore.engine import memory

@@ -131,7 +131,7 @@ def test_a_load_ends_with_a_reset_of_the_peak(monkeypatch: pytest.MonkeyPatch) -
 
 
 def small_request() -> Any:
-    from vibecore.catalog.configs import find_configs
+    from vibecore.catalog.models import find_configs
     from vibecore.catalog.weights import resolve
 
     [config] = find_configs(["1M-bf16"])

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.support.playground_fakes import wait_until
-from vibecore.catalog.configs import family_configs
+from vibecore.catalog.models import family_configs
 from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT
 from vibecore.live.playground import (
     Playground,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from vibecore.catalog.configs import GIB, MODELS, find_configs
+from vibecore.catalog.models import MODELS, find_configs
 from vibecore.catalog.suites import Constraint
 from vibecore.core.errors import InputError
-from vibecore.core.machine import _container_free
+from vibecore.core.machine import GIB, _container_free
 from vibecore.core.records import GREEDY
 from vibecore.live.playground import choose_configs, fit, make_request, own_prompt, suite_prompt
 from vibecore.live.playground.constraint_form import (

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from vibecore.catalog.configs import PRECISIONS, find_configs
+from vibecore.catalog.models import find_configs
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.records import Decoding, LoadRequest

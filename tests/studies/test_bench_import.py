@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.support.bench_report import GPU, make_report, write_report
 from vibecore import store
-from vibecore.catalog.configs import find_configs
+from vibecore.catalog.models import find_configs
 from vibecore.cli import app
 from vibecore.core.errors import InputError
 from vibecore.studies.bench.import_report import import_reports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vibecore.catalog.configs import GIB
+from vibecore.core.machine import GIB
 from vibecore.scoring.sandbox import Isolation
 from vibecore.studies import doctor
 

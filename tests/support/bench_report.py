@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vibecore.catalog.configs import family_configs
+from vibecore.catalog.models import family_configs
 from vibecore.studies.bench.figures import llama_rate, speed
 from vibecore.studies.bench.report import FORMAT, VERSION
 

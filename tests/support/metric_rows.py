@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vibecore.analysis.metrics import ConfigMetrics
-from vibecore.catalog.configs import GIB
+from vibecore.core.machine import GIB
 
 
 def metric_row(config: str, **changes: Any) -> ConfigMetrics:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import dashboard_database as made
-from vibecore.catalog.configs import PRECISIONS
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.studies.queries import Summary, read_scores, read_summary
 from vibecore.views.charts.figure import PICKED, Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from vibecore.catalog.configs import MODELS
 from vibecore.catalog.gpus import find_gpu
 from vibecore.catalog.memory import cache_bytes_per_token
+from vibecore.catalog.models import MODELS
 from vibecore.core import formats
 from vibecore.core.records import Aggregate
 from vibecore.core.rows import Row, RunRow
@@ -228,9 +228,9 @@ def _mbu(run: RunRow, _: RunRow | None) -> float | None:
 def _mean_cache_bytes(run: RunRow) -> float:
     model = MODELS.get(run.model)
     prompt, new = run.aggregates.get("prompt_tokens"), run.aggregates.get("new_tokens")
-    if model is None or model.architecture is None or prompt is None or new is None:
+    if model is None or model.spec is None or prompt is None or new is None:
         return 0.0
-    return cache_bytes_per_token(model.architecture) * (prompt + new / 2)
+    return cache_bytes_per_token(model.spec) * (prompt + new / 2)
 
 
 def _speed_note(row: ConfigMetrics) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
-from vibecore.catalog.configs import GIB
+from vibecore.core.machine import GIB
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

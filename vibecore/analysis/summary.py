@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vibecore.analysis.metrics import BASELINE_PRECISION, METRICS, ConfigMetrics, memory_of
-from vibecore.catalog.configs import decoded_by
+from vibecore.catalog.engines import decoded_by
 from vibecore.core.rows import RunRow
 
 

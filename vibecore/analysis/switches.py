@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from vibecore.analysis.rule import Rule, apply
 from vibecore.analysis.sweet_spot import Observed, SweetSpot
-from vibecore.catalog.configs import GIB
+from vibecore.core.machine import GIB
 
 # control -> what a person calls it
 CONTROLS = {"cap": "Memory cap", "floor": "Speed floor", "alpha": "Significance level α"}

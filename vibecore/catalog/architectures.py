@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,7 +60,8 @@ class ModelSpec:
     `windows` has one entry a layer: how many tokens its attention looks back over, None for all.
     `local_rope` is the rotary embedding of layers with a window where it is another.
     `block_norms` is how many norms a layer has around attention and MLP: 2 before them, or 4,
-    before and after. `attention_scale` multiplies query · key. `raw` is config.json itself.
+    before and after. `attention_scale` multiplies query · key. `raw` is config.json itself,
+    which comparing two specs leaves out.
     """
 
     model_type: str
@@ -88,7 +89,7 @@ class ModelSpec:
     local_rope: Rope | None = None
     logit_softcap: float | None = None
     attention_softcap: float | None = None
-    raw: RawConfig | None = None
+    raw: RawConfig | None = field(default=None, compare=False, repr=False)
 
     def weights(self) -> Iterator[Weight]:
         """Every tensor of the checkpoint, by its name in the file; a tied head has none."""

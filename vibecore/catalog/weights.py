@@ -10,8 +10,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibecore.catalog.configs import Config, read_architecture
+from vibecore.catalog.architectures import ARCHITECTURES, read_spec
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
+from vibecore.catalog.models import Config
+from vibecore.catalog.precisions import require_package
 from vibecore.core.errors import InputError
 from vibecore.core.records import LoadRequest
 
@@ -26,7 +28,7 @@ WHAT_TO_DO = (
 
 @dataclass(frozen=True)
 class Resolved:
-    """Where a config's weights lie: a folder and its revision, or neither for dummy weights."""
+    """Where a config's weights are: a folder and its revision, or neither for dummy weights."""
 
     weights: str
     folder: Path | None
@@ -38,13 +40,14 @@ def resolve(config: Config, weights: str) -> Resolved:
 
     `hub` means where the config's own table says: the hub, or a shipped or local folder. A path
     is a model folder, or holds one folder per model, named like the hub repository.
-    Raises InputError, with what to do, when they cannot be had.
+    Raises InputError, with what to do, where weights or the precision's package are missing.
     """
+    require_package(config.precision)
     if weights == "dummy":
-        if config.model.architecture is None:
+        if config.model.spec is None:
             raise InputError(
-                f"{config.id} cannot run on dummy weights: its architecture is not known. "
-                "Only Qwen2 shapes in vibecore/configs.py or in a local config.json are."
+                f"{config.id} cannot run on dummy weights: its architecture is not known. Known "
+                f"are {', '.join(ARCHITECTURES)}, of a model in the catalogue or a local folder."
             )
         return Resolved("dummy", None, None)
     if weights != "hub":
@@ -59,14 +62,14 @@ def resolve(config: Config, weights: str) -> Resolved:
 
 def load_request(config: Config, resolved: Resolved, device: str, engine: str) -> LoadRequest:
     """What the worker is sent."""
-    architecture = config.model.architecture
+    spec = config.model.spec
     return LoadRequest(
         config_id=config.id,
         precision=config.precision.name,
         device=device,
         engine=engine,
         folder=None if resolved.folder is None else str(resolved.folder),
-        architecture=vars(architecture) if resolved.folder is None and architecture else None,
+        architecture=spec.raw if resolved.folder is None and spec else None,
         revision=resolved.revision,
         estimated_weight_bytes=config.estimated_weight_bytes,
     )
@@ -80,7 +83,7 @@ def _chosen_folder(config: Config, path: Path) -> Path:
             "folder per model, `hub` or `dummy`."
         )
     folder = path if (path / "config.json").is_file() else path / Path(config.model.source).name
-    found, wanted = read_architecture(folder), config.model.architecture
+    found, wanted = read_spec(folder), config.model.spec
     if folder.is_dir() and wanted and found != wanted:
         raise InputError(
             f"{folder} does not hold {config.model.name}: its config.json gives another shape. "

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+GIB = 1024**3
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -106,6 +108,32 @@ def _gpu(handle: Any) -> dict[str, Any]:
         "free_bytes": memory.free,
         "compute_capability": f"{major}.{minor}",
     }
+
+
+def likely_device(asked: str, gpus: list[dict[str, Any]] | None = None) -> str:
+    """`cpu` or `cuda` for `auto`, without loading torch, which alone knows for certain: CUDA where
+    there is a GPU (of `gpus`, read_gpus' own where they are not given) and torch is built for it.
+    """
+    if asked != "auto":
+        return asked
+    found = read_gpus()[0] if gpus is None else gpus
+    return "cuda" if found and not torch_is_cpu_build() else "cpu"
+
+
+def torch_is_cpu_build() -> bool:
+    """Whether the installed torch has no CUDA in it."""
+    try:
+        return version("torch").endswith("+cpu")
+    except PackageNotFoundError:
+        return False
+
+
+def total_bytes(device: str) -> int:
+    """All memory of the first GPU, 0 where there is none, or of this machine."""
+    if device == "cuda":
+        gpus, _ = read_gpus()
+        return gpus[0]["total_bytes"] if gpus else 0
+    return psutil.virtual_memory().total
 
 
 def free_bytes(device: str) -> int:

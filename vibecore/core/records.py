@@ -8,9 +8,6 @@ from typing import Any, Literal
 
 FinishReason = Literal["eos", "length", "stopped"]
 
-# How tokens are decoded; vibecore/engine has one function an engine.
-ENGINES = ("eager", "graph")
-
 
 @dataclass(frozen=True)
 class Decoding:

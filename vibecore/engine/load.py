@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    BitsAndBytesConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    Qwen2Config,
-    Qwen2ForCausalLM,
 )
 
-from vibecore.catalog.configs import PRECISIONS, Precision
+from vibecore.catalog.architectures import ModelSpec, Weight, spec_of
 from vibecore.catalog.demo_models import MODELS_DIR
-from vibecore.core.errors import RunError
+from vibecore.catalog.precisions import PRECISIONS, Precision, require_package
+from vibecore.core.errors import InputError, RunError
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.environment import read_environment
 from vibecore.engine.graph import take_apart
-from vibecore.engine.light import import_bitsandbytes
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
 from vibecore.engine.model import LoadedModel
+from vibecore.engine.quantisers import DTYPES, QUANTISERS
 
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 # Random weights speak no language, so any tokenizer whose ids fit will do; this one ships.
 DUMMY_TOKENIZER = MODELS_DIR / "1M"
-# The standard deviation Qwen2 initialises with (Qwen2Config.initializer_range).
+# The standard deviation that these architectures initialise with (initializer_range).
 DUMMY_DEVIATION = 0.02
 DUMMY_SEED = 0
 NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
@@ -64,8 +63,10 @@ def load(request: LoadRequest) -> LoadedModel:
     """Load a config and report what it cost. Raises RunError, out of memory included."""
     device = torch.device(choose_device(request.device))
     precision = PRECISIONS[request.precision]
-    if precision.weight_bits < 16:
-        import_bitsandbytes()
+    try:
+        require_package(precision)
+    except InputError as error:
+        raise RunError(str(error)) from None
     started = time.perf_counter()
     try:
         with explain_out_of_memory(request, device, loading=True):
@@ -79,12 +80,13 @@ def load(request: LoadRequest) -> LoadedModel:
     model.eval()
     if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
         torch.set_num_threads(1)
+    # Before anything runs: quantised layers move and pack their weights at first use.
+    size = weight_bytes(model)
     decoder, decoded_how = take_apart(model, request.engine)
     if device.type == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
     reset_peak(device)
-    dtype = str(model.dtype).removeprefix("torch.")
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
@@ -97,8 +99,8 @@ def load(request: LoadRequest) -> LoadedModel:
         decoder=decoder,
         report=LoadReport(
             load_seconds=seconds,
-            weight_bytes=weight_bytes(model),
-            dtype=dtype,
+            weight_bytes=size,
+            dtype=str(model.dtype).removeprefix("torch."),
             environment=read_environment(request, model, device) | decoded_how,
         ),
     )
@@ -116,7 +118,7 @@ def _load_folder(
         config=config,
         dtype=DTYPES[precision.dtype],
         device_map={"": device},
-        quantization_config=_quantization(precision),
+        quantization_config=QUANTISERS[precision.method](precision),
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
@@ -127,62 +129,53 @@ def _load_folder(
 def _load_dummy(
     request: LoadRequest, precision: Precision
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Random weights through the very path real ones take, quantiser included."""
+    """Random weights through the same path that real ones take, quantiser included."""
     assert request.architecture is not None
-    shape = dict(request.architecture)
-    rope = {"rope_type": "default", "rope_theta": shape.pop("rope_theta")}
-    config = Qwen2Config(**shape, rope_parameters=rope)
-    model = Qwen2ForCausalLM.from_pretrained(
+    spec = spec_of(request.architecture)
+    assert spec is not None
+    config = AutoConfig.for_model(**_as_trained(request.architecture))
+    dtype = DTYPES[precision.dtype]
+    # Not AutoModelForCausalLM.from_pretrained, which looks for files first.
+    model_class = cast(type[PreTrainedModel], MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
+    model = model_class.from_pretrained(
         None,
         config=config,
-        state_dict=_random_weights(config, DTYPES[precision.dtype]),
-        dtype=DTYPES[precision.dtype],
+        state_dict=_random_weights(spec, dtype),
+        dtype=dtype,
         device_map={"": request.device},
-        quantization_config=_quantization(precision),
+        quantization_config=QUANTISERS[precision.method](precision),
     )
     return model, AutoTokenizer.from_pretrained(DUMMY_TOKENIZER, local_files_only=True)
 
 
-def _random_weights(config: Qwen2Config, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:
-    with torch.device("meta"):
-        shapes = {
-            name: tensor.shape for name, tensor in Qwen2ForCausalLM(config).state_dict().items()
-        }
-    if config.tie_word_embeddings:
-        shapes.pop("lm_head.weight", None)
+def _as_trained(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json without what tells how its weights were quantised: dummy ones are not."""
+    return {name: value for name, value in raw.items() if name != "quantization_config"}
+
+
+def _random_weights(spec: ModelSpec, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:
+    """Tensors by name: norms that leave their input alone, all else drawn at random."""
     generator = torch.Generator().manual_seed(DUMMY_SEED)
     pool = torch.empty(DUMMY_POOL, dtype=dtype).normal_(0.0, DUMMY_DEVIATION, generator=generator)
-    weights = {}
-    for name, shape in shapes.items():
-        if name.endswith("norm.weight"):
-            weights[name] = torch.ones(shape, dtype=dtype)
-        else:
-            weights[name] = _from_pool(pool, shape, generator)
-    return weights
+    neutral = 0.0 if spec.norm == "rms_plus_one" else 1.0
+    return {
+        weight.name: torch.full(weight.shape, neutral, dtype=dtype)
+        if weight.kind == "norm"
+        else _from_pool(pool, weight, generator)
+        for weight in spec.weights()
+    }
 
 
-def _from_pool(pool: torch.Tensor, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    """A tensor of the pool's numbers from a random start on: drawing each anew takes a minute."""
+def _from_pool(pool: torch.Tensor, weight: Weight, generator: torch.Generator) -> torch.Tensor:
+    """A tensor of the pool's numbers from a random start on: drawing all of them takes a minute."""
     start = int(torch.randint(pool.numel(), (1,), generator=generator))
-    flat = torch.empty(shape.numel(), dtype=pool.dtype)
+    flat = torch.empty(weight.parameters, dtype=pool.dtype)
     filled = 0
     while filled < flat.numel():
         piece = pool[start : start + flat.numel() - filled]
         flat[filled : filled + piece.numel()] = piece
         filled, start = filled + piece.numel(), 0
-    return flat.view(shape)
-
-
-def _quantization(precision: Precision) -> BitsAndBytesConfig | None:
-    if precision.weight_bits == 8:
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=precision.outlier_threshold)
-    if precision.weight_bits == 4:
-        return BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=DTYPES[precision.dtype],
-        )
-    return None
+    return flat.view(weight.shape)
 
 
 def _eos_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -199,27 +192,31 @@ def _pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     return next(id_ for id_ in candidates if id_ is not None)
 
 
-def weight_bytes(model: torch.nn.Module) -> int:
-    """Bytes of all weights and buffers as loaded, quantiser scales included, each once."""
-    tensors = {tensor.data_ptr(): tensor for tensor in _tensors(model) if tensor.numel()}
+def weight_bytes(model: PreTrainedModel) -> int:
+    """Bytes of all weights as loaded, with the scales of a quantiser, each tensor once.
+
+    What follows from the config alone is left out: rotary tables and NF4's sixteen values.
+    """
+    derived = {id(buffer) for _, buffer in model.named_non_persistent_buffers()}
+    stored = [buffer for buffer in model.buffers() if id(buffer) not in derived]
+    # LLM.int8() moves its scales into the module's state at the first forward pass.
+    states = [getattr(module, "state", None) for module in model.modules()]
+    tensors = {
+        tensor.data_ptr(): tensor
+        for holder in (*model.parameters(), *stored, *states)
+        for tensor in _tensors_of(holder)
+        if tensor.numel()
+    }
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
-def _tensors(model: torch.nn.Module) -> Iterable[torch.Tensor]:
-    for parameter in model.parameters():
-        yield parameter.data
-        scales = getattr(parameter, "SCB", None)
-        if isinstance(scales, torch.Tensor):
-            yield scales
-        state = getattr(parameter, "quant_state", None)
-        if state is not None:
-            yield state.absmax
-            yield state.code
-    yield from model.buffers()
-    for module in model.modules():
-        # LLM.int8() moves its weights and scales here at the first forward pass.
-        state = getattr(module, "state", None)
-        for name in ("CB", "SCB"):
-            tensor = getattr(state, name, None)
-            if isinstance(tensor, torch.Tensor):
-                yield tensor
+def _tensors_of(holder: Any) -> Iterator[torch.Tensor]:
+    """The plain tensors that a weight is stored in, bitsandbytes' scales beside it included."""
+    if flatten := getattr(holder, "__tensor_flatten__", None):
+        for name in flatten()[0]:
+            yield from _tensors_of(getattr(holder, name))
+        return
+    quant_state = getattr(holder, "quant_state", None)
+    for part in (holder, getattr(holder, "SCB", None), getattr(quant_state, "absmax", None)):
+        if isinstance(part, torch.Tensor):
+            yield part

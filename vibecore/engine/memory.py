@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import torch
 
-from vibecore.catalog.configs import GIB
 from vibecore.core.errors import RunError
+from vibecore.core.machine import GIB
 from vibecore.core.records import LoadRequest
 
 PROC_STATUS = Path("/proc/self/status")

@@ -10,6 +10,9 @@ import os
 REPEATED = {
     "bitsandbytes.autograd._functions": "MatMul8bitLt: inputs will be cast from",
     "bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward",
+    # Kernels for other GPUs or Pythons, and a word to torchao's own authors.
+    "torchao": "Failed to load",
+    "torch.utils._pytree": "%s is an Enum subclass",
 }
 
 

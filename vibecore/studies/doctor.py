@@ -7,9 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
-from vibecore.catalog.configs import FAMILIES, GIB, Config, family_configs
+from vibecore.catalog.memory import needed_bytes
+from vibecore.catalog.models import FAMILIES, Config, family_configs
 from vibecore.core.formats import memory
-from vibecore.core.machine import read_machine
+from vibecore.core.machine import GIB, likely_device, read_machine, torch_is_cpu_build
 from vibecore.scoring.sandbox import find_isolation
 
 Row = dict[str, str]
@@ -17,12 +18,10 @@ Row = dict[str, str]
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "duckdb", "streamlit")
 NATIVE_BF16 = (8, 0)
 HUB_SECONDS = 4.0
-# Weights are not all of it: cache, activations and the CUDA context come on top.
-HEADROOM_BYTES = int(0.75 * GIB)
 
 
 def examine() -> list[Row]:
-    """One row a finding: what, how it stands (`ok`, `note`, `missing`), and what it means."""
+    """One row a finding: what, its state (`ok`, `note`, `missing`), and what it means."""
     machine = read_machine()
     rows = [_package(name) for name in PACKAGES]
     rows.append(
@@ -71,14 +70,6 @@ def _gpus(machine: dict[str, Any]) -> list[Row]:
     return rows
 
 
-def torch_is_cpu_build() -> bool:
-    """Whether the installed torch has no CUDA in it."""
-    try:
-        return version("torch").endswith("+cpu")
-    except PackageNotFoundError:
-        return False
-
-
 def _hub() -> Row:
     from huggingface_hub import constants
 
@@ -103,14 +94,15 @@ def _isolation() -> Row:
 
 
 def _fit(config: Config, machine: dict[str, Any]) -> Row:
-    size = config.estimated_weight_bytes
-    if size is None:
+    device = likely_device("auto", machine["gpus"])
+    needed = needed_bytes(config, device)
+    if needed is None:
         return {"what": config.id, "state": "note", "detail": "its size is not known"}
-    gpus = machine["gpus"]
-    room = gpus[0]["free_bytes"] if gpus else machine["memory_bytes"]
-    place = "the GPU" if gpus else "memory"
-    fits = size + HEADROOM_BYTES <= room
-    detail = f"weights {memory(size)}: " + (
+    on_gpu = device == "cuda"
+    available = machine["gpus"][0]["free_bytes"] if on_gpu else machine["memory_bytes"]
+    place = "the GPU" if on_gpu else "memory"
+    fits = needed <= available
+    detail = f"weights {memory(config.estimated_weight_bytes)}: " + (
         f"fits in {place}" if fits else f"too large for {place}"
     )
     return {"what": config.id, "state": "ok" if fits else "missing", "detail": detail}

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.catalog.configs import Config
-from vibecore.catalog.memory import Batches, auto_batch_size, make_batches
+from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Prompt, Suite
 from vibecore.catalog.weights import Resolved
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, read_machine
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import LoadReport, Protocol
+from vibecore.studies.batches import Batches, auto_batch_size, make_batches
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,7 @@ def with_batch_size(plan: Plan) -> Plan:
     size = auto_batch_size(
         plan.configs,
         plan.suite.prompts,
+        plan.protocol.device,
         plan.protocol.max_new_tokens,
         free_bytes(plan.protocol.device),
     )

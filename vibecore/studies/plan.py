@@ -8,23 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.catalog.configs import (
-    MODELS,
-    PRECISIONS,
-    Config,
-    Model,
-    family_configs,
-    find_configs,
-    own_configs,
-    read_architecture,
-)
-from vibecore.catalog.memory import AUTO
+from vibecore.catalog.architectures import read_spec
+from vibecore.catalog.engines import ENGINES
+from vibecore.catalog.models import MODELS, Config, Model, family_configs, find_configs, own_configs
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.suites import Constraint, Prompt, Suite
 from vibecore.core.errors import InputError
-from vibecore.core.records import ENGINES, Protocol
+from vibecore.core.records import Protocol
 from vibecore.core.rows import PromptRow, RunRow, StudyRow
 from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import require_isolation
+from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -225,5 +219,5 @@ def _stored_config(run: RunRow) -> Config:
         return Config(known, precision)
     if run.weights == "hub":
         return Config(Model(run.model, run.source, "hub", None), precision)
-    shape = read_architecture(Path(run.source))
+    shape = read_spec(Path(run.source))
     return Config(Model(run.model, run.source, "local", shape), precision)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.catalog.configs import MODELS, PRECISIONS, Config
+from vibecore.catalog.models import MODELS, Config
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.suites import Prompt
 from vibecore.scoring import SCORER_VERSION, load_suite, score_output
 from vibecore.scoring.judge import EXECUTING

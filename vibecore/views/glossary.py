@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from vibecore.analysis import Rule
 from vibecore.analysis.metrics import METRICS
-from vibecore.catalog.configs import PRECISIONS
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core import formats
 from vibecore.core.records import Protocol
 

@@ -17,9 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vibecore.catalog.configs import why_left
-from vibecore.catalog.memory import AUTO
+from vibecore.catalog.engines import why_left
 from vibecore.runtime.device_queue import describe_wait
+from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
 from vibecore.studies.run import Event, run_study
 

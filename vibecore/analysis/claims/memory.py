@@ -8,9 +8,9 @@ from vibecore.analysis.claims.evidence import EvidenceRow, memory_row, share_row
 from vibecore.analysis.claims.record import CONTRADICTED, SUPPORTED, Outcome, need
 from vibecore.analysis.claims.study_data import CLAIMED, Report, StudyData
 from vibecore.analysis.metrics import PEAK_MEMORY, ConfigMetrics
-from vibecore.catalog.configs import GIB
-from vibecore.catalog.memory import cache_bytes_per_token
+from vibecore.catalog.memory import cache_bytes
 from vibecore.core import formats
+from vibecore.core.machine import GIB
 
 # The published claim's card, when it is called tight, and the context that a chat keeps.
 CARD_GIB, TIGHT, CONTEXT_TOKENS = 8, 0.80, 2_048
@@ -100,4 +100,4 @@ def memory_tight(report: Report) -> Outcome:
 
 def _cache(study: StudyData, row: ConfigMetrics, missing: str = "") -> int:
     """Bytes of the KV cache of a chat's context."""
-    return CONTEXT_TOKENS * cache_bytes_per_token(need(study.architecture(row.model), missing))
+    return cache_bytes(need(study.architecture(row.model), missing), CONTEXT_TOKENS)

@@ -21,10 +21,13 @@ from pydantic import (
 
 from vibecore.analysis.claims.study_data import COUNTS, Report, is_count, nearest_count
 from vibecore.analysis.metrics import ConfigMetrics
-from vibecore.catalog.configs import GIB, MODELS, PRECISIONS, Architecture
+from vibecore.catalog.architectures import ModelSpec
 from vibecore.catalog.gpus import find_gpu
+from vibecore.catalog.models import MODELS
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
+from vibecore.core.machine import GIB
 
 MOST_PROMPTS = 100_000
 Name = Annotated[str, Field(min_length=1)]
@@ -136,14 +139,14 @@ def read_report(path: Path) -> Report:
     )
 
 
-def _architecture(name: str, models: dict[str, str]) -> Architecture | None:
+def _architecture(name: str, models: dict[str, str]) -> ModelSpec | None:
     """By the hub id given for a model, else by its name in the catalogue."""
     known = {one.source if name in models else one.name: one for one in MODELS.values()}
     model = known.get(models.get(name, name))
-    return model.architecture if model else None
+    return model.spec if model else None
 
 
-def _metrics(row: ReportRow, prompts: int, architecture: Architecture | None) -> ConfigMetrics:
+def _metrics(row: ReportRow, prompts: int, architecture: ModelSpec | None) -> ConfigMetrics:
     """A config's metrics as far as the file gives them; memory from the architecture otherwise."""
     counts: dict[str, int | None] = {}
     for column, (percent_column, name) in COUNTS.items():
@@ -155,7 +158,7 @@ def _metrics(row: ReportRow, prompts: int, architecture: Architecture | None) ->
     if row.memory_gib:
         size, source, basis = int(row.memory_gib * GIB), "reported", "as reported"
     elif architecture and row.precision in PRECISIONS:
-        size = architecture.weight_bytes(PRECISIONS[row.precision])
+        size = PRECISIONS[row.precision].weight_bytes(architecture)
         source, basis = "estimated", "weights from the architecture"
     unknown: dict[str, Any] = dict.fromkeys(field.name for field in fields(ConfigMetrics))
     known = {

@@ -29,7 +29,8 @@ from vibecore.analysis.claims.wording import summed_up
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.exact import holm
 from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, WORSE
-from vibecore.catalog.configs import PRECISIONS, Architecture
+from vibecore.catalog.architectures import ModelSpec
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core import formats
 
 # How often a choice has to win the resampled studies before it counts as settled.
@@ -231,10 +232,10 @@ def bandwidth_ceiling(report: Report) -> Outcome:
     return Outcome(verdict, f"{lead} {figures}.", tuple(rows))
 
 
-def bytes_per_token(architecture: Architecture, precision: str) -> int:
+def bytes_per_token(architecture: ModelSpec, precision: str) -> int:
     """Weight bytes that decoding one token reads: all but an untied embedding table."""
-    total = architecture.weight_bytes(PRECISIONS[precision])
-    if not architecture.tie_word_embeddings:
+    total = PRECISIONS[precision].weight_bytes(architecture)
+    if not architecture.tied:
         total -= 2 * architecture.vocab_size * architecture.hidden_size
     return total
 
@@ -281,7 +282,7 @@ def _layer(report: Report, row: ConfigMetrics) -> tuple[float, float] | None:
     shape = report.architecture(row.model)
     if not shape or not row.tokens_per_second:
         return None
-    layers = shape.num_hidden_layers
+    layers = shape.layers
     return 1000 / row.tokens_per_second / layers, shape.linear_parameters / layers
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vibecore.analysis.metrics import ConfigMetrics
-from vibecore.catalog.configs import MODELS, Architecture
+from vibecore.catalog.architectures import ModelSpec
+from vibecore.catalog.models import MODELS
 from vibecore.core.rows import OutputRow
 
 SIXTEEN_BIT = ("bf16", "fp16")
@@ -63,10 +64,10 @@ class StudyData:
         """The largest model."""
         return self.models[-1]
 
-    def architecture(self, model: str) -> Architecture | None:
+    def architecture(self, model: str) -> ModelSpec | None:
         """A model's architecture, where the catalogue has one of its name."""
         known = MODELS.get(model)
-        return known.architecture if known else None
+        return known.spec if known else None
 
     def row(self, model: str, precision: str) -> ConfigMetrics | None:
         """The config of a model at a precision, if it has finished."""
@@ -124,9 +125,9 @@ class Report(StudyData):
     bandwidth: float | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    architectures: Mapping[str, Architecture] = field(default_factory=dict)
+    architectures: Mapping[str, ModelSpec] = field(default_factory=dict)
 
-    def architecture(self, model: str) -> Architecture | None:
+    def architecture(self, model: str) -> ModelSpec | None:
         """A model's architecture, by the hub id that the report gives."""
         return self.architectures.get(model)
 

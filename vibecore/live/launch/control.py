@@ -17,8 +17,9 @@ from filelock import FileLock
 from vibecore import store
 from vibecore.catalog.weights import resolve
 from vibecore.core.errors import InputError
+from vibecore.core.machine import likely_device
 from vibecore.core.paths import PROJECT_ROOT
-from vibecore.live.launch.estimates import estimate_plan, likely_device
+from vibecore.live.launch.estimates import estimate_plan
 from vibecore.live.launch.record import (
     RUN_VARIABLE,
     LaunchedRun,

@@ -5,21 +5,18 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from vibecore import store
-from vibecore.catalog.configs import Config
+from vibecore.catalog.memory import needed_bytes
+from vibecore.catalog.models import Config
 from vibecore.core.errors import VibeError
 from vibecore.core.formats import memory
-from vibecore.core.machine import free_bytes, read_gpus
-from vibecore.live.playground.fit import needed_bytes
-from vibecore.studies.doctor import torch_is_cpu_build
+from vibecore.core.machine import free_bytes, likely_device, total_bytes
+from vibecore.core.rows import SpeedRow
+from vibecore.live.playground.fit import PLACES
+from vibecore.studies.batches import workload_of
 from vibecore.studies.jobs import Plan, hardware, refuse_existing, with_batch_size
 from vibecore.studies.plan import Options, new_plan
-
-Row = dict[str, Any]
 
 # Measured: a new database with its first 30 outputs of 200 tokens has 6.8 MB, 30 more add 0.8 MB.
 EMPTY_BYTES = 6_000_000
@@ -31,7 +28,7 @@ READ_SECONDS = 5.0
 @dataclass(frozen=True)
 class ConfigEstimate:
     """What one config would take. `fit` is `yes`, `not now`, `never` or `unknown`, `reason` its
-    sentence; `seconds` is for outputs of full length, None where no earlier study tells."""
+    sentence; `seconds` is for outputs of full length, None without an earlier study to go by."""
 
     config: str
     fit: str
@@ -84,20 +81,13 @@ def estimate_plan(plan: Plan) -> Estimate:
     )
 
 
-def likely_device(wanted: str) -> str:
-    """`cpu` or `cuda` for what was asked, without loading torch, which alone knows for certain."""
-    if wanted != "auto":
-        return wanted
-    return "cuda" if read_gpus()[0] and not torch_is_cpu_build() else "cpu"
-
-
 def _disk_bytes(plan: Plan) -> int:
     outputs = len(plan.configs) * len(plan.suite.prompts)
     length = max(1.0, plan.protocol.max_new_tokens / OUTPUT_TOKENS)
     return int(outputs * OUTPUT_BYTES * length) + (0 if plan.db.exists() else EMPTY_BYTES)
 
 
-def _speeds(plan: Plan, device: str) -> dict[str, Row]:
+def _speeds(plan: Plan, device: str) -> dict[str, SpeedRow]:
     """By config, the newest study of this hardware with the plan's engine and batch size."""
     if not plan.db.exists():
         return {}
@@ -108,39 +98,40 @@ def _speeds(plan: Plan, device: str) -> dict[str, Row]:
         # An estimate is no reason to refuse; what is wrong with the database shows elsewhere.
         return {}
     like = (plan.protocol.engine, plan.protocol.batch_size)
-    found: dict[str, Row] = {}
+    found: dict[str, SpeedRow] = {}
     for row in rows:
-        if (row["engine"], row["batch_size"]) == like:
-            found.setdefault(row["config"], row)
+        if (row.engine, row.batch_size) == like:
+            found.setdefault(row.config, row)
     return found
 
 
-def _config(plan: Plan, config: Config, device: str, speeds: dict[str, Row]) -> ConfigEstimate:
-    fit, reason = _fit(config, device, plan.weights)
+def _config(plan: Plan, config: Config, device: str, speeds: dict[str, SpeedRow]) -> ConfigEstimate:
+    fit, reason = _fit(plan, config, device)
     speed = speeds.get(config.id)
     seconds = None
     if speed:
         tokens = len(plan.suite.prompts) * plan.protocol.max_new_tokens
-        seconds = tokens / speed["tokens_per_second"] + (speed["load_seconds"] or 0.0)
+        seconds = tokens / speed.tokens_per_second + (speed.load_seconds or 0.0)
     return ConfigEstimate(
         config=config.id,
         fit=fit,
         reason=reason,
         seconds=seconds,
-        tokens_per_second=speed["tokens_per_second"] if speed else None,
-        known_from=speed["study"] if speed else None,
+        tokens_per_second=speed.tokens_per_second if speed else None,
+        known_from=speed.study if speed else None,
     )
 
 
-def _fit(config: Config, device: str, weights: str) -> tuple[str, str]:
-    total = _total_bytes(device)
+def _fit(plan: Plan, config: Config, device: str) -> tuple[str, str]:
+    total = total_bytes(device)
     if not total:
         return "never", f"{config.id} cannot run on a GPU: none was found here. Choose the CPU."
-    needed = needed_bytes(config, device, weights)
+    protocol = plan.protocol
+    workload = workload_of(plan.suite.prompts, protocol.max_new_tokens, protocol.batch_size)
+    needed = needed_bytes(config, device, workload, weights=plan.weights)
     if needed is None:
         return "unknown", f"{config.id}: its size is not known before it is loaded."
-    place = "on the GPU" if device == "cuda" else "in memory"
-    needs = f"{config.id} needs about {memory(needed)} {place}"
+    needs = f"{config.id} needs about {memory(needed)} {PLACES[device]}"
     if needed > total:
         return "never", (
             f"{needs}, which has {memory(total)} in all. Choose a lower precision "
@@ -150,10 +141,3 @@ def _fit(config: Config, device: str, weights: str) -> tuple[str, str]:
     if needed > free:
         return "not now", f"{needs}, of which {memory(free)} is free now."
     return "yes", f"{needs}; {memory(free)} is free."
-
-
-def _total_bytes(device: str) -> int:
-    if device == "cuda":
-        gpus, _ = read_gpus()
-        return gpus[0]["total_bytes"] if gpus else 0
-    return psutil.virtual_memory().total

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vibecore.catalog.configs import MODELS
+from vibecore.catalog.models import MODELS
 from vibecore.core.errors import InputError
 from vibecore.core.rows import RunRow
 from vibecore.live.launch.control import arguments

@@ -24,10 +24,10 @@ from functools import partial
 from threading import Event, Lock, Thread
 from typing import Any
 
+from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import InputError, RunError, VibeError
-from vibecore.core.machine import free_bytes
-from vibecore.live.playground import fit
+from vibecore.core.machine import free_bytes, likely_device
 from vibecore.live.playground.request import Request
 from vibecore.live.playground.session import Pane, Session
 from vibecore.live.playground.worker_pool import Key, Loaded, WarmWorker, WorkerPool
@@ -35,6 +35,7 @@ from vibecore.runtime import fork_server
 from vibecore.runtime.device_queue import QueueEntry, acquire
 from vibecore.runtime.worker import Worker, WorkerDied
 from vibecore.scoring import score_output
+from vibecore.studies.batches import workload_of
 
 IDLE_SECONDS = 600.0
 WATCH_SECONDS = 0.3
@@ -179,7 +180,7 @@ class Playground:
 
     def _device(self, asked: str) -> str:
         """`cpu` or `cuda`. Only a worker, which imports torch, can tell whether CUDA works."""
-        if fit.likely_device(asked) == "cpu":
+        if likely_device(asked) == "cpu":
             return "cpu"
         if asked not in self._devices:
             with self._start_worker() as worker:
@@ -197,7 +198,13 @@ class Playground:
         pane.was_warm = warm is not None
         if warm is None:
             pane.status = "loading"
-            needed = fit.needed_bytes(pane.config, device, resolved.weights, resolved.folder)
+            needed = needed_bytes(
+                pane.config,
+                device,
+                workload_of([request.prompt], request.max_new_tokens),
+                weights=resolved.weights,
+                folder=resolved.folder,
+            )
             if needed is not None:
                 self._pool.make_room(pane.config, device, needed, self._free_bytes)
             warm = self._load(session, pane, key, resolved)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vibecore.catalog.configs import Config, find_configs, own_configs
+from vibecore.catalog.models import Config, find_configs, own_configs
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError
 from vibecore.core.records import GREEDY, Decoding

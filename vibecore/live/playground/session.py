@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 from uuid import uuid4
 
-from vibecore.catalog.configs import Config
+from vibecore.catalog.models import Config
 from vibecore.core.records import Generation, LoadReport
 from vibecore.live.playground.request import Request
 from vibecore.scoring import ConstraintResult, Score

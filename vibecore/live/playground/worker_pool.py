@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from vibecore.catalog.configs import Config
+from vibecore.catalog.models import Config
 from vibecore.core.records import LoadReport
 from vibecore.live.playground.fit import does_not_fit
 from vibecore.runtime.device_queue import Residency

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vibecore.catalog.configs import Config, family_configs, find_configs
+from vibecore.catalog.engines import ENGINES
+from vibecore.catalog.models import Config, family_configs, find_configs
 from vibecore.core.errors import InputError
-from vibecore.core.records import ENGINES
 
 DEVICES = ("auto", "cpu", "cuda")
 MOST_TOKENS = 32_768
@@ -102,9 +102,9 @@ def _require_within(option: str, value: int, least: int, most: int) -> None:
 
 def _require_context(configs: Sequence[Config], tokens: int) -> None:
     for config in configs:
-        shape = config.model.architecture
-        if shape and tokens > shape.max_position_embeddings:
+        spec = config.model.spec
+        if spec and tokens > spec.context:
             raise InputError(
                 f"--prompt-tokens and --new-tokens make {tokens} tokens; the context of "
-                f"{config.model.name} is {shape.max_position_embeddings}. Lower one of them."
+                f"{config.model.name} is {spec.context}. Lower one of them."
             )

@@ -13,11 +13,10 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from vibecore.catalog.configs import GIB
-from vibecore.catalog.memory import sequence_bytes
+from vibecore.catalog.memory import CUDA_HOST_BYTES, Workload, needed_bytes
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import free_bytes, read_gpus, read_machine, usable_cores
+from vibecore.core.machine import free_bytes, read_machine, usable_cores
 from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
@@ -25,10 +24,6 @@ from vibecore.studies.bench.choose import Bench
 from vibecore.studies.bench.report import FORMAT, VERSION
 from vibecore.studies.bench.session import Session, Tell, errors_kept, repeat, result_of, warm_up
 
-# What a worker takes besides weights and sequences: the CUDA context and kernels on the GPU,
-# torch and its libraries in main memory.
-GPU_BYTES_A_WORKER = GIB * 3 // 4
-HOST_BYTES_A_WORKER = {"cpu": GIB // 2, "cuda": 3 * GIB}
 MOST_WORKERS_STARTING = 4
 Report = dict[str, Any]
 Keep = Callable[[Report], None]
@@ -115,23 +110,15 @@ def _report(bench: Bench, device: str, interleaved: bool, sessions: Sequence[Ses
 
 def _fit_together(bench: Bench, device: str) -> bool:
     """Whether every worker of a bench has room beside all others, by estimate."""
+    workload = Workload(bench.prompt_tokens, bench.new_tokens, max(bench.batch_sizes))
     needed = 0
     for config in bench.configs:
-        shape, weights = config.model.architecture, config.estimated_weight_bytes
-        if shape is None or weights is None:
+        size = needed_bytes(config, device, workload)
+        if size is None:
             return False
-        batch = max(bench.batch_sizes) * sequence_bytes(
-            shape, bench.prompt_tokens, bench.new_tokens
-        )
-        needed += len(bench.engines) * (weights + batch)
-    workers = len(bench.configs) * len(bench.engines)
-    host_free = free_bytes("cpu")
-    host = workers * HOST_BYTES_A_WORKER[device]
-    if device == "cpu":
-        return host + needed <= host_free
-    gpus = read_gpus()[0]
-    free = gpus[0]["free_bytes"] if gpus else 0
-    return workers * GPU_BYTES_A_WORKER + needed <= free and host <= host_free
+        needed += len(bench.engines) * size
+    host = len(bench.configs) * len(bench.engines) * CUDA_HOST_BYTES if device == "cuda" else 0
+    return needed <= free_bytes(device) and host <= free_bytes("cpu")
 
 
 def _load(

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vibecore.catalog.configs import engine_in_words
+from vibecore.catalog.engines import engine_in_words
 from vibecore.core import formats
 
 FORMAT, VERSION = "vibecheck-bench", 1

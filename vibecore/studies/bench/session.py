@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from vibecore.catalog.configs import Config
+from vibecore.catalog.models import Config
 from vibecore.catalog.weights import Resolved
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadReport

@@ -13,7 +13,7 @@ from typing import Any
 
 import altair as alt
 
-from vibecore.catalog.configs import engine_in_words, left_to
+from vibecore.catalog.engines import engine_in_words, left_to
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import (

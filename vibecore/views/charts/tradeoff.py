@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import altair as alt
 
 from vibecore.analysis.metrics import ConfigMetrics
-from vibecore.catalog.configs import GIB
 from vibecore.core import formats
+from vibecore.core.machine import GIB
 from vibecore.views.charts.dot_interval import sweet_spot_ring, with_sweet_spot
 from vibecore.views.charts.figure import (
     TICKS,

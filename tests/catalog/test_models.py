@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vibecore.catalog import configs
-from vibecore.catalog.configs import GIB
 from vibecore.core.errors import InputError
+from vibecore.core.machine import GIB
 
 PUBLISHED_GIB = {
     "1.5B-bf16": 2.88,
@@ -89,4 +89,4 @@ def test_a_known_hub_id_is_the_known_model() -> None:
 )
 def test_an_unreadable_shape_is_unknown(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
-    assert configs.read_architecture(tmp_path) is None
+    assert configs.read_spec(tmp_path) is None

@@ -1,0 +1,46 @@
+"""Engines: how tokens are decoded, and which engine decoded a run. vibecore/engine has one function
+an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vibecore.catalog.precisions import PRECISIONS
+
+ENGINES = ("eager", "graph")
+
+
+def why_left(environment: Mapping[str, Any], batch_size: int) -> str | None:
+    """Why engine `eager` decoded what engine `graph` was asked for, by a run's recorded
+    environment; None where the engine that was asked for did."""
+    if environment.get("engine") != "graph":
+        return None
+    if (left := environment.get("left_to_eager")) is not None:
+        return left["batch" if batch_size > 1 else "single"]
+    # Runs from before the reason was recorded: on a GPU LLM.int8() with outliers was left to eager
+    # in batches, and without Triton.
+    precision = PRECISIONS.get(environment.get("precision", ""))
+    if environment.get("device") != "cuda" or precision is None or not precision.outlier_threshold:
+        return None
+    if batch_size > 1:
+        return "batches of LLM.int8() with outliers cannot be captured"
+    kernels = environment.get("kernels")
+    return None if kernels == "triton" else f"LLM.int8() with outliers needs Triton ({kernels})"
+
+
+def decoded_by(environment: Mapping[str, Any], batch_size: int) -> str | None:
+    """The engine that decoded, by a run's recorded environment; None where it has none."""
+    return "eager" if why_left(environment, batch_size) else environment.get("engine")
+
+
+def left_to(environment: Mapping[str, Any], batch_size: int) -> str | None:
+    """The engine that decoded in place of the requested one; None where the requested one did."""
+    engine = decoded_by(environment, batch_size)
+    return engine if engine != environment.get("engine") else None
+
+
+def engine_in_words(engine: str, environment: Mapping[str, Any], batch_size: int) -> str:
+    """The requested engine, and the one that decoded where it is another."""
+    other = left_to(environment, batch_size)
+    return f"{engine} (by {other})" if other else engine

@@ -1,0 +1,71 @@
+"""How transformers is told to quantise: one entry a method of the catalogue's precisions.
+
+Which engine decodes the linear layers that come of it is for linear/join.py to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from vibecore.catalog.precisions import Precision
+from vibecore.engine.light import import_bitsandbytes
+
+DTYPES: Mapping[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def _plain(_: Precision) -> None:
+    return None
+
+
+def _llm_int8(precision: Precision) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    import_bitsandbytes()
+    return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=precision.outlier_threshold)
+
+
+def _nf4(precision: Precision) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    import_bitsandbytes()
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=DTYPES[precision.dtype],
+    )
+
+
+def _torchao_int8(_: Precision) -> Any:
+    from torchao.quantization import Int8WeightOnlyConfig
+    from transformers import TorchAoConfig
+
+    return TorchAoConfig(Int8WeightOnlyConfig())
+
+
+def _quanto_int4(_: Precision) -> Any:
+    from optimum.quanto.library.extensions import get_extension
+    from transformers import QuantoConfig
+
+    # Else optimum-quanto compiles its own on the first use: minutes, and it takes a compiler.
+    get_extension("quanto_cpp")._lib = SimpleNamespace(unpack=_unpack)
+    return QuantoConfig(weights="int4")
+
+
+def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
+    """Numbers of `bits` bits out of uint8, lowest first: optimum-quanto's unpack.cpp in torch."""
+    mask = 2**bits - 1
+    return torch.cat([packed >> shift & mask for shift in range(0, 8, bits)])
+
+
+# method -> what makes `quantization_config` of from_pretrained; None for 16 bit.
+QUANTISERS: Mapping[str, Callable[[Precision], Any]] = {
+    "plain": _plain,
+    "llm-int8": _llm_int8,
+    "bnb-nf4": _nf4,
+    "torchao-int8": _torchao_int8,
+    "quanto-int4": _quanto_int4,
+}

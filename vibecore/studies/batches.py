@@ -1,0 +1,53 @@
+"""Which prompts are decoded together, and how many fit: decided before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vibecore.catalog.memory import Workload, largest_batch
+from vibecore.catalog.models import Config
+from vibecore.catalog.suites import Prompt
+
+AUTO = "auto"
+Batches = tuple[tuple[Prompt, ...], ...]
+
+
+def most_prompt_tokens(prompts: Sequence[Prompt]) -> int:
+    """A number of tokens that no prompt exceeds, without a tokenizer.
+
+    A byte-level tokenizer makes at most one token a byte; one more for a beginning-of-text.
+    """
+    return max(len(prompt.text.encode()) for prompt in prompts) + 1
+
+
+def workload_of(prompts: Sequence[Prompt], new_tokens: int, batch_size: int = 1) -> Workload:
+    """The most that is decoded at once."""
+    return Workload(most_prompt_tokens(prompts), new_tokens, min(batch_size, len(prompts)))
+
+
+def auto_batch_size(
+    configs: Sequence[Config],
+    prompts: Sequence[Prompt],
+    device: str,
+    new_tokens: int,
+    free_bytes: int,
+) -> int:
+    """The largest batch that every config of a study has room for, at most all its prompts.
+
+    Raises InputError for a config whose architecture is not known.
+    """
+    most = largest_batch(configs, device, most_prompt_tokens(prompts), new_tokens, free_bytes)
+    return min(most, len(prompts))
+
+
+def make_batches(prompts: Sequence[Prompt], size: int) -> Batches:
+    """The prompts in batches of `size`, alike in length so that little is padded.
+
+    Longest first, so that a batch too large fails at once; equal lengths stay in the suite's
+    order. It depends on nothing but the suite and the size, so that a resumed study has the same
+    batches. At size 1 the order is the suite's.
+    """
+    if size == 1:
+        return tuple((prompt,) for prompt in prompts)
+    ordered = sorted(prompts, key=lambda prompt: -len(prompt.text.encode()))
+    return tuple(tuple(ordered[start : start + size]) for start in range(0, len(ordered), size))
