@@ -164,7 +164,7 @@ def test_mbu_is_bytes_read_a_token_over_the_peak(db: Path, fake_worker) -> None:
     gpu = {"device": "cuda", "engine": "eager", "gpu": {"name": "NVIDIA H200"}}
     row, labels, _ = made_study(db, fake_worker, gpu)
     # 1000 bytes of weights; keys and values of 5 tokens of the prompt and half of 10 new ones.
-    cache = cache_bytes_per_token(MODELS["1M"].architecture) * (5 + 10 / 2)
+    cache = cache_bytes_per_token(MODELS["1M"].spec) * (5 + 10 / 2)
     assert row.mbu == pytest.approx((1000 + cache) / (0.4 / 9) / 4800e9)
     assert "MBU" in labels
 

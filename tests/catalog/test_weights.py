@@ -161,7 +161,7 @@ def hub() -> Iterator[str]:
 
 def test_a_hub_model_is_fetched_once_and_its_revision_known(hub: str, tmp_path: Path) -> None:
     code = (
-        "from vibecore.catalog.configs import find_configs\n"
+        "from vibecore.catalog.models import find_configs\n"
         "from vibecore.catalog.weights import resolve\n"
         "found = resolve(find_configs(['0.5B-bf16'])[0], 'hub')\n"
         "print(found.weights, found.revision, (found.folder / 'model.safetensors').is_file())"

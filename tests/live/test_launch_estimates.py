@@ -14,7 +14,7 @@ from vibecore.studies.plan import Options
 
 
 def test_a_config_that_can_never_fit_is_refused(db: Path, monkeypatch) -> None:
-    monkeypatch.setattr("vibecore.live.launch.estimates._total_bytes", lambda device: 2 * 1024**3)
+    monkeypatch.setattr("vibecore.live.launch.estimates.total_bytes", lambda device: 2 * 1024**3)
     options = Options(family="qwen2.5", weights="dummy")
     with pytest.raises(InputError, match=r"1\.5B-bf16 needs about .* 2\.00 GiB in all\. Choose"):
         launch.start(options, db)
@@ -24,7 +24,7 @@ def test_a_config_that_can_never_fit_is_refused(db: Path, monkeypatch) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_said(db: Path, monkeypatch) -> None:
-    monkeypatch.setattr("vibecore.live.launch.estimates.read_gpus", lambda: ([], None))
+    monkeypatch.setattr("vibecore.live.launch.estimates.total_bytes", lambda device: 0)
     with pytest.raises(InputError, match=r"none was found here\. Choose the CPU"):
         launch.start(Options(family="demo", device="cuda"), db)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.playground_fakes import Script, wait_until
+from vibecore.catalog.memory import RUNTIME_BYTES
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import RunError
 from vibecore.live.playground import (
@@ -21,7 +22,6 @@ from vibecore.live.playground import (
     own_prompt,
 )
 from vibecore.live.playground.cards import pane_card, pane_row, verdict_table
-from vibecore.live.playground.fit import PROCESS_BYTES
 from vibecore.runtime.device_queue import Residency, acquire, queue_of
 
 PLENTY = 2**40
@@ -115,7 +115,7 @@ def test_the_same_name_in_another_folder_is_another_model(make, script: Script, 
 def test_the_least_recently_used_leaves_when_memory_is_short(
     make, script: Script, monkeypatch
 ) -> None:
-    each = 2 * PROCESS_BYTES
+    each = 2 * RUNTIME_BYTES["cpu"]
     room = 2 * each
     monkeypatch.setattr("vibecore.live.playground.worker_pool._own_bytes", lambda pid: each)
     playground = make(free_bytes=lambda device: room - each * len(playground.loaded()))
@@ -126,7 +126,7 @@ def test_the_least_recently_used_leaves_when_memory_is_short(
 
 
 def test_what_cannot_fit_is_refused_with_what_would(make, script: Script) -> None:
-    playground = make(free_bytes=lambda device: 2 * PROCESS_BYTES)
+    playground = make(free_bytes=lambda device: 2 * RUNTIME_BYTES["cpu"])
     run(playground, "1M-bf16")
     session = run(playground, "1.5B-bf16", "5M-4bit", weights="dummy")
     assert statuses(session) == ["failed", "done"]

@@ -96,7 +96,7 @@ def test_a_taken_name_and_a_missing_model_are_told(use: Path) -> None:
 
 
 def test_a_config_that_cannot_fit_is_told(use: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vibecore.live.launch.estimates._total_bytes", lambda device: 2 * 1024**3)
+    monkeypatch.setattr("vibecore.live.launch.estimates.total_bytes", lambda device: 2 * 1024**3)
     app = visit()
     cell = table(app, "estimate")["1.5B-bf16"][1]
     assert (cell["text"], "Choose a lower precision" in cell["note"]) == ("too large", True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vibecore.core import machine as machine_module
 from vibecore.core.machine import GIB
 from vibecore.scoring.sandbox import Isolation
 from vibecore.studies import doctor
@@ -18,7 +19,8 @@ def examine(monkeypatch, *gpus: dict, cpu_build: bool = False) -> dict[str, dict
         "driver": "600.1" if gpus else None,
     }
     monkeypatch.setattr(doctor, "read_machine", lambda: machine)
-    monkeypatch.setattr(doctor, "torch_is_cpu_build", lambda: cpu_build)
+    for module in (doctor, machine_module):
+        monkeypatch.setattr(module, "torch_is_cpu_build", lambda: cpu_build)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return {row["what"]: row for row in doctor.examine()}
 
@@ -53,6 +55,7 @@ def test_a_small_gpu_is_told_what_does_not_fit(monkeypatch) -> None:
 def test_a_cpu_build_beside_a_gpu_is_noticed(monkeypatch, cpu_build: bool) -> None:
     rows = examine(monkeypatch, gpu("RTX 4090", 24, "8.9"), cpu_build=cpu_build)
     assert ("CUDA" in rows) == cpu_build
+    assert rows["1.5B-bf16"]["detail"].endswith("memory" if cpu_build else "the GPU")
 
 
 def test_no_gpu_means_the_cpu(monkeypatch) -> None:

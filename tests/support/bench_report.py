@@ -102,7 +102,7 @@ def _result(config: Any, engine: str) -> dict[str, Any]:
         ],
         "prompt_processing": llama_rate("pp", 512, [0.05]),
         "token_generation": llama_rate("tg", 128, [2.0]),
-        "profile": _profile(config.model.architecture.num_hidden_layers),
+        "profile": _profile(config.model.spec.layers),
     }
 
 

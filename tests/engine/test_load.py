@@ -1,0 +1,116 @@
+"""Loading: specs and estimates against models as transformers and the quantisers make them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, spec_of
+from vibecore.catalog.models import Config, find_configs
+from vibecore.catalog.precisions import PRECISIONS, Requirement
+from vibecore.catalog.weights import load_request, resolve
+from vibecore.core.errors import InputError, RunError
+from vibecore.core.records import LoadRequest
+from vibecore.engine.load import load, weight_bytes
+from vibecore.engine.quantisers import QUANTISERS
+
+# Odd on purpose: rows of 160 and 272 columns make groups of 32 and no groups at all.
+SHAPE = {
+    "vocab_size": 500,
+    "hidden_size": 160,
+    "intermediate_size": 272,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+}
+# What a file may say beyond the default; a field that an architecture does not have is ignored.
+BIASES = {"attention_bias": True, "mlp_bias": True}
+
+
+def spec_and_config(
+    model_type: str, tied: bool, extra: Mapping[str, Any] | None = None
+) -> tuple[ModelSpec, Any]:
+    config = AutoConfig.for_model(model_type, **SHAPE, tie_word_embeddings=tied, **(extra or {}))
+    spec = spec_of(config.to_dict())
+    assert spec is not None
+    return spec, config
+
+
+@pytest.fixture(params=[True, False], ids=["tied", "untied"])
+def tied(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_a_spec_has_every_weight_of_the_model_and_no_other(architecture: str, tied: bool) -> None:
+    extra = {} if architecture in ("qwen2", "mistral") else BIASES
+    spec, config = spec_and_config(architecture, tied, extra)
+    model = AutoModelForCausalLM.from_config(config)
+    found = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if tied:
+        del found["lm_head.weight"]
+    assert {weight.name: weight.shape for weight in spec.weights()} == found
+    assert spec.parameters == model.num_parameters()
+
+
+def installed(name: str) -> bool:
+    requirement = PRECISIONS[name].requirement
+    if requirement is None:
+        return True
+    try:
+        importlib.metadata.version(requirement.package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_an_estimate_is_the_bytes_as_loaded(architecture: str, tied: bool, name: str) -> None:
+    if not installed(name):
+        pytest.skip(f"{PRECISIONS[name].requirement} is not installed")
+    spec, _ = spec_and_config(architecture, tied)
+    request = LoadRequest(f"tiny-{name}", name, "cpu", architecture=spec.raw)
+    loaded = load(request)
+    expected = PRECISIONS[name].weight_bytes(spec)
+    assert loaded.report.weight_bytes == expected
+    with torch.inference_mode():
+        logits = loaded.model(torch.tensor([[1, 2, 3]])).logits
+    assert logits.isfinite().all()
+    assert weight_bytes(loaded.model) == expected, "the first forward pass moves weights"
+
+
+def test_every_method_of_the_catalogue_has_a_quantiser() -> None:
+    assert {precision.method for precision in PRECISIONS.values()} == set(QUANTISERS)
+
+
+def test_dummy_norms_leave_their_input_alone() -> None:
+    for architecture, weight in (("llama", 1.0), ("gemma3_text", 0.0)):
+        spec, _ = spec_and_config(architecture, True)
+        loaded = load(LoadRequest("tiny-bf16", "bf16", "cpu", architecture=spec.raw))
+        assert (loaded.model.model.norm.weight == weight).all()
+        assert loaded.model.model.embed_tokens.weight.std() == pytest.approx(0.02, rel=0.1)
+
+
+def test_a_missing_package_is_named_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = PRECISIONS["bf16"]
+    needy = Requirement("no-such-package", "pip install no-such-package")
+    precision = replace(known, requirement=needy)
+    [config] = find_configs(["1M-bf16"])
+    with pytest.raises(InputError, match=r"no-such-package.*pip install no-such-package"):
+        resolve(Config(config.model, precision), "hub")
+    monkeypatch.setitem(PRECISIONS, "bf16", precision)  # type: ignore[arg-type]  # a dict inside
+    with pytest.raises(RunError, match="pip install no-such-package"):
+        load(load_request(config, resolve(config, "dummy"), "cpu", "eager"))
