@@ -111,6 +111,6 @@ def test_a_missing_package_is_named_before_anything_is_loaded(
     [config] = find_configs(["1M-bf16"])
     with pytest.raises(InputError, match=r"no-such-package.*pip install no-such-package"):
         resolve(Config(config.model, precision), "hub")
-    monkeypatch.setitem(PRECISIONS, "bf16", precision)  # type: ignore[arg-type]  # a dict inside
+    monkeypatch.setitem(PRECISIONS, "bf16", precision)
     with pytest.raises(RunError, match="pip install no-such-package"):
         load(load_request(config, resolve(config, "dummy"), "cpu", "eager"))
