@@ -57,7 +57,7 @@ def test_auto_is_stored_and_said_as_the_number_it_came_to(
     run_study(plan_of(db, batch_size="auto"), events.append)
     assert [event.batch_size for event in events if event.kind == "sized"] == [30]
     with store.reading(db) as connection:
-        assert store.read_study(connection, "s")["protocol"]["batch_size"] == 30
+        assert store.read_study(connection, "s").protocol.batch_size == 30
     assert [len(prompts) for _, prompts in fake_worker.calls] == [30, 30]
     # A resumed study keeps the number, whatever is free now.
     for asked in ("auto", None, 30):

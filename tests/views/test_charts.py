@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import dashboard_database as made
-from vibecore.catalog.precisions import PRECISIONS
+from vibecore.catalog.precisions import LISTED_PRECISIONS
 from vibecore.studies.queries import Summary, read_scores, read_summary
 from vibecore.views.charts.figure import PICKED, Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
@@ -87,7 +87,7 @@ def test_unscored_studies_have_no_quality_chart(studies: Path) -> None:
 
 
 def test_every_precision_has_its_own_colour_and_shape() -> None:
-    assert set(PRECISION_MARKS) == set(PRECISIONS)
+    assert set(PRECISION_MARKS) == set(LISTED_PRECISIONS)
     marks = list(PRECISION_MARKS.values())
     for part in ("colour", "shape", "vega"):
         assert len({getattr(mark, part) for mark in marks}) == len(marks)

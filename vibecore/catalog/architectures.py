@@ -187,23 +187,31 @@ def _llama(raw: RawConfig) -> ModelSpec:
 
 def _mistral(raw: RawConfig) -> ModelSpec:
     window = raw.get("sliding_window", 4096)
-    spec = _llama({**raw, "attention_bias": False, "mlp_bias": False})
+    spec = _llama_without_mlp_bias({**raw, "attention_bias": False})
     return replace(spec, windows=(window,) * spec.layers, raw=dict(raw))
+
+
+def _llama_without_mlp_bias(raw: RawConfig) -> ModelSpec:
+    """Of Llama's heirs none reads `mlp_bias`; a file may have it all the same."""
+    return replace(_llama(raw), mlp_bias=False)
 
 
 def _qwen2(raw: RawConfig) -> ModelSpec:
     return replace(
-        _llama(raw), query_key_value_bias=True, output_bias=False, windows=_qwen_windows(raw)
+        _llama_without_mlp_bias(raw),
+        query_key_value_bias=True,
+        output_bias=False,
+        windows=_qwen_windows(raw),
     )
 
 
 def _qwen3(raw: RawConfig) -> ModelSpec:
-    spec = _llama({"head_dim": 128, **raw})
+    spec = _llama_without_mlp_bias({"head_dim": 128, **raw})
     return replace(spec, query_key_norm=True, windows=_qwen_windows(raw))
 
 
 def _gemma3_text(raw: RawConfig) -> ModelSpec:
-    spec = _llama({"head_dim": 256, "tie_word_embeddings": True, **raw})
+    spec = _llama_without_mlp_bias({"head_dim": 256, "tie_word_embeddings": True, **raw})
     rope = raw.get("rope_parameters") or {}
     whole = rope.get("full_attention") or raw.get("rope_scaling") or {}
     kinds = raw.get("layer_types")

@@ -16,6 +16,7 @@ from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine.batch import synchronise, to_generations
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch, Times
+from vibecore.engine.quantisers import without_gradients
 
 
 class _StepRecorder(StoppingCriteria):
@@ -61,7 +62,7 @@ def generate(
     reset_peak(loaded.device)
     synchronise(loaded.device)
     started = time.perf_counter()
-    with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
+    with without_gradients(loaded.model), explain_out_of_memory(loaded.request, loaded.device):
         sequences = generate_tokens(
             input_ids=batch.tokens,
             attention_mask=batch.mask,

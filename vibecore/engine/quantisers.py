@@ -6,10 +6,13 @@ Which engine decodes the linear layers that come of it is for linear/join.py to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
+from transformers.utils.quantization_config import QuantizationMethod
 
 from vibecore.catalog.precisions import Precision
 from vibecore.engine.light import import_bitsandbytes
@@ -69,3 +72,11 @@ QUANTISERS: Mapping[str, Callable[[Precision], Any]] = {
     "torchao-int8": _torchao_int8,
     "quanto-int4": _quanto_int4,
 }
+
+
+def without_gradients(model: PreTrainedModel) -> AbstractContextManager[Any]:
+    """What to run a loaded model in: inference mode, or, as optimum-quanto's weights cannot be
+    transposed there, no_grad."""
+    if getattr(model, "quantization_method", None) == QuantizationMethod.QUANTO:
+        return torch.no_grad()
+    return torch.inference_mode()

@@ -21,6 +21,7 @@ from vibecore.engine.decoder import outlier_threshold
 from vibecore.engine.graph import why_eager
 from vibecore.engine.model import Batch, LoadedModel
 from vibecore.engine.profiling.trace import gpu_kernels, stderr_closed
+from vibecore.engine.quantisers import without_gradients
 
 REPETITIONS = 3
 BUSY_CYCLES = 300_000_000
@@ -41,7 +42,7 @@ def step_costs(
     if loaded.device.type != "cuda":
         return None, None
     batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
-    with torch.inference_mode():
+    with without_gradients(loaded.model):
         if loaded.decoder is not None and why_eager(loaded.decoder, batch_size) is None:
             # Each replay takes a slot more, the first untimed one too.
             length = prompt_tokens + max(new_tokens, REPETITIONS + 1)

@@ -23,6 +23,7 @@ from vibecore.engine.memory import explain_out_of_memory
 from vibecore.engine.model import LoadedModel
 from vibecore.engine.profiling.trace import Kernel, gpu_kernels, stderr_closed
 from vibecore.engine.profiling.watch import MARK, watch
+from vibecore.engine.quantisers import without_gradients
 from vibecore.engine.step import decode_step
 
 Row = dict[str, Any]
@@ -59,7 +60,7 @@ def profile_step(loaded: LoadedModel, prompt_tokens: int) -> list[Row]:
     by_eager = decoder is None or why_eager(decoder, 1) is not None
     make_step = _model_step if by_eager else _decoder_step
     with (
-        torch.inference_mode(),
+        without_gradients(loaded.model),
         explain_out_of_memory(loaded.request, loaded.device),
         ExitStack() as stack,
     ):
