@@ -39,8 +39,6 @@ def find_loop(token_ids: Sequence[int]) -> Loop | None:
     p is how far the tail goes on repeating with period p (Gusfield 1997, section 1.3).
     """
     backwards = list(reversed(token_ids))
-    if not _may_loop(backwards):
-        return None
     best: Loop | None = None
     for period, matched in enumerate(_z_function(backwards)):
         tail = period + matched
@@ -50,23 +48,6 @@ def find_loop(token_ids: Sequence[int]) -> Loop | None:
         if best is None or onset < best.onset:
             best = Loop(onset, period)
     return best
-
-
-def _may_loop(backwards: list[int]) -> bool:
-    """Whether some period holds over the shortest tail it needs: a quick test that mostly fails."""
-    length = len(backwards)
-    if length < LOOP_MINIMUM_TOKENS:
-        return False
-    period = 0
-    while True:
-        try:
-            # A period is a distance at which the last token occurs again.
-            period = backwards.index(backwards[0], period + 1, length // LOOP_REPETITIONS + 1)
-        except ValueError:
-            return False
-        tail = max(LOOP_REPETITIONS * period, LOOP_MINIMUM_TOKENS)
-        if tail <= length and backwards[period:tail] == backwards[: tail - period]:
-            return True
 
 
 def _z_function(sequence: Sequence[int]) -> list[int]:

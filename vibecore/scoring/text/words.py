@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import groupby
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
 # Fillers, the braille blank, the grapheme joiner and the variation selectors: their categories
@@ -77,16 +78,8 @@ def lines(text: str) -> tuple[str, ...]:
 
 def paragraphs(text: str) -> list[str]:
     """Runs of lines with a visible character between lines without one."""
-    found: list[list[str]] = []
-    inside = False
-    for line in text.splitlines():
-        visible = has_visible(line)
-        if visible and inside:
-            found[-1].append(line)
-        elif visible:
-            found.append([line])
-        inside = visible
-    return ["\n".join(paragraph) for paragraph in found]
+    runs = groupby(text.splitlines(), key=has_visible)
+    return ["\n".join(run) for visible, run in runs if visible]
 
 
 @lru_cache(maxsize=8)
