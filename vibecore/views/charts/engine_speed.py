@@ -184,7 +184,7 @@ def host_figure(results: Sequence[Json], batch_size: int) -> Figure:
         title = f"At batch {batch_size}, every one waits for the host, none for the device"
     elif not bound:
         title = f"At batch {batch_size}, none waits for the host: the device is busy throughout"
-    most = 1.12 * max(value["milliseconds"] for value in values)
+    most = 1.35 * max(value["milliseconds"] for value in values)
     names = [_name(result, batch_size) for result, _ in known]
     base = drawn(values).encode(
         y=line_axis("name", names), yOffset=alt.YOffset("side:N", sort=list(SIDES))

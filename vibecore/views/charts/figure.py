@@ -20,6 +20,8 @@ LINE_HEIGHT = 26
 # What the legend above and the axis below a drawing take of its height.
 FURNITURE = 100
 TICKS = 6
+# Between a line's name and a mark at zero, with the sweet spot's ring around it.
+LABEL_PADDING = 13
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def line_axis(field: str, names: Sequence[str], label_limit: int = 320) -> alt.Y
         ticks=False,
         domain=False,
         labelLimit=label_limit,
-        labelPadding=8,
+        labelPadding=LABEL_PADDING,
         labelOverlap=False,
         labelFlush=False,
         labelBound=False,

@@ -20,6 +20,7 @@ from vibecore.views.charts.figure import (
     drawn,
     picks,
     precision_marks,
+    scaled,
     tip,
 )
 from vibecore.views.charts.style import ACCENT, NEUTRAL
@@ -77,12 +78,14 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     unit, size = ("GiB", GIB) if largest >= 0.1 * GIB else ("MiB", MIB)
     values = [_value(point, size, point.row.config in front) for point in points]
 
-    def room(field: str) -> alt.Scale:
-        return alt.Scale(domain=[0, 1.18 * max(v[field] for v in values)])
-
-    axis = alt.Axis(tickCount=TICKS)
-    x = alt.X("memory:Q", title=f"memory, {unit}", axis=axis, scale=room("memory"))
-    y = alt.Y("speed:Q", title="new tokens per second", axis=axis, scale=room("speed"))
+    # Room at the right for the name of the largest, on a phone too.
+    x = scaled("memory", f"memory, {unit}", 1.3 * max(v["memory"] for v in values))
+    y = alt.Y(
+        "speed:Q",
+        title="new tokens per second",
+        axis=alt.Axis(tickCount=TICKS),
+        scale=alt.Scale(domain=[0, 1.18 * max(v["speed"] for v in values)]),
+    )
     colour, shape = colour_and_shape(
         "precision", precision_marks(point.row.precision for point in points)
     )
@@ -91,7 +94,7 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         scale=alt.Scale(domain=[0, 1], range=[30, 420]),
         legend=alt.Legend(
             title="not repetitive:",
-            orient="top",
+            orient="bottom",
             format=".0%",
             values=[0.25, 0.5, 1.0],
             symbolFillColor=NEUTRAL,
