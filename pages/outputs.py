@@ -39,7 +39,7 @@ def first_configs(sweet_spot: str | None) -> list[str]:
 
 
 def parameters(sweet_spot: str | None) -> dict[str, address.Parameter]:
-    """What the address of a view holds."""
+    """The parameters of a view's address."""
     configs = list(runs)
     return {
         "prompt": address.member_of(everything.ids, everything.ids[0]),

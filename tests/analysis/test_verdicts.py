@@ -1,4 +1,4 @@
-"""Verdicts: each is carried by its test and its interval; the bootstrap against a slow one."""
+"""Verdicts: each is supported by its test and its interval; the bootstrap against a slow one."""
 
 from __future__ import annotations
 

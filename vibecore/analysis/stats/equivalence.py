@@ -53,7 +53,7 @@ def is_exact(*totals: int) -> bool:
 
 def _require_margin(margin: float) -> None:
     if not 0 < margin < 1:
-        raise ValueError("an equivalence margin of rates lies between 0 and 1")
+        raise ValueError("an equivalence margin of rates must be between 0 and 1")
 
 
 def _paired_side(b: int, c: int, total: int, margin: float) -> float:

@@ -11,7 +11,11 @@ from typing import Literal
 
 import altair as alt
 
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.views.charts.figure import (
+    AXIS_HEIGHT,
+    FURNITURE,
+    LINE_HEIGHT,
     TICKS,
     Drawing,
     Value,
@@ -67,7 +71,6 @@ def dot_chart(
     dots: Sequence[Dot],
     axis: Axis,
     *,
-    height: int,
     description: str,
     marks: Mapping[str, Mark] | None = None,
     lanes: Sequence[str] = (),
@@ -75,14 +78,15 @@ def dot_chart(
     rule_at: float | None = None,
     labels_at: Literal["low", "high"] = "high",
     label_limit: int = 170,
+    line_height: int = LINE_HEIGHT,
 ) -> Drawing:
     """The dots over an axis, in the order given.
 
     `marks` give colour and shape by group, in the legend's order; without them all are of one
     colour and those not `filled` are hollow. `lanes` order the dots within a line; `dense` draws
     them smaller. `rule_at` draws a line at that value ("no difference"). Labels are right of the
-    bar's `high`, or left of its `low`. `height` and `label_limit`, of the lines' names, are in
-    pixels.
+    bar's `high`, or left of its `low`. `line_height`, and `label_limit` of the lines' names, are
+    in pixels.
     """
     titles = list(dots[0].tips)
     values = [_value(dot) for dot in dots]
@@ -122,7 +126,30 @@ def dot_chart(
             layers.append(_words(place(drawn(words)), axis, labels_at, chosen, dense))
     if labels_at == "high" and (spots := [v for v in values if v["sweet_spot"]]):
         layers.append(sweet_spot_ring(place(drawn(spots)).encode(x=axis.at("value"))))
+    height = line_height * len({dot.line for dot in dots}) + (FURNITURE if marks else AXIS_HEIGHT)
     return described(alt.LayerChart(layer=layers), height, description)
+
+
+def config_dot(
+    row: ConfigMetrics,
+    value: float,
+    low: float,
+    high: float,
+    label: str,
+    tips: Mapping[str, str],
+) -> Dot:
+    """A config's dot: on a line of its own, marked by precision, opening the config's outputs."""
+    return Dot(
+        row.config,
+        value,
+        low,
+        high,
+        label,
+        group=row.precision,
+        sweet_spot=row.sweet_spot,
+        tips={"config": row.config, **tips},
+        picked={"config": row.config},
+    )
 
 
 def sweet_spot_ring(chart: alt.Chart, size: int = 330) -> alt.Chart:

@@ -137,12 +137,12 @@ def engine_figure(results: Sequence[Json], batch_size: int) -> Figure:
     chart = dot_chart(
         dots,
         Axis(axis, alt.Scale(domain=[0, 1.35 * max(dot.high or 0 for dot in dots)])),
-        height=lined_height(len(by_config), 2 * LINE_HEIGHT),
         description=description,
         marks=marks,
         # A lane each: side by side, the figures of two like engines would overlap.
         lanes=list(marks),
         label_limit=320,
+        line_height=2 * LINE_HEIGHT,
     )
     note = "Decoding alone, one repetition."
     if any(s["repetitions"] > 1 for engines in by_config.values() for s in engines.values()):

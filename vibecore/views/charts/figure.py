@@ -19,6 +19,8 @@ PICKED = "picked"
 LINE_HEIGHT = 26
 # What the legend above and the axis below a drawing take of its height.
 FURNITURE = 100
+# The same without a legend.
+AXIS_HEIGHT = 70
 TICKS = 6
 # Between a line's name and a mark at zero, with the sweet spot's ring around it.
 LABEL_PADDING = 13

@@ -11,7 +11,7 @@ from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.claims.wording import estimate, verdict_text
 from vibecore.analysis.stats.verdicts import BETTER, WORSE
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
-from vibecore.views.charts.figure import Figure, lined_height
+from vibecore.views.charts.figure import Figure
 
 RESOLVED = (BETTER, WORSE)
 # A ratio's interval can reach far; beyond this the drawing ends, and the table has the figure.
@@ -51,7 +51,6 @@ def evidence_figure(evidence: Sequence[EvidenceRow], kind: str) -> Figure:
     chart = dot_chart(
         dots,
         Axis(form.axis, _scale(dots, kind), form.form),
-        height=lined_height(len(dots)) - 30,
         description=description,
         rule_at=form.none,
         label_limit=300,

@@ -88,11 +88,11 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
     chart = dot_chart(
         dots,
         Axis("single constraints met", alt.Scale(domain=[0, 1]), ".0%"),
-        height=lined_height(len(categories), 15 * len(shown) + 22),
         description=description,
         marks=precision_marks(precision.values()),
         lanes=list(precision),
         dense=True,
+        line_height=15 * len(shown) + 22,
     )
     means = {
         category: mean(dot.value for dot in dots if dot.line == category and dot.value is not None)

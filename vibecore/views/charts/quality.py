@@ -10,8 +10,8 @@ import altair as alt
 from vibecore.analysis import wilson_interval
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
-from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
-from vibecore.views.charts.figure import Figure, lined_height, precision_marks
+from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
+from vibecore.views.charts.figure import Figure, precision_marks
 
 INTERVALS = "Bars are 95 % Wilson intervals: where two overlap widely, n is too small to tell."
 
@@ -115,21 +115,13 @@ def _named(rates: Sequence[Rate]) -> str:
 
 def _rate_figure(rates: Sequence[Rate], title: str, note: str, axis: str) -> Figure:
     dots = [
-        Dot(
-            rate.row.config,
+        config_dot(
+            rate.row,
             rate.value,
             rate.low,
             rate.high,
             rate.label,
-            group=rate.row.precision,
-            sweet_spot=rate.row.sweet_spot,
-            tips={
-                "config": rate.row.config,
-                "rate": rate.label,
-                "95 % interval": rate.range,
-                "n": str(rate.total),
-            },
-            picked={"config": rate.row.config},
+            {"rate": rate.label, "95 % interval": rate.range, "n": str(rate.total)},
         )
         for rate in rates
     ]
@@ -139,8 +131,7 @@ def _rate_figure(rates: Sequence[Rate], title: str, note: str, axis: str) -> Fig
     chart = dot_chart(
         dots,
         Axis(axis, alt.Scale(domain=[0, 1]), ".0%"),
-        height=lined_height(len(dots)),
         description=description,
-        marks=precision_marks(rate.row.precision for rate in rates),
+        marks=precision_marks(dot.group for dot in dots),
     )
     return Figure(title, note, chart, description)

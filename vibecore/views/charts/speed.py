@@ -8,8 +8,8 @@ import altair as alt
 
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
-from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
-from vibecore.views.charts.figure import Figure, lined_height, precision_marks
+from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
+from vibecore.views.charts.figure import Figure, precision_marks
 
 LOSS_AXIS = "speed against bf16 of the same model"
 
@@ -25,21 +25,17 @@ def speed_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     if slowest is not fastest:
         title += f", {most / least:.1f} times as fast as {slowest.config}, the slowest"
     dots = [
-        Dot(
-            row.config,
+        config_dot(
+            row,
             speed,
             0.0,
             speed,
             f"{speed:.1f}",
-            group=row.precision,
-            sweet_spot=row.sweet_spot,
-            tips={
-                "config": row.config,
+            {
                 "tok/s": f"{speed:.1f}",
                 "prompts (n)": str(row.prompts),
                 "mean new tokens": formats.number(row.mean_new_tokens, 0),
             },
-            picked={"config": row.config},
         )
         for row, speed in known
     ]
@@ -49,9 +45,8 @@ def speed_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     chart = dot_chart(
         dots,
         Axis("new tokens per second", alt.Scale(domain=[0, 1.15 * most])),
-        height=lined_height(len(dots)),
         description=description,
-        marks=precision_marks(row.precision for row, _ in known),
+        marks=precision_marks(dot.group for dot in dots),
     )
     note = "Speed is new tokens over total time, prompt included."
     return Figure(title, note, chart, description)
@@ -64,20 +59,16 @@ def loss_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         return Figure("No config has a bf16 baseline of its own model to compare with")
     changes = [change for _, change in known]
     dots = [
-        Dot(
-            row.config,
+        config_dot(
+            row,
             change,
             min(0.0, change),
             max(0.0, change),
             formats.percent(change, signed=True),
-            group=row.precision,
-            sweet_spot=row.sweet_spot,
-            tips={
-                "config": row.config,
+            {
                 "against bf16": formats.percent(change, signed=True),
                 "prompts (n)": str(row.prompts),
             },
-            picked={"config": row.config},
         )
         for row, change in known
     ]
@@ -86,9 +77,8 @@ def loss_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     chart = dot_chart(
         dots,
         Axis(LOSS_AXIS, alt.Scale(domain=ends), ".0%"),
-        height=lined_height(len(dots)),
         description=description,
-        marks=precision_marks(row.precision for row, _ in known),
+        marks=precision_marks(dot.group for dot in dots),
         rule_at=0,
         labels_at="low",
     )

@@ -1,4 +1,4 @@
-"""What a report holds, read once: HTML and Markdown say the same."""
+"""The content of a report, read once: HTML and Markdown say the same."""
 
 from __future__ import annotations
 

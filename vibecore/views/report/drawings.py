@@ -1,4 +1,4 @@
-"""Charts as SVG that stands inside a page: no script, no request, colours from the page."""
+"""Charts as SVG inside a page: no script, no request, colours from the page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIG = {
 
 
 def to_svg(chart: Any, number: int) -> str:
-    """An Altair chart as inline SVG. `number` tells its ids from those of the page's others."""
+    """An Altair chart as inline SVG. `number` keeps its ids apart from those of the page's others."""
     import vl_convert
 
     spec = chart.properties(width=WIDTH).to_dict()

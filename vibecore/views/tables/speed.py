@@ -34,7 +34,7 @@ def bottlenecks_met(results: Sequence[Json]) -> list[str]:
 
 
 def profiles(results: Sequence[Json]) -> dict[str, list[Json]]:
-    """The profiles there are, by config and engine."""
+    """The profiles that were measured, by config and engine."""
     return {
         f"{result['config']} {result['engine']}": result["profile"]
         for result in results
