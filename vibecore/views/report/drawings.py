@@ -23,7 +23,7 @@ CONFIG = {
 
 
 def to_svg(chart: Any, number: int) -> str:
-    """An Altair chart as inline SVG. `number` keeps its ids apart from those of the page's others."""
+    """An Altair chart as inline SVG. `number` keeps its ids apart from the other charts'."""
     import vl_convert
 
     spec = chart.properties(width=WIDTH).to_dict()
