@@ -8,7 +8,7 @@ import pytest
 from tests.analysis.test_stability import RULES, made_up, tables
 from vibecore.analysis import find_sweet_spot, fisher_exact, holm
 from vibecore.analysis.metrics import ConfigMetrics
-from vibecore.analysis.rule import Rule, _holm
+from vibecore.analysis.rule import Rule
 from vibecore.core.machine import GIB
 
 
@@ -49,7 +49,7 @@ def test_the_rule_is_what_it_says(rule: Rule) -> None:
 
 def test_holm_along_rows_is_holm_of_each_row() -> None:
     p = np.random.default_rng(1).choice([0.001, 0.01, 0.01, 0.04, 0.3, 1.0, np.nan], (200, 7))
-    for given, found in zip(p, _holm(p), strict=True):
+    for given, found in zip(p, holm(p), strict=True):
         known = ~np.isnan(given)
         assert (np.isnan(found) == ~known).all()
-        assert found[known].tolist() == holm(given[known].tolist())
+        assert found[known].tolist() == holm(given[known]).tolist()

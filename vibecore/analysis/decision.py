@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.pairwise import Pair, judge_pairs
 from vibecore.analysis.rule import Rule
-from vibecore.analysis.stability import Draws, Stability, draw_studies, find_stability
 from vibecore.analysis.sweet_spot import Observed, Patterns, SweetSpot, choose
 from vibecore.analysis.switches import Switch, find_switches
+
+if TYPE_CHECKING:
+    from vibecore.analysis.stability import Draws, Stability
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,16 @@ def gather(
     summary: Sequence[ConfigMetrics], patterns: Patterns, outcomes: Outcomes | None
 ) -> Evidence:
     """The evidence of a study, its resampled studies included."""
+    from vibecore.analysis.stability import draw_studies
+
     study = Observed(summary, patterns)
     return Evidence(study, outcomes, draw_studies(study.rows, outcomes))
 
 
 def decide(evidence: Evidence, rule: Rule) -> Decision:
     """Apply a rule to a study's evidence."""
+    from vibecore.analysis.stability import find_stability
+
     study, outcomes, draws = evidence.study, evidence.outcomes, evidence.draws
     spot = choose(study, rule)
     return Decision(

@@ -142,7 +142,7 @@ def _ratios(
 
 def adjust(judged: Sequence[Judgement]) -> list[Judgement]:
     """Holm's adjustment over the judgements of one metric: what it holds back is no difference."""
-    adjusted = holm([1.0 if one.p is None else one.p for one in judged])
+    adjusted = holm([1.0 if one.p is None else one.p for one in judged]).tolist()
     return [
         replace(
             one,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
+from vibecore.analysis.stats.exact import holm
 from vibecore.core.machine import GIB
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def apply(studies: Studies, rule: Rule) -> Steps:
         first = np.where(judged, sign * rates, np.inf).argmin(axis=1)
         others = judged.copy()
         others[np.arange(len(first)), first] = False
-        p[name] = _holm(np.where(others, studies.p_against(name, first), np.nan))
+        p[name] = holm(np.where(others, studies.p_against(name, first), np.nan))
         best[name] = np.where(judged.any(axis=1), first, -1)
         good = good & ~(p[name] < rule.alpha)
     speeds = np.where(good, studies.speeds, 0.0)
@@ -104,16 +105,3 @@ def apply(studies: Studies, rule: Rule) -> Steps:
     least = fast & (costs == costs.min(axis=1, keepdims=True))
     choice = np.where(least, speeds, -np.inf).argmax(axis=1)
     return Steps(within, best, p, good, fast, np.where(fast.any(axis=1), choice, -1))
-
-
-def _holm(p: Array) -> Array:
-    """Holm's adjusted p-values (Holm 1979) along each row; NaN entries are no comparison."""
-    import numpy as np
-
-    order = p.argsort(axis=1)  # NaN sorts last
-    compared = (~np.isnan(p)).sum(axis=1, keepdims=True)
-    ranked = np.take_along_axis(p, order, axis=1) * (compared - np.arange(p.shape[1]))
-    adjusted = np.empty_like(p)
-    highest = np.minimum(1.0, np.maximum.accumulate(ranked, axis=1))
-    np.put_along_axis(adjusted, order, highest, axis=1)
-    return adjusted

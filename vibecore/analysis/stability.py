@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
 from vibecore.analysis.outcomes import Outcomes
@@ -20,8 +23,7 @@ from vibecore.analysis.stats.bootstrap import MOST_UNITS, RESAMPLES, resample_co
 from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
 from vibecore.analysis.sweet_spot import batch_size
 
-if TYPE_CHECKING:
-    from vibecore.analysis.rule import Array
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,6 @@ class Draws:
 
     def p_against(self, metric: str, best: Array) -> Array:
         """The p of every config against config `best[i]` of resample i: (resamples, configs)."""
-        import numpy as np
-
         return self.p[metric][np.arange(len(best)), :, best]
 
 
@@ -93,8 +93,6 @@ def draw_studies(
 
 def find_stability(draws: Draws, rule: Rule, config: str | None) -> Stability:
     """How often the rule chooses `config`, and what else, over the resampled studies."""
-    import numpy as np
-
     names: list[str | None] = [None, *(row.config for row in draws.rows)]
     counts = np.bincount(apply(draws, rule).choice + 1, minlength=len(names))
     order = sorted(range(len(names)), key=lambda i: -counts[i])
@@ -113,8 +111,6 @@ def _covers(rows: Sequence[ConfigMetrics], outcomes: Outcomes) -> bool:
 
 
 def _draw_counts(rows: Sequence[ConfigMetrics], resamples: int, seed: int) -> Draws:
-    import numpy as np
-
     generator = np.random.default_rng(seed)
     rates, p = {}, {}
     for name, metric in RULE_METRICS.items():
@@ -132,8 +128,6 @@ def _draw_counts(rows: Sequence[ConfigMetrics], resamples: int, seed: int) -> Dr
 def _draw_prompts(
     rows: Sequence[ConfigMetrics], outcomes: Outcomes, resamples: int, seed: int
 ) -> Draws:
-    import numpy as np
-
     places = [outcomes.place(row.config) for row in rows]
     draws = resample_counts(min(outcomes.prompts, MOST_UNITS), resamples, seed)
 
@@ -167,20 +161,14 @@ def _draw_prompts(
 
 
 def _fixed_speeds(rows: Sequence[ConfigMetrics], resamples: int) -> Array:
-    import numpy as np
-
     return np.tile([float(row.tokens_per_second or 0) for row in rows], (resamples, 1))
 
 
 def _whole(values: Array) -> Array:
-    import numpy as np
-
     return np.rint(values).astype(np.int64)
 
 
 def _rates(counts: Array, totals: Array) -> Array:
-    import numpy as np
-
     return np.where(totals > 0, counts / np.maximum(1, totals), np.nan)
 
 

@@ -7,8 +7,10 @@ those are walked, outwards from the threshold in force, until the answer differs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from vibecore.analysis.rule import Rule, apply
 from vibecore.analysis.sweet_spot import Observed, SweetSpot
@@ -16,6 +18,8 @@ from vibecore.core.machine import GIB
 
 # control -> what a person calls it
 CONTROLS = {"cap": "Memory cap", "floor": "Speed floor", "alpha": "Significance level α"}
+# control -> its field of Rule
+FIELDS = {"cap": "vram_gib", "floor": "speed_floor", "alpha": "alpha"}
 
 
 @dataclass(frozen=True)
@@ -57,85 +61,65 @@ def switch_sentences(switches: Sequence[Switch], rule: Rule) -> list[str]:
 
 def find_switches(study: Observed, rule: Rule, spot: SweetSpot) -> tuple[Switch, ...]:
     """The nearest switch below and above, for memory cap, speed floor and α, where there is one."""
-
-    def choose(changed: Rule) -> str | None:
-        place = int(apply(study, changed).choice[0])
-        return study.rows[place].config if place >= 0 else None
-
-    found: list[Switch] = []
     if not study.rows:
         return ()
     sizes = sorted({row.memory_bytes / GIB for row in study.rows if row.memory_bytes is not None})
-    found += _cap_switches(
-        sizes, rule.vram_gib, lambda cap: choose(replace(rule, vram_gib=cap)), spot.config
-    )
-    found += _share_switches(
-        "floor",
-        sorted({ratio for ratio in spot.speed_shares.values() if ratio < 1}),
-        rule.speed_floor,
-        lambda floor: choose(replace(rule, speed_floor=floor)),
-        spot.config,
-    )
-    found += _share_switches(
-        "alpha",
-        sorted({c.p for c in spot.comparisons if c.p < 1}),
-        rule.alpha,
-        lambda alpha: choose(replace(rule, alpha=alpha)),
-        spot.config,
-    )
+    shares = {
+        "floor": {ratio for ratio in spot.speed_shares.values() if ratio < 1},
+        "alpha": {comparison.p for comparison in spot.comparisons if comparison.p < 1},
+    }
+    found: list[Switch] = []
+    if sizes:
+        # A cap of just a config's size admits it: the answer holds from one size to the next.
+        inside = [sizes[0] / 2, *sizes]
+        here = bisect_right(sizes, math.inf if rule.vram_gib is None else rule.vram_gib)
+        found += _walk(study, rule, spot.config, "cap", sizes, inside, here)
+    for control, points in shares.items():
+        # A config at just the threshold stays in: the answer holds over (point, next point].
+        edges = [0.0, *sorted(points), 1.0]
+        inside = [sum(ends) / 2 for ends in pairwise(edges)]
+        here = bisect_left(edges[1:-1], getattr(rule, FIELDS[control]))
+        found += _walk(study, rule, spot.config, control, edges[1:-1], inside, here)
     return tuple(found)
 
 
-def _cap_switches(
-    sizes: list[float],
-    cap: float | None,
-    choose: Callable[[float | None], str | None],
+def _walk(
+    study: Observed,
+    rule: Rule,
     now: str | None,
-) -> list[Switch]:
-    """A cap of just a config's size admits it, so the answer holds from one size to the next."""
-    found = []
-    below = [size for size in sizes if cap is None or size <= cap]
-    for place in range(len(below) - 1, -1, -1):
-        # Under this size: the caps from the size before it on.
-        caps = below[place - 1] if place else below[0] / 2
-        answer = choose(caps)
-        if answer != now:
-            far = None if cap is None else cap - below[place]
-            words = f"under {_gib(below[place], math.floor)}"
-            found.append(Switch("cap", "down", below[place], answer, far, words))
-            break
-    for size in sizes:
-        if cap is not None and size > cap and (answer := choose(size)) != now:
-            words = f"from {_gib(size, math.ceil)} on"
-            found.append(Switch("cap", "up", size, answer, size - cap, words))
-            break
-    return found
-
-
-def _share_switches(
     control: str,
-    points: list[float],
-    value: float,
-    choose: Callable[[float], str | None],
-    now: str | None,
-) -> list[Switch]:
-    """A config at just the threshold stays in, so the answer holds over (point, next point]."""
-    edges = [0.0, *points, 1.0]
-    here = next(i for i in range(len(edges) - 1) if value <= edges[i + 1])
-    found = []
-    for i in range(here - 1, -1, -1):
-        answer = choose((edges[i] + edges[i + 1]) / 2)
-        if answer != now:
-            words = f"at {_share(control, edges[i + 1], math.floor)} or less"
-            found.append(Switch(control, "down", edges[i + 1], answer, value - edges[i + 1], words))
-            break
-    for i in range(here + 1, len(edges) - 1):
-        answer = choose((edges[i] + edges[i + 1]) / 2)
-        if answer != now:
-            words = f"above {_share(control, edges[i], math.ceil)}"
-            found.append(Switch(control, "up", edges[i], answer, edges[i] - value, words))
-            break
-    return found
+    edges: Sequence[float],
+    inside: Sequence[float],
+    here: int,
+) -> Iterator[Switch]:
+    """The nearest range of a control on either side that has another answer than `now`.
+
+    `edges` divide the control's values into ranges, one more than edges; `inside` has a value of
+    each, and `here` is the place of the range that the rule is in.
+    """
+    value: float | None = getattr(rule, FIELDS[control])
+    ranges = {"down": range(here - 1, -1, -1), "up": range(here + 1, len(inside))}
+    for direction, places in ranges.items():
+        for place in places:
+            at = replace(rule, **{FIELDS[control]: inside[place]})
+            chosen = int(apply(study, at).choice[0])
+            answer = study.rows[chosen].config if chosen >= 0 else None
+            if answer != now:
+                edge = edges[place if direction == "down" else place - 1]
+                distance = None if value is None else abs(edge - value)
+                words = _words(control, direction, edge)
+                yield Switch(control, direction, edge, answer, distance, words)
+                break
+
+
+def _words(control: str, direction: str, edge: float) -> str:
+    """Where a switch is, rounded so that it holds as written."""
+    if control == "cap":
+        down = direction == "down"
+        return f"under {_gib(edge, math.floor)}" if down else f"from {_gib(edge, math.ceil)} on"
+    if direction == "down":
+        return f"at {_share(control, edge, math.floor)} or less"
+    return f"above {_share(control, edge, math.ceil)}"
 
 
 def _gib(size: float, round_to: Callable[[float], int]) -> str:

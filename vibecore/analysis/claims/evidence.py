@@ -140,7 +140,8 @@ def judge_all(study: StudyData, comparisons: Sequence[Comparison]) -> list[Evide
         for _, counts, pairs in known
     ]
     rows = []
-    for (comparison, counts, pairs), p, p_adjusted in zip(known, ps, holm(ps), strict=True):
+    adjusted = holm(ps).tolist()
+    for (comparison, counts, pairs), p, p_adjusted in zip(known, ps, adjusted, strict=True):
         judged = judge_counts(
             *counts,
             more_is_better=comparison.measure.more_is_better,

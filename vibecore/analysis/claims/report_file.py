@@ -6,7 +6,6 @@ Apart from the checks, so that importing them does not import pydantic.
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -148,7 +147,7 @@ def _architecture(name: str, models: dict[str, str]) -> ModelSpec | None:
 
 def _metrics(row: ReportRow, prompts: int, architecture: ModelSpec | None) -> ConfigMetrics:
     """A config's metrics as far as the file gives them; memory from the architecture otherwise."""
-    counts: dict[str, int | None] = {}
+    counts: dict[str, Any] = {}
     for column, (percent_column, name) in COUNTS.items():
         count, percent = getattr(row, column), getattr(row, percent_column)
         if count is None and percent is not None:
@@ -160,17 +159,16 @@ def _metrics(row: ReportRow, prompts: int, architecture: ModelSpec | None) -> Co
     elif architecture and row.precision in PRECISIONS:
         size = PRECISIONS[row.precision].weight_bytes(architecture)
         source, basis = "estimated", "weights from the architecture"
-    unknown: dict[str, Any] = dict.fromkeys(field.name for field in fields(ConfigMetrics))
-    known = {
-        "config": f"{row.model}-{row.precision}",
-        "model": row.model,
-        "precision": row.precision,
-        "status": "complete",
-        "tokens_per_second": row.tokens_per_second,
-        "repetition_judged": prompts,
-        "adherence_judged": prompts,
-        "memory_bytes": size,
-        "memory_source": source,
-        "memory_basis": basis,
-    }
-    return ConfigMetrics(**{**unknown, **known, **counts})
+    return ConfigMetrics(
+        config=f"{row.model}-{row.precision}",
+        model=row.model,
+        precision=row.precision,
+        prompts=prompts,
+        tokens_per_second=row.tokens_per_second,
+        repetition_judged=prompts,
+        adherence_judged=prompts,
+        memory_bytes=size,
+        memory_source=source,
+        memory_basis=basis,
+        **counts,
+    )

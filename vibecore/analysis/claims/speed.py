@@ -110,7 +110,7 @@ def eight_bit_is_slowest(study: StudyData) -> Outcome:
     rows = need([row for a, b in pairs if (row := speed_row(study, a, b))], NO_SPEED)
     if any(row.p is None for row in rows):
         return Outcome(NOT_TESTABLE, NO_SPREAD + summed_up(rows), tuple(rows))
-    adjusted = holm([row.p for row in rows if row.p is not None])
+    adjusted = holm([row.p for row in rows]).tolist()
     rows = [replace(row, p_adjusted=p) for row, p in zip(rows, adjusted, strict=True)]
     faster = [p < ALPHA for row, p in zip(rows, adjusted, strict=True) if row.verdict == BETTER]
     verdict = decide(supported=all(row.verdict == WORSE for row in rows), contradicted=any(faster))

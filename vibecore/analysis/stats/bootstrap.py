@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 RESAMPLES = 2_000
 # More prompts than this are drawn in so many random groups: the same spread, in bounded memory.
 MOST_UNITS = 1_000
@@ -48,8 +50,6 @@ class LogRatio:
         """Symmetric 1 − α interval of the log ratio."""
         if self.pivots is None:
             return self.estimate, self.estimate
-        import numpy as np
-
         half = _order_statistic(np.sort(np.abs(self.pivots)), 1 - alpha) * self.error
         return self.estimate - half, self.estimate + half
 
@@ -57,8 +57,6 @@ class LogRatio:
         """The interval of two one-sided tests at α: at least 1 − 2α."""
         if self.pivots is None:
             return self.estimate, self.estimate
-        import numpy as np
-
         both = _order_statistic(np.sort(np.abs(self.pivots)), 1 - 2 * alpha)
         high = max(both, _order_statistic(self.pivots, 1 - alpha))
         low = max(both, _order_statistic(-self.pivots[::-1], 1 - alpha))
@@ -102,8 +100,6 @@ def bootstrap_ratio(
 
     Raises ValueError where the lengths differ, are zero, or a sum is not positive.
     """
-    import numpy as np
-
     given = (first, first_weights, second, second_weights)
     columns = [np.ones(len(first)) if one is None else np.asarray(one, float) for one in given]
     if len({len(column) for column in columns}) != 1 or not len(first):
@@ -141,8 +137,6 @@ def bootstrap_ratio(
 
 def sum_groups(values: Any, seed: int) -> Any:
     """Sums of rows over MOST_UNITS random groups of prompts; few prompts stay as they are."""
-    import numpy as np
-
     prompts = len(values)
     if prompts <= MOST_UNITS:
         return values
@@ -153,8 +147,6 @@ def sum_groups(values: Any, seed: int) -> Any:
 
 def _swap_p(values: Any, estimate: float, resamples: int, seed: int) -> float:
     """p of the log ratio when both configs' values change places at random within prompts."""
-    import numpy as np
-
     first, second = values[:, :2], values[:, 2:]
     total = first.sum(axis=0)
     moved = swap_choices(len(values), resamples, seed) @ (second - first)
@@ -168,8 +160,6 @@ def _swap_p(values: Any, estimate: float, resamples: int, seed: int) -> float:
 @lru_cache(maxsize=8)
 def swap_choices(n: int, resamples: int, seed: int) -> Any:
     """Which of `n` prompts change places in each resample: (resamples, n), read only."""
-    import numpy as np
-
     choices = np.random.default_rng([seed, 1]).integers(0, 2, (resamples, n)).astype(float)
     choices.setflags(write=False)
     return choices
@@ -178,8 +168,6 @@ def swap_choices(n: int, resamples: int, seed: int) -> Any:
 @lru_cache(maxsize=8)
 def resample_counts(n: int, resamples: int, seed: int) -> Any:
     """How often each of `n` prompts is drawn in each resample: (resamples, n), read only."""
-    import numpy as np
-
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     counts = counts.astype(float)
     counts.setflags(write=False)

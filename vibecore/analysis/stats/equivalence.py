@@ -16,11 +16,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from vibecore.analysis.stats.intervals import normal_tail, tango_statistic
 
 MOST_TABLES = 5_200  # 100 pairs, or 71 against 71
 TIES = 1e-9
 GRID, ZOOMS = 64, 5
+# Every possible table: its cells' counts (cells, tables), score statistic, and log of its ways.
+Tables = tuple[Any, Any, Any]
 
 
 @lru_cache(maxsize=4096)
@@ -61,74 +65,44 @@ def _paired_side(b: int, c: int, total: int, margin: float) -> float:
     seen = tango_statistic(b, c, total, margin)
     if not is_exact(total):
         return normal_tail(-seen)
-    import numpy as np
 
-    tables, statistics, ways = _paired_tables(total, margin)
-    at_least = statistics <= seen + TIES
-    (bs, cs), ways = tables[:, at_least], ways[at_least]
+    def chances(rates: Any) -> tuple[Any, ...]:
+        """Of only the first, only the second and neither, by the rate of only the second."""
+        return rates + margin, rates, np.maximum(0.0, 1 - margin - 2 * rates)
 
-    def probability(rates: Any) -> Any:
-        """Of those tables, at each rate of prompts that only the second does."""
-        rates = rates[:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = (
-                ways
-                + _power(np, bs, rates + margin)
-                + _power(np, cs, rates)
-                + _power(np, total - bs - cs, np.maximum(0.0, 1 - margin - 2 * rates))
-            )
-        return np.exp(logs).sum(axis=1)
-
-    return _largest(probability, 0.0, (1 - margin) / 2)
+    return _largest(_paired_tables(total, margin), seen, chances, (1 - margin) / 2)
 
 
 @lru_cache(maxsize=64)
-def _paired_tables(total: int, margin: float) -> tuple[Any, Any, Any]:
-    """Every pair of discordant counts, its score statistic, and the log of its ways."""
-    import numpy as np
-
-    tables = np.array([(b, c) for b in range(total + 1) for c in range(total + 1 - b)]).T
-    statistics = np.array([tango_statistic(int(b), int(c), total, margin) for b, c in tables.T])
+def _paired_tables(total: int, margin: float) -> Tables:
+    tables = [(b, c) for b in range(total + 1) for c in range(total + 1 - b)]
+    b, c = np.array(tables).T
     logs = _log_factorials(total)
-    b, c = tables
-    return tables, statistics, logs[total] - logs[b] - logs[c] - logs[total - b - c]
+    return (
+        np.stack([b, c, total - b - c]),
+        np.array([tango_statistic(*table, total, margin) for table in tables]),
+        logs[total] - logs[b] - logs[c] - logs[total - b - c],
+    )
 
 
 def _independent_side(x: int, n: int, y: int, m: int, margin: float) -> float:
-    import numpy as np
-
     seen = float(score_statistics(np.array(x), n, np.array(y), m, margin))
     if not is_exact(n, m):
         return normal_tail(-seen)
-    statistics, ways = _independent_tables(n, m, margin)
-    at_least = statistics <= seen + TIES
-    xs, ys = np.nonzero(at_least)
-    ways = ways[at_least]
 
-    def probability(rates: Any) -> Any:
-        """Of those tables, at each of the second's rates."""
-        rates = rates[:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = (
-                ways
-                + _power(np, xs, rates + margin)
-                + _power(np, n - xs, np.maximum(0.0, 1 - margin - rates))
-                + _power(np, ys, rates)
-                + _power(np, m - ys, 1 - rates)
-            )
-        return np.exp(logs).sum(axis=1)
+    def chances(rates: Any) -> tuple[Any, ...]:
+        """Of the first's and the second's successes and failures, by the second's rate."""
+        return rates + margin, np.maximum(0.0, 1 - margin - rates), rates, 1 - rates
 
-    return _largest(probability, 0.0, 1 - margin)
+    return _largest(_independent_tables(n, m, margin), seen, chances, 1 - margin)
 
 
 @lru_cache(maxsize=64)
-def _independent_tables(n: int, m: int, margin: float) -> tuple[Any, Any]:
-    import numpy as np
-
-    xs, ys = np.arange(n + 1)[:, None], np.arange(m + 1)[None, :]
+def _independent_tables(n: int, m: int, margin: float) -> Tables:
+    x, y = (axis.ravel() for axis in np.mgrid[: n + 1, : m + 1])
     a, b = _log_factorials(n), _log_factorials(m)
-    ways = (a[n] - a - a[::-1])[:, None] + (b[m] - b - b[::-1])[None, :]
-    return score_statistics(xs, n, ys, m, margin), ways
+    ways = (a[n] - a - a[::-1])[x] + (b[m] - b - b[::-1])[y]
+    return np.stack([x, n - x, y, m - y]), score_statistics(x, n, y, m, margin), ways
 
 
 def score_statistics(x: Any, n: int, y: Any, m: int, margin: float) -> Any:
@@ -137,8 +111,6 @@ def score_statistics(x: Any, n: int, y: Any, m: int, margin: float) -> Any:
     Farrington & Manning 1990: the variance at the restricted maximum likelihood, which solves
     a cubic.
     """
-    import numpy as np
-
     ratio, first, second = m / n, x / n, y / m
     a = 1 + ratio
     b = -(1 + ratio + first + ratio * second + margin * (ratio + 2))
@@ -156,19 +128,23 @@ def score_statistics(x: Any, n: int, y: Any, m: int, margin: float) -> Any:
         return (first - second - margin) / np.sqrt(variance)
 
 
-def _power(np: Any, exponents: Any, bases: Any) -> Any:
-    """exponent · log(base), with 0 · log 0 taken as 0."""
-    return np.where(exponents == 0, 0.0, exponents * np.log(bases))
-
-
-def _largest(probability: Callable[[Any], Any], low: float, high: float) -> float:
-    """The largest value over an interval: a grid, then ever finer grids around its best."""
-    import numpy as np
-
-    best = 0.0
+def _largest(
+    tables: Tables, seen: float, chances: Callable[[Any], tuple[Any, ...]], most: float
+) -> float:
+    """The largest chance of a table at least as far from the margin as the one seen, over rates
+    from 0 to `most`: a grid, then ever finer grids around its best. `chances` gives those of a
+    table's cells at each rate."""
+    counts, statistics, ways = tables
+    as_far = statistics <= seen + TIES
+    counts, ways = counts[:, as_far], ways[as_far]
+    low, high, best = 0.0, most, 0.0
     for _ in range(ZOOMS):
         points = np.linspace(low, high, GRID + 1)
-        values = probability(points)
+        logs = ways
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for count, chance in zip(counts, chances(points[:, None]), strict=True):
+                logs = logs + np.where(count == 0, 0.0, count * np.log(chance))  # 0 · log 0 is 0
+        values = np.exp(logs).sum(axis=1)
         top = int(values.argmax())
         best = max(best, float(values[top]))
         low, high = points[max(0, top - 1)], points[min(GRID, top + 1)]
@@ -176,6 +152,4 @@ def _largest(probability: Callable[[Any], Any], low: float, high: float) -> floa
 
 
 def _log_factorials(largest: int) -> Any:
-    import numpy as np
-
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, largest + 1)))])

@@ -7,9 +7,9 @@ scipy beyond, because whole numbers of that size take minutes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist
+from typing import Any
 
 MOST_EXACT = 2_000
 
@@ -65,12 +65,16 @@ def fisher_exact(first: int, first_total: int, second: int, second_total: int) -
     return sum(w for w in ways.values() if w <= seen) / sum(ways.values())
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values (Holm 1979, Scand. J. Statist. 6), in the order given."""
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
+def holm(p_values: Any) -> Any:
+    """Holm's adjusted p-values (Holm 1979, Scand. J. Statist. 6) along the last axis, in the order
+    given; what is NaN is no comparison."""
+    import numpy as np
+
+    p = np.asarray(p_values, dtype=float)
+    order = p.argsort(axis=-1)  # NaN sorts last
+    compared = (~np.isnan(p)).sum(axis=-1, keepdims=True)
+    ranked = np.take_along_axis(p, order, axis=-1) * (compared - np.arange(p.shape[-1]))
+    adjusted = np.empty_like(p)
+    highest = np.minimum(1.0, np.maximum.accumulate(ranked, axis=-1))
+    np.put_along_axis(adjusted, order, highest, axis=-1)
     return adjusted

@@ -10,13 +10,13 @@ import math
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 MOST_EXACT = 1_000
 
 
 def mcnemar_p_values(only_first: Any, only_second: Any) -> Any:
     """Exact McNemar p of arrays of discordant counts, as statistics.mcnemar_exact."""
-    import numpy as np
-
     discordant, rarer = only_first + only_second, np.minimum(only_first, only_second)
     most = int(discordant.max(initial=0))
     if most <= MOST_EXACT:
@@ -31,8 +31,6 @@ def mcnemar_p_values(only_first: Any, only_second: Any) -> Any:
 
 def fisher_p_values(first: Any, first_total: Any, second: Any, second_total: Any) -> Any:
     """Fisher's p of arrays of counts and totals, as statistics.fisher_exact; 1 without a total."""
-    import numpy as np
-
     given = (first, first_total, second, second_total)
     x, n, y, m = (np.asarray(one, dtype=np.int64) for one in np.broadcast_arrays(*given))
     found = np.ones(x.shape)
@@ -50,7 +48,6 @@ def fisher_p_values(first: Any, first_total: Any, second: Any, second_total: Any
 
 def two_sided(z: Any) -> Any:
     """Two-sided normal p of an array."""
-    import numpy as np
     from scipy.special import erfc
 
     return erfc(np.asarray(z) / math.sqrt(2))
@@ -59,8 +56,6 @@ def two_sided(z: Any) -> Any:
 @lru_cache(maxsize=4)
 def _mcnemar_table(size: int) -> Any:
     """p by discordant count and the rarer kind's count."""
-    import numpy as np
-
     table = np.ones((size + 1, size // 2 + 1))
     ways = np.zeros(size + 2)
     ways[0] = 1.0
@@ -75,8 +70,6 @@ def _mcnemar_table(size: int) -> Any:
 @lru_cache(maxsize=64)
 def _fisher_table(n: int, m: int) -> Any:
     """p of every pair of counts out of n and m: one pass for each sum of the two."""
-    import numpy as np
-
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + m + 1)))])
     table = np.empty((n + 1, m + 1))
     for successes in range(n + m + 1):
@@ -93,8 +86,6 @@ def _fisher_table(n: int, m: int) -> Any:
 
 
 def _fisher_normal(x: Any, n: int, y: Any, m: int) -> Any:
-    import numpy as np
-
     mean = (x + y) / (n + m)
     deviation = np.sqrt(np.maximum(mean * (1 - mean) * (1 / n + 1 / m), 1e-300))
     gap = np.maximum(0.0, np.abs(x / n - y / m) - (1 / n + 1 / m) / 2)

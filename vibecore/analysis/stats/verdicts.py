@@ -12,12 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vibecore.analysis.stats import power
-from vibecore.analysis.stats.bootstrap import RESAMPLES, bootstrap_ratio
-from vibecore.analysis.stats.equivalence import (
-    independent_equivalence,
-    is_exact,
-    paired_equivalence,
-)
 from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
 from vibecore.analysis.stats.intervals import newcombe_interval, tango_interval
 
@@ -121,6 +115,8 @@ def judge_counts(
     Tango's interval and the paired TOST. Without: Fisher, Newcombe's interval and the
     independent TOST. `p_adjusted` replaces p in the verdict where several comparisons were made.
     """
+    from vibecore.analysis.stats import equivalence
+
     rates = first[0] / first[1], second[0] / second[1]
     if pairs is not None:
         both, only_first, only_second, _ = pairs
@@ -132,8 +128,8 @@ def judge_counts(
         def interval(confidence: float) -> tuple[float, float]:
             return tango_interval(only_first, only_second, n, confidence)
 
-        equivalence_p, kind = paired_equivalence(only_first, only_second, n, margin), "paired"
-        exact = is_exact(n)
+        equivalence_p = equivalence.paired_equivalence(only_first, only_second, n, margin)
+        exact, kind = equivalence.is_exact(n), "paired"
     else:
         n = min(first[1], second[1])
         p, method = fisher_exact(*first, *second), "Fisher"
@@ -141,8 +137,8 @@ def judge_counts(
         def interval(confidence: float) -> tuple[float, float]:
             return newcombe_interval(*first, *second, confidence)
 
-        equivalence_p, kind = independent_equivalence(*first, *second, margin), "independent"
-        exact = is_exact(first[1], second[1])
+        equivalence_p = equivalence.independent_equivalence(*first, *second, margin)
+        exact, kind = equivalence.is_exact(first[1], second[1]), "independent"
     if p_adjusted is not None:
         p, method = p_adjusted, f"{method}, Holm"
     inner = interval(1 - 2 * alpha)
@@ -182,8 +178,6 @@ def judge_ratio(
     more_is_better: bool,
     alpha: float = 0.05,
     margin: float = 0.05,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Judgement:
     """Judge values of the same prompts by the ratio of their sums: paired bootstrap-t, swap test.
 
@@ -191,25 +185,19 @@ def judge_ratio(
     interval covers other prompts, not another run on another day. Equivalent means within
     1/(1 + margin) and 1 + margin. Raises ValueError where a sum is not above zero.
     """
-    found = bootstrap_ratio(first, second, first_weights, second_weights, resamples, seed)
+    from vibecore.analysis.stats.bootstrap import bootstrap_ratio
+
+    found = bootstrap_ratio(first, second, first_weights, second_weights)
     low, high = found.interval(alpha)
     inner = found.inner_interval(alpha)
     log_margin = math.log1p(margin)
     p, equivalence_p = found.p(), found.equivalence_p(log_margin)
-    verdict = _verdict(
-        p,
-        (low, high),
-        equivalence_p,
-        inner,
-        (-log_margin, log_margin),
-        alpha,
-        more_is_better,
-    )
-    deviation = found.error * math.sqrt(found.n)
+    margins = (-log_margin, log_margin)
+    verdict = _verdict(p, (low, high), equivalence_p, inner, margins, alpha, more_is_better)
     same_everywhere = found.pivots is None
     needed = None
     if verdict == UNRESOLVED and not same_everywhere:
-        needed = power.ratio_needed(found.estimate, deviation, alpha)
+        needed = power.ratio_needed(found.estimate, found.error * math.sqrt(found.n), alpha)
     return Judgement(
         verdict,
         math.exp(found.estimate),
