@@ -13,59 +13,29 @@ that detect a language.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ifeval_reference import reference
+from benchmarks.ifeval_cases import ARGUMENTS
+from benchmarks.ifeval_reference import reference, reference_verdicts
 from vibecore.analysis import flag_accuracy
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.paths import DEFAULT_DB
 from vibecore.core.rows import OutputRow
 from vibecore.scoring import judge, load_suite, score_output
+from vibecore.scoring.ifeval import INSTRUCTIONS
 from vibecore.studies.queries import read_outputs
 
 TOKENS = 200
-# Instruction -> arguments, in the ranges of IFEval's own prompts.
-INSTRUCTIONS: dict[str, dict[str, Any]] = {
-    "keywords:existence": {"keywords": ["string", "morning"]},
-    "keywords:frequency": {"keyword": "return", "frequency": 2, "relation": "at least"},
-    "keywords:forbidden_words": {"forbidden_words": ["storm", "never"]},
-    "keywords:letter_frequency": {
-        "letter": "e",
-        "let_frequency": 20,
-        "let_relation": "at least",
-    },
-    "length_constraints:number_sentences": {"num_sentences": 5, "relation": "at least"},
-    "length_constraints:number_paragraphs": {"num_paragraphs": 3},
-    "length_constraints:number_words": {"num_words": 100, "relation": "at least"},
-    "length_constraints:nth_paragraph_first_word": {
-        "num_paragraphs": 3,
-        "nth_paragraph": 2,
-        "first_word": "the",
-    },
-    "detectable_content:number_placeholders": {"num_placeholders": 2},
-    "detectable_content:postscript": {"postscript_marker": "P.S."},
-    "detectable_format:number_bullet_lists": {"num_bullets": 3},
-    "detectable_format:constrained_response": {},
-    "detectable_format:number_highlighted_sections": {"num_highlights": 2},
-    "detectable_format:multiple_sections": {"section_spliter": "Section", "num_sections": 3},
-    "detectable_format:json_format": {},
-    "detectable_format:title": {},
-    "combination:two_responses": {},
-    "combination:repeat_prompt": {"prompt_to_repeat": "Write a short story about a storm."},
-    "startend:end_checker": {"end_phrase": "Is there anything else I can help with?"},
-    "startend:quotation": {},
-    "change_case:capital_word_frequency": {
-        "capital_frequency": 2,
-        "capital_relation": "at least",
-    },
-    "punctuation:no_comma": {},
-}
+# IFEval's instructions but the three that detect a language.
+NAMES = [name for name in INSTRUCTIONS if "language" not in name and "english" not in name]
 Item = tuple[Prompt, str, list[int]]
 
 
@@ -105,16 +75,17 @@ def best_rate(items: Sequence[Any], work: Callable[..., Any], repeats: int) -> f
 
 def with_instructions(items: Sequence[Item]) -> list[tuple[Prompt, str, list[int]]]:
     """The same texts, each with three IFEval instructions as constraints."""
-    names = cycle(INSTRUCTIONS)
-    made = []
-    for prompt, text, ids in items:
-        chosen = [next(names) for _ in range(3)]
-        constraints = tuple(
-            Constraint("ifeval", {"instruction_id": name, "kwargs": INSTRUCTIONS[name]})
-            for name in chosen
-        )
-        made.append((Prompt(prompt.id, "instruction", prompt.text, constraints), text, ids))
-    return made
+    names, chance = cycle(NAMES), random.Random(0)
+
+    def constraint(text: str) -> Constraint:
+        name = next(names)
+        kwargs = ARGUMENTS[name](text, chance) if name in ARGUMENTS else {}
+        return Constraint("ifeval", {"instruction_id": name, "kwargs": kwargs})
+
+    return [
+        (replace(prompt, constraints=tuple(constraint(text) for _ in range(3))), text, ids)
+        for prompt, text, ids in items
+    ]
 
 
 def judge_all(prompt: Prompt, text: str, _ids: list[int]) -> None:
@@ -123,24 +94,11 @@ def judge_all(prompt: Prompt, text: str, _ids: list[int]) -> None:
         judge(text, constraint)
 
 
-def reference_judge() -> Callable[[Prompt, str, list[int]], None]:
+def reference_judge(prompt: Prompt, text: str, _ids: list[int]) -> None:
     """The reference's strict and loose verdicts."""
-    try:
-        utils = reference()
-    except ImportError as error:
-        sys.exit(f"The reference is not installed ({error}): pip install -r requirements-dev.txt.")
-
-    def evaluate(prompt: Prompt, text: str, _ids: list[int]) -> None:
-        example = utils.InputExample(
-            key=0,
-            instruction_id_list=[c.arguments["instruction_id"] for c in prompt.constraints],
-            prompt=prompt.text,
-            kwargs=[dict(c.arguments["kwargs"]) for c in prompt.constraints],
-        )
-        utils.test_instruction_following_strict(example, text)
-        utils.test_instruction_following_loose(example, text)
-
-    return evaluate
+    for constraint in prompt.constraints:
+        name, kwargs = constraint.arguments["instruction_id"], constraint.arguments["kwargs"]
+        reference_verdicts(name, kwargs, text)
 
 
 def main() -> None:
@@ -162,8 +120,12 @@ def main() -> None:
     for category in ("code", "creative", "reasoning", "instruction"):
         chosen = [item for item in items if item[0].category == category]
         print(f"  {category:37}{rate(chosen, score_output):8.0f} outputs/s")
+    try:
+        reference()
+    except ImportError as error:
+        sys.exit(f"The reference is not installed ({error}): pip install -r requirements-dev.txt.")
     again = with_instructions(items)
-    theirs = rate(again, reference_judge())
+    theirs = rate(again, reference_judge)
     both, verdicts = rate(again, score_output), rate(again, judge_all)
     print(f"reference, three IFEval instructions:  {theirs:8.0f} outputs/s")
     for name, ours in (
