@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from vibecore.catalog.suites import (
-    SUITES_DIR,
-    Constraint,
-    SuiteError,
-    read_suite,
-    suite_names,
-)
+from vibecore.catalog.suites import SUITES_DIR, Constraint, SuiteError, read_suite, suite_names
 from vibecore.core.errors import InputError
 
-GOOD = """\
-name: small
-title: A small suite
-description: Two prompts.
-prompts:
+HEADER = "name: small\ntitle: A small suite\ndescription: Two prompts.\n"
+GOOD = f"""\
+{HEADER}prompts:
   - id: a
     category: code
     prompt: Write a function.
     constraints:
       - check: code_parses
-      - {check: word_count, relation: le, count: 60}
-  - {id: b, category: creative, prompt: Write a poem., constraints: []}
+      - {{check: word_count, relation: le, count: 60}}
+  - {{id: b, category: creative, prompt: Write a poem., constraints: []}}
 """
 
 
@@ -36,11 +28,8 @@ def write(tmp_path, text: str | bytes):
 
 def test_reads_a_suite(tmp_path):
     suite = read_suite(write(tmp_path, GOOD))
-    assert (suite.name, suite.title, suite.description) == (
-        "small",
-        "A small suite",
-        "Two prompts.",
-    )
+    header = suite.name, suite.title, suite.description
+    assert header == ("small", "A small suite", "Two prompts.")
     assert [(p.id, p.category, p.text) for p in suite.prompts] == [
         ("a", "code", "Write a function."),
         ("b", "creative", "Write a poem."),
@@ -64,15 +53,13 @@ def test_unknown_name_lists_the_known_ones():
     assert issubclass(SuiteError, InputError)
 
 
-@pytest.mark.parametrize("name", ["no/such/suite.yaml", "../vibe30", ""])
-def test_unreadable_path(name):
-    with pytest.raises(SuiteError, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("no/such/suite.yaml", "no such file"), ("../vibe30", "no such file"), ("", "it is a folder")],
+)
+def test_unreadable_path(name, reason):
+    with pytest.raises(SuiteError, match=f"cannot be read: .*{reason}"):
         read_suite(name)
-
-
-def test_folder_is_no_suite(tmp_path):
-    with pytest.raises(SuiteError, match="it is a folder"):
-        read_suite(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -99,51 +86,26 @@ def test_hash_is_over_content_not_layout(tmp_path, change, same):
     ("old", "new", "message"),
     [
         ("name: small\n", "", 'the key "name" is missing'),
-        (
-            "name: small\n",
-            "name: small\ncolour: red\n",
-            'the key "colour" is unknown; allowed: name',
-        ),
+        ("name: small", "name: a\ncolour: red", 'the key "colour" is unknown; allowed: name'),
         ("name: small\n", "name: 3\n", 'key "name": wanted text, got the number 3'),
         ("title: A small suite", "title: ' '", 'key "title": wanted text, got empty text'),
         ("name: small\n", "name: small\nname: large\n", 'line 2: the key "name" is given twice'),
         ("name: small\n", "<<: {name: x}\nname: x\nname: y\n", 'the key "name" is given twice'),
-        ("name: small\n", "name: &n small\n", None),
         ("title: A small suite\n", "title: &t A\nlicence: *t\n", "line 3: aliases are not allowed"),
         ("    category: code\n", "", r'prompt 1 \("a"\), the key "category" is missing'),
-        (
-            "category: code",
-            "category: poetry",
-            r'prompt 1 \("a"\), key "category": "poetry" is unkn',
-        ),
+        ("category: code", "category: p", r'prompt 1 \("a"\), key "category": "p" is unknown'),
         ("category: code", "category: yes", 'key "category": wanted text, got true'),
-        (
-            "category: code",
-            "category: code\n    category: code",
-            'the key "category" is given twice',
-        ),
+        ("    category: code\n", "    category: code\n" * 2, 'the key "category" is given twice'),
         ("category: code", "kind: x\n    category: code", 'the key "kind" is unknown'),
-        (
-            "prompt: Write a function.",
-            "prompt:",
-            r'\("a"\), key "prompt": wanted text, got nothing',
-        ),
+        ("Write a function.", "", r'\("a"\), key "prompt": wanted text, got nothing'),
         ("  - id: a\n", "  - id: 7\n", 'prompt 1, key "id": wanted text, got the number 7'),
         ("  - id: a\n", "  - id: a b\n", r'prompt 1 \("a b"\), key "id": use letters'),
         ("id: b", "id: a", r'prompt 2 \("a"\), key "id": prompt 1 has the same id'),
-        (
-            "constraints: []",
-            "constraints: {}",
-            r'\("b"\), key "constraints": wanted a list, got a map',
-        ),
-        ("constraints: []", "constraints: [x]", r'\("b"\), constraint 1: wanted a mapping'),
-        ("constraints: []", "constraints: [{}]", 'constraint 1: the key "check" is missing'),
-        ("constraints: []", "constraints: [{check: 1}]", 'constraint 1, key "check": wanted text'),
-        (
-            "count: 60",
-            "count: 2026-11-23",
-            r'\("a"\), constraint 2 \(word_count\), key "count": a date',
-        ),
+        ("[]", "{}", r'\("b"\), key "constraints": wanted a list, got a map'),
+        ("[]", "[x]", r'\("b"\), constraint 1: wanted a mapping'),
+        ("[]", "[{}]", 'constraint 1: the key "check" is missing'),
+        ("[]", "[{check: 1}]", 'constraint 1, key "check": wanted text'),
+        ("60", "2026-11-23", r'\("a"\), constraint 2 \(word_count\), key "count": a date'),
         ("count: 60", "count: .nan", 'key "count": the number nan is not allowed'),
         ("count: 60", "3: 60", r"constraint 2 \(word_count\): the key 3 is not text"),
         ("count: 60", "count: 60, check: x", 'the key "check" is given twice'),
@@ -155,9 +117,6 @@ def test_hash_is_over_content_not_layout(tmp_path, change, same):
 def test_each_defect_names_file_prompt_and_key(tmp_path, old, new, message):
     assert old in GOOD
     path = write(tmp_path, GOOD.replace(old, new, 1))
-    if message is None:
-        read_suite(path)
-        return
     with pytest.raises(SuiteError, match=message) as caught:
         read_suite(path)
     assert str(path) in str(caught.value)
@@ -176,12 +135,9 @@ def test_each_defect_names_file_prompt_and_key(tmp_path, old, new, message):
         ("name: [unclosed\n", "line 2: "),
         ("a: b: c\n", "line 1: mapping values are not allowed"),
         ("[" * 1500, "nested too deeply"),
-        ("name: a\ntitle: b\ndescription: c\nprompts: []\n", 'key "prompts": .* an empty list'),
-        ("name: a\ntitle: b\ndescription: c\nprompts: x\n", 'key "prompts": .* got text'),
-        (
-            "name: a\ntitle: b\ndescription: c\nprompts: [x]\n",
-            "prompt 1: wanted a mapping, got text",
-        ),
+        (HEADER + "prompts: []\n", 'key "prompts": .* an empty list'),
+        (HEADER + "prompts: x\n", 'key "prompts": .* got text'),
+        (HEADER + "prompts: [x]\n", "prompt 1: wanted a mapping, got text"),
     ],
 )
 def test_files_that_are_no_suite(tmp_path, content, message):
@@ -189,5 +145,6 @@ def test_files_that_are_no_suite(tmp_path, content, message):
         read_suite(write(tmp_path, content))
 
 
-def test_a_byte_order_mark_is_no_defect(tmp_path):
-    assert read_suite(write(tmp_path, b"\xef\xbb\xbf" + GOOD.encode())).name == "small"
+@pytest.mark.parametrize("content", ["\ufeff" + GOOD, GOOD.replace("name: s", "name: &n s")])
+def test_a_byte_order_mark_and_an_anchor_are_no_defects(tmp_path, content):
+    assert read_suite(write(tmp_path, content)).name == "small"

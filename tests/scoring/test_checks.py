@@ -46,6 +46,10 @@ def test_relations(relation, verdicts):
 @pytest.mark.parametrize(
     ("check", "arguments", "text", "explanation"),
     [
+        ("no_such_check", {}, "text", 'no check named "no_such_check"'),
+        ("word_count", {}, "text", "the check failed: TypeError"),
+        ("word_count", {"relation": "about", "count": 3}, "text", "the check failed: KeyError"),
+        ("word_count", {"relation": "eq", "count": 3, "more": 1}, "text", "failed: TypeError"),
         ("response_language", {"language": "en"}, "12 34 !", "too few letters"),
         ("matches_regex", {"what": "it", "pattern": "(a|aa)+$b"}, "a" * 5000, "takes too long"),
         ("ifeval", {"instruction_id": "x", "kwargs": {}}, "text", "the check failed: KeyError"),

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.scoring.test_sandbox import needs_isolation
 from vibecore.catalog.suites import Constraint
 from vibecore.scoring.checks.execution import code_cases
 from vibecore.scoring.judge import constraint_defect
-from vibecore.scoring.sandbox import find_isolation
-
-needs_isolation = pytest.mark.skipif(
-    find_isolation().way is None, reason=f"no isolation: {find_isolation().reason}"
-)
 
 
 def verdict(code: str, *cases: dict, entry_point: str = "f"):

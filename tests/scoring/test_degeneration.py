@@ -1,4 +1,4 @@
-"""Duplicate shares and their cuts, echo, refusal, change of script, and a loop's period."""
+"""Duplicate shares and their cuts, echo, refusal, and change of script."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from vibecore.catalog.suites import Prompt
 from vibecore.scoring import score_output
 from vibecore.scoring.measures.duplicates import GOPHER_CUTS, cuts_exceeded, duplicate_shares
 from vibecore.scoring.measures.echo import prompt_echo
-from vibecore.scoring.measures.loops import find_loop
 from vibecore.scoring.measures.refusal import REFUSALS, is_refusal
 from vibecore.scoring.measures.script import language_switch
 
@@ -121,14 +118,6 @@ def test_repetitive_and_degenerate_are_two_flags() -> None:
     assert (fine.repetitive, fine.degenerate) == (False, False)
 
 
-def test_a_loop_has_a_period() -> None:
-    score = score_output(PLAIN, "x", [*range(30), *[7, 8, 9] * 8])
-    assert (score.loop_onset, score.loop_period) == (30, 3)
-    assert score_output(PLAIN, "x", list(range(50))).loop_period is None
-    assert score_output(PLAIN, "x").loop_period is None
-    assert find_loop([1] * 15) is None
-
-
 @pytest.mark.parametrize(
     ("prompt", "text", "share"),
     [
@@ -190,24 +179,3 @@ CHINESE = "灯塔独自站在礁石上，海浪一遍又一遍地拍打着它的
 def test_language_switch(text: str, place: int | None) -> None:
     assert language_switch(text) == place
     assert score_output(PLAIN, text).language_switch == place
-
-
-PIECES = ["a", "b ", "\n", "\n\n", "Ж", "中", "\u200b", ". "]
-
-
-@settings(max_examples=150, deadline=None, database=None)
-@given(
-    text=st.text(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=80).map("".join),
-    token_ids=st.lists(st.integers(0, 3), max_size=80),
-)
-def test_scores_of_any_text_are_in_their_ranges(text: str, token_ids: list[int]) -> None:
-    score = score_output(PLAIN, text, token_ids)
-    assert all(0 <= share <= 1 for share in score.duplicates.values())
-    assert score.degenerate == bool(score.degenerate_by)
-    assert 0 <= score.prompt_echo <= 1
-    assert (score.loop_period is None) == (score.loop_onset is None)
-    if score.loop_onset is not None:
-        tail = token_ids[score.loop_onset :]
-        assert tail[score.loop_period :] == tail[: -score.loop_period]
-    if score.language_switch is not None:
-        assert 0 < score.language_switch < len(text)

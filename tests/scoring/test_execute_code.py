@@ -11,20 +11,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.scoring.test_sandbox import needs_isolation
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import Protocol
 from vibecore.scoring import score_output
 from vibecore.scoring.judge import judge
-from vibecore.scoring.sandbox import Isolation, SandboxError, find_isolation
+from vibecore.scoring.sandbox import Isolation, SandboxError
 from vibecore.studies.plan import Options, new_plan, resumed_plan
 from vibecore.studies.queries import read_outputs
 from vibecore.studies.run import run_study
 
-needs_isolation = pytest.mark.skipif(
-    find_isolation().way is None, reason=f"no isolation: {find_isolation().reason}"
-)
 CODE = "```python\ndef f():\n    return 1\n```"
 RUNS = Constraint("code_cases", {"entry_point": "f", "cases": [{"args": [], "expect": 1}]})
 READS = Constraint("code_parses", {})

@@ -23,7 +23,7 @@ CONSTRAINTS = [
     *(c for prompt in load_suite("vibe30").prompts for c in prompt.constraints),
     *(Constraint(check, arguments) for check, arguments, *_ in ROWS),
 ]
-EVERYTHING = Prompt("all", "code", "Do all.", tuple(CONSTRAINTS))
+EVERYTHING = Prompt("all", "code", "Write about a storm at sea.", tuple(CONSTRAINTS))
 FRAGMENTS = [
     "```", "```python\n", "~~~", "def f(x):\n", "    return x\n", "class A:\n", "import os\n",
     "@x\n", '"""', "'", '"', "#", "(", ")", "[", "{", "}", '{"a": ', "\\", "\x00", "\ud800",
@@ -32,9 +32,12 @@ FRAGMENTS = [
     "“", "”", "e.g.", "Dr. ", "word", "İ", "ß", "中文。", "🙂", "\u2028", "\x0c", "\x85", "ﬁ",
     "a" * 50, "9" * 60,
 ]  # fmt: skip
+# Few enough that lines, paragraphs and n-grams of them repeat.
+PIECES = ["a", "b ", "\n", "\n\n", "Ж", "中", "\u200b", ". "]
 ANY_TEXT = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=80),
     st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join),
+    st.lists(st.sampled_from(PIECES), max_size=80).map("".join),
 )
 # The reasons a check may give for having no verdict; an exception that escaped is none.
 EXPLAINED = re.compile("no language can be told|takes too long|nested too deeply")
@@ -59,23 +62,24 @@ def test_any_text_gets_a_score(text, token_ids):
         # IFEval alone takes what cannot be seen for text, and says so itself.
         met = [r for r in score.constraints if r.status == "pass" and r.check != "ifeval"]
         assert (score.words, score.sentences, met) == (0, 0, [])
+    assert all(0 <= share <= 1 for share in score.duplicates.values())
+    assert score.degenerate == bool(score.degenerate_by)
+    assert 0 <= score.prompt_echo <= 1
+    assert (score.loop_period is None) == (score.loop_onset is None)
     if score.loop_onset is not None:
-        assert 0 <= score.loop_onset < len(token_ids)
+        tail = token_ids[score.loop_onset :]
+        assert tail[score.loop_period :] == tail[: -score.loop_period]
+    if score.language_switch is not None:
+        assert 0 < score.language_switch < len(text)
 
 
 @pytest.mark.parametrize("constraint", CONSTRAINTS, ids=lambda constraint: constraint.check)
 def test_explanations_quote_little(constraint):
     """A text of one long word in every form: at most 60 characters of it are quoted."""
     word = "Q" * 3000
-    forms = (
-        word,
-        f"Answer: {word}",
-        f"def {word}(x): return {word}",
-        f"{word}\n{word}",
-        f"{word}.",
-    )
+    forms = ("{0}", "Answer: {0}", "def {0}(x): return {0}", "{0}\n{0}", "{0}.")
     for text in forms:
-        assert judge(text, constraint).explanation.count("Q") <= 60
+        assert judge(text.format(word), constraint).explanation.count("Q") <= 60
 
 
 SLOW_UNITS = ["a ", "a. ", "a.A", "!a", " \n", "x = (\n", '"a', "Ben, ", "six packs ", "`a"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.scoring.test_sandbox import needs_isolation
 from vibecore.catalog.suites import CATEGORIES
 from vibecore.scoring import load_suite, score_output
 from vibecore.scoring.judge import EXECUTING
-from vibecore.scoring.sandbox import find_isolation
 from vibecore.scoring.text.words import lines, sentences
 
 SUITE = load_suite("vibe30")
@@ -248,9 +248,6 @@ def safe_divide(a, b):
     ),
 }
 CODE_PROMPTS = [prompt.id for prompt in SUITE.prompts if prompt.category == "code"]
-needs_isolation = pytest.mark.skipif(
-    find_isolation().way is None, reason=f"no isolation: {find_isolation().reason}"
-)
 
 
 @needs_isolation
