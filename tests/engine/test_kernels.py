@@ -160,11 +160,12 @@ def test_vector_products(rows: int, size: int) -> None:
         kernels.vector_product(x, weight, norm=norm, epsilon=EPSILON),
         functional.linear(normed, weight),
     )
-    gate, up = functional.linear(normed, weight).chunk(2, -1)
-    assert_near(
-        kernels.vector_product(x, weight, norm=norm, epsilon=EPSILON, silu=True),
-        functional.silu(gate) * up,
-    )
+    for of_both in (None, bias):
+        gate, up = functional.linear(normed, weight, of_both).chunk(2, -1)
+        assert_near(
+            kernels.vector_product(x, weight, of_both, norm=norm, epsilon=EPSILON, silu=True),
+            functional.silu(gate) * up,
+        )
     before = random(1, rows)
     wanted = before + functional.linear(x, weight)
     kernels.vector_product(x, weight, add_to=before)
@@ -203,7 +204,9 @@ def test_nf4_is_what_bitsandbytes_gives(rows: int, size: int) -> None:
     x, norm = random(1, size), random(size)
     for biased in (False, True):
         projection = nf4(rows, size, biased)
-        same(projection.vector(x), nf4_product(projection, x))
+        product = nf4_product(projection, x)
+        same(projection.vector(x), product)
+        assert_near(projection.vector(x, silu=True), kernels.silu_multiply(product))
     normed = kernels.add_norm(x, None, norm, EPSILON)
     projection = nf4(rows, size, False)
     product = nf4_product(projection, normed)
@@ -259,9 +262,9 @@ def test_int8_with_any_number_of_outliers(
     before = random(1, rows)
     sum_ = before + product
     assert_near(projection.vector(x, add_to=before), sum_, largest)
+    silu = kernels.silu_multiply(product)
+    assert_near(projection.vector(x, silu=True), silu, largest**2)
     if not biased:
-        silu = kernels.silu_multiply(product)
-        assert_near(projection.vector(x, silu=True), silu, largest**2)
         norm = random(size, scale=scale)
         normed = wanted(kernels.add_norm(x, None, norm, EPSILON), None)
         found = projection.vector(x, norm=norm, epsilon=EPSILON)

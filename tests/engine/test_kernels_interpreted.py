@@ -22,7 +22,7 @@ def test_every_kernel_agrees_with_torch() -> None:
     if torch.cuda.is_available():
         pytest.skip("test_kernels.py runs on the GPU")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CASES)],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(CASES)],
         env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

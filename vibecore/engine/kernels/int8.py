@@ -140,7 +140,7 @@ def _int8_vector(
     other = result
     if SILU:
         up_scale = tl.load(weight_scale + rows + own, exists, 0.0)
-        other = _scaled(tl.sum(beside, 1), up_scale, x_scale, bias, own, exists, kind, False)
+        other = _scaled(tl.sum(beside, 1), up_scale, x_scale, bias + rows, own, exists, kind, BIAS)
     if count > 0:
         first = weight + row * size
         extra = _of_outliers(

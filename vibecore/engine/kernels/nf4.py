@@ -147,10 +147,12 @@ def _nf4_vector(
             beside += _eight_products(
                 word_at + up * WORDS, x_at, scale_at + up, there, t0, t1, t2, t3, t4, t5, t6, t7
             )  # fmt: skip
-    result = tl.sum(tl.sum(product, 2), 1)
+    result, other = tl.sum(tl.sum(product, 2), 1), tl.sum(tl.sum(beside, 2), 1)
     if BIAS:
         result += tl.load(bias + own, exists, 0.0).to(tl.float32)
-    finish(result, tl.sum(tl.sum(beside, 2), 1), out, own, exists, SILU, ADD)
+        if SILU:
+            other += tl.load(bias + rows + own, exists, 0.0).to(tl.float32)
+    finish(result, other, out, own, exists, SILU, ADD)
 
 
 def nf4_vector(

@@ -95,10 +95,12 @@ def _vector_product(
         if SILU:
             up = tl.load(weight + rows.to(tl.int64) * size + places, filled, 0.0).to(tl.float32)
             beside += up * part[None, :]
-    result = tl.sum(product, 1)
+    result, other = tl.sum(product, 1), tl.sum(beside, 1)
     if BIAS:
         result += tl.load(bias + own, exists, 0.0).to(tl.float32)
-    finish(result, tl.sum(beside, 1), out, own, exists, SILU, ADD)
+        if SILU:
+            other += tl.load(bias + rows + own, exists, 0.0).to(tl.float32)
+    finish(result, other, out, own, exists, SILU, ADD)
 
 
 @triton.jit
