@@ -15,9 +15,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
@@ -35,6 +35,10 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 class SuiteError(InputError):
     """A suite that cannot be found or used; the message names file, prompt and key."""
+
+
+class _Defect(Exception):
+    """What is wrong in a suite file; the message names prompt and key."""
 
 
 @dataclass(frozen=True)
@@ -84,53 +88,32 @@ def read_suite(name_or_path: str | Path) -> Suite:
     Raises SuiteError when the suite is unknown, unreadable, or not of the right structure.
     """
     path = _locate(name_or_path)
-    content = _load_yaml(path)
-    if not isinstance(content, dict):
-        _refuse(
-            path, f"wanted a mapping with the keys {_listed(_SUITE_KEYS)}, got {_kind(content)}"
-        )
-    _check_keys(path, "", content, _SUITE_KEYS, _OPTIONAL_SUITE_KEYS)
-    header = {key: _text(path, "", key, content[key]) for key in _SUITE_KEYS[:3]}
-    if not isinstance(content["prompts"], list) or not content["prompts"]:
-        _refuse(path, f'key "prompts": wanted a list of prompts, got {_kind(content["prompts"])}')
-    prompts = tuple(
-        _read_prompt(path, number, entry) for number, entry in enumerate(content["prompts"], 1)
-    )
-    seen: dict[str, int] = {}
-    for number, prompt in enumerate(prompts, 1):
-        if prompt.id in seen:
-            where = f'prompt {number} ("{prompt.id}"), '
-            _refuse(path, f'{where}key "id": prompt {seen[prompt.id]} has the same id')
-        seen[prompt.id] = number
-    return Suite(**header, prompts=prompts, sha256=content_hash(prompts))
+    try:
+        return _suite(_load_yaml(path))
+    except _Defect as defect:
+        raise SuiteError(f"The suite {path} cannot be used: {defect}.") from defect.__cause__
 
 
 def content_hash(prompts: tuple[Prompt, ...]) -> str:
     """SHA-256, in hex, of what the prompts say; the same however the file is laid out."""
     content = [
-        [prompt.id, prompt.category, prompt.text, [_plain(c) for c in prompt.constraints]]
+        [prompt.id, prompt.category, prompt.text, [asdict(c) for c in prompt.constraints]]
         for prompt in prompts
     ]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def _plain(constraint: Constraint) -> dict[str, Any]:
-    return {"check": constraint.check, "arguments": dict(constraint.arguments)}
-
-
 def _locate(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, str) and IDENTIFIER.fullmatch(name_or_path):
-        shipped = SUITES_DIR / f"{name_or_path}.yaml"
-        if shipped.is_file():
-            return shipped
-        own = own_suites_folder() / f"{name_or_path}.yaml"
-        if own.is_file():
-            return own
+        for folder in (SUITES_DIR, own_suites_folder()):
+            named = folder / f"{name_or_path}.yaml"
+            if named.is_file():
+                return named
         if not Path(name_or_path).is_file():
             raise SuiteError(
                 f'There is no suite named "{name_or_path}". Known suites: '
-                f"{_listed(suite_names()) or 'none'}. A path to a suite file works too."
+                f"{', '.join(suite_names()) or 'none'}. A path to a suite file works too."
             )
     path = Path(name_or_path)
     if not path.is_file():
@@ -167,61 +150,72 @@ def _load_yaml(path: Path) -> Any:
     except OSError as error:
         raise SuiteError(f"The suite {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        _refuse(path, f"it is not UTF-8 text (byte {error.start})", error)
+        raise _Defect(f"it is not UTF-8 text (byte {error.start})") from error
     try:
         return yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        _refuse(path, f"{line}{error.problem or error.context}", error)
+        raise _Defect(f"{line}{error.problem or error.context}") from error
     except yaml.YAMLError as error:
-        _refuse(path, f"it is not YAML text ({type(error).__name__})", error)
+        raise _Defect(f"it is not YAML text ({type(error).__name__})") from error
     except RecursionError as error:
-        _refuse(path, "it is nested too deeply", error)
+        raise _Defect("it is nested too deeply") from error
     except ValueError as error:  # a date that does not exist, a number of 5,000 digits
-        _refuse(path, str(error), error)
+        raise _Defect(str(error)) from error
 
 
-def _read_prompt(path: Path, number: int, entry: Any) -> Prompt:
+def _suite(content: Any) -> Suite:
+    if not isinstance(content, dict):
+        keys = ", ".join(_SUITE_KEYS)
+        raise _Defect(f"wanted a mapping with the keys {keys}, got {_kind(content)}")
+    _check_keys("", content, _SUITE_KEYS, _OPTIONAL_SUITE_KEYS)
+    header = {key: _text("", content, key) for key in _SUITE_KEYS[:3]}
+    entries = content["prompts"]
+    if not isinstance(entries, list) or not entries:
+        raise _Defect(f'key "prompts": wanted a list of prompts, got {_kind(entries)}')
+    prompts = tuple(_prompt(number, entry) for number, entry in enumerate(entries, 1))
+    seen: dict[str, int] = {}
+    for number, prompt in enumerate(prompts, 1):
+        first = seen.setdefault(prompt.id, number)
+        if first != number:
+            where = f'prompt {number} ("{prompt.id}")'
+            raise _Defect(f'{where}, key "id": prompt {first} has the same id')
+    return Suite(**header, prompts=prompts, sha256=content_hash(prompts))
+
+
+def _prompt(number: int, entry: Any) -> Prompt:
+    where = f"prompt {number}"
     if not isinstance(entry, dict):
-        _refuse(path, f"prompt {number}: wanted a mapping, got {_kind(entry)}")
-    identifier = entry.get("id")
-    where = f'prompt {number} ("{identifier}"), ' if isinstance(identifier, str) else ""
-    where = where or f"prompt {number}, "
-    _check_keys(path, where, entry, _PROMPT_KEYS)
-    identifier, category, text = (
-        _text(path, where, key, entry[key]) for key in ("id", "category", "prompt")
-    )
+        raise _Defect(f"{where}: wanted a mapping, got {_kind(entry)}")
+    if isinstance(entry.get("id"), str):
+        where += f' ("{entry["id"]}")'
+    where += ", "
+    _check_keys(where, entry, _PROMPT_KEYS)
+    identifier, category, text = (_text(where, entry, key) for key in _PROMPT_KEYS[:3])
     if not IDENTIFIER.fullmatch(identifier):
-        _refuse(path, f'{where}key "id": use letters, digits, "_", "-" and "." only')
+        raise _Defect(f'{where}key "id": use letters, digits, "_", "-" and "." only')
     if category not in CATEGORIES:
-        allowed = _listed(CATEGORIES)
-        _refuse(path, f'{where}key "category": "{category}" is unknown; allowed: {allowed}')
-    constraints = entry["constraints"]
-    if not isinstance(constraints, list):
-        _refuse(path, f'{where}key "constraints": wanted a list, got {_kind(constraints)}')
-    return Prompt(
-        identifier,
-        category,
-        text,
-        tuple(
-            _read_constraint(path, f"{where}constraint {index}", constraint)
-            for index, constraint in enumerate(constraints, 1)
-        ),
-    )
+        allowed = ", ".join(CATEGORIES)
+        raise _Defect(f'{where}key "category": "{category}" is unknown; allowed: {allowed}')
+    entries = entry["constraints"]
+    if not isinstance(entries, list):
+        raise _Defect(f'{where}key "constraints": wanted a list, got {_kind(entries)}')
+    constraints = (_constraint(f"{where}constraint {n}", c) for n, c in enumerate(entries, 1))
+    return Prompt(identifier, category, text, tuple(constraints))
 
 
-def _read_constraint(path: Path, where: str, entry: Any) -> Constraint:
+def _constraint(where: str, entry: Any) -> Constraint:
     if not isinstance(entry, dict):
-        _refuse(path, f'{where}: wanted a mapping with the key "check", got {_kind(entry)}')
+        raise _Defect(f'{where}: wanted a mapping with the key "check", got {_kind(entry)}')
     if "check" not in entry:
-        _refuse(path, f'{where}: the key "check" is missing')
-    check = _text(path, f"{where}, ", "check", entry["check"])
+        raise _Defect(f'{where}: the key "check" is missing')
+    check = _text(f"{where}, ", entry, "check")
     arguments = {key: value for key, value in entry.items() if key != "check"}
     for key, value in arguments.items():
         if not isinstance(key, str):
-            _refuse(path, f"{where} ({check}): the key {key!r} is not text")
+            raise _Defect(f"{where} ({check}): the key {key!r} is not text")
         if not _is_plain(value):
-            _refuse(path, f'{where} ({check}), key "{key}": {_kind(value)} is not allowed here')
+            raise _Defect(f'{where} ({check}), key "{key}": {_kind(value)} is not allowed here')
     return Constraint(check, arguments)
 
 
@@ -237,20 +231,21 @@ def _is_plain(value: Any) -> bool:
 
 
 def _check_keys(
-    path: Path, where: str, entry: dict, required: tuple[str, ...], optional: tuple[str, ...] = ()
+    where: str, entry: dict, required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> None:
     for key in required:
         if key not in entry:
-            _refuse(path, f'{where}the key "{key}" is missing')
+            raise _Defect(f'{where}the key "{key}" is missing')
+    allowed = (*required, *optional)
     for key in entry:
-        if key not in required and key not in optional:
-            allowed = _listed((*required, *optional))
-            _refuse(path, f'{where}the key "{key}" is unknown; allowed: {allowed}')
+        if key not in allowed:
+            raise _Defect(f'{where}the key "{key}" is unknown; allowed: {", ".join(allowed)}')
 
 
-def _text(path: Path, where: str, key: str, value: Any) -> str:
+def _text(where: str, entry: dict, key: str) -> str:
+    value = entry[key]
     if not isinstance(value, str) or not value.strip():
-        _refuse(path, f'{where}key "{key}": wanted text, got {_kind(value)}')
+        raise _Defect(f'{where}key "{key}": wanted text, got {_kind(value)}')
     return value
 
 
@@ -267,11 +262,3 @@ def _kind(value: Any) -> str:
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     return "a mapping" if isinstance(value, dict) else f"a {type(value).__name__}"
-
-
-def _listed(items: Any) -> str:
-    return ", ".join(items)
-
-
-def _refuse(path: Path, defect: str, cause: BaseException | None = None) -> NoReturn:
-    raise SuiteError(f"The suite {path} cannot be used: {defect}.") from cause

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vibecore.catalog.suites import Constraint, Prompt
@@ -61,19 +62,23 @@ def judge(answer: str, constraint: Constraint, *, execute_code: bool = False) ->
     nor a fail; nothing is raised.
     """
     check = CHECKS.get(constraint.check)
+    result = partial(ConstraintResult, constraint.check, constraint.arguments)
     if check is not None and check.runs_code and not execute_code:
-        return _result(constraint, "skipped", "code is not run: add --execute-code")
+        return result("skipped", "code is not run: add --execute-code")
     if (check is None or not check.judges_empty) and not has_visible(answer):
-        return _result(constraint, "fail", "the answer is empty")
+        return result("fail", "the answer is empty")
     if check is None:
-        return _result(constraint, "error", f'there is no check named "{constraint.check}"')
+        return result("error", f'there is no check named "{constraint.check}"')
     try:
         verdict = check.function(answer, **constraint.arguments)
     except Exception as error:  # a check must never stop a study
-        loose = "error" if check.two_readings else None
-        return _result(constraint, "error", _reason(error), loose)
+        return result("error", _reason(error), "error" if check.two_readings else None)
     loose = None if verdict.passed_loose is None else _status(verdict.passed_loose)
-    return _result(constraint, _status(verdict.passed), verdict.explanation, loose)
+    return result(_status(verdict.passed), verdict.explanation, loose)
+
+
+def _status(passed: bool) -> str:
+    return "pass" if passed else "fail"
 
 
 def _reason(error: Exception) -> str:
@@ -83,13 +88,3 @@ def _reason(error: Exception) -> str:
         return f"the code was not run: {error}"
     message = " ".join(str(error).split())[:200]
     return f"the check failed: {type(error).__name__}: {message}"
-
-
-def _status(passed: bool) -> str:
-    return "pass" if passed else "fail"
-
-
-def _result(
-    constraint: Constraint, status: str, explanation: str, loose: str | None = None
-) -> ConstraintResult:
-    return ConstraintResult(constraint.check, constraint.arguments, status, explanation, loose)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-
-from vibecore.scoring.text.words import pieces
+from vibecore.scoring.text.words import n_grams, pieces
 
 ECHO_WORDS = 4
 
@@ -16,16 +13,7 @@ def prompt_echo(prompt: str, text: str) -> float | None:
     None for a prompt of fewer than four words. The complement, over the answer's n-grams, is the
     share of novel n-grams of See et al. 2017, "Get To The Point" (arXiv 1704.04368, figure 6).
     """
-    wanted = _grams_of_prompt(prompt)
+    wanted = set(n_grams(pieces(prompt), ECHO_WORDS))
     if not wanted:
         return None
-    return len(wanted.intersection(_grams(pieces(text)))) / len(wanted)
-
-
-@lru_cache(maxsize=256)
-def _grams_of_prompt(prompt: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(_grams(pieces(prompt)))
-
-
-def _grams(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    return zip(*(words[start:] for start in range(ECHO_WORDS)), strict=False)
+    return len(wanted.intersection(n_grams(pieces(text), ECHO_WORDS))) / len(wanted)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vibecore.scoring.text.words import n_grams
+
 LOOP_REPETITIONS = 3
 LOOP_MINIMUM_TOKENS = 16
 
@@ -26,7 +28,7 @@ def rep_n(token_ids: Sequence[int], n: int = 4) -> float | None:
     total = len(token_ids) - n + 1
     if total < 1:
         return None
-    return 1 - len(set(zip(*(token_ids[start:] for start in range(n)), strict=False))) / total
+    return 1 - len(set(n_grams(token_ids, n))) / total
 
 
 def find_loop(token_ids: Sequence[int]) -> Loop | None:

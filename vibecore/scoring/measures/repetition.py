@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from itertools import pairwise
 
-from vibecore.scoring.text.words import pieces
+from vibecore.scoring.text.words import n_grams, pieces
 
 GARBAGE_MINIMUM_WORDS = 50
 GARBAGE_LETTER_SHARE = 0.8
@@ -18,8 +17,8 @@ GARBAGE_WORD_LENGTH = (3.0, 10.0)
 
 
 @lru_cache(maxsize=8)
-def _distinct_pairs(text: str) -> int:
-    return len(set(pairwise(pieces(text))))
+def _distinct_grams(text: str, n: int) -> int:
+    return len(set(n_grams(pieces(text), n)))
 
 
 def repetition_ratio(text: str) -> float:
@@ -30,7 +29,7 @@ def repetition_ratio(text: str) -> float:
     words = pieces(text)
     if len(words) < 2:
         return 0.0
-    return 1 - _distinct_pairs(text) / (len(words) - 1)
+    return 1 - _distinct_grams(text, 2) / (len(words) - 1)
 
 
 def distinct(text: str, n: int) -> float | None:
@@ -41,13 +40,7 @@ def distinct(text: str, n: int) -> float | None:
     of an n-word text without repeats is (n − 1) / n.
     """
     words = pieces(text)
-    if not words:
-        return None
-    if n == 1:
-        return len(set(words)) / len(words)
-    if n == 2:
-        return _distinct_pairs(text) / len(words)
-    return len(set(zip(*(words[start:] for start in range(n)), strict=False))) / len(words)
+    return _distinct_grams(text, n) / len(words) if words else None
 
 
 def zlib_ratio(text: str) -> float | None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
 # Fillers, the braille blank, the grapheme joiner and the variation selectors: their categories
@@ -54,6 +58,11 @@ def has_visible(text: str) -> bool:
     """Whether any character of the text is visible."""
     # Nearly every text has an ASCII one, which is quicker to find than to classify.
     return _PLAIN.search(text) is not None or any(map(is_visible, text))
+
+
+def n_grams(items: Sequence[Item], n: int) -> Iterator[tuple[Item, ...]]:
+    """Every run of n items that follow each other, in order."""
+    return zip(*(items[start:] for start in range(n)), strict=False)
 
 
 @lru_cache(maxsize=8)
