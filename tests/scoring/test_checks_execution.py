@@ -10,6 +10,13 @@ from vibecore.scoring.checks.execution import code_cases
 from vibecore.scoring.judge import constraint_defect
 
 
+def case(*args: object, **wanted: object) -> dict:
+    return {"args": list(args), **wanted}
+
+
+GOOD = case(expect=1)
+
+
 def verdict(code: str, *cases: dict, entry_point: str = "f"):
     return code_cases(f"```python\n{code}\n```", entry_point=entry_point, cases=list(cases))
 
@@ -58,37 +65,33 @@ def test_what_came_is_held_against_what_was_wanted(returned, wanted, passes) -> 
     [
         (
             "def f(x): return x",
-            [{"args": [1], "expect": 1}, {"args": [2], "expect": 3}],
+            [case(1, expect=1), case(2, expect=3)],
             "case 2 of 2, f(2): returned 2, wanted 3",
         ),
         (
             "def f(x, k): return x / k",
-            [{"args": [1], "kwargs": {"k": 0}, "expect": 3}],
+            [case(1, kwargs={"k": 0}, expect=3)],
             "case 1 of 1, f(1, k=0): raised ZeroDivisionError (division by zero), wanted 3",
         ),
-        (
-            "def f(x): return x",
-            [{"args": ["a" * 90], "raises": "ValueError"}],
-            "wanted ValueError to be raised",
-        ),
+        ("def f(x): return x", [case("a" * 90, raises="E")], "wanted E to be raised"),
         (
             "class f:\n    def push(self, x): pass\n    def pop(self): return 1",
-            [{"args": [], "then": [["push", 2], ["pop"]], "expect": 2}],
+            [case(then=[["push", 2], ["pop"]], expect=2)],
             "case 1 of 1, f().push(2), .pop(): returned 1, wanted 2",
         ),
         (
             "import os\ndef f(x):\n    if x: os._exit(3)",
-            [{"args": [0], "expect": None}, {"args": [1], "expect": None}],
+            [case(0, expect=None), case(1, expect=None)],
             "case 2 of 2, f(1): it ended its process (exit status 3)",
         ),
         (
             "import no_such_module\ndef f(): return 1",
-            [{"args": [], "expect": 1}],
+            [GOOD],
             "the code defines no f when it is run: it raises ModuleNotFoundError",
         ),
-        ("def f(): return 1\ndel f", [{"args": [], "expect": 1}], "the code defines no f when"),
-        ("def g(): return 1", [{"args": [], "expect": 1}], "found no f, wanted it to pass 1 case"),
-        ("def f(:\n  x", [{"args": [], "expect": 1}], "found no f (the code does not parse"),
+        ("def f(): return 1\ndel f", [GOOD], "the code defines no f when"),
+        ("def g(): return 1", [GOOD], "found no f, wanted it to pass 1 case"),
+        ("def f(:\n  x", [GOOD], "found no f (the code does not parse"),
     ],
 )
 def test_a_fail_says_which_case_what_came_and_what_was_wanted(code, cases, explanation) -> None:
@@ -99,35 +102,34 @@ def test_a_fail_says_which_case_what_came_and_what_was_wanted(code, cases, expla
 
 @needs_isolation
 def test_text_of_the_code_is_shown_on_one_line_without_control_characters() -> None:
-    found = verdict(
-        "class E\u0301(Exception): pass\ndef f(): raise E\u0301('a\\n\\x1b[31mb\u202ec')",
-        {"args": [], "expect": 1},
-    )
-    assert found.explanation.isprintable()
+    code = "class E\u0301(Exception): pass\ndef f(): raise E\u0301('a\\n\\x1b[31mb\u202ec')"
+    assert verdict(code, GOOD).explanation.isprintable()
 
 
 def test_an_answer_without_code_fails_and_nothing_is_run(monkeypatch) -> None:
     monkeypatch.setattr("vibecore.scoring.checks.execution.run_calls", None)
-    found = code_cases("No code.", entry_point="f", cases=[{"args": [], "expect": 1}])
+    found = code_cases("No code.", entry_point="f", cases=[GOOD])
     assert (found.passed, found.explanation.split(",")[0]) == (False, "found no Python code")
 
 
 @needs_isolation
-def test_what_parses_of_a_cut_off_answer_is_run() -> None:
-    code = "def f(x):\n    return [\n        x,\n    ]\n\ndef g(:\n    retu"
-    assert verdict(code, {"args": [1], "expect": [1]}).passed
-
-
-@needs_isolation
-def test_a_name_may_be_bound_to_a_lambda() -> None:
-    assert verdict("f = lambda x: x", {"args": [1], "expect": 1}).passed
+@pytest.mark.parametrize(
+    "code",
+    [
+        # An answer that was cut off: what parses of it is run.
+        "def f(x):\n    return (\n        x\n    )\n\ndef g(:\n    retu",
+        "f = lambda x: x",
+    ],
+)
+def test_what_defines_the_function_is_run(code) -> None:
+    assert verdict(code, case(1, expect=1)).passed
 
 
 @needs_isolation
 def test_any_function_may_be_the_one() -> None:
     helper = "def clean(text): return text.strip()\n"
     right = "def is_long(text): return len(clean(text)) > 3"
-    cases = ({"args": ["  a  "], "expect": False}, {"args": ["abcd"], "expect": True})
+    cases = case("  a  ", expect=False), case("abcd", expect=True)
     found = verdict(helper + right, *cases, entry_point="*")
     assert (found.passed, found.explanation) == (True, "is_long: 2 cases pass")
     wrong = verdict(helper + right.replace(">", "<"), *cases, entry_point="*")
@@ -138,11 +140,8 @@ def test_any_function_may_be_the_one() -> None:
 @needs_isolation
 def test_a_helper_that_ends_the_process_is_blamed_by_name() -> None:
     code = "import os\ndef a(x): os._exit(0)\ndef b(x): return x"
-    found = verdict(code, {"args": [1], "expect": 1}, entry_point="*")
+    found = verdict(code, case(1, expect=1), entry_point="*")
     assert (found.passed, "a(1): it ended its process" in found.explanation) == (False, True)
-
-
-GOOD = {"args": [], "expect": 1}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +149,7 @@ GOOD = {"args": [], "expect": 1}
     [
         ({"entry_point": "f", "cases": [GOOD]}, None),
         ({"entry_point": "*", "cases": [GOOD]}, None),
-        ({"entry_point": "f", "cases": [{"args": [], "expect": None}]}, None),
+        ({"entry_point": "f", "cases": [case(expect=None)]}, None),
         ({"entry_point": "f", "cases": [{**GOOD, "then": [["m", 1]]}]}, None),
         ({"entry_point": "f(x)", "cases": [GOOD]}, "not the name of a function"),
         ({"entry_point": "f", "cases": []}, "a list of mappings, not empty"),

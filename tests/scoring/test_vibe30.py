@@ -152,100 +152,25 @@ def test_a_piece_of_a_good_answer_in_a_loop_is_no_answer(prompt_id):
         assert score.adherent is False, f"{name}\n{verdicts(score)}"
 
 
-# Plausible answers that read right and do not work: all they miss is seen when they are run.
+# A good answer with one piece of it replaced: it reads right, and that it does not work is seen
+# only when it is run. The piece, its replacement, and what the explanation says.
 WRONG_WHEN_RUN = {
-    "code_001": (
-        """
-def is_palindrome(text):
-    '''Return True if text reads the same in both directions.'''
-    if not text:
-        return True
-    return text == sorted(text, reverse=True)
-""",
-        "is_palindrome('racecar')",
-    ),
+    "code_001": ("text[::-1]", "sorted(text, reverse=True)", "is_palindrome('racecar')"),
     "code_002": (
-        """
-def two_sum(numbers, target):
-    for i, a in enumerate(numbers):
-        for j, b in enumerate(numbers):
-            if a + b == target:
-                return [i, j]
-    return None
-""",
+        "        if target",
+        "        seen[number] = index\n        if target",
         "two_sum([3, 2, 4], 6): returned [0, 0], wanted [1, 2] or [2, 1]",
     ),
     "code_003": (
-        """
-def count_vowels(text: str) -> int:
-    return len([letter for letter in "aeiouAEIOU" if letter in text])
-""",
+        'text.lower() if letter in "aeiou"',
+        '"aeiouAEIOU" if letter in text',
         "count_vowels('Hello World'): returned 2, wanted 3",
     ),
-    "code_004": (
-        """
-class Stack:
-    '''A stack.'''
-    def __init__(self):
-        self.items = []
-    def push(self, item):
-        self.items.append(item)
-    def pop(self):
-        if self.is_empty():
-            raise IndexError("empty")
-        return self.items.pop(0)
-    def is_empty(self):
-        return len(self.items) == 0
-""",
-        "Stack().push(1), .push(2), .pop(): returned 1, wanted 2",
-    ),
-    "code_005": (
-        """
-def factorial(n):
-    if n < 0:
-        raise ValueError("negative")
-    if n == 1:
-        return 1
-    return n * factorial(n - 1)
-""",
-        "factorial(0): raised ValueError (negative), wanted 1",
-    ),
-    "code_006": (
-        """
-def is_prime(n):
-    # Numbers below 2 are not prime.
-    if n < 2:
-        return False
-    # Look for a divisor.
-    for divisor in range(2, int(n ** 0.5)):
-        if n % divisor == 0:
-            return False
-    return True
-""",
-        "is_prime(4): returned True, wanted False",
-    ),
-    "code_007": (
-        """
-def word_frequencies(text):
-    counts = {}
-    for word in text.split():
-        counts[word] = 1
-    return counts
-print(word_frequencies("a b a"))
-""",
-        "wanted {'one': 2, 'two': 1}",
-    ),
-    "code_008": (
-        """
-def safe_divide(a, b):
-    '''Return a divided by b.'''
-    try:
-        return a // b
-    except ZeroDivisionError:
-        return None
-""",
-        "safe_divide(10, 4): returned 2, wanted 2.5",
-    ),
+    "code_004": (".pop()", ".pop(0)", "Stack().push(1), .push(2), .pop(): returned 1, wanted 2"),
+    "code_005": ("n == 0", "n == 1", "factorial(0): raised ValueError (n must not be negative)"),
+    "code_006": (" + 1", "", "is_prime(4): returned True, wanted False"),
+    "code_007": ("counts.get(word, 0) + 1", "1", "wanted {'one': 2, 'two': 1}"),
+    "code_008": ("a / b", "a // b", "safe_divide(10, 4): returned 2, wanted 2.5"),
 }
 CODE_PROMPTS = [prompt.id for prompt in SUITE.prompts if prompt.category == "code"]
 
@@ -260,7 +185,9 @@ def test_good_code_passes_when_it_is_run(prompt_id):
 @needs_isolation
 @pytest.mark.parametrize("prompt_id", CODE_PROMPTS)
 def test_wrong_code_is_found_out_only_when_it_is_run(prompt_id):
-    text, reason = WRONG_WHEN_RUN[prompt_id]
+    piece, replacement, reason = WRONG_WHEN_RUN[prompt_id]
+    assert piece in ANSWERS[prompt_id]["good"]
+    text = ANSWERS[prompt_id]["good"].replace(piece, replacement)
     read = score_output(PROMPTS[prompt_id], text)
     assert read.adherent is True, verdicts(read)
     assert read.constraints[-1].status == "skipped"
