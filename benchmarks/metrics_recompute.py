@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--study", default="demo")
     options = parser.parse_args()
     db = options.db.resolve()
-    generations = sum(run["generations"] or 0 for run in read_runs(db, options.study))
+    generations = sum(run.generations or 0 for run in read_runs(db, options.study))
     rules, page = time_rules(db, options.study), time_page(db, options.study)
     print(
         f"study {options.study}, {generations} generations, {len(page)} settings of the controls\n"

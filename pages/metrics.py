@@ -143,7 +143,7 @@ if any(row.weights == "demo" for row in summary.rows):
 frame.show_scorers(study.name)
 downloads.show(
     {**downloads.metrics(summary), **downloads.report(content[0], study.name, rule)},
-    f"{study['name']}-metrics",
+    f"{study.name}-metrics",
 )
 
 if summary.sweet_spot.excluded:

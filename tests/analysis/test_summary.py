@@ -125,7 +125,7 @@ def test_a_config_that_another_engine_decoded_says_so(
     follow(new_plan(Options(configs=("1M-8bit",), study="one", batch_size=1), db), resume=False)
     assert "instead of graph" not in capfd.readouterr().err
     summary = read_summary(db, "one")
-    assert summary.rows[0]["decoded_by"] == "graph"
+    assert summary.rows[0].decoded_by == "graph"
     assert metric_table(summary, lambda config: {})["rows"][0]["cells"][1]["note"] is None
 
 

@@ -220,8 +220,8 @@ def test_a_failed_config_gives_exit_1(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     with store.reading(db) as connection:
         [run] = store.read_configs(connection, "f")
-    assert run["status"] == "failed"
-    assert "cannot be loaded" in run["error"]
+    assert run.status == "failed"
+    assert "cannot be loaded" in run.error
 
 
 def test_a_closed_pipe_is_no_error(published_db: Path) -> None:
@@ -279,6 +279,6 @@ def _stored(db: Path) -> int:
         return 0
     try:
         with store.reading(db) as connection:
-            return store.list_studies(connection)[0]["generations"]
+            return store.list_studies(connection)[0].generations
     except (VibeError, IndexError):
         return 0

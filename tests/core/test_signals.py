@@ -66,4 +66,4 @@ def test_a_study_interrupted_while_it_stores_is_stopped_whole(
     [run] = read_runs(db, "s")
     stored = {"start_run": 0, "add_generations": 1, "finish_run": 30}[part]
     assert len(read_outputs(db, "s")) == stored
-    assert run["status"] == ("complete" if part == "finish_run" else "stopped")
+    assert run.status == ("complete" if part == "finish_run" else "stopped")

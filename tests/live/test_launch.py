@@ -68,10 +68,10 @@ def test_a_run_waits_its_turn_is_stopped_killed_and_resumed(db: Path) -> None:
     launch.cancel(run)
     stopped = launch.read_progress(run)
     assert (stopped.state, stopped.exit_code) == ("stopped", INTERRUPTED)
-    assert [row["status"] for row in read_runs(db, run.study)] == ["stopped"]
+    assert [row.status for row in read_runs(db, run.study)] == ["stopped"]
     kept = read_outputs(db, run.study)
     assert 2 <= len(kept) == stopped.done < 30
-    assert all(row["constraints"] for row in kept), "what is stored is whole"
+    assert all(row.constraints for row in kept), "what is stored is whole"
 
     assert stopped.can_resume
     run = launch.resume(run.study, db)
@@ -89,14 +89,12 @@ def test_a_run_waits_its_turn_is_stopped_killed_and_resumed(db: Path) -> None:
     complete = launch.read_progress(run)
     assert (complete.state, complete.exit_code, complete.done) == ("complete", 0, 30)
     assert not complete.can_resume
-    assert kept == [
-        row for row in read_outputs(db, run.study) if row["prompt_id"] in _prompts(kept)
-    ]
+    assert kept == [row for row in read_outputs(db, run.study) if row.prompt_id in _prompts(kept)]
     wait_until(lambda: _children(before) == set(), run)
 
 
 def _prompts(rows: list[dict]) -> set[str]:
-    return {row["prompt_id"] for row in rows}
+    return {row.prompt_id for row in rows}
 
 
 def _children(before: set[int]) -> set[int]:

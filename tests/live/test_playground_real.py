@@ -57,7 +57,7 @@ def workers() -> list[psutil.Process]:
 @pytest.fixture(scope="module")
 def stored() -> dict[str, tuple[int, ...]]:
     rows = read_outputs(DEFAULT_DB, "demo", PROMPT)
-    return {row["config"]: tuple(row["token_ids"]) for row in rows}
+    return {row.config: tuple(row.token_ids) for row in rows}
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ def test_the_command_streams_texts_and_tells_figures() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    [row] = [r for r in read_outputs(DEFAULT_DB, "demo", PROMPT) if r["config"] == "1M-bf16"]
-    assert done.stdout == row["text"] + "\n"
+    [row] = [r for r in read_outputs(DEFAULT_DB, "demo", PROMPT) if r.config == "1M-bf16"]
+    assert done.stdout == row.text + "\n"
     assert "tok/s" in done.stderr
     assert "pass    code_parses" in done.stderr or "fail    code_parses" in done.stderr
 

@@ -100,7 +100,7 @@ def test_launch_leave_come_back_cancel_and_resume(
     expect(outputs).not_to_contain_text("0 of 30", timeout=PATIENCE)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Stopped. What was generated")).to_be_visible(timeout=PATIENCE)
-    assert [row["status"] for row in read_runs(server.db, "stopped")] == ["stopped"]
+    assert [row.status for row in read_runs(server.db, "stopped")] == ["stopped"]
     kept = read_outputs(server.db, "stopped")
     assert 1 <= len(kept) < 30
     visitor.settle()
@@ -108,8 +108,8 @@ def test_launch_leave_come_back_cancel_and_resume(
     expect(page.get_by_text("Complete.", exact=True)).to_be_visible(timeout=PATIENCE)
     expect(outputs).to_contain_text("30 of 30")
     outputs_now = read_outputs(server.db, "stopped")
-    ids = {row["prompt_id"] for row in kept}
-    assert [row for row in outputs_now if row["prompt_id"] in ids] == kept
+    ids = {row.prompt_id for row in kept}
+    assert [row for row in outputs_now if row.prompt_id in ids] == kept
     page.set_viewport_size({"width": 700, "height": 900})
     visitor.settle()
     assert page.evaluate(POINTER_ONLY) == []

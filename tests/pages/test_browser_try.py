@@ -89,7 +89,7 @@ def unload_all(visitor: Visitor, server: Server) -> None:
 
 
 def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: Server) -> None:
-    stored = {row["config"]: row for row in read_outputs(DEFAULT_DB, "demo", PROMPT)}
+    stored = {row.config: row for row in read_outputs(DEFAULT_DB, "demo", PROMPT)}
     constraints = len(suite_prompt("vibe30", PROMPT).constraints)
     page = visitor.go(f"try?study=demo&try_suite=vibe30&try_prompt={PROMPT}")
     page.get_by_role("button", name="All of demo").click()
@@ -103,7 +103,7 @@ def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: S
             "pre => { const copy = pre.cloneNode(true);"
             " copy.querySelectorAll('.here').forEach(e => e.remove()); return copy.textContent; }"
         )
-        assert text == row["text"], config
+        assert text == row.text, config
         expect(shown.locator(".verdicts li")).to_have_count(constraints)
         for word in ("load", "TTFT", "tok/s", "tokens", "peak"):
             expect(shown.locator("header")).to_contain_text(word)
@@ -112,7 +112,7 @@ def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: S
         page.get_by_role("button", name="Download JSON").click()
     rows = json.loads(Path(waiting.value.path()).read_text("utf-8"))
     assert {r["config"]: r["token_ids"] for r in rows} == {
-        config: list(row["token_ids"]) for config, row in stored.items()
+        config: list(row.token_ids) for config, row in stored.items()
     }
     assert len(workers(server)) == 6
     expect(page.get_by_role("heading", name="Loaded")).to_be_visible()

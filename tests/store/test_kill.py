@@ -60,7 +60,7 @@ def test_killed_three_times_and_resumed(db: Path, fake_worker, monkeypatch) -> N
     assert len(stored) == 90
     assert set(stored.values()) == {1}
     with store.reading(db) as connection:
-        assert {run["status"] for run in store.read_configs(connection, "kill")} == {"complete"}
+        assert {run.status for run in store.read_configs(connection, "kill")} == {"complete"}
 
 
 def start(db: Path) -> subprocess.Popen[str]:
@@ -73,4 +73,4 @@ def start(db: Path) -> subprocess.Popen[str]:
 
 
 def outputs(db: Path) -> Counter[tuple[str, str]]:
-    return Counter((row["config"], row["prompt_id"]) for row in read_outputs(db, "kill"))
+    return Counter((row.config, row.prompt_id) for row in read_outputs(db, "kill"))

@@ -50,9 +50,9 @@ def test_what_is_written_is_read(db: Path) -> None:
         [prompt] = store.read_prompts(connection, "s")
         assert store.missing_prompts(connection, run_id) == set()
         assert store.read_study(connection, "s").protocol == Protocol()
-    assert (output["text"], output["token_ids"]) == ("hi there", [1, 2])
-    assert verdict["arguments"] == {"prefix": "hi"}
-    assert prompt["constraints"] == [{"check": "starts_with", "prefix": "hi"}]
+    assert (output.text, output.token_ids) == ("hi there", [1, 2])
+    assert verdict.arguments == {"prefix": "hi"}
+    assert prompt.constraints == [{"check": "starts_with", "prefix": "hi"}]
 
 
 def test_a_transaction_is_all_or_nothing(db: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_transaction_is_all_or_nothing(db: Path) -> None:
     with pytest.raises(RuntimeError):
         half_written()
     with store.reading(db) as connection:
-        assert store.read_configs(connection, "s")[0]["status"] == "pending"
+        assert store.read_configs(connection, "s")[0].status == "pending"
         assert store.missing_prompts(connection, run_id) == {("p1", 0)}
 
 
@@ -76,7 +76,7 @@ def test_the_same_output_is_never_stored_twice(db: Path) -> None:
     with pytest.raises(VibeError, match="another process"):
         add(db, run_id, "hi again")
     with store.reading(db) as connection:
-        assert [row["text"] for row in store.read_outputs(connection, "s")] == ["hi there"]
+        assert [row.text for row in store.read_outputs(connection, "s")] == ["hi there"]
 
 
 def test_each_sample_of_a_prompt_is_a_row_of_its_own(db: Path) -> None:
@@ -268,10 +268,10 @@ def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
     assert (output.sample, run.generations, run.scorer_version) == (0, 1, 1)
     with pytest.raises(VibeError, match="another process"):
         add(path, run_id)
-    assert (output["repetitive"], output["scorer_version"]) == (True, 1)
+    assert (output.repetitive, output.scorer_version) == (True, 1)
     for name in ("degenerate", "degenerate_by", "duplicates", "loop_period", "refusal"):
-        assert output[name] is None
-    assert (verdict["status"], verdict["status_loose"]) == ("pass", None)
+        assert getattr(output, name) is None
+    assert (verdict.status, verdict.status_loose) == ("pass", None)
     assert (counts["repetitive"], counts["degenerate"]) == (1, None)
 
 
@@ -285,18 +285,18 @@ def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
         [texts] = store.read_texts(connection, "s")
         [row] = store.read_scores(connection, "s")
     for name in SCORE_COLUMNS:
-        value = tuple(output[name]) if name == "degenerate_by" else output[name]
-        assert value == getattr(wanted, name), name
-    assert "duplicates" not in row
-    assert (texts["text"], texts["token_ids"], texts["finish_reason"]) == (looping, [1, 2], "eos")
+        value = getattr(output, name)
+        assert (tuple(value) if name == "degenerate_by" else value) == getattr(wanted, name), name
+    assert not hasattr(row, "duplicates")
+    assert (texts.text, texts.token_ids, texts.finish_reason) == (looping, [1, 2], "eos")
     with store.writing(db) as connection:
         again = [("p1", 0, score_output(PROMPT, "no"))]
         store.add_scores(connection, run_id, again, SCORER_VERSION, replace=True)
     with store.reading(db) as connection:
         [output] = store.read_outputs(connection, "s")
         [[verdict]] = store.read_verdicts(connection, "s").values()
-    assert (output["degenerate"], verdict["status"]) == (False, "fail")
-    assert output["text"] == looping
+    assert (output.degenerate, verdict.status) == (False, "fail")
+    assert output.text == looping
 
 
 def test_a_newer_schema_is_refused(db: Path) -> None:
@@ -333,7 +333,7 @@ def test_patterns_count_what_configs_did_together(db: Path) -> None:
         patterns = store.read_patterns(connection, "s", "adherent")
         with pytest.raises(ValueError, match="adherent"):
             store.read_patterns(connection, "s", "text")
-    assert sorted((sorted(p["outcomes"].items()), p["prompts"]) for p in patterns) == [
+    assert sorted((sorted(p.outcomes.items()), p.prompts) for p in patterns) == [
         ([("1M-4bit", False), ("1M-bf16", True)], 1),
         ([("1M-4bit", True), ("1M-bf16", True)], 1),
         ([("1M-bf16", False)], 1),

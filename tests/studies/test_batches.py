@@ -92,7 +92,7 @@ def test_a_batch_of_which_a_part_is_stored_is_finished(db: Path, fake_worker) ->
     run_study(resumed_plan(Options(study="s"), db), lambda event: None, resume=True)
     assert fake_worker.calls[1] == ("1M-bf16", [make_batches(PROMPTS, 8)[0][0].text])
     with store.reading(db) as connection:
-        assert [run["generations"] for run in store.read_configs(connection, "s")] == [30, 30]
+        assert [run.generations for run in store.read_configs(connection, "s")] == [30, 30]
 
 
 def longest() -> str:

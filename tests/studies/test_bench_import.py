@@ -30,28 +30,28 @@ def report(tmp_path: Path) -> Path:
 def test_a_report_becomes_a_study_named_for_its_gpu(db: Path, report: Path) -> None:
     assert import_reports(db, [report]) == [NAME]
     study = list_studies(db)[0]
-    assert (study["hardware"], study["source"], study["complete"]) == (GPU, "measured", 6)
+    assert (study.hardware, study.source, study.complete) == (GPU, "measured", 6)
     assert study.protocol.engine == "graph"
     assert study.protocol.weights == "dummy"
     assert study.protocol.device == "cuda"
-    assert study["prompt_count"] == 5
+    assert study.prompt_count == 5
 
 
 def test_speed_and_memory_are_the_bench_s_and_quality_is_unscored(db: Path, report: Path) -> None:
     import_reports(db, [report], "gpu")
     summary = read_summary(db, "gpu")
     config = find_configs(["1.5B-bf16"])[0]
-    row = next(row for row in summary.rows if row["config"] == config.id)
+    row = next(row for row in summary.rows if row.config == config.id)
     graph = next(
         result
         for result in make_report()["results"]
         if (result["config"], result["engine"]) == (config.id, "graph")
     )["speeds"][0]
     seconds = sum(one["total_seconds"] for one in graph["by_repetition"])
-    assert row["tokens_per_second"] == pytest.approx(5 * 200 / seconds)
-    assert row["memory_bytes"] == graph["peak_allocated_bytes"]
-    assert row["memory_source"] == "measured"
-    assert row["repetitive"] is None and row["adherent_prompts"] is None
+    assert row.tokens_per_second == pytest.approx(5 * 200 / seconds)
+    assert row.memory_bytes == graph["peak_allocated_bytes"]
+    assert row.memory_source == "measured"
+    assert row.repetitive is None and row.adherent_prompts is None
     assert summary.sweet_spot.config is None
     assert summary.sweet_spot.excluded[config.id] == "its quality was not scored"
     assert len(read_outputs(db, "gpu", config=config.id)) == 5
@@ -64,15 +64,15 @@ def test_every_engine_and_batch_is_kept_for_the_speed_page(db: Path, report: Pat
     assert json.loads(json.dumps(make_report()["results"])) == results
     assert read_bench(db, "published") == []
     # What every page reads stays small.
-    assert "bench" not in read_runs(db, "gpu")[0]
+    assert not hasattr(read_runs(db, "gpu")[0], "bench")
 
 
 def test_a_config_that_failed_is_a_failed_run(db: Path, tmp_path: Path) -> None:
     path = tmp_path / "broken.json"
     path.write_text(json.dumps(make_report(broken="1.5B-8bit")))
     import_reports(db, [path], "gpu")
-    row = next(r for r in read_summary(db, "gpu").rows if r["config"] == "1.5B-8bit")
-    assert (row["status"], row["error"]) == ("failed", "out of memory")
+    row = next(r for r in read_summary(db, "gpu").rows if r.config == "1.5B-8bit")
+    assert (row.status, row.error) == ("failed", "out of memory")
 
 
 def test_a_batch_alone_is_a_throughput(db: Path, tmp_path: Path) -> None:
@@ -83,11 +83,11 @@ def test_a_batch_alone_is_a_throughput(db: Path, tmp_path: Path) -> None:
     path = tmp_path / "batched.json"
     path.write_text(json.dumps(report))
     import_reports(db, [path], "gpu")
-    rows = {row["config"]: row for row in read_summary(db, "gpu").rows}
-    assert rows["0.5B-4bit"]["batch_size"] == 30
+    rows = {row.config: row for row in read_summary(db, "gpu").rows}
+    assert rows["0.5B-4bit"].batch_size == 30
     speeds = report["results"][5]["speeds"][0]["by_repetition"]
     seconds = sum(one["total_seconds"] for one in speeds)
-    assert rows["0.5B-4bit"]["tokens_per_second"] == pytest.approx(5 * 30 * 200 / seconds)
+    assert rows["0.5B-4bit"].tokens_per_second == pytest.approx(5 * 30 * 200 / seconds)
 
 
 def test_a_bench_whose_time_was_up_has_the_repetitions_it_made(db: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_bench_whose_time_was_up_has_the_repetitions_it_made(db: Path, tmp_pat
     path.write_text(json.dumps(report))
     import_reports(db, [path], "gpu")
     study = list_studies(db)[0]
-    assert (study["prompt_count"], study["complete"]) == (5, 6)
+    assert (study.prompt_count, study.complete) == (5, 6)
 
 
 def test_a_report_cut_short_between_two_engines_is_that_of_the_first(

@@ -84,7 +84,7 @@ def test_backfill_runs_as_the_study_ran(db: Path, fake_worker) -> None:
     assert (plan.protocol.max_new_tokens, plan.protocol.batch_size) == (7, 2)
     run_study(plan, lambda event: None)
     with store.reading(db) as connection:
-        assert store.read_study(connection, "s-mine")["suite"] == "mine"
+        assert store.read_study(connection, "s-mine").suite == "mine"
     line = command_line(options, db)
     assert "--config=1M-bf16 --config=5M-4bit --suite=mine --study=s-mine" in line
     assert "--max-new-tokens=7 --batch-size=2" in line

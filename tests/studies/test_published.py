@@ -12,37 +12,37 @@ from vibecore.studies.published import read_samples
 
 def test_only_the_two_published_outputs_are_there(published_db: Path) -> None:
     rows = read_outputs(published_db, "published")
-    assert [(row["prompt_id"], row["config"]) for row in rows] == [
+    assert [(row.prompt_id, row.config) for row in rows] == [
         ("code_001", "0.5B-bf16"),
         ("code_001", "1.5B-4bit"),
     ]
-    assert [row["text"] for row in rows] == [sample["text"] for sample in read_samples()]
+    assert [row.text for row in rows] == [sample["text"] for sample in read_samples()]
     for row in rows:
         for unknown in ("token_ids", "finish_reason", "total_seconds", "peak_memory_bytes"):
-            assert row[unknown] is None
+            assert getattr(row, unknown) is None
 
 
 def test_our_scores_are_the_published_ones(published_db: Path) -> None:
     for row, sample in zip(read_outputs(published_db, "published"), read_samples(), strict=True):
         published = sample["published"]
-        assert round(row["repetition_ratio"], 2) == published["repetition_ratio"]
-        assert row["repetitive"] == published["repetitive"]
+        assert round(row.repetition_ratio, 2) == published["repetition_ratio"]
+        assert row.repetitive == published["repetitive"]
         if "constraints_met" in published:
-            assert row["constraints_met"] == published["constraints_met"]
-            assert row["constraints_total"] == published["constraints_total"]
+            assert row.constraints_met == published["constraints_met"]
+            assert row.constraints_total == published["constraints_total"]
 
 
 def test_runs_have_no_measured_figure(published_db: Path) -> None:
     for run in read_runs(published_db, "published"):
-        assert run["environment"] == {}
+        assert run.environment == {}
         for unknown in ("weight_bytes", "load_seconds", "dtype", "revision", "started_at"):
-            assert run[unknown] is None
+            assert getattr(run, unknown) is None
 
 
 def test_the_known_prompt_is_the_suites_first(published_db: Path) -> None:
     [prompt] = read_prompts(published_db, "published")
-    assert prompt["text"] == read_samples()[0]["prompt"]
-    assert len(prompt["constraints"]) == 4
+    assert prompt.text == read_samples()[0]["prompt"]
+    assert len(prompt.constraints) == 4
 
 
 def test_the_shipped_database_holds_both_studies_and_no_wal() -> None:
@@ -50,8 +50,8 @@ def test_the_shipped_database_holds_both_studies_and_no_wal() -> None:
 
     if not DEFAULT_DB.exists():
         pytest.fail("results.duckdb is missing: make results")
-    studies = {row["name"]: row for row in list_studies(DEFAULT_DB)}
+    studies = {row.name: row for row in list_studies(DEFAULT_DB)}
     assert {"published", "demo"} <= set(studies)
     demo = studies["demo"]
-    assert (demo["complete"], demo["generations"], demo["source"]) == (6, 180, "measured")
+    assert (demo.complete, demo.generations, demo.source) == (6, 180, "measured")
     assert not DEFAULT_DB.with_name(DEFAULT_DB.name + ".wal").exists()

@@ -62,13 +62,13 @@ def test_scores_and_verdicts_become_today_s(db: Path) -> None:
     rows = queries.read_outputs(db, "s")
     wanted = score_output(PROMPT, LOOP, [5, *[1, 2] * 10])
     for row in rows:
-        assert row["scorer_version"] == SCORER_VERSION
+        assert row.scorer_version == SCORER_VERSION
         # The end token is left out, as when an output is first scored.
-        assert (row["loop_onset"], row["loop_period"]) == (1, 2)
-        assert row["duplicates"] == wanted.duplicates
-        assert tuple(row["degenerate_by"]) == wanted.degenerate_by
-        assert [c["status"] for c in row["constraints"]] == ["pass"]
-        assert row["text"] == LOOP
+        assert (row.loop_onset, row.loop_period) == (1, 2)
+        assert row.duplicates == wanted.duplicates
+        assert tuple(row.degenerate_by) == wanted.degenerate_by
+        assert [c.status for c in row.constraints] == ["pass"]
+        assert row.text == LOOP
 
 
 def test_doing_it_twice_changes_nothing_more(db: Path) -> None:
@@ -95,12 +95,12 @@ def test_a_stopped_rescoring_is_finished_by_the_next(
     monkeypatch.setattr(vibecore.studies.rescore, "score_output", stop_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         rescore(db, "s")
-    versions = [row["scorer_version"] for row in queries.read_scores(db, "s")]
+    versions = [row.scorer_version for row in queries.read_scores(db, "s")]
     assert sorted(versions) == [1, 1, 1, SCORER_VERSION, SCORER_VERSION]
     assert "may not compare" in versions_note(queries.read_runs(db, "s"), "s")
     monkeypatch.undo()
     rescore(db, "s")
-    assert {row["scorer_version"] for row in queries.read_scores(db, "s")} == {SCORER_VERSION}
+    assert {row.scorer_version for row in queries.read_scores(db, "s")} == {SCORER_VERSION}
     assert versions_note(queries.read_runs(db, "s"), "s") is None
 
 
@@ -111,7 +111,7 @@ def test_other_studies_are_left_alone(db: Path) -> None:
         rows = [("p0", {"text": "no"}, score_output(PROMPT, "no"))]
         store.add_generations(connection, other, 0, rows, 1)
     rescore(db, "s")
-    assert [row["scorer_version"] for row in queries.read_scores(db, "t")] == [1]
+    assert [row.scorer_version for row in queries.read_scores(db, "t")] == [1]
 
 
 def test_what_cannot_be_rescored_is_said(db: Path) -> None:
@@ -129,9 +129,9 @@ def test_verdicts_on_run_code_are_not_dropped_in_silence(db: Path) -> None:
         connection.execute("UPDATE study SET protocol = ?", [json.dumps({"execute_code": True})])
     with pytest.raises(InputError, match="--execute-code"):
         rescore(db, "s")
-    assert {row["scorer_version"] for row in queries.read_scores(db, "s")} == {1}
+    assert {row.scorer_version for row in queries.read_scores(db, "s")} == {1}
     rescore(db, "s", execute_code=True)
-    assert {row["scorer_version"] for row in queries.read_scores(db, "s")} == {SCORER_VERSION}
+    assert {row.scorer_version for row in queries.read_scores(db, "s")} == {SCORER_VERSION}
 
 
 def run(first: int | None, last: int | None) -> SimpleNamespace:

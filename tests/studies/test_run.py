@@ -32,7 +32,7 @@ def test_every_prompt_of_every_config_is_stored_once(db: Path, fake_worker) -> N
     statuses, events = run(db, configs=TWO)
     assert statuses == {"1M-bf16": "complete", "1M-4bit": "complete"}
     rows = read_outputs(db, "s")
-    assert len(rows) == len({(row["config"], row["prompt_id"]) for row in rows}) == 60
+    assert len(rows) == len({(row.config, row.prompt_id) for row in rows}) == 60
     kinds = [event.kind for event in events if event.config == "1M-4bit"]
     assert kinds[:3] == ["planned", "loading", "running"]
     assert kinds[-1] == "complete"
@@ -43,10 +43,10 @@ def test_outputs_are_scored_and_explained(db: Path, fake_worker) -> None:
     fake_worker.answer = lambda config, prompt: "loop loop " * 50
     run(db, configs=("1M-bf16",))
     row = read_outputs(db, "s", "code_001", "1M-bf16")[0]
-    assert row["repetitive"] is True
-    assert row["repetition_ratio"] > 0.9
-    assert len([c for c in row["constraints"] if c["status"] != "skipped"]) == 4
-    assert all(c["explanation"] for c in row["constraints"])
+    assert row.repetitive is True
+    assert row.repetition_ratio > 0.9
+    assert len([c for c in row.constraints if c.status != "skipped"]) == 4
+    assert all(c.explanation for c in row.constraints)
 
 
 def test_a_failed_config_is_recorded_and_the_study_goes_on(db: Path, fake_worker) -> None:
@@ -54,9 +54,9 @@ def test_a_failed_config_is_recorded_and_the_study_goes_on(db: Path, fake_worker
     statuses, events = run(db, configs=TWO)
     assert statuses == {"1M-bf16": "failed", "1M-4bit": "complete"}
     failed, complete = read_runs(db, "s")
-    assert (failed["status"], complete["status"]) == ("failed", "complete")
-    assert "2 GiB against 1 GiB" in failed["error"]
-    assert [e.error for e in events if e.kind == "failed"] == [failed["error"]]
+    assert (failed.status, complete.status) == ("failed", "complete")
+    assert "2 GiB against 1 GiB" in failed.error
+    assert [e.error for e in events if e.kind == "failed"] == [failed.error]
     assert read_summary(db, "s").sweet_spot.config == "1M-4bit"
 
 
@@ -64,13 +64,13 @@ def test_resume_does_only_what_is_missing(db: Path, fake_worker) -> None:
     fake_worker.interrupt_after = 40
     with pytest.raises(KeyboardInterrupt):
         run(db, configs=TWO)
-    assert [row["status"] for row in read_runs(db, "s")] == ["complete", "stopped"]
+    assert [row.status for row in read_runs(db, "s")] == ["complete", "stopped"]
     fake_worker.interrupt_after = None
     fake_worker.calls.clear()
     run(db, resume=True)
     assert len(fake_worker.calls) == 20
     assert len(read_outputs(db, "s")) == 60
-    assert [row["status"] for row in read_runs(db, "s")] == ["complete", "complete"]
+    assert [row.status for row in read_runs(db, "s")] == ["complete", "complete"]
     fake_worker.calls.clear()
     run(db, resume=True)
     assert fake_worker.calls == []
@@ -83,7 +83,7 @@ def test_resume_retries_a_failed_config_and_keeps_the_protocol(db: Path, fake_wo
     fake_worker.calls.clear()
     run(db, resume=True)
     assert [len(prompts) for _, prompts in fake_worker.calls] == [8, 8, 8, 6]
-    assert [(row["status"], row["error"]) for row in read_runs(db, "s")] == [("complete", None)] * 2
+    assert [(row.status, row.error) for row in read_runs(db, "s")] == [("complete", None)] * 2
 
 
 def test_a_run_begun_on_another_machine_is_not_mixed_with_this_one(
@@ -140,8 +140,8 @@ def test_a_batch_is_committed_whole(db: Path, fake_worker) -> None:
         run(db, configs=("1M-bf16",), batch_size=7)
     rows = read_outputs(db, "s")
     assert len(rows) == 14
-    assert rows[0]["batch_size"] == 7
-    assert rows[0]["tokens_per_second"] is None
+    assert rows[0].batch_size == 7
+    assert rows[0].tokens_per_second is None
 
 
 def test_an_existing_study_is_not_overwritten(db: Path, fake_worker) -> None:

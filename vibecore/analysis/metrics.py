@@ -17,7 +17,7 @@ from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.catalog.models import MODELS
 from vibecore.core import formats
 from vibecore.core.records import Aggregate
-from vibecore.core.rows import Row, RunRow
+from vibecore.core.rows import RunRow
 
 BASELINE_PRECISION = "bf16"
 PEAK_MEMORY = "peak allocated on the GPU"
@@ -25,7 +25,7 @@ UNKNOWN = "–"
 
 
 @dataclass(frozen=True)
-class ConfigMetrics(Row):
+class ConfigMetrics:
     """One config's metrics: times in seconds, sizes in bytes, rates as fractions. What is not known
     is None; quality is None throughout where weights are dummy."""
 

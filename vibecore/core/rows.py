@@ -6,44 +6,16 @@ the database, in JSON and in exports.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from vibecore.core.records import Protocol
 
 
-class Row:
-    """TRANSITIONAL: lets a row still be read as a mapping while callers move to attributes."""
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return getattr(self, name)
-        except AttributeError:
-            raise KeyError(name) from None
-
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: D102
-        return getattr(self, name, default)
-
-    def keys(self) -> Iterator[str]:  # noqa: D102
-        return iter([one.name for one in fields(self)])  # type: ignore[arg-type]
-
-    def __iter__(self) -> Iterator[str]:
-        return self.keys()
-
-    def values(self) -> list[Any]:  # noqa: D102
-        return [getattr(self, name) for name in self.keys()]
-
-    def items(self) -> list[tuple[str, Any]]:  # noqa: D102
-        return [(name, getattr(self, name)) for name in self.keys()]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
-
-
 @dataclass
-class StudyRow(Row):
+class StudyRow:
     """A study, with how many of its runs ended in which way and what its protocol was, None for
     a published one."""
 
@@ -71,7 +43,7 @@ class StudyRow(Row):
 
 
 @dataclass
-class PromptRow(Row):
+class PromptRow:
     """A prompt of a study's suite as it was; `constraints` are mappings with `check` and its
     arguments."""
 
@@ -83,7 +55,7 @@ class PromptRow(Row):
 
 
 @dataclass
-class RunRow(Row):
+class RunRow:
     """A config's run, with what its outputs took.
 
     `aggregates` are those that were asked for, by their names, None where a run has no output.
@@ -133,7 +105,7 @@ class RunRow(Row):
 
 
 @dataclass
-class VerdictRow(Row):
+class VerdictRow:
     """One constraint's verdict on an output: `status` is `pass`, `fail`, `error` or `skipped`;
     `status_loose` is None but for IFEval's instructions."""
 
@@ -145,7 +117,7 @@ class VerdictRow(Row):
 
 
 @dataclass
-class ScoreRow(Row):
+class ScoreRow:
     """The scores of one output, without its text."""
 
     config: str
@@ -184,7 +156,7 @@ class ScoreRow(Row):
 
 
 @dataclass
-class OutputRow(Row):
+class OutputRow:
     """One output with its timings; its scores are None where quality was not scored."""
 
     config: str
@@ -235,7 +207,7 @@ class OutputRow(Row):
 
 
 @dataclass
-class PatternRow(Row):
+class PatternRow:
     """How many prompts (each sample of one counts) had one combination of outcomes; `outcomes` is
     config -> bool, configs without a verdict left out. The table behind paired tests."""
 
@@ -244,7 +216,7 @@ class PatternRow(Row):
 
 
 @dataclass
-class PromptResult(Row):
+class PromptResult:
     """How one config did on one prompt; scores are None where there is no output."""
 
     prompt_id: str
@@ -260,7 +232,7 @@ class PromptResult(Row):
 
 
 @dataclass
-class ProgressRow(Row):
+class ProgressRow:
     """How far one config of a run has come: `done` of `total` outputs.
 
     `seconds_per_output` and `tokens_per_second` (of the last batches) are of decoding alone;
@@ -279,7 +251,7 @@ class ProgressRow(Row):
 
 
 @dataclass
-class SpeedRow(Row):
+class SpeedRow:
     """How fast one config of an earlier study was on this hardware."""
 
     study: str
@@ -291,7 +263,7 @@ class SpeedRow(Row):
 
 
 @dataclass
-class TextRow(Row):
+class TextRow:
     """What there is to score of one output."""
 
     run_id: int
