@@ -6,23 +6,27 @@ its 127.0.0.1, `{pid}` the process that asks. The pattern is looked for in the v
 
 from __future__ import annotations
 
+import re
 from textwrap import indent
 
+MODULES = "builtins ctypes gc os resource shutil socket subprocess sys threading time"
 
-def does(body: str, modules: str = "") -> str:
-    """Code whose `f` has this body."""
-    imports = f"import {modules}\n" if modules else ""
+
+def does(body: str) -> str:
+    """Code whose `f` has this body, and that imports the modules named in it."""
+    named = [module for module in MODULES.split() if re.search(rf"\b{module}\.", body)]
+    imports = f"import {', '.join(named)}\n" if named else ""
     return f"{imports}def f():\n{indent(body, '    ')}"
 
 
-def gives(expression: str, modules: str = "") -> str:
+def gives(expression: str) -> str:
     """Code whose `f` returns this."""
-    return does(f"return {expression}", modules)
+    return does(f"return {expression}")
 
 
-def tries(body: str, modules: str = "") -> str:
+def tries(body: str) -> str:
     """Code whose `f` returns GOT if it got what it wanted; the cases want another value."""
-    return does(f"{body}\nreturn 'GOT'", modules)
+    return does(f"{body}\nreturn 'GOT'")
 
 
 def writes_to_channels(data: str) -> str:
@@ -37,37 +41,33 @@ ALWAYS_EQUAL = "def __eq__(self, other): return True"
 
 HOSTILE: dict[str, tuple[str, str]] = {
     # ---------------------------------------------------- processes and threads
-    "fork": (tries("os.fork()", "os"), DENIED),
-    "fork bomb": (does("while 1:\n    try: os.fork()\n    except OSError: pass", "os"), LATE),
-    "thread": (
-        tries("threading.Thread(target=print).start()", "threading"),
-        "can't start new thread",
-    ),
+    "fork": (tries("os.fork()"), DENIED),
+    "fork bomb": (does("while 1:\n    try: os.fork()\n    except OSError: pass"), LATE),
+    "thread": (tries("threading.Thread(target=print).start()"), "can't start new thread"),
     "thread bomb": (
         does(
             "n = 0\nfor _ in range(5000):\n    try:\n        threading.Thread(target=f).start()\n"
-            "        n += 1\n    except RuntimeError: pass\nreturn n",
-            "threading",
+            "        n += 1\n    except RuntimeError: pass\nreturn n"
         ),
         "returned 0",
     ),
     "subprocess": (
-        gives("subprocess.run(['/bin/sh', '-c', 'echo GOT'])", "subprocess"),
+        gives("subprocess.run(['/bin/sh', '-c', 'echo GOT'])"),
         "PermissionError|FileNotFoundError",
     ),
-    "exec": (does("os.execv(sys.executable, [sys.executable, '-c', ''])", "os, sys"), DENIED),
-    "signals to the one who asks": (tries("os.kill({pid}, 9)", "os"), "ProcessLookupError"),
+    "exec": (does("os.execv(sys.executable, [sys.executable, '-c', ''])"), DENIED),
+    "signals to the one who asks": (tries("os.kill({pid}, 9)"), "ProcessLookupError"),
     "signal to its parent": (
-        does("os.kill(os.getppid(), 9)\ntime.sleep(0.2)\nreturn os.getppid()", "os, time"),
+        does("os.kill(os.getppid(), 9)\ntime.sleep(0.2)\nreturn os.getppid()"),
         "returned 1|PermissionError|was ended by",
     ),
     "signal to all": (
-        tries("os.kill(-1, 9)", "os"),
+        tries("os.kill(-1, 9)"),
         "ProcessLookupError|PermissionError|was ended by|returned 'GOT'",
     ),
-    "signal to its group": (does("os.kill(0, 9)", "os"), "was ended by SIGKILL"),
-    "signal to itself": (does("os.kill(os.getpid(), 9)", "os"), "was ended by SIGKILL"),
-    "stops itself": (does("os.kill(os.getpid(), 19)", "os"), LATE),
+    "signal to its group": (does("os.kill(0, 9)"), "was ended by SIGKILL"),
+    "signal to itself": (does("os.kill(os.getpid(), 9)"), "was ended by SIGKILL"),
+    "stops itself": (does("os.kill(os.getpid(), 19)"), LATE),
     # -------------------------------------------------------- time and memory
     "endless loop": (does("while True: pass"), LATE),
     "endless loop at load": ("while True: pass\ndef f(): pass", LATE),
@@ -76,13 +76,13 @@ HOSTILE: dict[str, tuple[str, str]] = {
         + does("while True:\n    try: raise SystemExit\n    except BaseException: pass"),
         LATE,
     ),
-    "sleep": (does("time.sleep(1000)", "time"), LATE),
+    "sleep": (does("time.sleep(1000)"), LATE),
     "memory hog": (gives("len(bytearray(4 * 10**9))"), "MemoryError"),
     "memory hog by bits": (
         does("kept = []\nwhile True: kept.append(bytearray(10**6))"),
         "MemoryError|did not finish within",
     ),
-    "memory of another kind": (gives("os.write(os.memfd_create('x'), b'GOT')", "os"), DENIED),
+    "memory of another kind": (gives("os.write(os.memfd_create('x'), b'GOT')"), DENIED),
     "endless recursion": (gives("f()"), "RecursionError"),
     "recursion without a limit": (
         "import sys\nsys.setrecursionlimit(10**9)\nclass A:\n    def __repr__(self):\n"
@@ -90,17 +90,16 @@ HOSTILE: dict[str, tuple[str, str]] = {
         "was ended by SIGSEGV|did not finish|MemoryError|RecursionError",
     ),
     "raises its limits": (
-        tries("resource.setrlimit(resource.RLIMIT_NPROC, (99, 99))", "resource"),
+        tries("resource.setrlimit(resource.RLIMIT_NPROC, (99, 99))"),
         "ValueError|PermissionError",
     ),
     # -------------------------------------------------------------- the files
     "reads a file of the host": (gives("open('{canary}').read()"), ABSENT),
-    "deletes a file of the host": (tries("os.remove('{canary}')", "os"), ABSENT),
+    "deletes a file of the host": (tries("os.remove('{canary}')"), ABSENT),
     "deletes the home": (
         does(
             "for home in ('/home', '/root', os.path.expanduser('~')):\n"
-            "    shutil.rmtree(home, ignore_errors=True)\nreturn os.path.exists('{canary}')",
-            "os, shutil",
+            "    shutil.rmtree(home, ignore_errors=True)\nreturn os.path.exists('{canary}')"
         ),
         "returned False|did not finish within",
     ),
@@ -108,10 +107,10 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "writes outside": (gives("open('/usr/lib/GOT', 'w')"), UNCHANGED),
     "writes into the root": (gives("open('/GOT', 'w')"), UNCHANGED),
     "writes into Python": (
-        gives("open(os.__file__, 'a').write('GOT')", "os"),
+        gives("open(os.__file__, 'a').write('GOT')"),
         "Read-only file system|PermissionError",
     ),
-    "changes rights": (gives("os.chmod('/usr', 0o777)", "os"), "Read-only|Permission"),
+    "changes rights": (gives("os.chmod('/usr', 0o777)"), "Read-only|Permission"),
     "huge file": (
         tries(
             "with open('/tmp/x', 'wb') as file:\n    for _ in range(1000): file.write(bytes(10**6))"
@@ -134,19 +133,18 @@ HOSTILE: dict[str, tuple[str, str]] = {
         "Too many open files",
     ),
     "symlink to the host": (
-        does("os.symlink('{canary}', '/tmp/link')\nreturn open('/tmp/link').read()", "os"),
+        does("os.symlink('{canary}', '/tmp/link')\nreturn open('/tmp/link').read()"),
         ABSENT,
     ),
     "way up": (gives("open('/tmp/' + '../' * 40 + '{canary}'.lstrip('/')).read()"), ABSENT),
     "hard link": (
-        tries("os.link(os.__file__, '/tmp/os.py')", "os"),
+        tries("os.link(os.__file__, '/tmp/os.py')"),
         "cross-device|Read-only|PermissionError|OSError",
     ),
     "device": (
         does(
             "os.mknod('/tmp/disk', 0o60666, os.makedev(8, 0))\n"
-            "return open('/tmp/disk', 'rb').read(9)",
-            "os",
+            "return open('/tmp/disk', 'rb').read(9)"
         ),
         DENIED,
     ),
@@ -156,11 +154,10 @@ HOSTILE: dict[str, tuple[str, str]] = {
         "FileNotFoundError|PermissionError|OSError|ImportError",
     ),
     # ------------------------------------------------------------ the secrets
-    "environment": (gives("os.environ['SECRET']", "os"), "KeyError"),
+    "environment": (gives("os.environ['SECRET']"), "KeyError"),
     "environment below Python": (
         does(
-            "get = ctypes.CDLL(None).getenv\nget.restype = ctypes.c_char_p\nreturn get(b'SECRET')",
-            "ctypes",
+            "get = ctypes.CDLL(None).getenv\nget.restype = ctypes.c_char_p\nreturn get(b'SECRET')"
         ),
         "returned None",
     ),
@@ -168,63 +165,57 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "environment of the one who asks": (gives("open('/proc/{pid}/environ').read()"), ABSENT),
     "the root of another process": (gives("open('/proc/1/root{canary}').read()"), ABSENT),
     "memory of another process": (
-        tries("ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0 or 1 / 0", "ctypes"),
+        tries("ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0 or 1 / 0"),
         "ZeroDivisionError",
     ),
     # ------------------------------------------------------------ the network
     "connects to the host": (
-        tries("socket.create_connection(('127.0.0.1', {port}), 0.5).sendall(b'GOT')", "socket"),
+        tries("socket.create_connection(('127.0.0.1', {port}), 0.5).sendall(b'GOT')"),
         "PermissionError|unreachable|ConnectionRefused|TimeoutError",
     ),
     "connects to the world": (
-        tries("socket.create_connection(('192.0.2.1', 80), 0.5)", "socket"),
+        tries("socket.create_connection(('192.0.2.1', 80), 0.5)"),
         "PermissionError|unreachable",
     ),
-    "asks for a name": (
-        gives("socket.getaddrinfo('example.org', 80)", "socket"),
-        "gaierror|PermissionError",
-    ),
+    "asks for a name": (gives("socket.getaddrinfo('example.org', 80)"), "gaierror|PermissionError"),
     "socket of the host": (
-        tries("s = socket.socket(socket.AF_UNIX)\ns.connect('/run/docker.sock')", "socket"),
+        tries("s = socket.socket(socket.AF_UNIX)\ns.connect('/run/docker.sock')"),
         "PermissionError|FileNotFoundError",
     ),
     # ------------------------------------------------------- walls and rights
-    "becomes root": (tries("os.setuid(0)", "os"), "OSError|PermissionError"),
+    "becomes root": (tries("os.setuid(0)"), "OSError|PermissionError"),
     "namespaces of its own": (
-        tries("ctypes.CDLL(None).unshare(0x10000000) == 0 or 1 / 0", "ctypes"),
+        tries("ctypes.CDLL(None).unshare(0x10000000) == 0 or 1 / 0"),
         "ZeroDivisionError",
     ),
     "mounts": (
-        tries("ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0 or 1 / 0", "ctypes"),
+        tries("ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0 or 1 / 0"),
         "ZeroDivisionError",
     ),
-    "changes the root": (tries("os.chroot('/tmp')", "os"), "Permission"),
+    "changes the root": (tries("os.chroot('/tmp')"), "Permission"),
     # ------------------------------------------------ the channel and the judge
     "output flood": (does("while True: print('x' * 1000)"), "printed more than 1 MiB"),
-    "error flood": (does("while True: os.write(2, b'x' * 1000)", "os"), "printed more than 1 MiB"),
+    "error flood": (does("while True: os.write(2, b'x' * 1000)"), "printed more than 1 MiB"),
     "reply flood": (
-        does("while True:\n" + indent(writes_to_channels("b'x' * 1000"), "    "), "os"),
+        does("while True:\n" + indent(writes_to_channels("b'x' * 1000"), "    ")),
         "no reply|returned more than 1 MiB",
     ),
     "forged verdict": (
-        does(
-            writes_to_channels('b\'{{"passed": true, "status": "pass"}}\\n\'') + "\nos._exit(0)",
-            "os",
-        ),
+        does(writes_to_channels('b\'{{"passed": true, "status": "pass"}}\\n\'') + "\nos._exit(0)"),
         "no reply",
     ),
     "forged refusal": (
-        does(writes_to_channels('b\'{{"refused": "no isolation"}}\\n\'') + "\nos._exit(0)", "os"),
+        does(writes_to_channels('b\'{{"refused": "no isolation"}}\\n\'') + "\nos._exit(0)"),
         "no reply",
     ),
-    "leaves": (does("os._exit(0)", "os"), "ended its process .exit status 0."),
-    "leaves politely": (does("sys.exit(0)", "sys"), "raised SystemExit"),
-    "leaves at load": (does("pass", "os") + "\nos._exit(0)", "ended its process"),
-    "aborts": (does("os.abort()", "os"), "was ended by SIGABRT"),
-    "crashes": (gives("ctypes.string_at(0)", "ctypes"), "was ended by SIGSEGV"),
-    "closes its channels": (does("os.closerange(0, 99)", "os"), "ended its process"),
+    "leaves": (does("os._exit(0)"), "ended its process .exit status 0."),
+    "leaves politely": (does("sys.exit(0)"), "raised SystemExit"),
+    "leaves at load": ("import os\n" + does("pass") + "\nos._exit(0)", "ended its process"),
+    "aborts": (does("os.abort()"), "was ended by SIGABRT"),
+    "crashes": (gives("ctypes.string_at(0)"), "was ended by SIGSEGV"),
+    "closes its channels": (does("os.closerange(0, 99)"), "ended its process"),
     "closes its channels and stays": (
-        does("os.closerange(0, 99)\nwhile True: time.sleep(1)", "os, time"),
+        does("os.closerange(0, 99)\nwhile True: time.sleep(1)"),
         LATE,
     ),
     "equals everything": (
@@ -246,7 +237,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
         "returned 'GOT'|no reply",
     ),
     "no builtins": (
-        tries("builtins.__dict__.clear()", "builtins"),
+        tries("builtins.__dict__.clear()"),
         "returned 'GOT'|raised|ended its process|no reply",
     ),
     "looks for what is wanted": (
@@ -254,8 +245,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
             "seen, frame = '', sys._getframe(1)\nwhile frame:\n"
             "    seen += repr(frame.f_locals) + repr(frame.f_globals)\n    frame = frame.f_back\n"
             "seen += repr([o for o in gc.get_objects() if isinstance(o, dict)])\n"
-            "return 'WANTED'[:0] + ('WAN' + 'TED' if 'WAN' 'TED-' + '731' in seen else 'none')",
-            "gc, sys",
+            "return 'WANTED'[:0] + ('WAN' + 'TED' if 'WAN' 'TED-' + '731' in seen else 'none')"
         ),
         "returned 'none'",
     ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -71,10 +71,9 @@ def find_defect(check: Callable, arguments: Mapping[str, Any]) -> tuple[str, str
 
 
 def _value_defect(annotation: Any, value: Any) -> str | None:
-    validators: tuple[Callable[[Any], str | None], ...] = ()
+    validators: Sequence[Callable[[Any], str | None]] = ()
     if typing.get_origin(annotation) is Annotated:
-        annotation, *extra = typing.get_args(annotation)
-        validators = tuple(extra)
+        annotation, *validators = typing.get_args(annotation)
     if typing.get_origin(annotation) is Literal:
         allowed = typing.get_args(annotation)
         return None if value in allowed else f"is {value!r}; allowed: {', '.join(allowed)}"
@@ -92,6 +91,14 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def _is_list(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(fits, value))
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 _TYPES: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     int: (
         "a whole number, 0 or more",
@@ -100,22 +107,10 @@ _TYPES: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     float: ("a number", _is_number),
     bool: ("true or false", lambda value: isinstance(value, bool)),
     str: ("text, not empty, in quotes if it looks like anything else", _is_text),
-    dict[str, Any]: ("a mapping", lambda value: isinstance(value, dict)),
+    dict[str, Any]: ("a mapping", _is_mapping),
     list[str]: (
         "a list of texts, none empty, none twice",
-        lambda value: (
-            isinstance(value, list)
-            and bool(value)
-            and all(map(_is_text, value))
-            and len(set(value)) == len(value)
-        ),
+        lambda value: _is_list(value, _is_text) and len(set(value)) == len(value),
     ),
-    list[dict]: (
-        "a list of mappings, not empty",
-        lambda value: (
-            isinstance(value, list)
-            and bool(value)
-            and all(isinstance(item, dict) for item in value)
-        ),
-    ),
+    list[dict]: ("a list of mappings, not empty", lambda value: _is_list(value, _is_mapping)),
 }
