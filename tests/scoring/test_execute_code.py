@@ -69,10 +69,6 @@ def test_skipped_constraints_leave_the_verdict_to_the_others(
     assert (score.constraints_judged, score.constraints_total) == (judged, len(constraints))
 
 
-def test_a_stored_protocol_without_the_key_still_loads() -> None:
-    assert Protocol(max_new_tokens=100).execute_code is False
-
-
 def test_a_run_with_execution_is_refused_where_there_is_no_isolation(monkeypatch, db) -> None:
     monkeypatch.setattr(
         "vibecore.scoring.sandbox.isolation.find_isolation", lambda: Isolation(None, "it is a Mac")

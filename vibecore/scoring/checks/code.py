@@ -169,20 +169,15 @@ def _judge_functions(text: str, wanted: str, parameters: int, name: str | None) 
     )
 
 
-def _nodes(blocks: tuple[Block, ...]) -> Iterator[ast.AST]:
-    for block in blocks:
-        yield from block.nodes
-
-
 def _classes(blocks: tuple[Block, ...], name: str) -> list[ast.ClassDef]:
-    nodes = (node for node in _nodes(blocks) if isinstance(node, ast.ClassDef))
+    nodes = (node for block in blocks for node in block.nodes if isinstance(node, ast.ClassDef))
     return [node for node in nodes if node.name == name]
 
 
 def _functions(blocks: tuple[Block, ...]) -> Iterator[tuple[Function, bool]]:
     """Every function, and whether it is a method (which takes self or cls first)."""
     methods: set[int] = set()
-    for node in _nodes(blocks):
+    for node in (node for block in blocks for node in block.nodes):
         if isinstance(node, ast.ClassDef):
             methods.update(id(child) for child in node.body)
         elif isinstance(node, Function):

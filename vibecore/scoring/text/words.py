@@ -30,6 +30,7 @@ _STOP = re.compile(
     r"""|(?<=[^\W\d_])[!?]+(?=[A-Z])|(?<=[a-z])\.(?=[A-Z][a-z]*[ ,'’])"""
 )
 _LIST_MARKER = re.compile(r"(?:[-*+•>]|#{1,6}|\d{1,3}[.)])\s+")
+_FOLLOWING = re.compile(r"\s*+(\S?)")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _OPENERS = "([{\"'“‘«*_`"
 # Always followed by what they belong to.
@@ -149,10 +150,7 @@ def _units(text: str) -> list[str]:
 def _ends_sentence(unit: str, stop: re.Match[str]) -> bool:
     if stop[1] is None:
         return True
-    end = stop.end()
-    while end < len(unit) and unit[end].isspace():
-        end += 1
-    following = unit[end : end + 1]
+    following = _FOLLOWING.match(unit, stop.end())[1]  # type: ignore[index]  # it always matches
     if not following:
         return True
     if following.islower() and (stop[2].strip("*_`") or stop[1] != stop[1][0] or stop[1] == "…"):
