@@ -12,16 +12,23 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
 
 from vibecore.analysis import find_sweet_spot
-from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
 from vibecore.analysis.stats import power
 from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
-from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
+from vibecore.analysis.stats.verdicts import (
+    BETTER,
+    EQUIVALENT,
+    WORSE,
+    Judgement,
+    judge_counts,
+    judge_ratio,
+)
 from vibecore.core.rows import PatternRow
 
 RATE_MARGIN, RATIO_MARGIN = 0.10, 0.05
@@ -100,16 +107,9 @@ EDGE = {
 }
 
 
-def judge_all(judge: Judge, studies: int, prompts: int) -> list[Judgement]:
-    """The judgements of so many studies."""
-    rng = np.random.default_rng(2026)
-    return [judge(rng, prompts) for _ in range(studies)]
-
-
-def share(judge: Judge, verdicts: tuple[str, ...], studies: int, prompts: int) -> float:
-    """How many of the studies end in one of the verdicts."""
-    judged = judge_all(judge, studies, prompts)
-    return sum(one.verdict in verdicts for one in judged) / studies
+def share(judged: Sequence[Judgement], *verdicts: str) -> float:
+    """How many of the judgements are one of the verdicts."""
+    return sum(one.verdict in verdicts for one in judged) / len(judged)
 
 
 def rule_drops(studies: int, prompts: int, rate: float, together: float) -> float:
@@ -124,56 +124,54 @@ def rule_drops(studies: int, prompts: int, rate: float, together: float) -> floa
         flags = rng.random((2, prompts, 6)) < rate
         shared = rng.random((2, prompts)) < together
         flags[shared] = flags[shared][:, :1]
-        counts = flags.sum(axis=1)
         rows = [
             ConfigMetrics(
-                config=name,
-                model=name,
-                precision="bf16",
-                prompts=prompts,
+                *(name, name, "bf16", prompts),
                 tokens_per_second=1.0,
                 memory_bytes=1,
-                memory_source="measured",
-                repetitive=int(counts[0, i]),
-                adherent_prompts=int(counts[1, i]),
+                repetitive=int(repetitive),
                 repetition_judged=prompts,
+                adherent_prompts=int(adherent),
                 adherence_judged=prompts,
             )
-            for i, name in enumerate(names)
+            for name, repetitive, adherent in zip(names, *flags.sum(axis=1), strict=True)
         ]
         patterns = {
-            metric: [
-                PatternRow(dict(zip(names, prompt, strict=True)), 1)
-                for prompt in flags[which].tolist()
-            ]
-            for which, metric in enumerate(("repetition", "adherence"))
+            metric: [PatternRow(dict(zip(names, prompt, strict=True)), 1) for prompt in one]
+            for metric, one in zip(RULE_METRICS, flags.tolist(), strict=True)
         }
         dropped += any(c.p < ALPHA for c in find_sweet_spot(rows, patterns).comparisons)
     return dropped / studies
 
 
-def paired_equivalence_power(rate: float, prompts: int) -> float:
-    """Exact chance of "equivalent" where both discordant rates are `rate`."""
-    return math.fsum(
-        float(stats.multinomial.pmf([b, c, prompts - b - c], prompts, [rate, rate, 1 - 2 * rate]))
+def paired_power(
+    only_first: float, only_second: float, prompts: int, decides: Callable[[int, int], bool]
+) -> float:
+    """Exact chance of the tables, by their discordant counts, that a test decides."""
+    tables = [
+        (b, c, prompts - b - c)
         for b in range(prompts + 1)
         for c in range(prompts + 1 - b)
-        if b + c < 6 and _equivalent(b, c, prompts)
-    )
-
-
-def _equivalent(b: int, c: int, n: int) -> bool:
-    pairs = (0, b, c, n - b - c)
-    judged = judge_counts((b, n), (c, n), more_is_better=True, pairs=pairs)
-    return judged.verdict == "equivalent"
+        if decides(b, c)
+    ]
+    rates = [only_first, only_second, 1 - only_first - only_second]
+    return float(stats.multinomial.pmf(tables, prompts, rates).sum())
 
 
 def mcnemar_power(only_first: float, only_second: float, prompts: int) -> float:
-    """Exact power of the exact McNemar test: the chance of the tables that it rejects."""
-    rates = [only_first, only_second, 1 - only_first - only_second]
-    tables = [(b, c) for b in range(prompts + 1) for c in range(prompts + 1 - b)]
-    rejected = [(b, c, prompts - b - c) for b, c in tables if mcnemar_exact(b, c) < ALPHA]
-    return float(stats.multinomial.pmf(rejected, prompts, rates).sum())
+    """Exact power of the exact McNemar test."""
+    return paired_power(only_first, only_second, prompts, lambda b, c: mcnemar_exact(b, c) < ALPHA)
+
+
+def paired_equivalence_power(rate: float, prompts: int) -> float:
+    """Exact chance of "equivalent" where both discordant rates are `rate`."""
+
+    def equivalent(b: int, c: int) -> bool:
+        pairs = (0, b, c, prompts - b - c)
+        judged = judge_counts((b, prompts), (c, prompts), more_is_better=True, pairs=pairs)
+        return judged.verdict == EQUIVALENT
+
+    return paired_power(rate, rate, prompts, lambda b, c: b + c < 6 and equivalent(b, c))
 
 
 def fisher_power(first: float, second: float, prompts: int) -> float:
@@ -201,62 +199,56 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=30)
     options = parser.parse_args()
     studies, n = options.studies, options.prompts
+
+    def judge_all(judge: Judge, prompts: int = n) -> list[Judgement]:
+        rng = np.random.default_rng(2026)
+        return [judge(rng, prompts) for _ in range(studies)]
+
     begin = time.perf_counter()
     print(f"{studies:,} studies of {n} prompts each, α {ALPHA:g}\n")
     print("| no difference | better or worse |\n| --- | --- |")
     for name, judge in NULL.items():
-        print(f"| {name} | {share(judge, ('better', 'worse'), studies, n):.2%} |")
+        print(f"| {name} | {share(judge_all(judge), BETTER, WORSE):.2%} |")
     for rate, together in ((0.2, 0.5), (0.2, 0.0), (0.5, 0.0)):
         found = rule_drops(studies, n, rate, together)
         name = f"the rule, six alike configs, rate {rate:.0%}, {together:.0%} shared"
         print(f"| {name}: any dropped | {found:.2%} |")
     print("\n| at the margin's edge | equivalent | TOST p < α |\n| --- | --- | --- |")
     for name, judge in EDGE.items():
-        judged = judge_all(judge, studies, n)
-        found = sum(one.verdict == "equivalent" for one in judged) / studies
+        judged = judge_all(judge)
         passed = sum((one.equivalence_p or 0.0) < ALPHA for one in judged) / studies
-        print(f"| {name} | {found:.2%} | {passed:.2%} |")
-    needed = power.mcnemar_needed(5 / 30, 1 / 30)
-    fisher_needed = power.fisher_needed(8 / 30, 3 / 30)
+        print(f"| {name} | {share(judged, EQUIVALENT):.2%} | {passed:.2%} |")
+    pairs, rates = (5 / 30, 1 / 30), (8 / 30, 3 / 30)
+    needed, fisher_needed = power.mcnemar_needed(*pairs), power.fisher_needed(*rates)
     assert needed and fisher_needed, "rates that differ"
-    decided = ("better", "worse")
     rows = (
-        ("paired, 35 % v 5 %", paired(0.35, 0.05), decided, n, mcnemar_power(0.35, 0.05, n)),
-        (
-            "counts, 43 % v 13 %",
-            counts(0.43, 0.13),
-            decided,
-            n,
-            fisher_power(0.43, 0.13, n),
-        ),
+        ("paired, 35 % v 5 %", paired(0.35, 0.05), n, mcnemar_power(0.35, 0.05, n)),
+        ("counts, 43 % v 13 %", counts(0.43, 0.13), n, fisher_power(0.43, 0.13, n)),
         (
             "paired, 17 % v 3 %, at the n said to be needed",
-            paired(5 / 30, 1 / 30),
-            decided,
+            paired(*pairs),
             needed,
-            mcnemar_power(5 / 30, 1 / 30, needed),
+            mcnemar_power(*pairs, needed),
         ),
         (
             "counts, 27 % v 10 %, at the n said to be needed",
-            counts(8 / 30, 3 / 30),
-            decided,
+            counts(*rates),
             fisher_needed,
-            fisher_power(8 / 30, 3 / 30, fisher_needed),
+            fisher_power(*rates, fisher_needed),
         ),
         (
             "paired, equivalent, 1 % each way",
             paired(0.01, 0.01),
-            ("equivalent",),
             n,
             paired_equivalence_power(0.01, n),
         ),
     )
     print("\n| power | prompts | simulated | exact |\n| --- | --- | --- | --- |")
-    for name, judge, verdicts, prompts, exact in rows:
-        print(
-            f"| {name} | {prompts} | {share(judge, verdicts, studies, prompts):.1%} | {exact:.1%} |"
-        )
-    found = share(lengths(1.1, 0.15), decided, studies, n)
+    for name, judge, prompts, exact in rows:
+        verdicts = (EQUIVALENT,) if "equivalent" in name else (BETTER, WORSE)
+        simulated = share(judge_all(judge, prompts), *verdicts)
+        print(f"| {name} | {prompts} | {simulated:.1%} | {exact:.1%} |")
+    found = share(judge_all(lengths(1.1, 0.15)), BETTER, WORSE)
     normal = f"{ratio_power(0.15, 1.1, n):.1%} (normal)"
     print(f"| lengths, 10 % apart, 15 % noise | {n} | {found:.1%} | {normal} |")
     print(f"\n{time.perf_counter() - begin:.0f} s")
