@@ -11,13 +11,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tests.support.bench_report import make_report, write_report
 from tests.support.rows import row_of
-from vibecore.analysis.claims import (
-    CLAIMS,
-    VERDICTS,
-    Finding,
-    StudyData,
-    find_findings,
-)
+from vibecore.analysis.claims import CLAIMS, VERDICTS, Finding, StudyData, find_findings
 from vibecore.analysis.claims.evidence import speed_row
 from vibecore.analysis.claims.wording import evidence_table, summed_up
 from vibecore.analysis.metrics import ConfigMetrics
@@ -26,6 +20,7 @@ from vibecore.core.rows import OutputRow
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.studies.claims import read_findings
 
+UNTESTABLE = "cannot be tested here"
 SPEEDS = {"bf16": 100.0, "8bit": 40.0, "4bit": 95.0}
 BYTES = {"bf16": 4.0e9, "8bit": 2.2e9, "4bit": 1.0e9}
 
@@ -78,16 +73,16 @@ PUBLISHED = {
     "repetition-drops": "not resolved",
     "adherence-doubles": "not resolved",
     "4bit-sweet-spot": "not resolved",
-    "8bit-slowest": "cannot be tested here",
+    "8bit-slowest": UNTESTABLE,
     "4bit-barely-loses": "not resolved",
-    "smaller-loses-speed": "cannot be tested here",
+    "smaller-loses-speed": UNTESTABLE,
     "adherence-unchanged": "not resolved",
     "repetition-changes": "not resolved",
     "empties-rare": "not resolved",
     "4bit-matches-8bit": "not resolved",
     "memory-fourfold": "contradicted",
     "bf16-tight": "contradicted",
-    "8bit-dequantises": "cannot be tested here",
+    "8bit-dequantises": UNTESTABLE,
 }
 
 
@@ -116,59 +111,58 @@ def test_every_finding_is_whole(published: dict[str, Finding]) -> None:
     for found in published.values():
         assert found.verdict in VERDICTS
         assert found.reason and "{" not in found.statement
+        assert "equal to" not in summed_up(found.evidence)
+        assert not any("equal" in row["verdict"] for row in evidence_table(found.evidence))
         for row in found.evidence:
             assert row.method
             if row.verdict and row.kind in ("difference", "ratio"):
                 assert row.n, "no verdict without n"
 
 
-def test_scale_is_supported_contradicted_and_neither() -> None:
-    part = study(small_bf16={"repetitive": 300})
-    assert finding(part, "scale-wins").verdict == "not resolved", "better at one precision alone"
-    worse = study(**everywhere("small", repetitive=300))
-    assert finding(worse, "scale-wins").verdict == "supported"
-    turned = study(**everywhere("big", repetitive=300))
-    assert finding(turned, "scale-wins").verdict == "contradicted"
-    assert finding(study(), "scale-wins").verdict == "contradicted", "equivalent throughout"
+def both(**figures: object) -> dict:
+    return everywhere("small", **figures) | everywhere("big", **figures)
 
 
-def test_a_ratio_has_to_lie_within_its_claim() -> None:
-    large = {"repetition_judged": 100_000}
-    fits = study(
-        **everywhere("small", repetitive=35_000, **large),
-        **everywhere("big", repetitive=10_000, **large),
-    )
-    assert finding(fits, "repetition-drops").verdict == "supported"
-    tenfold = study(
-        **everywhere("small", repetitive=35_000, **large),
-        **everywhere("big", repetitive=3_500, **large),
-    )
-    assert finding(tenfold, "repetition-drops").verdict == "contradicted"
+def drop(small: int, big: int) -> dict:
+    """Repetitive outputs of each model in a hundred thousand."""
+    of = {"repetition_judged": 100_000}
+    return everywhere("small", repetitive=small, **of) | everywhere("big", repetitive=big, **of)
 
 
-def test_no_change_needs_a_test_of_equivalence() -> None:
-    assert finding(study(), "adherence-unchanged").verdict == "supported"
-    few = study(
-        **everywhere("small", adherent_prompts=15, adherence_judged=30),
-        **everywhere("big", adherent_prompts=15, adherence_judged=30),
-    )
-    assert finding(few, "adherence-unchanged").verdict == "not resolved"
-    apart = study(small_4bit={"adherent_prompts": 100})
-    assert finding(apart, "adherence-unchanged").verdict == "contradicted"
-    assert finding(study(), "repetition-changes").verdict == "contradicted"
-    assert finding(study(small_8bit={"repetitive": 200}), "repetition-changes").verdict == (
-        "supported"
-    )
-    assert finding(study(big_4bit={"repetitive": 200}), "4bit-matches-8bit").verdict == (
-        "contradicted"
-    )
-
-
-def test_empties_and_memory() -> None:
-    assert finding(study(), "empties-rare").verdict == "supported"
-    assert finding(study(big_bf16={"empty": 400}), "empties-rare").verdict == "contradicted"
-    assert finding(study(), "memory-fourfold").verdict == "supported"
-    assert finding(study(), "bf16-tight").verdict == "supported", "12 of 8 GiB"
+@pytest.mark.parametrize(
+    ("claim", "changes", "verdict"),
+    [
+        # Better at one precision alone, at all, worse at all, and equivalent throughout.
+        ("scale-wins", {"small_bf16": {"repetitive": 300}}, "not resolved"),
+        ("scale-wins", everywhere("small", repetitive=300), "supported"),
+        ("scale-wins", everywhere("big", repetitive=300), "contradicted"),
+        ("scale-wins", {}, "contradicted"),
+        # A ratio has to lie within its claim.
+        ("repetition-drops", drop(35_000, 10_000), "supported"),
+        ("repetition-drops", drop(35_000, 3_500), "contradicted"),
+        # No change needs a test of equivalence, which thirty prompts do not pass.
+        ("adherence-unchanged", {}, "supported"),
+        ("adherence-unchanged", both(adherent_prompts=15, adherence_judged=30), "not resolved"),
+        ("adherence-unchanged", {"small_4bit": {"adherent_prompts": 100}}, "contradicted"),
+        ("repetition-changes", {}, "contradicted"),
+        ("repetition-changes", {"small_8bit": {"repetitive": 200}}, "supported"),
+        ("4bit-matches-8bit", {"big_4bit": {"repetitive": 200}}, "contradicted"),
+        ("empties-rare", {}, "supported"),
+        ("empties-rare", {"big_bf16": {"empty": 400}}, "contradicted"),
+        ("memory-fourfold", {}, "supported"),
+        # 12 of 8 GiB.
+        ("bf16-tight", {}, "supported"),
+        # Without outputs' scores, timings or profiles.
+        *(
+            (claim, both(repetitive=None, adherent_prompts=None, empty=None), UNTESTABLE)
+            for claim in ("scale-wins", "repetition-drops", "adherence-unchanged", "empties-rare")
+        ),
+        ("8bit-slowest", {}, UNTESTABLE),
+        ("8bit-dequantises", {}, UNTESTABLE),
+    ],
+)
+def test_verdicts_of_counts(claim: str, changes: dict, verdict: str) -> None:
+    assert finding(study(**changes), claim).verdict == verdict
 
 
 def timed(data: StudyData, seconds: dict[str, float], prompts: int = 30) -> StudyData:
@@ -188,20 +182,28 @@ def timed(data: StudyData, seconds: dict[str, float], prompts: int = 30) -> Stud
     return replace(data, outcomes=outcomes)
 
 
-def test_speed_claims_need_timings() -> None:
-    slow = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05})
-    assert finding(slow, "8bit-slowest").verdict == "supported"
-    few = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05}, prompts=4)
-    assert finding(few, "8bit-slowest").verdict == "not resolved", "four prompts resolve nothing"
-    fast = timed(study(), {"bf16": 1.0, "8bit": 0.5, "4bit": 1.05})
-    assert finding(fast, "8bit-slowest").verdict == "contradicted"
-    assert finding(study(), "8bit-slowest").verdict == "cannot be tested here"
+@pytest.mark.parametrize(
+    ("claim", "eight", "four", "prompts", "verdict"),
+    [
+        ("8bit-slowest", 3.0, 1.05, 30, "supported"),
+        ("8bit-slowest", 3.0, 1.05, 4, "not resolved"),
+        ("8bit-slowest", 0.5, 1.05, 30, "contradicted"),
+        ("4bit-barely-loses", 3.0, 1.05, 30, "supported"),
+        ("4bit-barely-loses", 3.0, 2.0, 30, "contradicted"),
+        # Both models lose the same.
+        ("smaller-loses-speed", 3.0, 1.05, 30, "not resolved"),
+    ],
+)
+def test_verdicts_of_timings(
+    claim: str, eight: float, four: float, prompts: int, verdict: str
+) -> None:
+    data = timed(study(), {"bf16": 1.0, "8bit": eight, "4bit": four}, prompts)
+    assert finding(data, claim).verdict == verdict
+
+
+def test_speeds_at_other_batch_sizes_are_not_compared() -> None:
     batched = study(small_8bit={"batch_size": 8}, big_8bit={"batch_size": 8})
     assert "batch" in finding(batched, "8bit-slowest").reason
-    assert finding(slow, "4bit-barely-loses").verdict == "supported"
-    far = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 2.0})
-    assert finding(far, "4bit-barely-loses").verdict == "contradicted"
-    assert finding(slow, "smaller-loses-speed").verdict == "not resolved", "both lose the same"
 
 
 def test_a_speeds_interval_needs_two_shared_prompts_and_its_figures_are_theirs() -> None:
@@ -229,7 +231,6 @@ def test_a_profile_decides_where_time_goes() -> None:
     assert finding(with_kernels(weights), "8bit-dequantises").verdict == "supported"
     unknown = finding(with_kernels([kernel("a kernel of tomorrow", 100.0)]), "8bit-dequantises")
     assert unknown.verdict == "not resolved", "names that are not known decide nothing"
-    assert finding(study(), "8bit-dequantises").verdict == "cannot be tested here"
 
 
 def test_a_profile_of_our_own_engine_says_nothing_of_bitsandbytes(db: Path, tmp_path: Path) -> None:
@@ -241,20 +242,14 @@ def test_a_profile_of_our_own_engine_says_nothing_of_bitsandbytes(db: Path, tmp_
         [found] = [one for one in read_findings(db, name) if one.id == "8bit-dequantises"]
         return found.verdict
 
-    assert verdict("both", ("eager", "graph")) != "cannot be tested here"
-    assert verdict("ours", ("graph",)) == "cannot be tested here"
+    assert verdict("both", ("eager", "graph")) != UNTESTABLE
+    assert verdict("ours", ("graph",)) == UNTESTABLE
 
 
 def test_a_study_that_lacks_something_says_so() -> None:
     one = StudyData((config("small", "bf16"),))
     verdicts = {f.id: f.verdict for f in find_findings(one)}
-    assert verdicts["scale-wins"] == verdicts["4bit-matches-8bit"] == "cannot be tested here"
-    unscored = study(
-        **everywhere("small", repetitive=None, adherent_prompts=None, empty=None),
-        **everywhere("big", repetitive=None, adherent_prompts=None, empty=None),
-    )
-    for claim in ("scale-wins", "repetition-drops", "adherence-unchanged", "empties-rare"):
-        assert finding(unscored, claim).verdict == "cannot be tested here"
+    assert verdicts["scale-wins"] == verdicts["4bit-matches-8bit"] == UNTESTABLE
     assert find_findings(StudyData(())) == []
 
 
@@ -283,10 +278,3 @@ def test_full_counts_leave_a_ratio_open() -> None:
     assert (full.low, full.high) == pytest.approx(by_hand, rel=1e-6)
     wider = rate_ratio((13, 30), (4, 30), 0.99)
     assert wider.high > rate_ratio((13, 30), (4, 30)).high
-
-
-def test_words_never_call_unresolved_equal(published: dict[str, Finding]) -> None:
-    for found in published.values():
-        for row in evidence_table(found.evidence):
-            assert "equal" not in row["verdict"]
-        assert "equal to" not in summed_up(found.evidence)

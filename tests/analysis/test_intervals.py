@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -30,18 +31,25 @@ def test_newcombe_is_statsmodels(first: int, second: int, confidence: float) -> 
     assert ours == pytest.approx(theirs, abs=1e-9)
 
 
-def restricted_z(b: int, c: int, n: int, difference: float) -> float:
-    """Tango's statistic from the definition: the likelihood maximised by search."""
-
-    def minus_log_likelihood(rate: float) -> float:
-        rates = (rate + difference, rate, 1 - difference - 2 * rate)
-        counts = (b, c, n - b - c)
-        return -sum(k * math.log(p) for k, p in zip(counts, rates, strict=True) if k)
-
-    low, high = max(0.0, -difference) + 1e-12, (1 - difference) / 2 - 1e-12
-    rate = optimize.minimize_scalar(
-        minus_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-13}
+def most_likely(
+    terms: Callable[[float], list[tuple[int, float]]], low: float, high: float
+) -> float:
+    """The rate, within bounds, at which (count, chance) terms are likeliest, by search."""
+    return optimize.minimize_scalar(
+        lambda rate: -sum(count * math.log(chance) for count, chance in terms(rate) if count),
+        bounds=(low + 1e-13, high - 1e-13),
+        method="bounded",
+        options={"xatol": 1e-13},
     ).x
+
+
+def restricted_z(b: int, c: int, n: int, difference: float) -> float:
+    """Tango's statistic from the definition."""
+    rate = most_likely(
+        lambda r: [(b, r + difference), (c, r), (n - b - c, 1 - difference - 2 * r)],
+        max(0.0, -difference),
+        (1 - difference) / 2,
+    )
     variance = n * (2 * rate + difference - difference**2)
     return (b - c - n * difference) / math.sqrt(variance)
 
@@ -73,22 +81,17 @@ def test_tango_at_the_ends() -> None:
 
 
 def independent_z(x: int, n: int, y: int, m: int, margin: float) -> float:
-    """The score statistic from the definition: the likelihood maximised by search.
+    """The score statistic from the definition.
 
     statsmodels 0.15 cannot serve: its cubic has the count where Miettinen & Nurminen (1985) have
     the total, and misses the maximum by a percent.
     """
 
-    def minus_log_likelihood(rate: float) -> float:
-        terms = ((x, rate + margin), (n - x, 1 - rate - margin), (y, rate), (m - y, 1 - rate))
-        return -sum(k * math.log(p) for k, p in terms if k)
-
-    rate = optimize.minimize_scalar(
-        minus_log_likelihood,
-        bounds=(1e-13, 1 - margin - 1e-13),
-        method="bounded",
-        options={"xatol": 1e-13},
-    ).x
+    rate = most_likely(
+        lambda r: [(x, r + margin), (n - x, 1 - r - margin), (y, r), (m - y, 1 - r)],
+        0,
+        1 - margin,
+    )
     other = rate + margin
     variance = other * (1 - other) / n + rate * (1 - rate) / m
     return (x / n - y / m - margin) / math.sqrt(variance)

@@ -13,7 +13,14 @@ import pytest
 from tests.support import dashboard_database as made
 from tests.support.metric_rows import metric_row
 from vibecore import Rule, decide, read_evidence, store
-from vibecore.analysis import find_sweet_spot, fisher_exact, gather, mcnemar_exact, to_outcomes
+from vibecore.analysis import (
+    Decision,
+    find_sweet_spot,
+    fisher_exact,
+    gather,
+    mcnemar_exact,
+    to_outcomes,
+)
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.rule import apply
@@ -103,6 +110,11 @@ def tables(
     return rows, patterns
 
 
+def made_up_decision(outcomes: Outcomes, rule: Rule | None = None, **changes: Any) -> Decision:
+    """What is decided of a study of these outcomes."""
+    return decide(gather(*tables(outcomes, **changes), outcomes), rule or Rule())
+
+
 def drawn_again(outcomes: Outcomes, counts: Any) -> Outcomes:
     """A resampled study, prompt by prompt."""
     rows = np.repeat(np.arange(outcomes.prompts), counts.astype(int))
@@ -174,8 +186,7 @@ def test_a_clear_choice_is_stable_and_a_close_one_is_not() -> None:
         noise = np.random.default_rng(0).lognormal(0, 0.1, 300)
         outcomes.tokens[:, 2] = outcomes.tokens[:, 0]
         outcomes.seconds[:, 2] = outcomes.seconds[:, 0] / ratio * noise / noise.mean()
-        rows, patterns = tables(outcomes)
-        decision = decide(gather(rows, patterns, outcomes), Rule(speed_floor=0.5))
+        decision = made_up_decision(outcomes, Rule(speed_floor=0.5))
         assert decision.sweet_spot.config in ("a", "c")
         shares.append(decision.stability.share)
     assert shares[0] == 1.0

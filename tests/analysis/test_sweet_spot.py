@@ -67,17 +67,19 @@ def test_each_step_drops_what_it_should() -> None:
 
 
 def test_outputs_make_the_comparison_paired() -> None:
-    # 6 prompts all one way: Fisher on 6 v 0 of 30 gives 0.024, paired McNemar 0.031; at 5 the
+    # 6 prompts all one way: Fisher on 8 v 2 of 30 gives 0.08, paired McNemar 0.031; at 5 the
     # paired test cannot reach 0.05.
     repetition = [
         PatternRow({"a": False, "b": True}, 6),
-        PatternRow({"a": False, "b": False}, 24),
+        PatternRow({"a": True, "b": True}, 2),
+        PatternRow({"a": False, "b": False}, 22),
     ]
-    rows = [row(c, repetitive=n, adherent_prompts=30) for c, n in (("a", 0), ("b", 6))]
+    rows = [row(c, repetitive=n, adherent_prompts=30) for c, n in (("a", 2), ("b", 8))]
     spot = find_sweet_spot(rows, {"repetition": repetition})
     [comparison] = [c for c in spot.comparisons if c.metric == "repetition"]
     assert comparison.test == "exact McNemar"
     assert comparison.p == pytest.approx(2 / 2**6)
+    assert comparison.pairs == (2, 6, 0, 22)
     assert "b" in spot.excluded
     incomplete = find_sweet_spot(rows, {"repetition": repetition[:1]})
     assert {c.test for c in incomplete.comparisons} == {"Fisher"}
@@ -127,21 +129,6 @@ def test_speeds_of_other_batch_sizes_are_not_compared() -> None:
     assert "batch size 8 does not compare with batch size 1" in spot.excluded["c"]
     tie = find_sweet_spot([one, batched])
     assert tie.config == "a"
-
-
-def test_paired_comparisons_carry_their_table() -> None:
-    patterns = [
-        PatternRow({"a": True, "b": True}, 2),
-        PatternRow({"a": False, "b": True}, 3),
-        PatternRow({"a": False, "b": False}, 25),
-    ]
-    rows = [row("a", repetitive=2), row("b", repetitive=5)]
-    [comparison] = [
-        c
-        for c in find_sweet_spot(rows, {"repetition": patterns}).comparisons
-        if c.metric == "repetition"
-    ]
-    assert comparison.pairs == (2, 3, 0, 25)
 
 
 def test_none_is_left_where_each_is_worse_than_another() -> None:

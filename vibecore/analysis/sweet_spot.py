@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
+from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
 from vibecore.analysis.rule import Rule, Steps, apply
 from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
 from vibecore.core import formats
@@ -78,7 +78,6 @@ class Observed:
     def __init__(self, summary: Sequence[ConfigMetrics], patterns: Patterns | None = None) -> None:
         self.rows, self.incomparable = comparable(summary)
         self._patterns = patterns or {}
-        self._tests: dict[tuple[str, int, int], RateTest] = {}
 
     @cached_property
     def rates(self) -> Mapping[str, Array]:
@@ -86,7 +85,7 @@ class Observed:
         import numpy as np
 
         return {
-            name: np.array([[_rate(*_counts(row, name)) for row in self.rows]])
+            name: np.array([[share(*_counts(row, name)) for row in self.rows]], dtype=float)
             for name in RULE_METRICS
         }
 
@@ -106,17 +105,12 @@ class Observed:
 
     def test(self, metric: str, own: int, best: int) -> RateTest:
         """The test of one config's rate against another's, by their places among the rows."""
-        key = metric, own, best
-        if key not in self._tests:
-            self._tests[key] = self._compare(metric, self.rows[own], self.rows[best])
-        return self._tests[key]
-
-    def _compare(self, metric: str, own: ConfigMetrics, best: ConfigMetrics) -> RateTest:
-        (count, total), (best_count, best_total) = _counts(own, metric), _counts(best, metric)
+        one, other = self.rows[own], self.rows[best]
+        (count, total), (best_count, best_total) = _counts(one, metric), _counts(other, metric)
         if not total or not best_total:
             return RateTest(1.0, "", None)
         patterns = self._patterns.get(metric, ())
-        shared, only_own, only_best = _paired(patterns, own.config, best.config)
+        shared, only_own, only_best = _paired(patterns, one.config, other.config)
         if shared == total == best_total:
             both = count - only_own
             pairs = (both, only_own, only_best, shared - both - only_own - only_best)
@@ -177,35 +171,21 @@ def comparable(
 
     Speeds are compared at one batch size only: the one most configs ran at, the smaller of two.
     """
-    excluded: dict[str, str] = {}
-    left = _without(summary, _not_comparable, excluded)
-    sizes = Counter(batch_size(row) for row in left)
-    if len(sizes) > 1:
-        most = min(sizes, key=lambda size: (-sizes[size], size))
-        left = _without(left, lambda row: _other_batch(row, most), excluded)
-    return tuple(left), excluded
+    excluded = {row.config: why for row in summary if (why := _not_comparable(row))}
+    sizes = Counter(batch_size(row) for row in summary if row.config not in excluded)
+    most = min(sizes, key=lambda size: (-sizes[size], size), default=1)
+    excluded |= {
+        row.config: f"its speed at batch size {batch_size(row)} does not compare with batch size "
+        f"{most}"
+        for row in summary
+        if row.config not in excluded and batch_size(row) != most
+    }
+    return tuple(row for row in summary if row.config not in excluded), excluded
 
 
 def batch_size(row: ConfigMetrics) -> int:
     """The prompts a config decoded together; 1 where none is stored."""
     return row.batch_size or 1
-
-
-def _without(
-    rows: Sequence[ConfigMetrics],
-    objection: Callable[[ConfigMetrics], str | None],
-    excluded: dict[str, str],
-) -> list[ConfigMetrics]:
-    """The rows without an objection; those of the others go into `excluded`."""
-    found = {row.config: objection(row) for row in rows}
-    excluded.update((config, why) for config, why in found.items() if why is not None)
-    return [row for row in rows if found[row.config] is None]
-
-
-def _other_batch(row: ConfigMetrics, most: int) -> str | None:
-    if batch_size(row) == most:
-        return None
-    return f"its speed at batch size {batch_size(row)} does not compare with batch size {most}"
 
 
 def _not_comparable(row: ConfigMetrics) -> str | None:
@@ -223,10 +203,6 @@ def _not_comparable(row: ConfigMetrics) -> str | None:
 def _counts(row: ConfigMetrics, name: str) -> tuple[int, int]:
     metric = RULE_METRICS[name]
     return int(metric.value(row) or 0), metric.total(row) or 0
-
-
-def _rate(count: int, total: int) -> float:
-    return count / total if total else math.nan
 
 
 def _paired(patterns: Sequence[PatternRow], own: str, best: str) -> tuple[int, int, int]:

@@ -272,21 +272,6 @@ def memory_row(
     )
 
 
-def share_row(
-    compared: str, measure: str, figures: str, share: float, method: str, label: str | None = None
-) -> EvidenceRow:
-    """A part of a whole, counted: without an interval."""
-    return EvidenceRow(
-        compared=compared,
-        measure=measure,
-        figures=figures,
-        kind="share",
-        estimate=share,
-        method=method,
-        label=label,
-    )
-
-
 JUDGED = (
     "estimate", "low", "high", "verdict", "p", "equivalence_p", "n", "method", "needed_n",
     "margin", "inner_low", "inner_high",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vibecore.analysis.claims.evidence import EvidenceRow, memory_row, share_row
+from vibecore.analysis.claims.evidence import EvidenceRow, memory_row
 from vibecore.analysis.claims.record import CONTRADICTED, SUPPORTED, Outcome, need
 from vibecore.analysis.claims.study_data import CLAIMED, Report, StudyData
 from vibecore.analysis.metrics import PEAK_MEMORY, ConfigMetrics
@@ -67,13 +67,14 @@ def bf16_is_tight(study: StudyData) -> Outcome:
         cache = _cache(study, row, "The model's shape is not known, so its cache is not counted.")
     share = (size + cache) / (CARD_GIB * GIB)
     with_cache = f" and {formats.memory(cache)} for {CONTEXT_TOKENS:,} tokens" if cache else ""
-    evidence = share_row(
-        row.config,
-        "memory",
-        f"{formats.memory(size + cache)} of {CARD_GIB} GiB",
-        share,
-        f"{row.memory_basis}, {row.memory_source}",
-        f"{row.config} in {CARD_GIB} GiB",
+    evidence = EvidenceRow(
+        compared=row.config,
+        measure="memory",
+        figures=f"{formats.memory(size + cache)} of {CARD_GIB} GiB",
+        kind="share",
+        estimate=share,
+        method=f"{row.memory_basis}, {row.memory_source}",
+        label=f"{row.config} in {CARD_GIB} GiB",
     )
     return Outcome(
         SUPPORTED if share > TIGHT else CONTRADICTED,

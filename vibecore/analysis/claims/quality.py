@@ -31,7 +31,6 @@ from vibecore.analysis.claims.record import (
     need,
 )
 from vibecore.analysis.claims.study_data import (
-    CLAIMED,
     COUNTS,
     Pairs,
     Report,
@@ -113,17 +112,8 @@ def _ratios(study: StudyData, measure: Measure, claimed: tuple[float, float]) ->
     return Ratios(verdict, ratios, differences)
 
 
-def repetition_drops(study: StudyData) -> Outcome:
-    """The smaller model's repetition over the larger one's lies in the claimed range."""
-    return _ratio_claim(study, REPETITION, CLAIMED["repetition_drop"])
-
-
-def adherence_doubles(study: StudyData) -> Outcome:
-    """The larger model's adherence over the smaller one's is two or more."""
-    return _ratio_claim(study, ADHERENCE, (CLAIMED["adherence_gain"][0], float("inf")))
-
-
-def _ratio_claim(study: StudyData, measure: Measure, claimed: tuple[float, float]) -> Outcome:
+def ratio_claim(study: StudyData, measure: Measure, claimed: tuple[float, float]) -> Outcome:
+    """The better model's rate over the other's lies, at every precision, in the claimed range."""
     need(study.by_size(), ONE_MODEL)
     verdict, _, differences = found = _ratios(study, measure, claimed)
     need(differences, NO_QUALITY)
@@ -137,17 +127,8 @@ def _ratio_claim(study: StudyData, measure: Measure, claimed: tuple[float, float
     return Outcome(verdict, " ".join(parts), (*found.ratios, *differences))
 
 
-def repetition_by_size(report: Report) -> Outcome:
-    """A drop of repetition stated as one range, against the ratio at each precision."""
-    return _ratio_audit(report, REPETITION, "repetition_drop", "less repetition")
-
-
-def adherence_by_size(report: Report) -> Outcome:
-    """The adherence gap between models at equal precision, and its stated ratio."""
-    return _ratio_audit(report, ADHERENCE, "adherence_gain", "more adherence")
-
-
-def _ratio_audit(report: Report, measure: Measure, claim: str, what: str) -> Outcome:
+def ratio_by_size(report: Report, measure: Measure, claim: str, what: str) -> Outcome:
+    """A ratio between the models that is stated as one range, against that at each precision."""
     low, high = claimed = report.claimed(claim)
     verdict, ratios, differences = found = _ratios(report, measure, claimed)
     unresolved = having(need(differences), EQUIVALENT, UNRESOLVED)

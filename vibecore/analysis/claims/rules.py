@@ -7,13 +7,16 @@ here. In a statement `{smaller}` and `{larger}` stand for the study's own models
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vibecore.analysis.claims import memory, quality, speed
+from vibecore.analysis.claims.evidence import ADHERENCE, REPETITION
 from vibecore.analysis.claims.record import NOT_TESTABLE, Finding, NotTestable, Outcome
-from vibecore.analysis.claims.study_data import StudyData
+from vibecore.analysis.claims.study_data import CLAIMED, StudyData
 
 COUNTS = "counts by config"
 SPEEDS = "a timing of each prompt at one batch size"
@@ -42,13 +45,13 @@ CLAIMS = {
         "difference",
     ),
     "repetition-drops": Check(
-        quality.repetition_drops,
+        partial(quality.ratio_claim, measure=REPETITION, claimed=CLAIMED["repetition_drop"]),
         f"repetition {COUNTS}, two models",
         "Repetition drops 3 to 4 times from {smaller} to {larger}",
         "ratio",
     ),
     "adherence-doubles": Check(
-        quality.adherence_doubles,
+        partial(quality.ratio_claim, measure=ADHERENCE, claimed=(2.0, math.inf)),
         f"adherence {COUNTS}, two models",
         "Adherence at least doubles from {smaller} to {larger}",
         "ratio",
@@ -113,10 +116,22 @@ AUDIT = {
     "possible-figures": Check(quality.possible_figures, "counts or rates of outputs"),
     "adherence-level": Check(quality.adherence_level, "adherence"),
     "repetition-by-size": Check(
-        quality.repetition_by_size, "repetition counts of two models at the same precision"
+        partial(
+            quality.ratio_by_size,
+            measure=REPETITION,
+            claim="repetition_drop",
+            what="less repetition",
+        ),
+        "repetition counts of two models at the same precision",
     ),
     "adherence-by-size": Check(
-        quality.adherence_by_size, "adherence counts of two models at the same precision"
+        partial(
+            quality.ratio_by_size,
+            measure=ADHERENCE,
+            claim="adherence_gain",
+            what="more adherence",
+        ),
+        "adherence counts of two models at the same precision",
     ),
     "precisions": Check(quality.precisions_compared, "counts of one model at two precisions"),
     "empties": Check(quality.empties, "counts of empty outputs"),

@@ -11,7 +11,6 @@ from vibecore.analysis.claims.evidence import (
     REPETITION,
     EvidenceRow,
     judge_all,
-    share_row,
     speed_row,
 )
 from vibecore.analysis.claims.quality import NO_QUANTISED, ONE_MODEL, compared
@@ -84,13 +83,14 @@ def four_bit_is_the_sweet_spot(study: StudyData) -> Outcome:
         f"{formats.percent(share)} ({study.shares_method}); settled is "
         f"{formats.percent(SETTLED)} or more.",
         tuple(
-            share_row(
-                config or "none",
-                "wins the rule",
-                formats.percent(wins),
-                wins,
-                study.shares_method,
-                config or "none",
+            EvidenceRow(
+                compared=config or "none",
+                measure="wins the rule",
+                figures=formats.percent(wins),
+                kind="share",
+                estimate=wins,
+                method=study.shares_method,
+                label=config or "none",
             )
             for config, wins in sorted(study.shares.items(), key=lambda item: -item[1])
         ),
@@ -200,12 +200,13 @@ def bandwidth_ceiling(report: Report) -> Outcome:
         if architecture and row.precision in PRECISIONS and row.tokens_per_second:
             ceiling = bandwidth * 1e9 / bytes_per_token(architecture, row.precision)
             rows.append(
-                share_row(
-                    row.config,
-                    "speed",
-                    f"{row.tokens_per_second:g} of {ceiling:.0f} tok/s",
-                    row.tokens_per_second / ceiling,
-                    "bandwidth over weight bytes read a token",
+                EvidenceRow(
+                    compared=row.config,
+                    measure="speed",
+                    figures=f"{row.tokens_per_second:g} of {ceiling:.0f} tok/s",
+                    kind="share",
+                    estimate=row.tokens_per_second / ceiling,
+                    method="bandwidth over weight bytes read a token",
                 )
             )
     shares = {row.compared: row.estimate or 0 for row in need(rows)}
@@ -308,13 +309,14 @@ def eight_bit_dequantises(study: StudyData) -> Outcome:
                 for name, _ in times)
         )  # fmt: skip
         evidence.append(
-            share_row(
-                config,
-                "dequantising weights",
-                f"{spent:.0f} of {total:.0f} µs",
-                spent / total,
-                f"profile of one decode step, {where} time by kernel name",
-                config,
+            EvidenceRow(
+                compared=config,
+                measure="dequantising weights",
+                figures=f"{spent:.0f} of {total:.0f} µs",
+                kind="share",
+                estimate=spent / total,
+                method=f"profile of one decode step, {where} time by kernel name",
+                label=config,
             )
         )
     need(evidence, NO_PROFILE)
