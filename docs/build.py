@@ -1,0 +1,125 @@
+"""Complete the docs from the code's own tables: `python -m docs.build`, or `--check` to compare.
+
+A section of a docs file between `<!-- generated: NAME -->` and `<!-- end -->` is what SECTIONS'
+function of that name returns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent
+ROOMS = (
+    "core",
+    "catalog",
+    "scoring",
+    "engine",
+    "store",
+    "runtime",
+    "analysis",
+    "studies",
+    "views",
+    "live",
+    "cli",
+)
+SECTION = re.compile(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def rooms() -> str:
+    """One line a room: the first paragraph of its package's docstring."""
+    return table(("room", "job"), ((f"`vibecore/{room}/`", _room_job(room)) for room in ROOMS))
+
+
+def _room_job(room: str) -> str:
+    return _first_paragraph(DOCS.parent / "vibecore" / room / "__init__.py")
+
+
+def pages() -> str:
+    """One line a page: its title, and the first paragraph of its module's docstring."""
+    page_table = import_module("pages.parts.page_table")
+    rows = []
+    for name, title in page_table.PAGES.items():
+        about = _first_paragraph(DOCS.parent / page_table.file_of(name))
+        rows.append((title, about.partition(": ")[2] or about))
+    return table(("page", "what it shows"), rows)
+
+
+def commands() -> str:
+    """Every command with its help and options."""
+    import typer
+
+    group: Any = typer.main.get_command(import_module("vibecore.cli").app)
+    parts = []
+    for name, command in group.commands.items():
+        rows = [
+            (_how_given(parameter), getattr(parameter, "help", None) or "")
+            for parameter in command.params
+            if parameter.name != "help"
+        ]
+        options = f"\n\n{table(('option', 'what it does'), rows)}" if rows else ""
+        parts.append(f"### `{name}`\n\n{' '.join((command.help or '').split())}{options}")
+    return "\n\n".join(parts)
+
+
+def _how_given(parameter: Any) -> str:
+    """An option's names, or an argument in capitals."""
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.name.upper()}`"
+    return ", ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; cells are Markdown already, pipes excepted."""
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _first_paragraph(file: Path) -> str:
+    """Of a module's docstring, read without importing it."""
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.split("\n\n")[0].split())
+
+
+# name of a section -> what it holds
+SECTIONS: dict[str, Callable[[], str]] = {
+    "rooms": rooms,
+    "pages": pages,
+    "commands": commands,
+}
+
+
+def completed(text: str) -> str:
+    """A docs file with its generated sections as they are now."""
+    return SECTION.sub(
+        lambda match: f"<!-- generated: {match[1]} -->\n{SECTIONS[match[1]]()}\n<!-- end -->",
+        text,
+    )
+
+
+def main() -> None:
+    """Rewrite the files, or with --check say which are out of date and exit 1."""
+    parser = argparse.ArgumentParser(description="Complete the docs from the code's tables.")
+    parser.add_argument("--check", action="store_true", help="Only say which files would change.")
+    check = parser.parse_args().check
+    stale = []
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        fresh = completed(text)
+        if fresh != text:
+            stale.append(path.name)
+            if not check:
+                path.write_text(fresh, encoding="utf-8")
+    if check and stale:
+        sys.exit(f"Out of date: {', '.join(stale)}. Run: python -m docs.build")
+
+
+if __name__ == "__main__":
+    main()
