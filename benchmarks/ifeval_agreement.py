@@ -17,7 +17,7 @@ from benchmarks.ifeval_reference import reference_verdicts
 from benchmarks.ifeval_texts import corpus
 from vibecore.catalog.suites import Constraint
 from vibecore.scoring import constraint_defect, judge
-from vibecore.scoring.ifeval import punkt_english
+from vibecore.scoring.ifeval.words import sentence_tokenizer
 
 
 def main() -> int:
@@ -67,7 +67,7 @@ def _report(tallies: dict[str, Counter[str]], kinds: Counter[str]) -> int:
     for name, tally in [*tallies.items(), ("all", total)]:
         print(f"| {name} | " + " | ".join(str(tally[column]) for column in columns) + " |")
     print("\nTexts:", ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
-    own = punkt_english.english() is punkt_english.OWN
+    own = not sentence_tokenizer()[1]
     print("Sentences: the English table is", "our own, in both" if own else "nltk's punkt_tab")
     return int(total["differ"] > 0)
 

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vibecore.scoring.ifeval import punkt_english
+from vibecore.scoring.ifeval import words
 from vibecore.scoring.text import detection
 
 
@@ -28,12 +28,15 @@ def reference() -> Any:
     """The module `lm_eval.tasks.ifeval.utils`. Raises ImportError where lm-eval is missing."""
     import langdetect
     import nltk
+    from nltk.tokenize import punkt
 
     langdetect.DetectorFactory.seed = detection.SEED
-    if punkt_english.english() is punkt_english.OWN:
-        folder = tempfile.mkdtemp(prefix="punkt-")
-        write_model(punkt_english.OWN, Path(folder) / "tokenizers" / "punkt_tab" / "english")
-        nltk.data.path.insert(0, folder)
+    if not words.sentence_tokenizer()[1]:
+        folder = Path(tempfile.mkdtemp(prefix="punkt-"))
+        model = folder / "tokenizers" / "punkt_tab" / "english"
+        model.parent.mkdir(parents=True)
+        nltk.data.path.insert(0, str(folder))
+        punkt.save_punkt_params(words.own_parameters(), str(model))
     if "lm_eval.tasks" not in sys.modules:
         package = types.ModuleType("lm_eval.tasks")
         spec = find_spec("lm_eval")
@@ -59,17 +62,3 @@ def reference_verdicts(
     except Exception as error:
         return type(error).__name__
     return strict.follow_all_instructions, loose.follow_all_instructions
-
-
-def write_model(model: punkt_english.Model, folder: Path) -> None:
-    """Write a Punkt model as the four files of nltk's punkt_tab."""
-    folder.mkdir(parents=True)
-    tables = {
-        "abbrev_types.txt": sorted(model.abbreviations),
-        "sent_starters.txt": sorted(model.starters),
-        "collocations.tab": sorted("\t".join(pair) for pair in model.pairs),
-        "ortho_context.tab": [f"{word}\t{flags}" for word, flags in model.seen.items()],
-    }
-    for name, rows in tables.items():
-        text = "".join(f"{row}\n" for row in rows)
-        (folder / name).write_text(text, encoding="utf-8")

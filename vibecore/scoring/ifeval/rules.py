@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from vibecore.scoring.ifeval.punkt import split_sentences
-from vibecore.scoring.ifeval.words import count_capital_words
+from vibecore.scoring.ifeval.words import count_capital_words, split_sentences
 from vibecore.scoring.ifeval.words import count_words as count_word_runs
 from vibecore.scoring.text.detection import detect_language
 from vibecore.scoring.text.patterns import find_all, search

@@ -1,72 +1,86 @@
-"""Words as the reference counts them: runs of letters and digits, and words in capitals.
+"""Sentences and words as IFEval's reference counts them: nltk's Punkt and treebank tokenisers.
 
-`regex` is the engine that nltk 3.10.4 uses, and its \\w includes the vowel signs of Indic
-scripts, which Python's own does not; only contractions are matched by `re` there.
+Punkt (Kiss & Strunk 2006, "Unsupervised Multilingual Sentence Boundary Detection", Computational
+Linguistics 32) needs four tables that were learned from newspaper text. The reference downloads
+nltk's ("punkt_tab", english). Where that model is installed it is used here too, and verdicts are
+the reference's own; nothing is ever downloaded. Elsewhere a small table of our own is used: the
+same abbreviations, as far as they are common, and no word statistics.
 """
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
+from collections import defaultdict
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import regex
 
-from vibecore.scoring.ifeval.punkt import split_sentences
+if TYPE_CHECKING:
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 
+# nltk's engine: its \w includes the vowel signs of Indic scripts, which Python's own does not.
 _WORD = regex.compile(r"\w+")
-# The rules of the Penn treebank tokeniser as nltk widened them (`nltk/tokenize/destructive.py`),
-# in their order: each separates what it matches from its neighbours by a space.
-_PARTS = tuple(
-    (regex.compile(pattern, flags), replacement)
-    for pattern, replacement, flags in (
-        (r"[«“‘„]|`+", r" \g<0> ", 0),
-        (r'^"', "``", 0),
-        (r"``", r" \g<0> ", 0),
-        (r"([ (\[{<])(?:\"|'{2})", r"\1 `` ", 0),
-        (r"(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)", "' ", regex.IGNORECASE),
-        (r"([^.])\.([\])}>\"' »”’]*+)\s*$", r"\1 . \2 ", 0),
-        (r"([:,])([^\d])", r" \1 \2", 0),
-        (r"[:,]$", r" \g<0> ", 0),
-        (r"\.{2,}", r" \g<0> ", 0),
-        (r"[;@#$%&\u2012-\u2015]", r" \g<0> ", 0),
-        (r"([^.])\.([\])}>\"']*)\s*$", r"\1 .\2 ", 0),
-        (r"[?!]", r" \g<0> ", 0),
-        (r"([^'])' ", r"\1 ' ", 0),
-        (r"[*\]\[(){}<>]", r" \g<0> ", 0),
-        (r"--", " -- ", 0),
-        (r"\A|\Z", " ", 0),
-        (r"[»”’]|''", r" \g<0> ", 0),
-        (r'"', " '' ", 0),
-        (r"\s+", " ", 0),
-        (r"([^' ])('[sSmMdD]|') ", r"\1 \2 ", 0),
-        (r"([^' ])('(?:ll|LL|re|RE|ve|VE)|n't|N'T) ", r"\1 \2 ", 0),
-    )
-)
-_CONTRACTIONS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"\b(can)(not)\b",
-        r"\b(d)('ye)\b",
-        r"\b(gim)(me)\b",
-        r"\b(gon)(na)\b",
-        r"\b(got)(ta)\b",
-        r"\b(lem)(me)\b",
-        r"\b(more)('n)\b",
-        r"\b(wan)(na)(?=\s)",
-        r" ('t)(is)\b",
-        r" ('t)(was)\b",
-    )
-)
-# A word in capitals ends in a capital that no small letter follows, unless a contraction is split
-# between two letters.
-_MAY_HOLD_CAPITALS = re.compile(
-    r"[A-Z](?![a-z])|(?i:n't|cannot|gimme|gonna|gotta|lemme|wanna|'tis|'twas)"
-)
-# What may be split inside a piece between white space; a stop or comma at its end does not
-# change its capitals.
-_PARTED_INSIDE = re.compile(
-    r"[^\w\s.,:?!-]|[.,:?!](?=\S)|--|(?i:cannot|gimme|gonna|gotta|lemme|wanna)"
-)
+
+_ABBREVIATIONS = """
+mr mrs ms dr prof messrs st sr jr lt col gen maj adm sen rep reps
+inc ltd co cos corp bros cie vs ph.d a.m p.m a.d
+jan feb aug sep sept oct nov dec tues wed fri
+u.s u.k u.n u.s.a u.s.s.r l.a n.y d.c n.j n.c s.c n.h n.m n.d n.v r.i s.a
+ala ariz calif colo conn fla ga ill kan ky mich minn nev okla ore pa tenn va vt wash wis w.va
+ave ft yr chg ct
+"""
+# A letter alone is an initial, but for the words "a" and "i" and a few that end sentences.
+_LETTERS = "c d e f g h k l m n p r s t v w"
+_STARTERS = """
+i he it they this these there the some many most both
+but so yet nor since if when while although though thus however moreover indeed instead
+meanwhile nevertheless nonetheless similarly separately
+in under among despite according even
+"""
+# Words that are written both ways within a sentence ("The" in a name, "the" elsewhere).
+_BOTH_WAYS = """
+a an the i you he she it we they this that these those there here what who which when where
+why how and but or nor so yet if as at by for from in into of on to with my your his her its
+our their is are was were be been have has had do does did will would can could may might must
+not no yes all some any each every one two then now also just only more most other new first
+"""
+
+
+def own_parameters() -> PunktParameters:
+    """Punkt's tables where nltk's English model is not installed."""
+    from nltk.tokenize import punkt
+
+    parameters = punkt.PunktParameters()
+    parameters.abbrev_types = set((_ABBREVIATIONS + _LETTERS).split())
+    parameters.sent_starters = set(_STARTERS.split())
+    seen = punkt._ORTHO_UC | punkt._ORTHO_MID_LC
+    parameters.ortho_context = defaultdict(int, dict.fromkeys(_BOTH_WAYS.split(), seen))
+    return parameters
+
+
+@cache
+def sentence_tokenizer() -> tuple[PunktSentenceTokenizer, bool]:
+    """The tokeniser, and whether it is nltk's English model rather than our own table."""
+    from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTokenizer
+
+    try:
+        return PunktTokenizer("english"), True
+    except LookupError:
+        return PunktSentenceTokenizer(own_parameters()), False
+
+
+@cache
+def _word_tokenizer() -> NLTKWordTokenizer:
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()
+
+
+@lru_cache(maxsize=16)
+def split_sentences(text: str) -> tuple[str, ...]:
+    """The sentences of a text."""
+    return tuple(sentence_tokenizer()[0].tokenize(text))
 
 
 def count_words(text: str) -> int:
@@ -82,18 +96,4 @@ def count_capital_words(text: str) -> int:
 # The texts of the loose reading share most of their sentences.
 @lru_cache(maxsize=256)
 def _capital_words_in(sentence: str) -> int:
-    if sentence.isascii():
-        if not _MAY_HOLD_CAPITALS.search(sentence):
-            return 0
-        if not _PARTED_INSIDE.search(sentence):
-            return sum(map(str.isupper, sentence.split()))
-    return sum(map(str.isupper, tokens(sentence)))
-
-
-def tokens(sentence: str) -> list[str]:
-    """The words of a sentence, with punctuation and contractions separated from them."""
-    for pattern, replacement in _PARTS:
-        sentence = pattern.sub(replacement, sentence)
-    for contraction in _CONTRACTIONS:
-        sentence = contraction.sub(r" \1 \2 ", sentence)
-    return sentence.split()
+    return sum(map(str.isupper, _word_tokenizer().tokenize(sentence)))
