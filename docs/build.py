@@ -75,6 +75,67 @@ def _how_given(parameter: Any) -> str:
     return ", ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
 
 
+def metrics() -> str:
+    """One line a metric that has a column."""
+    rows = [
+        (metric.label, metric.unit, " ".join(filter(None, (metric.sentence, metric.source))))
+        for metric in import_module("vibecore.analysis.metrics").METRICS
+        if metric.label
+    ]
+    return table(("metric", "unit", "what it is"), rows)
+
+
+def checks() -> str:
+    """A table of checks for each kind."""
+    kinds = import_module("vibecore.scoring.checks").KINDS
+    known = import_module("vibecore.scoring").CHECKS.values()
+    return "\n\n".join(
+        f"### {kind[0].upper()}{kind[1:]}\n\n"
+        + table(
+            ("check", "what it demands"),
+            [(f"`{check.name}`", check.sentence) for check in known if check.kind == kind],
+        )
+        for kind in kinds
+    )
+
+
+def precisions() -> str:
+    """One line a precision, with what it takes to have it."""
+    rows = [
+        (
+            f"`{entry.name}`",
+            entry.title,
+            f"`{entry.requirement.install}`" if entry.requirement else "",
+        )
+        for entry in import_module("vibecore.catalog.precisions").PRECISIONS.values()
+    ]
+    return table(("precision", "what it is", "needs"), rows)
+
+
+def families() -> str:
+    """One line a family: its models with their sources, and its precisions."""
+    catalog = import_module("vibecore.catalog.models")
+    rows = [
+        (
+            f"`{name}`",
+            ", ".join(f"`{model}` ({catalog.MODELS[model].source})" for model in models),
+            ", ".join(f"`{precision}`" for precision in names),
+        )
+        for name, (models, names) in catalog.FAMILIES.items()
+    ]
+    return table(("family", "models", "precisions"), rows)
+
+
+def architectures() -> str:
+    """The architectures that specs are read of."""
+    known = import_module("vibecore.catalog.architectures").ARCHITECTURES
+    names = ", ".join(f"`{name}`" for name in known)
+    return (
+        f"Known from config.json's `model_type`: {names}. Their memory is estimated before "
+        "loading, `--weights dummy` can fill them, and engine `graph` decodes them."
+    )
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; cells are Markdown already, pipes excepted."""
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
@@ -93,6 +154,11 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "rooms": rooms,
     "pages": pages,
     "commands": commands,
+    "metrics": metrics,
+    "checks": checks,
+    "precisions": precisions,
+    "families": families,
+    "architectures": architectures,
 }
 
 
