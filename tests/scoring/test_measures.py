@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from vibecore.catalog.suites import Constraint, Prompt
-from vibecore.scoring import CHECKS, ConstraintResult, Verdict, judge, load_suite, score_output
+from vibecore.core.rows import VerdictRow
+from vibecore.scoring import CHECKS, Verdict, judge, load_suite, score_output
 from vibecore.scoring.measures.loops import LOOP_MINIMUM_TOKENS, find_loop, rep_n
 from vibecore.scoring.measures.repetition import distinct, is_garbage, repetition_ratio, zlib_ratio
 
@@ -225,7 +226,7 @@ def test_loose_totals_count_loose_statuses():
         ([("fail", "pass"), ("fail", None)], 1, False),
         ([("fail", "pass"), ("error", None)], 1, None),
     ):
-        results = [ConstraintResult("ifeval", {}, strict, "", loose) for strict, loose in statuses]
+        results = [VerdictRow("ifeval", {}, strict, loose, "") for strict, loose in statuses]
         score = replace(score_output(PLAIN, "text"), constraints=tuple(results))
         assert (score.constraints_met_loose, score.adherent_loose) == (met, adherent), statuses
 

@@ -26,8 +26,9 @@ from tests.scoring.test_sandbox import AS_NOBODY, needs_another_user, needs_isol
 from tests.support.hostile_code import HOSTILE
 from vibecore.catalog.suites import Constraint
 from vibecore.core.paths import PROJECT_ROOT
+from vibecore.core.rows import VerdictRow
 from vibecore.scoring.checks import execution as execution_checks
-from vibecore.scoring.judge import ConstraintResult, judge
+from vibecore.scoring.judge import judge
 from vibecore.scoring.sandbox import Limits, execute, isolation, run_calls, seccomp
 from vibecore.scoring.sandbox.process import Transcript
 
@@ -78,7 +79,7 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-def ask(source: str, canary: Path, port: int) -> ConstraintResult:
+def ask(source: str, canary: Path, port: int) -> VerdictRow:
     code = source.format(canary=canary, port=port, pid=os.getpid())
     cases = [{"args": [], "expect": WANTED}]
     constraint = Constraint("code_cases", {"entry_point": "f", "cases": cases})

@@ -8,7 +8,7 @@ A *check* is a function that judges a text; a *constraint* is a check's name wit
     score.repetition_ratio, score.adherent, score.constraints[0].explanation
 """
 
-from vibecore.scoring.judge import CHECKS, ConstraintResult, constraint_defect, judge, runs_code
+from vibecore.scoring.judge import CHECKS, constraint_defect, judge, runs_code
 from vibecore.scoring.score import SCORER_VERSION, Score, score_output
 from vibecore.scoring.suite import load_suite
 from vibecore.scoring.verdict import RELATIONS, Verdict
@@ -17,7 +17,6 @@ __all__ = [
     "CHECKS",
     "RELATIONS",
     "SCORER_VERSION",
-    "ConstraintResult",
     "Score",
     "Verdict",
     "constraint_defect",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from vibecore.catalog.suites import Constraint, Prompt
+from vibecore.core.rows import VerdictRow
 from vibecore.scoring.arguments import find_defect
 from vibecore.scoring.checks import Check, code, execution, format, letters, marks, text
 from vibecore.scoring.ifeval import check as ifeval
@@ -30,18 +29,6 @@ def runs_code(prompts: Iterable[Prompt]) -> bool:
     return any(c.check in EXECUTING for prompt in prompts for c in prompt.constraints)
 
 
-@dataclass(frozen=True)
-class ConstraintResult:
-    """One constraint's verdict. `status`: "pass", "fail", "error" or "skipped"; `status_loose`
-    is the loose reading's ("pass", "fail" or "error"), for IFEval's instructions only."""
-
-    check: str
-    arguments: Mapping[str, Any]
-    status: str
-    explanation: str
-    status_loose: str | None = None
-
-
 def constraint_defect(constraint: Constraint) -> str | None:
     """What is wrong with a constraint: its check, or the key and value; None when it is valid."""
     check = CHECKS.get(constraint.check)
@@ -53,7 +40,7 @@ def constraint_defect(constraint: Constraint) -> str | None:
     return f'({constraint.check}) key "{defect[0]}" {defect[1]}' if defect else None
 
 
-def judge(answer: str, constraint: Constraint, *, execute_code: bool = False) -> ConstraintResult:
+def judge(answer: str, constraint: Constraint, *, execute_code: bool = False) -> VerdictRow:
     """Judge an answer by one constraint.
 
     A check that runs code is "skipped" unless `execute_code`, and then an "error" where code
@@ -62,19 +49,19 @@ def judge(answer: str, constraint: Constraint, *, execute_code: bool = False) ->
     nor a fail; nothing is raised.
     """
     check = CHECKS.get(constraint.check)
-    result = partial(ConstraintResult, constraint.check, constraint.arguments)
+    result = partial(VerdictRow, constraint.check, constraint.arguments)
     if check is not None and check.runs_code and not execute_code:
-        return result("skipped", "code is not run: add --execute-code")
+        return result("skipped", None, "code is not run: add --execute-code")
     if (check is None or not check.judges_empty) and not has_visible(answer):
-        return result("fail", "the answer is empty")
+        return result("fail", None, "the answer is empty")
     if check is None:
-        return result("error", f'there is no check named "{constraint.check}"')
+        return result("error", None, f'there is no check named "{constraint.check}"')
     try:
         verdict = check.function(answer, **constraint.arguments)
     except Exception as error:  # a check must never stop a study
-        return result("error", _reason(error), "error" if check.two_readings else None)
+        return result("error", "error" if check.two_readings else None, _reason(error))
     loose = None if verdict.passed_loose is None else _status(verdict.passed_loose)
-    return result(_status(verdict.passed), verdict.explanation, loose)
+    return result(_status(verdict.passed), loose, verdict.explanation)
 
 
 def _status(passed: bool) -> str:

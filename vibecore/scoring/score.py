@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vibecore.catalog.suites import Prompt
-from vibecore.scoring.judge import ConstraintResult, judge
+from vibecore.core.rows import VerdictRow
+from vibecore.scoring.judge import judge
 from vibecore.scoring.measures.duplicates import cuts_exceeded, duplicate_shares
 from vibecore.scoring.measures.echo import prompt_echo
 from vibecore.scoring.measures.loops import find_loop, rep_n
@@ -53,7 +54,7 @@ class Score:
     prompt_echo: float | None
     refusal: bool
     language_switch: int | None
-    constraints: tuple[ConstraintResult, ...]
+    constraints: tuple[VerdictRow, ...]
 
     @property
     def constraints_met(self) -> int:

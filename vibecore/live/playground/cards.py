@@ -15,7 +15,7 @@ from vibecore.live.playground.constraint_form import constraint_words
 from vibecore.live.playground.session import Pane, Session
 from vibecore.live.playground.worker_pool import Loaded
 from vibecore.live.table import row, table
-from vibecore.scoring import ConstraintResult, Score, judge
+from vibecore.scoring import Score, judge
 from vibecore.scoring.measures.repetition import repetition_ratio
 from vibecore.scoring.text.words import count_words
 from vibecore.views.cards import NO_TEXT, missing_card, output_card
@@ -100,9 +100,7 @@ def _output_row(session: Session, pane: Pane) -> OutputRow:
         "text": pane.text,
         "category": session.request.prompt.category,
         **_figures_and_scores(pane),
-        "constraints": [
-            VerdictRow(**vars(result)) for result in (pane.score.constraints if pane.score else ())
-        ],
+        "constraints": list(pane.score.constraints) if pane.score else [],
     }
     if pane.score is None and pane.text:
         # The measures that are cheap enough to be computed at every refresh while a text grows.
@@ -184,7 +182,7 @@ def _instead(session: Session, pane: Pane) -> str:
     return "Nothing written yet."
 
 
-def _judged_once(session: Session, pane: Pane, constraint: Constraint) -> ConstraintResult:
+def _judged_once(session: Session, pane: Pane, constraint: Constraint) -> VerdictRow:
     """A constraint's result on an ended pane, cached in the pane: the page asks at every rerun, and
     judging may run a model's code."""
     scored = pane.score.constraints if pane.score else ()
@@ -197,7 +195,7 @@ def _judged_once(session: Session, pane: Pane, constraint: Constraint) -> Constr
     return known[key]
 
 
-def _key(one: Constraint | ConstraintResult) -> str:
+def _key(one: Constraint | VerdictRow) -> str:
     return to_json([one.check, one.arguments])
 
 

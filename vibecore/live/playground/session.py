@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from vibecore.catalog.models import Config
 from vibecore.core.records import Generation, LoadReport
+from vibecore.core.rows import VerdictRow
 from vibecore.live.playground.request import Request
-from vibecore.scoring import ConstraintResult, Score
+from vibecore.scoring import Score
 
 # A session that no browser has asked about for this long is stopped.
 ABANDONED_SECONDS = 30.0
@@ -41,7 +42,7 @@ class Pane:
     generation: Generation | None = None
     score: Score | None = None
     # Results of constraints added after the end, by constraint (see cards.verdict_table).
-    verdicts: dict[str, ConstraintResult] = field(default_factory=dict)
+    verdicts: dict[str, VerdictRow] = field(default_factory=dict)
     error: str | None = None
     bad_input: bool = False
     # The worker that loads or generates, which a stop must reach.
