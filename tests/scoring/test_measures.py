@@ -58,6 +58,7 @@ def test_published_samples():
     looping = score_output(PALINDROME, PUBLISHED_05B_BF16)
     assert round(looping.repetition_ratio, 3) == 0.726
     assert (looping.repetitive, looping.constraints_met, looping.constraints_total) == (True, 0, 5)
+    assert looping.constraints_judged == 4
     assert looping.adherent is False
     fine = score_output(PALINDROME, PUBLISHED_15B_4BIT)
     assert round(fine.repetition_ratio, 3) == 0.173

@@ -98,14 +98,11 @@ def test_reasoning_prompts_have_a_checked_answer():
             assert "final_answer" in {constraint.check for constraint in prompt.constraints}
 
 
-def test_code_001_is_the_published_prompt_and_its_first_sample_meets_nothing():
+def test_code_001_is_the_published_prompt():
     assert PROMPTS["code_001"].text == (
         "Write a Python function that checks if a string is a palindrome. "
         "Include a docstring and handle empty strings."
     )
-    unit = "The function should be able to handle strings with a maximum length of 100"
-    score = score_output(PROMPTS["code_001"], " characters. ".join([unit] * 10))
-    assert (score.constraints_met, score.constraints_judged) == (0, 4)
 
 
 def test_answers_cover_the_suite():

@@ -149,7 +149,9 @@ def _judge(
             return number, Verdict(False, f"case {number + 1} of {len(cases)}, {said}: it {ending}")
         reply = replies[number]
         if reply.missing:
-            return -1, Verdict(False, f"the code defines no {name}{_loading(execution)}")
+            error = execution.loading_error
+            first = f": it raises {_raised(error)} first" if error else ""
+            return -1, Verdict(False, f"the code defines no {name} when it is run{first}")
         if not _fits(reply, case):
             where = f"case {number + 1} of {len(cases)}, {said}"
             return number, Verdict(False, f"{where}: {_came(reply)}, wanted {_wanted(case)}")
@@ -157,11 +159,6 @@ def _judge(
         return len(cases) - 1, Verdict(False, f"after its last case it {execution.ending}")
     plural = "s pass" if len(cases) > 1 else " passes"
     return len(cases), Verdict(True, f"{name}: {len(cases)} case{plural}")
-
-
-def _loading(execution: Execution) -> str:
-    error = execution.loading_error
-    return f" when it is run: it raises {_raised(error)} first" if error else " when it is run"
 
 
 def _fits(reply: Reply, case: Mapping[str, Any]) -> bool:
