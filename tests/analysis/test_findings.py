@@ -10,11 +10,12 @@ import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tests.support.bench_report import make_report, write_report
+from tests.support.metric_rows import metric_row
 from tests.support.rows import row_of
 from vibecore.analysis.claims import CLAIMS, VERDICTS, Finding, StudyData, find_findings
 from vibecore.analysis.claims.evidence import speed_row
 from vibecore.analysis.claims.wording import evidence_table, summed_up
-from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.metrics import PEAK_MEMORY, ConfigMetrics
 from vibecore.analysis.stats.rate_ratio import rate_ratio
 from vibecore.core.rows import OutputRow
 from vibecore.studies.bench.import_report import import_reports
@@ -27,10 +28,8 @@ BYTES = {"bf16": 4.0e9, "8bit": 2.2e9, "4bit": 1.0e9}
 
 def config(model: str, precision: str, **changes: object) -> ConfigMetrics:
     known = {
-        "config": f"{model}-{precision}",
         "model": model,
         "precision": precision,
-        "status": "complete",
         "tokens_per_second": SPEEDS[precision],
         "batch_size": 1,
         "repetitive": 10,
@@ -39,10 +38,9 @@ def config(model: str, precision: str, **changes: object) -> ConfigMetrics:
         "adherence_judged": 1000,
         "empty": 1,
         "memory_bytes": (3 if model == "big" else 1) * BYTES[precision],
-        "memory_source": "measured",
-        "memory_basis": "peak allocated on the GPU",
+        "memory_basis": PEAK_MEMORY,
     }
-    return row_of(ConfigMetrics, **known | changes)
+    return metric_row(f"{model}-{precision}", **known | changes)
 
 
 def study(**changes: dict) -> StudyData:

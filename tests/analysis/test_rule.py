@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tests.analysis.test_stability import RULES, made_up, tables
-from vibecore.analysis import find_sweet_spot, fisher_exact, holm
+from vibecore.analysis import find_sweet_spot
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.rule import Rule
+from vibecore.analysis.stats.exact import fisher_exact, holm
 from vibecore.core.machine import GIB
 
 

@@ -13,19 +13,13 @@ import pytest
 from tests.support import dashboard_database as made
 from tests.support.metric_rows import metric_row
 from vibecore import Rule, decide, read_evidence, store
-from vibecore.analysis import (
-    Decision,
-    find_sweet_spot,
-    fisher_exact,
-    gather,
-    mcnemar_exact,
-    to_outcomes,
-)
+from vibecore.analysis import Decision, find_sweet_spot, gather, to_outcomes
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.rule import apply
 from vibecore.analysis.stability import draw_studies, find_stability
 from vibecore.analysis.stats.bootstrap import MOST_UNITS, resample_counts, sum_groups
+from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
 from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
 from vibecore.core.machine import GIB
 from vibecore.core.rows import PatternRow

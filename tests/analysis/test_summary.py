@@ -15,6 +15,7 @@ from vibecore.analysis.metrics import METRICS, RULE_METRICS, ConfigMetrics
 from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.catalog.models import MODELS, find_configs
 from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.queries import Summary
 from vibecore.studies.run import run_study
 from vibecore.views.progress import follow
 from vibecore.views.tables.metrics import metric_table
@@ -52,11 +53,18 @@ def test_what_the_report_does_not_give_is_null(published_db: Path) -> None:
         assert row.mean_new_tokens is None
 
 
+def run(db: Path, **options: Any) -> Summary:
+    run_study(new_plan(Options(study="s", **options), db), lambda event: None)
+    return read_summary(db, "s")
+
+
+def labels(summary: Summary) -> list[str]:
+    return [column["label"] for column in metric_table(summary, lambda config: {})["columns"]]
+
+
 def test_measured_rows_add_up(db: Path, fake_worker) -> None:
     fake_worker.answer = lambda config, prompt: "" if config == "1M-8bit" else "the " * 60
-    options = Options(configs=("1M-bf16", "1M-8bit"), study="s", batch_size=4)
-    run_study(new_plan(options, db), lambda event: None)
-    looping, empty = read_summary(db, "s").rows
+    looping, empty = run(db, configs=("1M-bf16", "1M-8bit"), batch_size=4).rows
     # 30 prompts in 8 batches of 0.5 s, 10 tokens each.
     assert looping.tokens_per_second == pytest.approx(30 * 10 / (8 * 0.5))
     assert (looping.prompts, looping.mean_new_tokens) == (30, 10)
@@ -69,9 +77,7 @@ def test_measured_rows_add_up(db: Path, fake_worker) -> None:
 
 def test_dummy_weights_are_not_scored(db: Path, fake_worker) -> None:
     fake_worker.dummy = True
-    options = Options(configs=("0.5B-bf16",), study="s", weights="dummy")
-    run_study(new_plan(options, db), lambda event: None)
-    summary = read_summary(db, "s")
+    summary = run(db, configs=("0.5B-bf16",), weights="dummy")
     [row] = summary.rows
     assert row.tokens_per_second == pytest.approx(20)
     quality = ("repetitive", "degenerate", "empty", "garbage", "adherent_prompts")
@@ -83,8 +89,7 @@ def test_the_two_flags_are_counted_apart(db: Path, fake_worker) -> None:
     # A third of the lines come again, over Gopher's cut; of the word pairs too, under half.
     lines = [f"line {number} is {chr(97 + number)}" for number in range(10)]
     fake_worker.answer = lambda config, prompt: "\n".join([*lines, *lines[:6]])
-    run_study(new_plan(Options(configs=("1M-bf16",), study="s"), db), lambda event: None)
-    [row] = read_summary(db, "s").rows
+    [row] = run(db, configs=("1M-bf16",)).rows
     assert (row.degenerate, row.degenerate_judged) == (30, 30)
     assert row.repetitive == 0
 
@@ -93,16 +98,14 @@ def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path
     suite = tmp_path / "small.jsonl"
     fake_worker.answer = lambda config, prompt: "Oh, well:\nthe storm"
     suite.write_text(json.dumps(GOOD))
-    options = Options(configs=("1M-bf16",), study="s", suite=str(suite))
-    run_study(new_plan(options, db), lambda event: None)
-    summary = read_summary(db, "s")
+    summary = run(db, configs=("1M-bf16",), suite=str(suite))
     [row] = summary.rows
     assert (row.adherent_prompts, row.adherent_prompts_loose) == (0, 1)
     assert (row.constraints_met, row.constraints_met_loose) == (1, 2)
     [shown] = metrics_table(summary.rows)
     assert (shown["adherent, loose"], shown["met, loose"]) == ("1/1 · 100 %", "2/2 · 100 %")
+    assert "adherent, loose" in labels(summary)
     cells = metric_table(summary, lambda config: {})
-    assert "adherent, loose" in [column["label"] for column in cells["columns"]]
     assert len(cells["columns"]) == len(cells["rows"][0]["cells"])
 
 
@@ -135,44 +138,41 @@ def made_study(
     """A config's metrics, its columns on the page and its row in the terminal."""
     if environment:
         fake_worker.environment = environment
-    options = Options(configs=("1M-bf16",), study="s", batch_size=batch_size)
-    run_study(new_plan(options, db), lambda event: None)
-    summary = read_summary(db, "s")
-    columns = metric_table(summary, lambda config: {})["columns"]
+    summary = run(db, configs=("1M-bf16",), batch_size=batch_size)
     [shown] = metrics_table(summary.rows)
-    return summary.rows[0], [column["label"] for column in columns], shown
+    return summary.rows[0], labels(summary), shown
 
 
 def test_latencies_are_of_single_requests(db: Path, fake_worker) -> None:
-    row, labels, shown = made_study(db, fake_worker)
+    row, columns, shown = made_study(db, fake_worker)
     # The fake's first token takes 0.1 s, the 9 others 0.4 s together.
     assert row.ttft_seconds == pytest.approx(0.1)
     assert (row.tpot_seconds, row.tpot_p99_seconds) == pytest.approx((0.4 / 9, 0.4 / 9))
     assert (shown["TTFT"], shown["TPOT"]) == ("100 ms", "44.4 ms (p99 44.4 ms)")
-    assert {"TTFT", "TPOT"} <= set(labels)
-    assert row.mbu is None and "MBU" not in labels and "MBU" not in shown
+    assert {"TTFT", "TPOT"} <= set(columns)
+    assert row.mbu is None and "MBU" not in columns and "MBU" not in shown
 
 
 def test_a_batch_has_no_latency(db: Path, fake_worker) -> None:
     gpu = {"device": "cuda", "engine": "eager", "gpu": {"name": "NVIDIA H200"}}
-    row, labels, _ = made_study(db, fake_worker, gpu, batch_size=10)
+    row, columns, _ = made_study(db, fake_worker, gpu, batch_size=10)
     assert (row.ttft_seconds, row.tpot_seconds, row.tpot_p99_seconds, row.mbu) == (None,) * 4
-    assert not {"TTFT", "TPOT", "MBU"} & set(labels)
+    assert not {"TTFT", "TPOT", "MBU"} & set(columns)
 
 
 def test_mbu_is_bytes_read_a_token_over_the_peak(db: Path, fake_worker) -> None:
     gpu = {"device": "cuda", "engine": "eager", "gpu": {"name": "NVIDIA H200"}}
-    row, labels, _ = made_study(db, fake_worker, gpu)
+    row, columns, _ = made_study(db, fake_worker, gpu)
     # 1000 bytes of weights; keys and values of 5 tokens of the prompt and half of 10 new ones.
     cache = cache_bytes_per_token(MODELS["1M"].spec) * (5 + 10 / 2)
     assert row.mbu == pytest.approx((1000 + cache) / (0.4 / 9) / 4800e9)
-    assert "MBU" in labels
+    assert "MBU" in columns
 
 
 def test_mbu_on_a_gpu_that_is_not_in_the_table_is_unknown(db: Path, fake_worker) -> None:
     gpu = {"device": "cuda", "engine": "eager", "gpu": {"name": "Voodoo 2"}}
-    row, labels, _ = made_study(db, fake_worker, gpu)
-    assert row.mbu is None and row.tpot_seconds is not None and "MBU" not in labels
+    row, columns, _ = made_study(db, fake_worker, gpu)
+    assert row.mbu is None and row.tpot_seconds is not None and "MBU" not in columns
 
 
 def test_mbu_of_a_bench_takes_the_bandwidth_it_measured() -> None:

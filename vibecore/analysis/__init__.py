@@ -8,8 +8,7 @@ statistics start without it; the tests check every statistic against scipy.
 from vibecore.analysis.decision import Decision, Evidence, decide, decision_record, gather
 from vibecore.analysis.outcomes import to_outcomes
 from vibecore.analysis.rule import Rule
-from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact, wilson_interval
-from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
+from vibecore.analysis.stats.exact import wilson_interval
 from vibecore.analysis.summary import summarise
 from vibecore.analysis.sweet_spot import SweetSpot, find_sweet_spot
 from vibecore.analysis.switches import switch_sentences
@@ -17,18 +16,12 @@ from vibecore.analysis.switches import switch_sentences
 __all__ = [
     "Decision",
     "Evidence",
-    "Judgement",
     "Rule",
     "SweetSpot",
     "decide",
     "decision_record",
     "find_sweet_spot",
-    "fisher_exact",
     "gather",
-    "holm",
-    "judge_counts",
-    "judge_ratio",
-    "mcnemar_exact",
     "summarise",
     "switch_sentences",
     "to_outcomes",

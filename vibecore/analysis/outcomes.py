@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vibecore.analysis.metrics import RULE_METRICS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Array = NDArray[Any]
+# By name alone, so that it is there without NumPy.
+Array: TypeAlias = "NDArray[Any]"
 
 
 @dataclass(frozen=True)

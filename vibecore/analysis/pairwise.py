@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vibecore.analysis.metrics import JUDGED_METRICS, PEAK_MEMORY, ConfigMetrics
-from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.outcomes import Array, Outcomes
 from vibecore.analysis.rule import Rule, fits
 from vibecore.analysis.stats.exact import holm
 from vibecore.analysis.stats.verdicts import (
@@ -25,9 +25,6 @@ from vibecore.analysis.stats.verdicts import (
     without_difference,
 )
 from vibecore.analysis.sweet_spot import Comparison, SweetSpot, batch_size
-
-if TYPE_CHECKING:
-    from vibecore.analysis.rule import Array
 
 DECIDED = (BETTER, WORSE)
 

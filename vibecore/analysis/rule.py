@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
+from vibecore.analysis.outcomes import Array
 from vibecore.analysis.stats.exact import holm
 from vibecore.core.machine import GIB
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

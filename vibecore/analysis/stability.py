@@ -11,19 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
-from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.outcomes import Array, Outcomes
 from vibecore.analysis.rule import Rule, apply
 from vibecore.analysis.stats.bootstrap import MOST_UNITS, RESAMPLES, resample_counts, sum_groups
 from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
 from vibecore.analysis.sweet_spot import batch_size
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
+from vibecore.analysis.outcomes import Array
 from vibecore.analysis.rule import Rule, Steps, apply
 from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
+from vibecore.analysis.stats.verdicts import p_value
 from vibecore.core import formats
 from vibecore.core.rows import PatternRow
-
-if TYPE_CHECKING:
-    from vibecore.analysis.rule import Array
 
 # By metric, how often the configs did what together.
 Patterns = Mapping[str, Sequence[PatternRow]]
@@ -245,7 +244,7 @@ def _worse(comparison: Comparison) -> str:
     return (
         f"{word} {comparison.count}/{comparison.total} against "
         f"{comparison.best_count}/{comparison.best_total} for {comparison.best} "
-        f"({comparison.test}, Holm, p {_p(comparison.p)})"
+        f"({comparison.test}, Holm, p {p_value(comparison.p)})"
     )
 
 
@@ -303,7 +302,3 @@ def _gib(row: ConfigMetrics) -> str:
 
 def _percent(share: float) -> str:
     return f"{share * 100:g} %"
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
