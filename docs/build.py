@@ -38,16 +38,16 @@ def rooms() -> str:
 
 
 def _room_job(room: str) -> str:
-    return _first_paragraph(DOCS.parent / "vibecore" / room / "__init__.py")
+    return _docstring(DOCS.parent / "vibecore" / room / "__init__.py").split("\n\n")[0]
 
 
 def pages() -> str:
-    """One line a page: its title, and the first paragraph of its module's docstring."""
+    """One line a page: its title, and its module's docstring."""
     page_table = import_module("pages.parts.page_table")
     rows = []
     for name, title in page_table.PAGES.items():
-        about = _first_paragraph(DOCS.parent / page_table.file_of(name))
-        rows.append((title, about.partition(": ")[2] or about))
+        about = _docstring(DOCS.parent / page_table.file_of(name))
+        rows.append((title, (about.partition(": ")[2] or about).replace("\n\n", " ")))
     return table(("page", "what it shows"), rows)
 
 
@@ -143,10 +143,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _first_paragraph(file: Path) -> str:
-    """Of a module's docstring, read without importing it."""
+def _docstring(file: Path) -> str:
+    """A module's docstring, read without importing it; one line a paragraph."""
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    return " ".join(docstring.split("\n\n")[0].split())
+    return "\n\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
 
 
 # name of a section -> what it holds

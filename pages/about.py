@@ -1,4 +1,4 @@
-"""About: how it was measured, what the scores mean, what they cannot say, and where it ran."""
+"""About: the protocol, each score with formula and source, the limits, and where studies ran."""
 
 from __future__ import annotations
 

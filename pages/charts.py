@@ -1,4 +1,8 @@
-"""Charts: each states what it shows; a click on a mark opens the outputs behind it."""
+"""Charts: memory against speed and quality, speed, loss, repetition and adherence, prompts.
+
+With 95 % intervals and the Pareto front, by category and prompt by prompt. Each chart says its
+finding in its title, and a click opens the outputs behind a mark.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Compare: two studies, config by config."""
+"""Compare: two studies of one suite, on two machines or at two times, config by config.
+
+What changed in speed, memory, repetition and adherence, and how many outputs are the same tokens.
+What does not compare is said.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Findings: the published report's claims, on the chosen study and beside the published one."""
+"""Findings: the published report's 14 claims on the chosen study, beside the published one.
+
+Supported, not resolved, contradicted, or cannot be tested here; each with its figures, interval, p,
+n and method.
+"""
 
 from __future__ import annotations
 

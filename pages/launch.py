@@ -1,4 +1,9 @@
-"""Launch a run: choose what, see what it takes, start it, leave, and come back to it finished."""
+"""Launch a run: choose what to run, see what it takes, start it, follow it, cancel or resume it.
+
+Family, configs or a model of your own, suite, tokens, batch, engine, weights, device and name; the
+time, memory and disk it would take; then progress by config, the place in the queue, and why a
+config failed.
+"""
 
 from __future__ import annotations
 

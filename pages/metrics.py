@@ -1,4 +1,10 @@
-"""Metrics: one row a config, the sweet spot with its reason and stability, and every verdict."""
+"""Metrics: one row a config, with the sweet spot, its reason and how stable it is.
+
+Speed, TTFT, TPOT and MBU where they are known, loss against bf16, repetitive, degenerate and empty
+outputs, adherence at both levels, memory. Below: what excluded each other config, what would change
+the choice, every config judged against the best on each metric. Controls: memory cap, speed floor,
+α.
+"""
 
 from __future__ import annotations
 

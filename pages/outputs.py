@@ -1,4 +1,8 @@
-"""Outputs: one prompt, several configs side by side, with scores, verdicts and differences."""
+"""Outputs: one prompt, two to six configs side by side, with scores, verdicts and differences.
+
+The text with repetition, loops or differences marked, how it ended, every constraint's verdict in a
+sentence; filters, search, previous and next.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Speed: what `bench` measured, against the memory's bandwidth, and where one step's time goes."""
+"""Speed: what `bench` measured, against the memory's bandwidth, and where one step's time goes.
+
+Each engine against the other, host time against GPU time, one decode step by layer and by kernel,
+every figure with its bottleneck (overhead-bound, memory-bound, …).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Try a prompt: on one to six configs of any kind, watched as they write; nothing is stored."""
+"""Try a prompt: a text of your own or a suite's prompt on one to six configs; nothing is stored.
+
+Each config streams its answer with load time, TTFT, tok/s, peak memory, scores and verdicts.
+Constraints get their verdict at once, and a prompt can be saved to a suite of your own and run on
+all configs of a study.
+"""
 
 from __future__ import annotations
 
