@@ -287,7 +287,7 @@ def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
     for name in SCORE_COLUMNS:
         value = getattr(output, name)
         assert (tuple(value) if name == "degenerate_by" else value) == getattr(wanted, name), name
-    assert not hasattr(row, "duplicates")
+    assert row.duplicates is None
     assert (texts.text, texts.token_ids, texts.finish_reason) == (looping, [1, 2], "eos")
     with store.writing(db) as connection:
         again = [("p1", 0, score_output(PROMPT, "no"))]

@@ -20,16 +20,10 @@ from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.runtime import device_queue
-from vibecore.studies.bench import (
-    Options,
-    choose,
-    headline,
-    model_rows,
-    speed_rows,
-    to_markdown,
-)
 from vibecore.studies.bench import measure as bench_measure
+from vibecore.studies.bench.choose import Options, choose
 from vibecore.studies.bench.figures import percentile, reading, speed
+from vibecore.studies.bench.report import headline, model_rows, speed_rows, to_markdown
 from vibecore.studies.bench.report_file import read_report
 
 NO_COSTS = {"host_seconds": None, "gpu_seconds": None}
@@ -159,7 +153,9 @@ class BenchWorker:
 
 @pytest.fixture
 def bench_worker(monkeypatch: pytest.MonkeyPatch) -> type[BenchWorker]:
+    """In the place of every worker process; all fit in memory together."""
     monkeypatch.setattr(bench_measure, "Worker", BenchWorker)
+    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
     monkeypatch.setattr(BenchWorker, "calls", [])
     monkeypatch.setattr(BenchWorker, "broken", "")
     return BenchWorker
@@ -171,9 +167,8 @@ CHOSEN = Options(
 
 
 def test_repetitions_go_round_all_configs_where_they_fit(
-    bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch
+    bench_worker: type[BenchWorker],
 ) -> None:
-    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
     report = bench_measure.run_bench(choose(CHOSEN), lambda line: None)
     timed = [call[0] for call in bench_worker.calls if call[1:] == ("20", "4")]
     assert timed == ["1M-bf16 eager", "5M-bf16 eager"] * 2
@@ -189,9 +184,8 @@ def test_repetitions_go_round_all_configs_where_they_fit(
 
 
 def test_llama_benchs_measures_can_be_left_out(
-    bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch
+    bench_worker: type[BenchWorker],
 ) -> None:
-    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
     report = bench_measure.run_bench(choose(replace(CHOSEN, llama=False)), lambda line: None)
     assert not [call for call in bench_worker.calls if call[1:] == ("128", "1")]
     for result in report["results"]:
@@ -205,7 +199,6 @@ def test_a_gpu_is_warmed_up_at_full_length(
     bench_worker: type[BenchWorker], monkeypatch: pytest.MonkeyPatch, on_gpu: bool
 ) -> None:
     """There the first step at each length can be slow, by any engine."""
-    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
     monkeypatch.setitem(FACTS, "on_gpu", on_gpu)
     bench_measure.run_bench(choose(CHOSEN), lambda line: None)
     first = bench_worker.calls.index(("5M-bf16 eager", "20" if on_gpu else "4", "1"))
@@ -281,11 +274,10 @@ def test_what_fits_together_is_estimated_first(monkeypatch: pytest.MonkeyPatch) 
     chosen = choose(Options(configs=("1.5B-bf16", "0.5B-bf16"), engines=("eager", "graph")))
 
     def fits(free: float) -> bool:
-        gpu = {"name": "G", "free_bytes": int(free * 2**30)}
-        monkeypatch.setattr(bench_measure, "read_gpus", lambda: ([gpu], "1"))
+        room = {"cuda": int(free * 2**30), "cpu": 2**40}
+        monkeypatch.setattr(bench_measure, "free_bytes", room.__getitem__)
         return bench_measure._fit_together(chosen, "cuda")
 
-    monkeypatch.setattr(bench_measure, "free_bytes", lambda device: 2**40)
     # Weights of 7.6 GiB in all, and four CUDA contexts.
     assert not fits(8)
     assert fits(12)
@@ -349,7 +341,6 @@ def test_what_was_measured_before_a_failure_stays(
         return answer(self, function, *arguments)
 
     monkeypatch.setattr(BenchWorker, "call", call)
-    monkeypatch.setattr(bench_measure, "_fit_together", lambda bench, device: True)
     report = bench_measure.run_bench(choose(CHOSEN), lambda line: None)
     first, second = report["results"]
     assert (first["error"], first["trouble"]) == (None, "it broke late")

@@ -55,16 +55,9 @@ def bench(
 ) -> None:
     """Measure speed and memory of configs, without scoring and without a database."""
     from vibecore.core import formats
-    from vibecore.studies.bench import (
-        Options,
-        choose,
-        headline,
-        model_rows,
-        models_caption,
-        run_bench,
-        speed_rows,
-        to_markdown,
-    )
+    from vibecore.studies.bench import report as tables
+    from vibecore.studies.bench.choose import Options, choose
+    from vibecore.studies.bench.measure import run_bench
     from vibecore.views.terminal import print_table
 
     chosen = choose(
@@ -103,10 +96,10 @@ def bench(
     if format is ReportFormat.json:
         print(formats.to_json(report))
     elif format is ReportFormat.md:
-        print(to_markdown(report), end="")
+        print(tables.to_markdown(report), end="")
     else:
-        print_table(speed_rows(report), headline(report))
-        print_table(model_rows(report), models_caption(report["results"]))
+        print_table(tables.speed_rows(report), tables.headline(report))
+        print_table(tables.model_rows(report), tables.models_caption(report["results"]))
     failed = [result["config"] for result in report["results"] if result["error"]]
     if failed:
         raise RunError(f"Not measured: {', '.join(dict.fromkeys(failed))}. The reasons are above.")

@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 GIB = 1024**3
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -21,7 +19,7 @@ def read_machine() -> dict[str, Any]:
     return {
         "cpu": cpu_name(),
         "cores": usable_cores(),
-        "memory_bytes": psutil.virtual_memory().total,
+        "memory_bytes": _memory().total,
         "system": f"{platform.system()} {platform.release()}",
         "gpus": gpus,
         "driver": driver,
@@ -133,7 +131,7 @@ def total_bytes(device: str) -> int:
     if device == "cuda":
         gpus, _ = read_gpus()
         return gpus[0]["total_bytes"] if gpus else 0
-    return psutil.virtual_memory().total
+    return _memory().total
 
 
 def free_bytes(device: str) -> int:
@@ -141,7 +139,14 @@ def free_bytes(device: str) -> int:
     if device == "cuda":
         gpus, _ = read_gpus()
         return gpus[0]["free_bytes"] if gpus else 0
-    return min(psutil.virtual_memory().available, _container_free(CGROUP))
+    return min(_memory().available, _container_free(CGROUP))
+
+
+def _memory() -> Any:
+    # Not read by most that import this file.
+    import psutil
+
+    return psutil.virtual_memory()
 
 
 def _container_free(folder: Path) -> int:

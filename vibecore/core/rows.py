@@ -116,66 +116,11 @@ class VerdictRow:
     explanation: str
 
 
-@dataclass
-class ScoreRow:
-    """The scores of one output, without its text."""
+@dataclass(kw_only=True)
+class Scores:
+    """What scoring.Score says of an output, but for the verdicts. All are None where quality was
+    not scored, the later ones also where the scorer of the time did not know them."""
 
-    config: str
-    category: str
-    position: int
-    prompt_id: str
-    sample: int
-    scorer_version: int
-    words: int
-    characters: int
-    sentences: int
-    lines: int
-    empty: bool
-    repetition_ratio: float
-    repetitive: bool
-    garbage: bool | None
-    distinct_1: float | None
-    distinct_2: float | None
-    rep_4: float | None
-    zlib_ratio: float | None
-    loop_onset: int | None
-    constraints_met: int
-    constraints_total: int
-    constraints_judged: int
-    adherent: bool | None
-    degenerate: bool | None
-    degenerate_by: list[str] | None
-    loop_period: int | None
-    prompt_echo: float | None
-    refusal: bool | None
-    language_switch: int | None
-    constraints_met_loose: int | None
-    adherent_loose: bool | None
-    new_tokens: int | None
-    finish_reason: str | None
-
-
-@dataclass
-class OutputRow:
-    """One output with its timings; its scores are None where quality was not scored."""
-
-    config: str
-    prompt_id: str
-    sample: int
-    text: str | None
-    token_ids: list[int] | None
-    prompt_tokens: int | None
-    new_tokens: int | None
-    finish_reason: str | None
-    batch_index: int | None
-    batch_size: int | None
-    first_token_seconds: float | None
-    total_seconds: float | None
-    tokens_per_second: float | None
-    decode_tokens_per_second: float | None
-    peak_memory_bytes: int | None
-    created_at: datetime | None
-    category: str
     scorer_version: int | None
     words: int | None
     characters: int | None
@@ -196,13 +141,58 @@ class OutputRow:
     adherent: bool | None
     degenerate: bool | None
     degenerate_by: list[str] | None
-    duplicates: Mapping[str, float] | None
+    duplicates: Mapping[str, float] | None = None
     loop_period: int | None
     prompt_echo: float | None
     refusal: bool | None
     language_switch: int | None
     constraints_met_loose: int | None
     adherent_loose: bool | None
+
+
+@dataclass(kw_only=True)
+class ScoreRow(Scores):
+    """The scores of one output, without its text and `duplicates`."""
+
+    constraints_met: int
+    constraints_total: int
+    constraints_judged: int
+    config: str
+    category: str
+    position: int
+    prompt_id: str
+    sample: int
+    new_tokens: int | None
+    finish_reason: str | None
+
+
+@dataclass(kw_only=True)
+class Output:
+    """One output with its timings."""
+
+    config: str
+    prompt_id: str
+    sample: int
+    text: str | None
+    token_ids: list[int] | None
+    prompt_tokens: int | None
+    new_tokens: int | None
+    finish_reason: str | None
+    batch_index: int | None
+    batch_size: int | None
+    first_token_seconds: float | None
+    total_seconds: float | None
+    tokens_per_second: float | None
+    decode_tokens_per_second: float | None
+    peak_memory_bytes: int | None
+    created_at: datetime | None
+    category: str
+
+
+@dataclass(kw_only=True)
+class OutputRow(Scores, Output):
+    """One output with its timings, its scores and its verdicts, in this order in JSON."""
+
     constraints: list[VerdictRow] = field(default_factory=list)
 
 

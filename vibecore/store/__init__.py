@@ -4,6 +4,7 @@ Writers open, commit one short transaction and close; readers open read-only, qu
 DuckDB allows one writing process or many reading ones, so no connection is kept open while idle.
 """
 
+# ruff: noqa: F401 (what other rooms use)
 from vibecore.store.columns import AGGREGATE_COLUMNS
 from vibecore.store.connection import (
     check_writable,
@@ -48,46 +49,3 @@ from vibecore.store.write import (
     set_bench,
     start_run,
 )
-
-__all__ = [
-    "AGGREGATE_COLUMNS",
-    "NewRun",
-    "NewStudy",
-    "PromptFilter",
-    "add_aggregate",
-    "add_generations",
-    "add_scores",
-    "check_writable",
-    "content_key",
-    "copy_compact",
-    "count_scores",
-    "create_study",
-    "find_prompts",
-    "finish_run",
-    "generation_row",
-    "list_categories",
-    "list_checks",
-    "list_studies",
-    "missing_prompts",
-    "now",
-    "prepare",
-    "read_bench",
-    "read_configs",
-    "read_outcomes",
-    "read_outputs",
-    "read_patterns",
-    "read_prompt_results",
-    "read_prompts",
-    "read_run_progress",
-    "read_scores",
-    "read_speeds",
-    "read_study",
-    "read_texts",
-    "read_verdicts",
-    "reading",
-    "set_bench",
-    "set_protocol",
-    "start_run",
-    "study_exists",
-    "writing",
-]

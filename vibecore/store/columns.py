@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 from vibecore.core.records import Aggregate
+from vibecore.core.rows import Scores
 
 # What a score has, besides its version and its verdicts.
-SCORE_COLUMNS = (
-    "words",
-    "characters",
-    "sentences",
-    "lines",
-    "empty",
-    "repetition_ratio",
-    "repetitive",
-    "degenerate",
-    "degenerate_by",
-    "duplicates",
-    "garbage",
-    "distinct_1",
-    "distinct_2",
-    "rep_4",
-    "zlib_ratio",
-    "loop_onset",
-    "loop_period",
-    "prompt_echo",
-    "refusal",
-    "language_switch",
-    "constraints_met",
-    "constraints_total",
-    "constraints_judged",
-    "adherent",
-    "constraints_met_loose",
-    "adherent_loose",
-)
+SCORE_COLUMNS = tuple(one.name for one in fields(Scores) if one.name != "scorer_version")
 
 # A table of the query -> what it is read from.
 SOURCES = {

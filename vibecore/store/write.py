@@ -13,6 +13,7 @@ import duckdb
 
 from vibecore.catalog.suites import Prompt
 from vibecore.core.records import Generation, LoadReport, Protocol
+from vibecore.core.rows import Output
 from vibecore.store.connection import insert
 from vibecore.store.scores import add_scores
 
@@ -177,18 +178,7 @@ def add_generations(
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:
-    """A measured generation as columns of the generation table."""
-    return {
-        "sample": generation.sample,
-        "text": generation.text,
-        "token_ids": list(generation.token_ids),
-        "prompt_tokens": generation.prompt_tokens,
-        "new_tokens": generation.new_tokens,
-        "finish_reason": generation.finish_reason,
-        "batch_size": generation.batch_size,
-        "first_token_seconds": generation.first_token_seconds,
-        "total_seconds": generation.total_seconds,
-        "tokens_per_second": generation.tokens_per_second,
-        "decode_tokens_per_second": generation.decode_tokens_per_second,
-        "peak_memory_bytes": generation.peak_memory_bytes,
-    }
+    """A measured generation as columns of the generation table, as far as it says them."""
+    names = (one.name for one in dataclasses.fields(Output))
+    row = {name: getattr(generation, name) for name in names if hasattr(generation, name)}
+    return {**row, "token_ids": list(generation.token_ids)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from vibecore.catalog.engines import ENGINES
 from vibecore.catalog.models import Config, family_configs, find_configs
@@ -18,41 +18,41 @@ MOST_REPETITIONS = 1_000
 LLAMA_PROMPT_TOKENS, LLAMA_NEW_TOKENS = 512, 128
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the options say as it will be done; llama-bench's pp and tg are measured where
+    `llama`."""
+
+    weights: str = "hub"
+    device: str = "auto"
+    prompt_tokens: int = 64
+    new_tokens: int = 200
+    repetitions: int = 5
+    llama: bool = True
+    profile: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Settings):
     """The options of the command line."""
 
     family: str | None = None
     configs: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
-    weights: str = "hub"
-    device: str = "auto"
-    prompt_tokens: int = 64
-    new_tokens: int = 200
     batch_sizes: tuple[int, ...] = ()
-    repetitions: int = 5
     seconds: float | None = None
-    llama: bool = True
-    profile: bool = False
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What will be measured: every config with every engine, at every batch size, and llama-bench's
-    pp and tg where `llama`. After the first, a repetition that would not end within `most_seconds`
-    of its group's start is not begun."""
+@dataclass(frozen=True, kw_only=True)
+class Bench(Settings):
+    """What will be measured: every config with every engine, at every batch size. After the
+    first, a repetition that would not end within `most_seconds` of its group's start is not
+    begun."""
 
     configs: tuple[Config, ...]
     engines: tuple[str, ...]
-    weights: str
-    device: str
-    prompt_tokens: int
-    new_tokens: int
     batch_sizes: tuple[int, ...]
-    repetitions: int
     most_seconds: float
-    llama: bool
-    profile: bool
 
 
 def choose(options: Options) -> Bench:
@@ -76,17 +76,11 @@ def choose(options: Options) -> Bench:
         _require_within("--batch-size", size, 1, MOST_BATCH_SIZE)
     _require_context(configs, options.prompt_tokens + options.new_tokens)
     return Bench(
-        configs,
-        engines,
-        options.weights,
-        options.device,
-        options.prompt_tokens,
-        options.new_tokens,
-        batch_sizes,
-        options.repetitions,
-        math.inf if options.seconds is None else options.seconds,
-        options.llama,
-        options.profile,
+        **{one.name: getattr(options, one.name) for one in fields(Settings)},
+        configs=configs,
+        engines=engines,
+        batch_sizes=batch_sizes,
+        most_seconds=math.inf if options.seconds is None else options.seconds,
     )
 
 

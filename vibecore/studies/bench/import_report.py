@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from vibecore.catalog.suites import Prompt
 from vibecore.core.errors import InputError
 from vibecore.core.records import LoadReport, Protocol
 from vibecore.scoring import SCORER_VERSION
-from vibecore.studies.bench import headline, repetitions_made, weights_of
+from vibecore.studies.bench.report import headline, repetitions_made, weights_of
 
 SUITE = "bench"
 CATEGORY = "synthetic"
 PREFERRED_ENGINE = "graph"
+# The fields of a result that say what was run.
+RUN = [one.name for one in fields(store.NewRun) if one.name != "status"]
 
 Result = Mapping[str, Any]
 
@@ -96,20 +99,16 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
         for config, results in by_config.items()
     }
     with store.writing(db) as connection:
-        run_ids = store.create_study(connection, study, [_run(r) for r in own.values()])
+        runs = [store.NewRun(**{name: result[name] for name in RUN}) for result in own.values()]
+        run_ids = store.create_study(connection, study, runs)
         for config, result in own.items():
             run_id = run_ids[config]
             store.set_bench(connection, run_id, by_config[config])
             if result["error"]:
                 store.finish_run(connection, run_id, "failed", result["error"])
                 continue
-            report_of_load = LoadReport(
-                result["load_seconds"],
-                result["weight_bytes"],
-                result["dtype"],
-                result["environment"],
-            )
-            store.start_run(connection, run_id, report_of_load)
+            load = LoadReport(**{one.name: result[one.name] for one in fields(LoadReport)})
+            store.start_run(connection, run_id, load)
             for index, batch in enumerate(_generations(result, prompts, batch_size)):
                 store.add_generations(connection, run_id, index, batch, SCORER_VERSION)
             store.finish_run(connection, run_id, "complete")
@@ -124,18 +123,6 @@ def _engine_of_all(report: Mapping[str, Any]) -> str:
         if configs == {r["config"] for r in report["results"] if r["engine"] == engine}
     ]
     return PREFERRED_ENGINE if PREFERRED_ENGINE in engines else engines[0]
-
-
-def _run(result: Result) -> store.NewRun:
-    return store.NewRun(
-        config=result["config"],
-        model=result["model"],
-        precision=result["precision"],
-        source=result["source"],
-        weights=result["weights"],
-        revision=result["revision"],
-        estimated_weight_bytes=result["estimated_weight_bytes"],
-    )
 
 
 def _prompts(settings: Mapping[str, Any], batch_size: int, repetitions: int) -> Iterator[Prompt]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vibecore.studies.bench import model_rows, models_caption, speed_rows
 from vibecore.studies.bench.figures import READINGS
+from vibecore.studies.bench.report import model_rows, models_caption, speed_rows
 
 Json = Mapping[str, Any]
 
