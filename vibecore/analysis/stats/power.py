@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
 
 from vibecore.analysis.stats.intervals import normal_quantile
@@ -41,16 +42,13 @@ def mcnemar_needed(
         return normal
     most = normal + normal // 3 + 60
     rejecting = _rejection(most, max(only_first, only_second) / discordance, alpha)
-    low, high = 1, most
-    while low < high:
-        middle = (low + high) // 2
-        if _mixed(rejecting, middle, discordance) >= power:
-            high = middle
-        else:
-            low = middle + 1
+
+    def reached(prompts: int) -> bool:
+        return _mixed(rejecting, prompts, discordance) >= power
+
+    low = 1 + bisect_left(range(1, most), True, key=reached)
     # Power is a saw: step over the teeth that follow.
-    teeth = range(low, min(most, low + TEETH))
-    below = [n for n in teeth if _mixed(rejecting, n, discordance) < power]
+    below = [n for n in range(low, min(most, low + TEETH)) if not reached(n)]
     return below[-1] + 1 if below else low
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from vibecore.analysis.stats import power
 from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
@@ -124,27 +125,20 @@ def judge_counts(
         if n != first[1] or n != second[1] or both + only_first != first[0]:
             raise ValueError("pairs must add up to the counts")
         p, method = mcnemar_exact(only_first, only_second), "exact McNemar"
-
-        def interval(confidence: float) -> tuple[float, float]:
-            return tango_interval(only_first, only_second, n, confidence)
-
+        interval = partial(tango_interval, only_first, only_second, n)
         equivalence_p = equivalence.paired_equivalence(only_first, only_second, n, margin)
         exact, kind = equivalence.is_exact(n), "paired"
     else:
         n = min(first[1], second[1])
         p, method = fisher_exact(*first, *second), "Fisher"
-
-        def interval(confidence: float) -> tuple[float, float]:
-            return newcombe_interval(*first, *second, confidence)
-
+        interval = partial(newcombe_interval, *first, *second)
         equivalence_p = equivalence.independent_equivalence(*first, *second, margin)
         exact, kind = equivalence.is_exact(first[1], second[1]), "independent"
     if p_adjusted is not None:
         p, method = p_adjusted, f"{method}, Holm"
-    inner = interval(1 - 2 * alpha)
-    verdict = _verdict(
-        p, interval(1 - alpha), equivalence_p, inner, (-margin, margin), alpha, more_is_better
-    )
+    outer, inner = interval(1 - alpha), interval(1 - 2 * alpha)
+    margins = (-margin, margin)
+    verdict = _verdict(p, outer, equivalence_p, inner, margins, alpha, more_is_better)
     needed = None
     if verdict == UNRESOLVED:
         if pairs is not None:
@@ -154,7 +148,7 @@ def judge_counts(
     return Judgement(
         verdict,
         rates[0] - rates[1],
-        *interval(1 - alpha),
+        *outer,
         p,
         equivalence_p,
         n,
