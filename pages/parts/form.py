@@ -7,9 +7,10 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from vibecore.catalog.engines import ENGINES
 from vibecore.catalog.precisions import LISTED_PRECISIONS
 from vibecore.live.form import DEVICE_NAMES, RUN_CODE, WEIGHTS
-from vibecore.studies.plan import DEVICES, ENGINES
+from vibecore.studies.limits import DEVICES
 
 
 def ask_own_model(page: str, precisions: list[str]) -> tuple[str, tuple[str, ...]]:

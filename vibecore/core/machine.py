@@ -26,6 +26,14 @@ def read_machine() -> dict[str, Any]:
     }
 
 
+def hardware(device: str) -> str:
+    """The name of this machine's `cpu` or `cuda` hardware, as a study records it."""
+    machine = read_machine()
+    if device == "cuda" and machine["gpus"]:
+        return machine["gpus"][0]["name"]
+    return f"{machine['cpu']}, {machine['cores']} cores"
+
+
 def usable_cores() -> int:
     """Cores this process may use, which a container can make fewer than the machine's."""
     if hasattr(os, "sched_getaffinity"):

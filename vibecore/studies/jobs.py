@@ -14,7 +14,7 @@ from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Prompt, Suite
 from vibecore.catalog.weights import Resolved
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import free_bytes, read_machine
+from vibecore.core.machine import free_bytes, hardware
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import LoadReport, Protocol
 from vibecore.studies.batches import Batches, auto_batch_size, make_batches
@@ -150,14 +150,6 @@ def require_same_place(job: Job, report: LoadReport) -> None:
             f"{job.config.id} was begun with {begun}; this is {here}. Its speeds would mix the "
             "two. Resume it there, or start a study with another name."
         )
-
-
-def hardware(device: str) -> str:
-    """The name of this machine's `cpu` or `cuda` hardware, as a study records it."""
-    machine = read_machine()
-    if device == "cuda" and machine["gpus"]:
-        return machine["gpus"][0]["name"]
-    return f"{machine['cpu']}, {machine['cores']} cores"
 
 
 def _new_run(config: Config, resolved: Resolved) -> store.NewRun:

@@ -20,11 +20,9 @@ from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import require_isolation
 from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
+from vibecore.studies.limits import DEVICES, MOST_BATCH_SIZE, MOST_TOKENS, one_of, within
 
-DEVICES = ("auto", "cpu", "cuda")
 DEFAULT_SUITE = "vibe30"
-MOST_NEW_TOKENS = 32_768
-MOST_BATCH_SIZE = 4_096
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,12 @@ def new_plan(options: Options, db: Path) -> Plan:
     configs = _chosen_configs(options)
     name = options.study or _default_name(options)
     suite = load_suite(options.suite or DEFAULT_SUITE)
+    new_tokens = 200 if options.max_new_tokens is None else options.max_new_tokens
     protocol = Protocol(
-        max_new_tokens=_within("--max-new-tokens", options.max_new_tokens, 200, MOST_NEW_TOKENS),
+        max_new_tokens=within("--max-new-tokens", new_tokens, 1, MOST_TOKENS),
         batch_size=_batch_size(options.batch_size) or 1,
-        engine=_one_of("--engine", options.engine or "eager", ENGINES),
-        device=_one_of("--device", options.device or "auto", DEVICES),
+        engine=one_of("--engine", options.engine or "eager", ENGINES),
+        device=one_of("--device", options.device or "auto", DEVICES),
         execute_code=options.execute_code and runs_code(suite.prompts),
     )
     if protocol.execute_code:
@@ -150,13 +149,6 @@ def _default_name(options: Options) -> str:
     return f"{what}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _within(option: str, value: int | None, default: int, most: int) -> int:
-    value = default if value is None else value
-    if not 1 <= value <= most:
-        raise InputError(f"{option} must be from 1 to {most}, not {value}.")
-    return value
-
-
 def _batch_size(value: int | str | None) -> int | None:
     """The given number; None where it is absent or `auto`."""
     if value is None or value == AUTO:
@@ -165,13 +157,7 @@ def _batch_size(value: int | str | None) -> int | None:
         number = int(value)
     except ValueError:
         raise InputError(f"--batch-size must be a number or `{AUTO}`, not '{value}'.") from None
-    return _within("--batch-size", number, 1, MOST_BATCH_SIZE)
-
-
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise InputError(f"{option} must be one of {', '.join(allowed)}, not '{value}'.")
-    return value
+    return within("--batch-size", number, 1, MOST_BATCH_SIZE)
 
 
 def _refuse_changes(

@@ -5,10 +5,11 @@ Every function opens the database read-only, queries and closes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from vibecore import store
 from vibecore.analysis import (
@@ -24,12 +25,13 @@ from vibecore.analysis.metrics import AGGREGATES, RULE_METRICS, ConfigMetrics
 from vibecore.core.rows import (
     OutputRow,
     PatternRow,
-    PromptResult,
-    PromptRow,
-    RunRow,
-    ScoreRow,
     StudyRow,
 )
+
+# Only the store knows whose connections they are.
+Connection = Any
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,25 @@ class Summary:
         return replace(self, rows=rows, sweet_spot=choice)
 
 
-def list_studies(db: Path) -> list[StudyRow]:
-    """Every study of a database, oldest first."""
-    with store.reading(db) as connection:
-        return store.list_studies(connection)
+def _opening(
+    read: Callable[Concatenate[Connection, P], T],
+) -> Callable[Concatenate[Path, P], T]:
+    """A reader of the store that takes the path of a database in place of a connection."""
+
+    @wraps(read)
+    def opened(db: Path, *given: P.args, **named: P.kwargs) -> T:
+        with store.reading(db) as connection:
+            return read(connection, *given, **named)
+
+    return opened
+
+
+list_studies = _opening(store.list_studies)
+read_prompts = _opening(store.read_prompts)
+read_prompt_results = _opening(store.read_prompt_results)
+read_scores = _opening(store.read_scores)
+read_runs = _opening(store.read_configs)
+read_bench = _opening(store.read_bench)
 
 
 def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
@@ -70,7 +87,7 @@ def read_evidence(db: Path, study: str) -> Evidence:
 
 
 def _compared(
-    connection: Any, study: str
+    connection: Connection, study: str
 ) -> tuple[list[ConfigMetrics], dict[str, list[PatternRow]]]:
     """The metrics table, and by metric how often the configs did what together."""
     patterns = {
@@ -78,12 +95,6 @@ def _compared(
         for name, metric in RULE_METRICS.items()
     }
     return summarise(store.read_configs(connection, study, AGGREGATES)), patterns
-
-
-def read_prompts(db: Path, study: str) -> list[PromptRow]:
-    """The study's suite as it was when it ran."""
-    with store.reading(db) as connection:
-        return store.read_prompts(connection, study)
 
 
 @dataclass(frozen=True)
@@ -105,12 +116,6 @@ def find_prompts(db: Path, study: str, wanted: store.PromptFilter | None = None)
         )
 
 
-def read_prompt_results(db: Path, study: str, prompt_ids: Sequence[str]) -> list[PromptResult]:
-    """How each config did on some prompts (see store.read_prompt_results)."""
-    with store.reading(db) as connection:
-        return store.read_prompt_results(connection, study, prompt_ids)
-
-
 def read_outputs(
     db: Path, study: str, prompt: str | None = None, config: str | None = None
 ) -> list[OutputRow]:
@@ -121,21 +126,3 @@ def read_outputs(
     for row in rows:
         row.constraints = verdicts.get((row.config, row.prompt_id, row.sample), [])
     return rows
-
-
-def read_scores(db: Path, study: str) -> list[ScoreRow]:
-    """Scores of every output, without texts."""
-    with store.reading(db) as connection:
-        return store.read_scores(connection, study)
-
-
-def read_runs(db: Path, study: str) -> list[RunRow]:
-    """Runs of a study with their environment and status."""
-    with store.reading(db) as connection:
-        return store.read_configs(connection, study)
-
-
-def read_bench(db: Path, study: str) -> list[dict[str, Any]]:
-    """What `bench` measured of a study's configs: one result a config and engine."""
-    with store.reading(db) as connection:
-        return store.read_bench(connection, study)

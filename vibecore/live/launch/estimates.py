@@ -11,11 +11,11 @@ from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import Config
 from vibecore.core.errors import VibeError
 from vibecore.core.formats import memory
-from vibecore.core.machine import free_bytes, likely_device, total_bytes
+from vibecore.core.machine import free_bytes, hardware, likely_device, total_bytes
 from vibecore.core.rows import SpeedRow
 from vibecore.live.playground.fit import PLACES
 from vibecore.studies.batches import workload_of
-from vibecore.studies.jobs import Plan, hardware, refuse_existing, with_batch_size
+from vibecore.studies.jobs import Plan, refuse_existing, with_batch_size
 from vibecore.studies.plan import Options, new_plan
 
 # Measured: a new database with its first 30 outputs of 200 tokens has 6.8 MB, 30 more add 0.8 MB.

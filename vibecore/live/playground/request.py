@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vibecore.catalog.engines import ENGINES
 from vibecore.catalog.models import Config, find_configs, own_configs
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError
 from vibecore.core.records import GREEDY, Decoding
 from vibecore.scoring import load_suite
 from vibecore.scoring.sandbox import require_isolation
-from vibecore.studies.plan import DEVICES, ENGINES, MOST_NEW_TOKENS
+from vibecore.studies.limits import DEVICES, MOST_TOKENS
 
 MOST_CONFIGS = 6
 NEW_TOKENS = 200
@@ -95,9 +96,9 @@ def make_request(
 
     Without a `temperature` decoding is greedy, and `top_p` and `seed` are ignored.
     """
-    if not 1 <= max_new_tokens <= MOST_NEW_TOKENS:
+    if not 1 <= max_new_tokens <= MOST_TOKENS:
         raise InputError(
-            f"The number of new tokens must be from 1 to {MOST_NEW_TOKENS}, not {max_new_tokens}."
+            f"The number of new tokens must be from 1 to {MOST_TOKENS}, not {max_new_tokens}."
         )
     for what, value, allowed in (("device", device, DEVICES), ("engine", engine, ENGINES)):
         if value not in allowed:

@@ -9,10 +9,8 @@ from dataclasses import dataclass, fields
 from vibecore.catalog.engines import ENGINES
 from vibecore.catalog.models import Config, family_configs, find_configs
 from vibecore.core.errors import InputError
+from vibecore.studies.limits import DEVICES, MOST_BATCH_SIZE, MOST_TOKENS, one_of, within
 
-DEVICES = ("auto", "cpu", "cuda")
-MOST_TOKENS = 32_768
-MOST_BATCH_SIZE = 4_096
 MOST_REPETITIONS = 1_000
 # llama-bench's own defaults: a prompt of 512 tokens, and 128 tokens decoded from nothing.
 LLAMA_PROMPT_TOKENS, LLAMA_NEW_TOKENS = 512, 128
@@ -64,16 +62,16 @@ def choose(options: Options) -> Bench:
     configs = family_configs(options.family) if options.family else find_configs(options.configs)
     engines = tuple(dict.fromkeys(options.engines or ("eager",)))
     for engine in engines:
-        _require_one_of("--engine", engine, ENGINES)
-    _require_one_of("--device", options.device, DEVICES)
-    _require_within("--prompt-tokens", options.prompt_tokens, 1, MOST_TOKENS)
-    _require_within("--new-tokens", options.new_tokens, 2, MOST_TOKENS)
-    _require_within("--repetitions", options.repetitions, 1, MOST_REPETITIONS)
+        one_of("--engine", engine, ENGINES)
+    one_of("--device", options.device, DEVICES)
+    within("--prompt-tokens", options.prompt_tokens, 1, MOST_TOKENS)
+    within("--new-tokens", options.new_tokens, 2, MOST_TOKENS)
+    within("--repetitions", options.repetitions, 1, MOST_REPETITIONS)
     if options.seconds is not None and not options.seconds > 0:
         raise InputError(f"--seconds must be more than 0, not {options.seconds:g}.")
     batch_sizes = tuple(dict.fromkeys(options.batch_sizes or (1,)))
     for size in batch_sizes:
-        _require_within("--batch-size", size, 1, MOST_BATCH_SIZE)
+        within("--batch-size", size, 1, MOST_BATCH_SIZE)
     _require_context(configs, options.prompt_tokens + options.new_tokens)
     return Bench(
         **{one.name: getattr(options, one.name) for one in fields(Settings)},
@@ -82,16 +80,6 @@ def choose(options: Options) -> Bench:
         batch_sizes=batch_sizes,
         most_seconds=math.inf if options.seconds is None else options.seconds,
     )
-
-
-def _require_one_of(option: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise InputError(f"{option} must be one of {', '.join(allowed)}, not '{value}'.")
-
-
-def _require_within(option: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise InputError(f"{option} must be from {least} to {most}, not {value}.")
 
 
 def _require_context(configs: Sequence[Config], tokens: int) -> None:

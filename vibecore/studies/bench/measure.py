@@ -16,7 +16,7 @@ from typing import Any
 from vibecore.catalog.memory import CUDA_HOST_BYTES, Workload, needed_bytes
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import free_bytes, read_machine, usable_cores
+from vibecore.core.machine import free_bytes, hardware, usable_cores
 from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
@@ -83,17 +83,11 @@ def _acquire(device: str, tell: Tell) -> AbstractContextManager[list[QueueEntry]
 
 def _report(bench: Bench, device: str, interleaved: bool, sessions: Sequence[Session]) -> Report:
     """The report on what was measured so far."""
-    machine = read_machine()
-    hardware = (
-        machine["gpus"][0]["name"]
-        if device == "cuda" and machine["gpus"]
-        else (f"{machine['cpu']}, {machine['cores']} cores")
-    )
     return {
         "format": FORMAT,
         "version": VERSION,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": hardware,
+        "hardware": hardware(device),
         "device": device,
         "interleaved": interleaved,
         "settings": {

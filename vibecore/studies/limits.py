@@ -1,0 +1,25 @@
+"""Limits on the options that `run` and `bench` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vibecore.core.errors import InputError
+
+DEVICES = ("auto", "cpu", "cuda")
+MOST_TOKENS = 32_768
+MOST_BATCH_SIZE = 4_096
+
+
+def one_of(option: str, value: str, allowed: Sequence[str]) -> str:
+    """The value. Raises InputError where it is not allowed."""
+    if value not in allowed:
+        raise InputError(f"{option} must be one of {', '.join(allowed)}, not '{value}'.")
+    return value
+
+
+def within(option: str, value: int, least: int, most: int) -> int:
+    """The value. Raises InputError where it is out of bounds."""
+    if not least <= value <= most:
+        raise InputError(f"{option} must be from {least} to {most}, not {value}.")
+    return value
