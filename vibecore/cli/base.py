@@ -68,7 +68,6 @@ def listed(values: list[str] | None) -> tuple[str, ...]:
 def print_rows(rows: Sequence[Any], format: Format, title: str = "") -> None:
     """Print rows to stdout in a format; `title` is the heading of a table."""
     from vibecore.core import formats
-    from vibecore.views.terminal import print_table
 
     if format is Format.json:
         print(formats.to_json(rows))
@@ -77,6 +76,9 @@ def print_rows(rows: Sequence[Any], format: Format, title: str = "") -> None:
     elif format is Format.md:
         print(formats.to_markdown(rows), end="")
     else:
+        # Rich takes a while to import.
+        from vibecore.views.terminal import print_table
+
         print_table(rows, title)
 
 

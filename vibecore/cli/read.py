@@ -44,10 +44,11 @@ def summary(
     """The metrics of every config of a study, with the sweet spot marked."""
     from vibecore.analysis import Rule
     from vibecore.studies.queries import read_summary
-    from vibecore.views.terminal import metrics_table
 
     found = read_summary(db, study, Rule(vram_gb, speed_floor, alpha))
     if format is Format.table:
+        from vibecore.views.terminal import metrics_table
+
         print_rows(metrics_table(found.rows), format, found.study.title)
         say(found.sweet_spot.reason)
     else:
@@ -98,10 +99,11 @@ def outputs(
 ) -> None:
     """Outputs with their scores and every constraint's verdict."""
     from vibecore.studies.queries import read_outputs
-    from vibecore.views.terminal import print_outputs
 
     rows = read_outputs(db, study, prompt, config)
     if format is Format.table:
+        from vibecore.views.terminal import print_outputs
+
         print_outputs(rows)
     else:
         print_rows(rows, format)

@@ -7,15 +7,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from vibecore.catalog.suites import Prompt
 from vibecore.core.records import Generation, LoadReport, Protocol
 from vibecore.core.rows import Output
 from vibecore.store.connection import insert
 from vibecore.store.scores import add_scores
+
+if TYPE_CHECKING:
+    # A reader of the database needs no YAML.
+    from vibecore.catalog.suites import Prompt
 
 
 @dataclass(frozen=True)
