@@ -170,7 +170,7 @@ def _aggregates(
 
 
 def read_bench(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
-    """What `bench` measured, one result a config and engine (see vibecore/bench/report.py)."""
+    """What `bench` measured, one result a config and engine (see studies/bench/report.py)."""
     rows = connection.execute(
         "SELECT bench FROM run WHERE study_id = ? AND bench IS NOT NULL ORDER BY position",
         [study_id_of(connection, name)],

@@ -157,7 +157,7 @@ def m004_depth(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def m005_bench(connection: duckdb.DuckDBPyConnection) -> None:
-    """What `bench` measured of a config, by engine (see vibecore/bench/report.py); else NULL."""
+    """What `bench` measured of a config, by engine (see studies/bench/report.py); else NULL."""
     connection.execute("ALTER TABLE run ADD COLUMN bench JSON")
 
 

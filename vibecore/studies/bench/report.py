@@ -9,7 +9,7 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
   - `config model precision engine source weights revision dtype environment`
   - `error`: why nothing was measured; `trouble`: what ended its measuring early, the profile's too
   - `load_seconds weight_bytes estimated_weight_bytes on_gpu context threads cache_bytes`
-  - `bytes_per_step`: weights that a step reads (engine/bandwidth.py);
+  - `bytes_per_step`: weights that a step reads (engine/profiling/bandwidth.py);
     `ceiling_bytes_per_second`: a copy in the same process, read and written bytes counted
   - `speeds`, one a batch size: `batch_size repetitions new_tokens`, `first_token_seconds` and
     `decode_tokens_per_second` (each median, least, most over the repetitions; a batch's rate
@@ -20,7 +20,7 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
     `achieved_bytes_per_second ceiling_share reading` (figures.READINGS)
   - `prompt_processing`, `token_generation`: llama-bench's pp and tg rates, `name` and
     `tokens_per_second`; None with --no-llama-bench
-  - `profile` (with --profile): rows of engine/profile.py
+  - `profile` (with --profile): rows of engine/profiling/profile.py
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Session:
         return self.whole_repetitions > 0 or self.error is not None
 
     def call(self, function: str, *arguments: Any) -> Any:
-        """A function of engine/bench_calls.py on this session's model."""
+        """A function of engine/profiling/bench_calls.py on this session's model."""
         assert self.worker is not None
         return self.worker.call(f"profiling.bench_calls.{function}", *arguments)
 
