@@ -15,11 +15,10 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-import yaml
 
 from tests.support.playground_fakes import wait_until
+from tests.support.real_study import demo_outputs
 from vibecore.catalog.models import family_configs
-from vibecore.catalog.suites import SUITES_DIR
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.rows import OutputRow
 from vibecore.live.playground import (
@@ -31,9 +30,6 @@ from vibecore.live.playground import (
     own_prompt,
     suite_prompt,
 )
-from vibecore.studies.plan import Options, new_plan
-from vibecore.studies.queries import read_outputs
-from vibecore.studies.run import run_study
 
 PROMPT = "code_003"
 # Llm.int8() of the larger demo model is the slowest: some 100 tokens a second.
@@ -61,15 +57,7 @@ def workers() -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OutputRow]:
-    """What a study run on this machine stores: another processor rounds otherwise, and can write
-    other tokens than those of the shipped study."""
-    folder = tmp_path_factory.mktemp("study")
-    suite = yaml.safe_load((SUITES_DIR / "vibe30.yaml").read_text("utf-8"))
-    suite["prompts"] = [prompt for prompt in suite["prompts"] if prompt["id"] == PROMPT]
-    (folder / "one.yaml").write_text(yaml.safe_dump(suite), "utf-8")
-    options = Options(family="demo", suite=str(folder / "one.yaml"), study="one", device="cpu")
-    run_study(new_plan(options, folder / "one.duckdb"), lambda event: None)
-    return {row.config: row for row in read_outputs(folder / "one.duckdb", "one")}
+    return demo_outputs(tmp_path_factory.mktemp("study"), PROMPT)
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.chromium import needs_chromium
 from tests.support.playground_fakes import wait_until
+from tests.support.real_study import demo_outputs
 from tests.support.server import LOG, Server, serve
 from tests.support.visitor import Visitor
 from vibecore.core.paths import DEFAULT_DB, STATE_VARIABLE
 from vibecore.live.playground import suite_prompt
-from vibecore.studies.queries import read_outputs
 
 pytestmark = needs_chromium
 
@@ -88,8 +88,10 @@ def unload_all(visitor: Visitor, server: Server) -> None:
     wait_until(lambda: not workers(server), seconds=PATIENCE / 1000)
 
 
-def test_six_streamed_answers_are_those_of_the_study(visitor: Visitor, server: Server) -> None:
-    stored = {row.config: row for row in read_outputs(DEFAULT_DB, "demo", PROMPT)}
+def test_six_streamed_answers_are_those_of_a_study(
+    visitor: Visitor, server: Server, tmp_path: Path
+) -> None:
+    stored = demo_outputs(tmp_path, PROMPT)
     constraints = len(suite_prompt("vibe30", PROMPT).constraints)
     page = visitor.go(f"try?study=demo&try_suite=vibe30&try_prompt={PROMPT}")
     page.get_by_role("button", name="All of demo").click()
