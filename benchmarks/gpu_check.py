@@ -92,8 +92,8 @@ def run_studies(db: Path, device: str) -> None:
             above = row.memory_bytes - estimate
             near = abs(row.weight_bytes - estimate) < 0.02 * estimate
             check(
-                f"{row['config']}: {row['tokens_per_second']:.1f} tok/s, peak "
-                f"{row['memory_bytes'] / GIB:.2f} GiB, weights {row['weight_bytes'] / GIB:.2f}, "
+                f"{row.config}: {row.tokens_per_second:.1f} tok/s, peak "
+                f"{row.memory_bytes / GIB:.2f} GiB, weights {row.weight_bytes / GIB:.2f}, "
                 f"estimate {estimate / GIB:.2f}",
                 near and 0 <= above < MOST_ABOVE_ESTIMATE_BYTES and row.repetitive is None,
             )
