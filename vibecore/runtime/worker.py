@@ -184,7 +184,9 @@ def main() -> None:
         import_module("vibecore.engine")
         gc.freeze()
         fork_server.serve(int(sys.argv[2]), _work)
-        return
+        # As its forks end: what libraries print at an orderly exit (Triton's nanobind, a page of
+        # "leaked" lines) would reach the user's terminal, and nothing here needs their clean-up.
+        os._exit(0)
     requests = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # A stray print of a third party must not end up among the replies.
