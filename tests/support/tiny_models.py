@@ -104,7 +104,7 @@ def tiny_model(
         for name, weight in model.named_parameters():
             # Large enough that a term left out changes the output; small where a tied head would
             # find the last token in the residual stream again, and repeat it.
-            deviation = 0.3 if "norm" in name or "bias" in name else weight.shape[-1] ** -0.5
+            deviation = 0.3 if "norm" in name or "bias" in name else 2 * weight.shape[-1] ** -0.5
             deviation = 1 / weight.shape[-1] if "embed" in name else deviation
             weight += torch.randn(weight.shape, generator=generator) * deviation
     model.to(dtype).to(device).eval()
