@@ -19,7 +19,7 @@ from vibecore import content_key, store
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError, VibeError
 from vibecore.core.formats import to_json
-from vibecore.core.records import Aggregate, Decoding, Protocol
+from vibecore.core.records import Aggregate, Decoding, Generation, Protocol
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.store.schema import MIGRATIONS
 from vibecore.store.scores import SCORE_COLUMNS
@@ -121,7 +121,7 @@ def test_a_protocol_is_data_and_prints_as_it_did(db: Path) -> None:
     printed = [json.loads(to_json(row))["protocol"] for row in (older, newer, published)]
     assert list(printed[0]) == [
         *("max_new_tokens", "batch_size", "engine", "weights", "device"),
-        *("decoding", "execute_code"),
+        *("decoding", "execute_code", "chat"),
     ]
     assert printed[0]["decoding"] == "greedy"
     assert printed[1]["decoding"] == "temperature 0.7, top-p 0.9, seed 3"
@@ -245,8 +245,18 @@ def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
     monkeypatch.setattr("vibecore.store.schema.MIGRATIONS", MIGRATIONS[:3])
     monkeypatch.setattr("vibecore.store.connection.MIGRATIONS", MIGRATIONS[:3])
     store.prepare(path)
-    run_id = create(path)
+    run_id = 1
     with store.writing(path) as connection:
+        connection.execute(
+            """INSERT INTO study (study_id, name, source, title, suite, prompt_count, protocol)
+               VALUES (1, 's', 'measured', 's', 'one', 1, '{"batch_size": 1}')"""
+        )
+        connection.execute("INSERT INTO prompt VALUES (1, 'p1', 0, 'x', 'Say hi', '[]')")
+        connection.execute(
+            """INSERT INTO run (run_id, study_id, position, config, model, precision, source,
+                                weights, status)
+               VALUES (1, 1, 0, '1M-bf16', '1M', 'bf16', 'demo/1M', 'demo', 'complete')"""
+        )
         connection.execute(
             "INSERT INTO generation (run_id, prompt_id, text) VALUES (?, 'p1', 'hi')", [run_id]
         )
@@ -266,6 +276,8 @@ def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
         [run] = store.read_configs(connection, "s")
         counts = store.count_scores(connection, "s")
     assert (output.sample, run.generations, run.scorer_version) == (0, 1, 1)
+    assert (run.kind, run.weights_sha256, run.stored_as) == (None, None, None)
+    assert (output.text, output.rendered_prompt, output.reasoning) == ("hi", None, None)
     with pytest.raises(VibeError, match="another process"):
         add(path, run_id)
     assert (output.repetitive, output.scorer_version) == (True, 1)
@@ -399,3 +411,32 @@ def test_aggregates_are_compiled_from_names(db: Path) -> None:
         ):
             with pytest.raises(ValueError, match=r"x|text"):
                 store.read_configs(connection, "s", {"x": wrong})
+
+
+@pytest.mark.parametrize("reason", ["thinking", "non_finite"])
+def test_what_was_asked_and_thought_is_kept_beside_the_answer(db: Path, reason: str) -> None:
+    run_id = create(db)
+    generation = Generation(
+        text="",
+        token_ids=(5, 6, 7),
+        prompt_tokens=3,
+        finish_reason=reason,  # type: ignore[arg-type]
+        first_token_seconds=0.1,
+        total_seconds=0.2,
+        peak_memory_bytes=1,
+        rendered_prompt="<|im_start|>user\nSay hi<|im_end|>\n",
+        reasoning="They want a greeting.",
+        reasoning_tokens=2,
+    )
+    with store.writing(db) as connection:
+        rows = [("p1", store.generation_row(generation), None)]
+        store.add_generations(connection, run_id, 0, rows, 2)
+    with store.reading(db) as connection:
+        [output] = store.read_outputs(connection, "s")
+        texts = store.read_texts(connection, "s")
+    assert output.finish_reason == reason
+    assert output.rendered_prompt == generation.rendered_prompt
+    assert (output.reasoning, output.reasoning_tokens) == (generation.reasoning, 2)
+    assert generation.answer_token_ids == (7,)
+    assert len(texts) == (reason == "thinking")
+    assert generation.answer == ("" if reason == "thinking" else None)

@@ -13,18 +13,22 @@ from vibecore.catalog.architectures import ModelSpec, read_spec, spec_of
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.precisions import PRECISIONS, Precision, find_precision
 from vibecore.core.errors import InputError
+from vibecore.core.records import Kind
 
 
 @dataclass(frozen=True)
 class Model:
     """A checkpoint. `weights` is `hub`, `local` or `demo`; `source` the hub id, the folder, or
     `demo/NAME` for a model that ships with Vibe check. `spec` is None where the architecture is
-    not known."""
+    not known, `kind` where the checkpoint's files have to say it. `access` says how to get access
+    to a gated one."""
 
     name: str
     source: str
     weights: str
     spec: ModelSpec | None
+    kind: Kind | None = None
+    access: str | None = None
 
 
 @dataclass(frozen=True)

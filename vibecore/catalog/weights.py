@@ -15,7 +15,7 @@ from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.models import Config
 from vibecore.catalog.precisions import require_package
 from vibecore.core.errors import InputError
-from vibecore.core.records import LoadRequest
+from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
 
 HUB_TIMEOUT_SECONDS = 8
 # Weights come as safetensors only; a pickle could run code on loading.
@@ -28,11 +28,16 @@ WHAT_TO_DO = (
 
 @dataclass(frozen=True)
 class Resolved:
-    """Where a config's weights are: a folder and its revision, or neither for dummy weights."""
+    """Where a config's weights are: a folder or GGUF file and its revision, or neither for dummy
+    weights; and what they are: the model's `kind`, the identity of the files (`sha256`), and how
+    they are stored where that is not plain 16 bit."""
 
     weights: str
     folder: Path | None
     revision: str | None
+    kind: Kind | None = None
+    sha256: str | None = None
+    stored_as: str | None = None
 
 
 def resolve(config: Config, weights: str) -> Resolved:
@@ -60,7 +65,9 @@ def resolve(config: Config, weights: str) -> Resolved:
     return Resolved("hub", _model_folder(folder), folder.name)
 
 
-def load_request(config: Config, resolved: Resolved, device: str, engine: str) -> LoadRequest:
+def load_request(
+    config: Config, resolved: Resolved, device: str, engine: str, asking: Asking = ASK_AUTO
+) -> LoadRequest:
     """What the worker is sent."""
     spec = config.model.spec
     return LoadRequest(
@@ -72,6 +79,7 @@ def load_request(config: Config, resolved: Resolved, device: str, engine: str) -
         architecture=spec.raw if resolved.folder is None and spec else None,
         revision=resolved.revision,
         estimated_weight_bytes=config.estimated_weight_bytes,
+        asking=asking,
     )
 
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-FinishReason = Literal["eos", "length", "stopped"]
+# `thinking`: the token budget ended before the reasoning did, so there is no answer.
+# `non_finite`: the logits held NaN or infinity, so no next token could be chosen.
+FinishReason = Literal["eos", "length", "stopped", "thinking", "non_finite"]
+# What a checkpoint was trained to do: go on with a text, answer, or reason and then answer.
+Kind = Literal["base", "instruct", "thinking"]
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,31 @@ GREEDY = Decoding()
 
 
 @dataclass(frozen=True)
+class Asking:
+    """How prompts are put to a model.
+
+    `chat`: through the checkpoint's chat template (`on`), as they are (`off`), or through the
+    template where there is one (`auto`). `system` is the system message, None for the template's
+    own default. `thinking`, `on` or `off`, is passed to a template that knows the switch; `auto`
+    passes nothing.
+    """
+
+    chat: str = "auto"
+    system: str | None = None
+    thinking: str = "auto"
+
+
+ASK_AUTO = Asking()
+
+
+@dataclass(frozen=True)
 class Protocol:
     """What every run of a study shares; two studies with the same protocol compare.
 
     `weights` is `hub`, `local`, `demo` or `dummy`; `device` is `cpu` or `cuda`. `execute_code`:
     whether constraints that run an answer's code were judged, in isolation, or skipped.
-    `samples`: how many outputs a prompt gets from each config.
+    `samples`: how many outputs a prompt gets from each config. `chat`, `system` and `thinking` are
+    those of Asking; their defaults are what studies did that do not store them.
     """
 
     max_new_tokens: int = 200
@@ -49,6 +72,14 @@ class Protocol:
     decoding: Decoding = GREEDY
     execute_code: bool = False
     samples: int = 1
+    chat: str = "off"
+    system: str | None = None
+    thinking: str = "auto"
+
+    @property
+    def asking(self) -> Asking:
+        """How prompts are put to the models."""
+        return Asking(self.chat, self.system, self.thinking)
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> Protocol:
@@ -58,16 +89,17 @@ class Protocol:
         return cls(**{**stored, "decoding": Decoding(**sampling)})
 
     def to_record(self) -> dict[str, Any]:
-        """The protocol as it is printed; the number of samples only where there are several."""
+        """The protocol as it is printed; the number of samples only where there are several, a
+        system message and thinking only where they were set."""
         record = {**vars(self), "decoding": str(self.decoding)}
-        if self.samples == 1:
-            del record["samples"]
-        return record
+        ordinary = {"samples": 1, "system": None, "thinking": "auto"}
+        return {name: value for name, value in record.items() if value != ordinary.get(name, ...)}
 
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What a worker is asked to load: a resolved folder, or an architecture for dummy weights."""
+    """What a worker is asked to load, and how prompts will be put to it: a resolved folder or GGUF
+    file, or an architecture for dummy weights."""
 
     config_id: str
     precision: str
@@ -77,11 +109,16 @@ class LoadRequest:
     architecture: Mapping[str, Any] | None = None
     revision: str | None = None
     estimated_weight_bytes: int | None = None
+    asking: Asking = ASK_AUTO
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What loading cost and where it happened. Seconds and bytes."""
+    """What loading cost and where it happened. Seconds and bytes.
+
+    Of what the model was asked with, `environment` holds `chat_template` (bool), `system` (text or
+    None), `thinking` (`on`, `off` or None), `stop_tokens` (ids) and `decoding` (all arguments).
+    """
 
     load_seconds: float
     weight_bytes: int
@@ -109,6 +146,9 @@ class Generation:
     In a batch, `total_seconds` is the batch's wall time, shared by its `batch_size` sequences,
     and the sequence's own speeds are None: only the batch has a throughput.
     `peak_memory_bytes` is allocated GPU memory on CUDA, resident memory of the worker on a CPU.
+    `text` is the answer alone, and `reasoning` what a thinking model wrote before it, in the first
+    `reasoning_tokens` of `token_ids`. `rendered_prompt` is what was really asked, special tokens
+    included.
     """
 
     text: str | None
@@ -120,6 +160,9 @@ class Generation:
     peak_memory_bytes: int
     batch_size: int = 1
     sample: int = 0
+    rendered_prompt: str | None = None
+    reasoning: str | None = None
+    reasoning_tokens: int = 0
 
     @property
     def new_tokens(self) -> int:
@@ -128,8 +171,14 @@ class Generation:
 
     @property
     def answer_token_ids(self) -> tuple[int, ...]:
-        """The tokens without the end-of-sequence token."""
-        return self.token_ids[:-1] if self.finish_reason == "eos" else self.token_ids
+        """The answer's tokens: without reasoning and the end-of-sequence token."""
+        ids = self.token_ids[self.reasoning_tokens :]
+        return ids[:-1] if self.finish_reason == "eos" else ids
+
+    @property
+    def answer(self) -> str | None:
+        """The text to score; None where there is none (dummy weights, non-finite logits)."""
+        return None if self.finish_reason == "non_finite" else self.text
 
     @property
     def decode_seconds(self) -> float:

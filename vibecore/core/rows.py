@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from vibecore.core.records import Protocol
+from vibecore.core.records import Kind, Protocol
 
 
 @dataclass
@@ -61,7 +61,9 @@ class RunRow:
     `aggregates` are those that were asked for, by their names, None where a run has no output.
     `total_seconds` counts each batch once. Fields that begin with `published_` are the figures of
     a report that has no outputs behind it, None for a measured study. `copy_bytes_per_second` is
-    the memory bandwidth that a copy reached, where `bench` measured the run.
+    the memory bandwidth that a copy reached, where `bench` measured the run. `weights_sha256` is
+    the identity of the weight files (catalog.identity); `stored_as` says how they were stored where
+    that is not plain 16 bit (`gguf Q4_K_M`).
     """
 
     run_id: int
@@ -96,6 +98,9 @@ class RunRow:
     published_empty: int | None
     published_adherent_prompts: int | None
     copy_bytes_per_second: float | None = None
+    kind: Kind | None = None
+    weights_sha256: str | None = None
+    stored_as: str | None = None
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:
@@ -186,6 +191,9 @@ class Output:
     decode_tokens_per_second: float | None
     peak_memory_bytes: int | None
     created_at: datetime | None
+    rendered_prompt: str | None
+    reasoning: str | None
+    reasoning_tokens: int | None
     category: str
 
 
@@ -254,7 +262,8 @@ class SpeedRow:
 
 @dataclass
 class TextRow:
-    """What there is to score of one output."""
+    """What there is to score of one output: the answer's text, and the tokens of reasoning and
+    answer."""
 
     run_id: int
     prompt_id: str
@@ -262,3 +271,4 @@ class TextRow:
     text: str
     token_ids: list[int] | None
     finish_reason: str | None
+    reasoning_tokens: int | None

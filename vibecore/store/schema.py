@@ -189,6 +189,45 @@ def m006_samples(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("DROP TABLE rows")
 
 
+def m007_asking(connection: duckdb.DuckDBPyConnection) -> None:
+    """What a model is and how it was asked; NULL in older rows. A generation may also end inside
+    its reasoning (`thinking`) or numerically broken (`non_finite`).
+
+    DuckDB cannot alter a CHECK, so the table is made again.
+    """
+    for column in ("kind VARCHAR", "weights_sha256 VARCHAR", "stored_as VARCHAR"):
+        connection.execute(f"ALTER TABLE run ADD COLUMN {column}")
+    connection.execute("CREATE TEMP TABLE rows AS FROM generation")
+    connection.execute("DROP TABLE generation")
+    connection.execute("""
+        CREATE TABLE generation (
+            run_id INTEGER NOT NULL,
+            prompt_id VARCHAR NOT NULL,
+            sample INTEGER NOT NULL DEFAULT 0,
+            text VARCHAR,
+            token_ids INTEGER[],
+            prompt_tokens INTEGER,
+            new_tokens INTEGER,
+            finish_reason VARCHAR CHECK (
+                finish_reason IN ('eos', 'length', 'stopped', 'thinking', 'non_finite')
+            ),
+            batch_index INTEGER,
+            batch_size INTEGER,
+            first_token_seconds DOUBLE,
+            total_seconds DOUBLE,
+            tokens_per_second DOUBLE,
+            decode_tokens_per_second DOUBLE,
+            peak_memory_bytes BIGINT,
+            created_at TIMESTAMP,
+            rendered_prompt VARCHAR,
+            reasoning VARCHAR,
+            reasoning_tokens INTEGER,
+            PRIMARY KEY (run_id, prompt_id, sample)
+        )""")
+    connection.execute("INSERT INTO generation BY NAME FROM rows")
+    connection.execute("DROP TABLE rows")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
@@ -196,6 +235,7 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m004_depth,
     m005_bench,
     m006_samples,
+    m007_asking,
 )
 
 

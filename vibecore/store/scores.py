@@ -74,16 +74,17 @@ def _columns(score: Any) -> Row:
 def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[TextRow]:
     """What there is to score of a study.
 
-    Outputs without text (random weights) are left out.
+    Outputs without text (random weights) and numerically broken ones are left out.
     """
     rows = rows_of(
         connection,
         """SELECT generation.run_id, generation.prompt_id, sample, generation.text, token_ids,
-                  finish_reason
+                  finish_reason, reasoning_tokens
            FROM generation JOIN run USING (run_id)
            JOIN prompt ON prompt.study_id = run.study_id
                       AND prompt.prompt_id = generation.prompt_id
            WHERE run.study_id = ? AND generation.text IS NOT NULL
+             AND generation.finish_reason IS DISTINCT FROM 'non_finite'
            ORDER BY run.position, prompt.position, sample""",
         [study_id_of(connection, name)],
     )

@@ -51,6 +51,9 @@ class NewRun:
     revision: str | None = None
     estimated_weight_bytes: int | None = None
     status: str = "pending"
+    kind: str | None = None
+    weights_sha256: str | None = None
+    stored_as: str | None = None
 
 
 def now() -> datetime:

@@ -162,6 +162,9 @@ def _new_run(config: Config, resolved: Resolved) -> store.NewRun:
         weights=resolved.weights,
         revision=resolved.revision,
         estimated_weight_bytes=config.estimated_weight_bytes,
+        kind=resolved.kind,
+        weights_sha256=resolved.sha256,
+        stored_as=resolved.stored_as,
     )
 
 

@@ -101,6 +101,7 @@ def _versions(runs: Sequence[RunRow]) -> str:
 
 
 def _answer_ids(row: TextRow) -> Sequence[int] | None:
-    """The tokens without the end-of-sequence token, as when the output was first scored."""
+    """The tokens without reasoning and end of sequence, as when the output was first scored."""
     ids = row.token_ids
+    ids = ids and ids[row.reasoning_tokens or 0 :]
     return ids[:-1] if ids and row.finish_reason == "eos" else ids

@@ -161,7 +161,11 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
     try:
         with worker:
             request = load_request(
-                job.config, job.resolved, plan.protocol.device, plan.protocol.engine
+                job.config,
+                job.resolved,
+                plan.protocol.device,
+                plan.protocol.engine,
+                plan.protocol.asking,
             )
             report = worker.load(request)
             require_same_place(job, report)
@@ -207,10 +211,10 @@ def _commit(
             prompt.id,
             store.generation_row(generation),
             None
-            if generation.text is None
+            if generation.answer is None
             else score_output(
                 prompt,
-                generation.text,
+                generation.answer,
                 generation.answer_token_ids,
                 execute_code=plan.protocol.execute_code,
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -121,7 +121,13 @@ def output_facts(row: OutputRow) -> str:
     return " · ".join(facts)
 
 
-FINISH_WORDS = {"eos": "ended by itself", "length": "cut at the limit", "stopped": "stopped"}
+FINISH_WORDS: Mapping[str, str] = {
+    "eos": "ended by itself",
+    "length": "cut at the limit",
+    "stopped": "stopped",
+    "thinking": "cut while thinking, no answer",
+    "non_finite": "numerically broken: the logits were not finite",
+}
 
 
 def _cell(value: Any) -> str:
