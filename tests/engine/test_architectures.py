@@ -61,11 +61,11 @@ def test_the_step_of_fixed_shapes_decodes_the_same(name: str, lengths: tuple[int
     decoder = build_decoder(model)
     with torch.inference_mode():
         cache = new_cache(decoder, len(lengths), 64)
-        tokens = prefill(decoder, batch.tokens, batch.mask, cache)
+        tokens = prefill(decoder, batch.tokens, batch.mask, cache).tokens
         slot = torch.tensor([batch.tokens.shape[1]])
         made = [tokens.tolist()]
         for _ in range(NEW_TOKENS - 1):
-            tokens = fixed_step(decoder, cache, tokens, slot)
+            tokens = fixed_step(decoder, cache, tokens, slot).tokens
             slot += 1
             made.append(tokens.tolist())
     assert [tuple(row) for row in zip(*made, strict=True)] == wanted

@@ -126,11 +126,11 @@ def test_the_step_recorded_where_triton_is_not_gives_the_same_tokens(
     batch = encode(graph, PROMPTS, 20)
     with torch.inference_mode():
         cache = new_cache(decoder, len(PROMPTS), capture.CACHE_STEP)
-        tokens = prefill(decoder, batch.tokens, batch.mask, cache)
+        tokens = prefill(decoder, batch.tokens, batch.mask, cache).tokens
         slot = torch.tensor([batch.tokens.shape[1]])
         made = [tokens.tolist()]
         for _ in range(19):
-            tokens = fixed_step(decoder, cache, tokens, slot)
+            tokens = fixed_step(decoder, cache, tokens, slot).tokens
             slot += 1
             made.append(tokens.tolist())
     for row, expected in zip(zip(*made, strict=True), wanted, strict=True):
@@ -147,7 +147,8 @@ def test_the_capture_used_least_recently_goes_first(
     def record(decoder: Decoder, rows: int, length: int) -> capture.Captured:
         made.append((rows, length))
         cache = new_cache(decoder, rows, length)
-        return capture.Captured(lambda: None, cache, torch.zeros(rows), torch.zeros(1))
+        told = capture.Told.empty(rows, decoder.dtype, decoder.device)
+        return capture.Captured(lambda: None, cache, told, torch.zeros(1))
 
     monkeypatch.setattr(capture, "_capture", record)
     for rows in range(1, capture.MOST_CAPTURES + 1):

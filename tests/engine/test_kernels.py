@@ -269,3 +269,28 @@ def test_int8_with_any_number_of_outliers(
         normed = wanted(kernels.add_norm(x, None, norm, EPSILON), None)
         found = projection.vector(x, norm=norm, epsilon=EPSILON)
         assert_near(found, normed, addend_of(normed))
+
+
+def broken_products(x: torch.Tensor, norm: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """A product of each kernel with a vector [1, 640] that is not finite somewhere."""
+    options: dict[str, Any] = {} if norm is None else {"norm": norm, "epsilon": EPSILON}
+    weight = torch.randint(1, 128, (4, 640), dtype=torch.int8, device=DEVICE)
+    scales = torch.full((4,), 0.05, device=DEVICE)
+    return {
+        "plain": kernels.vector_product(x, random(4, 640), **options),
+        "nf4": nf4(4, 640, False).vector(x, **options),
+        "int8": Int8Projection(weight, scales, None, 0.0).vector(x, **options),
+        "int8 with outliers": Int8Projection(weight, scales, None, 6.0).vector(x, **options),
+    }
+
+
+@pytest.mark.parametrize("normed", [False, True])
+def test_a_nan_reaches_every_product(normed: bool) -> None:
+    """The head is one of them: what it makes is how the host is told."""
+    x = random(1, 640)
+    x[0, 7] = float("nan")
+    norm = random(640) if normed else None
+    for name, product in broken_products(x, norm).items():
+        assert not product.isfinite().any(), name
+    assert not kernels.add_norm(x.clone(), None, random(640), EPSILON).isfinite().any()
+    assert not kernels.silu_multiply(x).isfinite().all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -48,11 +48,15 @@ def to_generations(
     *,
     stopped: bool,
     max_new_tokens: int,
+    non_finite: Collection[int] = (),
 ) -> list[Generation]:
-    """One record a sequence, from each one's new tokens."""
+    """One record a sequence, from each one's new tokens; those of the sequences `non_finite` end
+    before the logits that were not finite."""
     generations = []
-    for prompt_tokens, tokens in zip(batch.lengths, new_tokens, strict=True):
+    for index, (prompt_tokens, tokens) in enumerate(zip(batch.lengths, new_tokens, strict=True)):
         token_ids, finish_reason = _own_part(tokens, loaded.eos_token_ids, stopped, max_new_tokens)
+        if index in non_finite:
+            token_ids, finish_reason = tuple(tokens), "non_finite"
         text = None
         if not loaded.dummy:
             text = str(loaded.tokenizer.decode(list(token_ids), skip_special_tokens=True))
@@ -92,7 +96,7 @@ def _check_context(loaded: LoadedModel, prompt_lengths: Sequence[int], new_token
     needed = max(prompt_lengths) + new_tokens
     if min(prompt_lengths) == 0:
         raise RunError("The prompt is empty: write at least one character.")
-    if needed > loaded.context:
+    if loaded.context is not None and needed > loaded.context:
         raise RunError(
             f"The prompt has {max(prompt_lengths)} tokens; with {new_tokens} new ones that is "
             f"{needed}, and the model's context is {loaded.context}. Shorten the prompt or lower "

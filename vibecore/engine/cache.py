@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from vibecore.engine.choice import Chosen, choose
 from vibecore.engine.decoder import Decoder
 
 # Cosine and sine by position, both [length, head size].
@@ -72,11 +73,9 @@ def _rotary_table(decoder: Decoder, length: int, *kind: str) -> RotaryTable:
     return cosine[0].contiguous(), signed
 
 
-def prefill(
-    decoder: Decoder, tokens: torch.Tensor, mask: torch.Tensor, cache: Cache
-) -> torch.Tensor:
+def prefill(decoder: Decoder, tokens: torch.Tensor, mask: torch.Tensor, cache: Cache) -> Chosen:
     """Run left-padded prompts, `tokens` and `mask` [rows, longest], through the model and fill
-    the cache. Returns each one's first token, [rows]."""
+    the cache. Returns each one's first token."""
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     output = decoder.model(
         input_ids=tokens,
@@ -94,4 +93,4 @@ def prefill(
         keys[:, :, first:length] = made.keys
         values[:, :, first:length] = made.values
     cache.padding.copy_(length - mask.sum(dim=1))
-    return output.logits[:, -1].argmax(dim=-1)
+    return choose(output.logits[:, -1])

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 
 from vibecore.engine.cache import Cache, new_cache, prefill
+from vibecore.engine.choice import Chosen
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.gpu_steps import choose_step
 from vibecore.engine.model import Batch, Collector
@@ -29,12 +30,55 @@ MOST_CAPTURES = 6
 
 
 @dataclass(frozen=True)
+class Told:
+    """What the host is told of a step: the tokens chosen for `rows` rows, and the logits they were
+    chosen for, of type `dtype`. Both lie in `whole` [bytes], so that one copy takes them."""
+
+    whole: torch.Tensor
+    rows: int
+    dtype: torch.dtype
+
+    @classmethod
+    def empty(cls, rows: int, dtype: torch.dtype, device: torch.device) -> Told:
+        """Room on a device, filled with zeros."""
+        size = rows * (torch.long.itemsize + dtype.itemsize)
+        return cls(torch.zeros(size, dtype=torch.uint8, device=device), rows, dtype)
+
+    @property
+    def tokens(self) -> torch.Tensor:
+        """int64 [rows], a view."""
+        return self.whole[: self.rows * torch.long.itemsize].view(torch.long)
+
+    @property
+    def highest(self) -> torch.Tensor:
+        """[rows], a view."""
+        return self.whole[self.rows * torch.long.itemsize :].view(self.dtype)
+
+    def take(self, chosen: Chosen) -> None:
+        """Copy a step's choice here, on the device."""
+        self.tokens.copy_(chosen.tokens)
+        self.highest.copy_(chosen.highest)
+
+    def on_its_way(self) -> Told:
+        """A copy on the host that is there once the device's queue has come to it."""
+        whole = torch.empty(self.whole.shape, dtype=torch.uint8, pin_memory=True)
+        whole.copy_(self.whole, non_blocking=True)
+        return Told(whole, self.rows, self.dtype)
+
+    def lists(self) -> tuple[list[int], list[float]]:
+        """Tokens and logits; waits for a device."""
+        here = Told(self.whole.cpu(), self.rows, self.dtype)
+        return here.tokens.tolist(), here.highest.tolist()
+
+
+@dataclass(frozen=True)
 class Captured:
-    """A recorded step: it reads `tokens` [rows] and `slot` [1], and leaves the next ones there."""
+    """A recorded step: it reads the tokens of `told` [rows] and `slot` [1], and leaves the next
+    ones there."""
 
     replay: Callable[[], None]
     cache: Cache
-    tokens: torch.Tensor
+    told: Told
     slot: torch.Tensor
 
 
@@ -45,36 +89,35 @@ def decode_captured(decoder: Decoder, batch: Batch, collector: Collector) -> flo
     if collector.max_new_tokens == 1:
         # The prompt gives the first token, and no step comes after it.
         cache = new_cache(decoder, len(rows), prompt_length)
-        step = prefill(decoder, batch.tokens, batch.mask, cache).tolist()
+        chosen = prefill(decoder, batch.tokens, batch.mask, cache)
+        tokens, highest = chosen.tokens.tolist(), chosen.highest.tolist()
         first_token = time.perf_counter()
-        collector.take(rows, step)
+        collector.take(rows, tokens, highest)
         return first_token
     captured = captured_step(decoder, len(rows), prompt_length + collector.max_new_tokens)
-    first = prefill(decoder, batch.tokens, batch.mask, captured.cache)
-    captured.tokens.copy_(first)
+    captured.told.take(prefill(decoder, batch.tokens, batch.mask, captured.cache))
     captured.slot.fill_(prompt_length)
-    step = first.tolist()
+    step = captured.told.lists()
     first_token = time.perf_counter()
-    coming: deque[tuple[torch.cuda.Event, torch.Tensor]] = deque()
+    coming: deque[tuple[torch.cuda.Event, Told]] = deque()
     to_launch = collector.max_new_tokens - 1
-    while collector.take(rows, step):
+    while collector.take(rows, *step):
         while to_launch and len(coming) < 2:
             coming.append(_launch(captured))
             to_launch -= 1
-        done, tokens = coming.popleft()
+        done, told = coming.popleft()
         done.synchronize()
-        step = tokens.tolist()
+        step = told.lists()
     return first_token
 
 
-def _launch(captured: Captured) -> tuple[torch.cuda.Event, torch.Tensor]:
-    """Start one step. The tensor holds its tokens on the host once the event has happened."""
+def _launch(captured: Captured) -> tuple[torch.cuda.Event, Told]:
+    """Start one step. What it tells is on the host once the event has happened."""
     captured.replay()
-    tokens = torch.empty(captured.tokens.shape, dtype=torch.long, pin_memory=True)
-    tokens.copy_(captured.tokens, non_blocking=True)
+    told = captured.told.on_its_way()
     done = torch.cuda.Event()
     done.record()
-    return done, tokens
+    return done, told
 
 
 def captured_step(decoder: Decoder, rows: int, length: int) -> Captured:
@@ -99,12 +142,12 @@ def idle_bytes(decoder: Decoder, rows: int) -> int:
 
 def _capture(decoder: Decoder, rows: int, length: int) -> Captured:
     cache = new_cache(decoder, rows, length)
-    tokens = torch.zeros(rows, dtype=torch.long, device=decoder.device)
+    told = Told.empty(rows, decoder.dtype, decoder.device)
     slot = torch.zeros(1, dtype=torch.long, device=decoder.device)
     next_tokens = choose_step(decoder, rows)
 
     def step() -> None:
-        tokens.copy_(next_tokens(decoder, cache, tokens, slot))
+        told.take(next_tokens(decoder, cache, told.tokens, slot))
         slot.add_(1)
 
     # Kernels compile and libraries set themselves up at first use, which cannot be captured.
@@ -117,4 +160,4 @@ def _capture(decoder: Decoder, rows: int, length: int) -> Captured:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return Captured(graph.replay, cache, tokens, slot)
+    return Captured(graph.replay, cache, told, slot)

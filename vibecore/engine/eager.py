@@ -10,22 +10,56 @@ import time
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine.batch import synchronise, to_generations
+from vibecore.engine.choice import choose
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch, Times
 from vibecore.engine.quantisers import without_gradients
 
 
-class _StepRecorder(StoppingCriteria):
-    """Times the first token, streams every token, and ends all sequences on request."""
+class _FiniteLogits(LogitsProcessor):
+    """Notes at every step which rows' logits are not finite. `sampled` ones are put to zero there:
+    there is nothing to sample from, and on a GPU trying ends the process."""
 
-    def __init__(self, loaded: LoadedModel, switch: StopSwitch, on_token: OnToken | None) -> None:
+    def __init__(self, sampled: bool) -> None:
+        self.sampled = sampled
+        self.broken: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        broken = ~choose(scores).highest.isfinite()
+        self.broken.append(broken)
+        return scores.masked_fill(broken[:, None], 0.0) if self.sampled else scores
+
+    def good_tokens(self) -> list[int | None]:
+        """How many tokens each row has from finite logits; None where all are."""
+        steps = torch.stack(self.broken, dim=1).tolist()
+        return [row.index(True) if True in row else None for row in steps]
+
+
+class _StepRecorder(StoppingCriteria):
+    """Times the first token, streams every token, ends a sequence whose logits are not finite,
+    and all sequences on request."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        switch: StopSwitch,
+        on_token: OnToken | None,
+        finite: _FiniteLogits,
+    ) -> None:
         self.loaded = loaded
         self.switch = switch
         self.on_token = on_token
+        self.finite = finite
         self.first_token_at: float | None = None
         self.finished: set[int] = set()
 
@@ -33,14 +67,16 @@ class _StepRecorder(StoppingCriteria):
         if self.first_token_at is None:
             synchronise(self.loaded.device)
             self.first_token_at = time.perf_counter()
+        broken = self.finite.broken[-1]
         if self.on_token is not None:
-            self._stream(input_ids[:, -1].tolist())
-        stop = self.switch.event.is_set()
-        return torch.full((input_ids.shape[0],), stop, dtype=torch.bool, device=input_ids.device)
+            self._stream(input_ids[:, -1].tolist(), broken.tolist())
+        return broken | self.switch.event.is_set()
 
-    def _stream(self, tokens: list[int]) -> None:
+    def _stream(self, tokens: list[int], broken: list[bool]) -> None:
         assert self.on_token is not None
         for index, token in enumerate(tokens):
+            if broken[index]:
+                self.finished.add(index)
             if index not in self.finished:
                 self.on_token(index, token)
                 if token in self.loaded.eos_token_ids:
@@ -56,7 +92,8 @@ def generate(
     decoding: Decoding = GREEDY,
 ) -> list[Generation]:
     """Outputs of a batch. Raises RunError when memory runs out."""
-    recorder = _StepRecorder(loaded, switch, on_token)
+    finite = _FiniteLogits(sampled=decoding != GREEDY)
+    recorder = _StepRecorder(loaded, switch, on_token, finite)
     # Typed by transformers as whatever a module may have of that name.
     generate_tokens: Any = loaded.model.generate
     reset_peak(loaded.device)
@@ -67,19 +104,28 @@ def generate(
             input_ids=batch.tokens,
             attention_mask=batch.mask,
             generation_config=_generation_config(loaded, max_new_tokens, decoding),
+            logits_processor=LogitsProcessorList([finite]),
             stopping_criteria=StoppingCriteriaList([recorder]),
         )
     synchronise(loaded.device)
     ended = time.perf_counter()
     assert recorder.first_token_at is not None
+    new_tokens = sequences[:, batch.tokens.shape[1] :].tolist()
+    non_finite = set()
+    for index, good in enumerate(finite.good_tokens()):
+        # A row that ended before goes on as padding in its neighbours' batch.
+        if good is not None and not set(new_tokens[index][:good]) & set(loaded.eos_token_ids):
+            new_tokens[index] = new_tokens[index][:good]
+            non_finite.add(index)
     return to_generations(
         loaded,
         batch,
-        sequences[:, batch.tokens.shape[1] :].tolist(),
+        new_tokens,
         Times(started, recorder.first_token_at, ended),
         peak_bytes(loaded.device),
         stopped=switch.event.is_set(),
         max_new_tokens=max_new_tokens,
+        non_finite=non_finite,
     )
 
 

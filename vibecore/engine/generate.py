@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 
+from vibecore.core.errors import RunError
 from vibecore.core.records import GREEDY, Decoding, Generation, StepTimes
 from vibecore.engine import eager, graph
 from vibecore.engine.batch import encode, random_batch, synchronise
@@ -17,6 +18,9 @@ from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch
 
 WARM_UP_TOKENS = 4
 CPU_WARM_UP_PROMPTS = 2
+NON_FINITE_ADVICE = (
+    "Weights or activations overflow: float16 holds numbers up to 65,504, bf16 those of float32."
+)
 # Stands for "no end of sequence": transformers takes the model's own for an empty list.
 NO_TOKEN = -1
 
@@ -42,7 +46,8 @@ def time_steps(
 ) -> StepTimes:
     """Decode exactly `new_tokens` after a prompt of random tokens, and time each one as it comes.
 
-    Raises RunError for what does not fit the context or the memory.
+    Raises RunError for what does not fit the context or the memory, and where the logits are not
+    finite, after which there is no next token.
     """
     batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
     stamps: list[float] = []
@@ -54,6 +59,11 @@ def time_steps(
     synchronise(loaded.device)
     started = time.perf_counter()
     _decode(replace(loaded, eos_token_ids=(NO_TOKEN,)), batch, new_tokens, None, stamp, GREEDY)
+    if len(stamps) < new_tokens:
+        raise RunError(
+            f"{loaded.request.config_id}: the logits are not finite after {len(stamps)} of "
+            f"{new_tokens} tokens, so there is nothing to time. {NON_FINITE_ADVICE}"
+        )
     steps = tuple(after - before for before, after in pairwise(stamps))
     return StepTimes(stamps[0] - started, steps)
 

@@ -12,14 +12,15 @@ from typing import cast
 import torch
 
 from vibecore.engine.cache import Cache
+from vibecore.engine.choice import Chosen, choose
 from vibecore.engine.decoder import Decoder, Layer
 from vibecore.engine.kernels.availability import why_no_triton
 from vibecore.engine.linear.int8 import Int8Projection
 from vibecore.engine.linear.projection import Projection, RowProjection
 from vibecore.engine.step import embed, fixed_step
 
-# (decoder, cache, tokens [rows], slot [1]) -> the next tokens [rows].
-Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], torch.Tensor]
+# (decoder, cache, tokens [rows], slot [1]) -> the next tokens.
+Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], Chosen]
 
 # Int8 weights are multiplied four at a time.
 INT8_MULTIPLE = 4
@@ -59,7 +60,7 @@ def _of_row(projection: Projection) -> RowProjection:
 
 def _step_of_vectors(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> torch.Tensor:
+) -> Chosen:
     """One row: norms, activation and sums happen within the products."""
     epsilon = decoder.spec.norm_epsilon
     hidden = embed(decoder, tokens)
@@ -72,12 +73,12 @@ def _step_of_vectors(
         gated = gate_up.vector(hidden, norm=layer.post_norm, epsilon=epsilon, silu=True)
         _of_row(layer.down).vector(gated, add_to=hidden)
     head = _of_row(decoder.head)
-    return head.vector(hidden, norm=decoder.norm, epsilon=epsilon).argmax(dim=-1)
+    return choose(head.vector(hidden, norm=decoder.norm, epsilon=epsilon))
 
 
 def _step_of_kernels(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> torch.Tensor:
+) -> Chosen:
     """Any precision and batch: kernels between bitsandbytes' or cuBLAS' own products."""
     from vibecore.engine.kernels.norm import add_norm, silu_multiply
 
@@ -89,7 +90,7 @@ def _step_of_kernels(
         change = layer.output(_attend(decoder, cache, layer, joined, keys, values, slot))
         gate_up = layer.gate_up(add_norm(hidden, change, layer.post_norm, epsilon))
         change = layer.down(silu_multiply(gate_up))
-    return decoder.head(add_norm(hidden, change, decoder.norm, epsilon)).argmax(dim=-1)
+    return choose(decoder.head(add_norm(hidden, change, decoder.norm, epsilon)))
 
 
 def _attend(

@@ -75,6 +75,7 @@ def generate(
         peak_bytes(loaded.device),
         stopped=collector.stopped,
         max_new_tokens=max_new_tokens,
+        non_finite=collector.non_finite,
     )
 
 
@@ -109,13 +110,14 @@ def _decode_called(decoder: Decoder, batch: Batch, collector: Collector) -> floa
     rows = list(range(len(batch.lengths)))
     slot = batch.tokens.shape[1]
     cache = new_cache(decoder, len(rows), slot + collector.max_new_tokens)
-    tokens = prefill(decoder, batch.tokens, batch.mask, cache)
+    chosen = prefill(decoder, batch.tokens, batch.mask, cache)
     first_token = time.perf_counter()
-    while collector.take(rows, tokens.tolist()):
+    while collector.take(rows, chosen.tokens.tolist(), chosen.highest.tolist()):
+        tokens = chosen.tokens
         if len(collector.running) < len(rows):
             kept = [place for place, index in enumerate(rows) if index in collector.running]
             cache.keep(kept)
             rows, tokens = collector.running, tokens[kept]
-        tokens = decode_step(decoder, cache, tokens, slot)
+        chosen = decode_step(decoder, cache, tokens, slot)
         slot += 1
     return first_token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
@@ -44,14 +45,15 @@ class Times:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to decode. `dummy` ones never stop at EOS and make no text."""
+    """A model ready to decode. `context` is how many tokens it was made for, None where its
+    architecture sets no limit. `dummy` ones never stop at EOS and make no text."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     eos_token_ids: tuple[int, ...]
     pad_token_id: int
-    context: int
+    context: int | None
     dummy: bool
     request: LoadRequest
     report: LoadReport
@@ -60,7 +62,8 @@ class LoadedModel:
 
 @dataclass
 class Collector:
-    """Takes each step's tokens to the sequences still running, and knows when to end."""
+    """Takes each step's tokens to the sequences still running, and knows when to end. A sequence
+    whose logits are not finite ends without the token chosen from them, and is in `non_finite`."""
 
     sequences: int
     eos_token_ids: tuple[int, ...]
@@ -69,21 +72,29 @@ class Collector:
     on_token: OnToken | None
     tokens: list[list[int]] = field(init=False)
     running: list[int] = field(init=False)
+    non_finite: set[int] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.tokens = [[] for _ in range(self.sequences)]
         self.running = list(range(self.sequences))
 
-    def take(self, rows: Sequence[int], step: Sequence[int]) -> bool:
-        """Add one token to each running sequence of `rows`. True when decoding goes on."""
+    def take(self, rows: Sequence[int], step: Sequence[int], highest: Sequence[float]) -> bool:
+        """Add one token to each running sequence of `rows`; `highest` is the logit each was chosen
+        for. True when decoding goes on."""
         running = set(self.running)
-        for index, token in zip(rows, step, strict=True):
-            if index in running:
-                self.tokens[index].append(token)
-                if self.on_token is not None:
-                    self.on_token(index, token)
+        for index, token, logit in zip(rows, step, highest, strict=True):
+            if index not in running:
+                continue
+            if not math.isfinite(logit):
+                self.non_finite.add(index)
+                continue
+            self.tokens[index].append(token)
+            if self.on_token is not None:
+                self.on_token(index, token)
         self.running = [
-            index for index in self.running if self.tokens[index][-1] not in self.eos_token_ids
+            index
+            for index in self.running
+            if index not in self.non_finite and self.tokens[index][-1] not in self.eos_token_ids
         ]
         longest = max((len(self.tokens[index]) for index in self.running), default=0)
         return bool(self.running) and longest < self.max_new_tokens and not self.stopped

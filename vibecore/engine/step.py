@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from vibecore.engine.arithmetic import rotate
 from vibecore.engine.cache import Cache
+from vibecore.engine.choice import Chosen, choose
 from vibecore.engine.decoder import Decoder, Layer
 
 # (layer, its joined queries, keys and values [rows, (heads + 2 · KV heads) · head size], its cached
@@ -22,15 +23,13 @@ from vibecore.engine.decoder import Decoder, Layer
 Attend = Callable[[Layer, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def decode_step(decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: int) -> torch.Tensor:
-    """The next token of each row, [rows], after `tokens` [rows], whose keys go into `slot`. Reads
-    the used part of the cache only: the form for a CPU."""
+def decode_step(decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: int) -> Chosen:
+    """The next token of each row after `tokens` [rows], whose keys go into `slot`. Reads the used
+    part of the cache only: the form for a CPU."""
     return _next_tokens(decoder, cache, tokens, _growing_attention(decoder, cache, slot))
 
 
-def fixed_step(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> torch.Tensor:
+def fixed_step(decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor) -> Chosen:
     """As decode_step, with `slot` [1] on the device and attention over the whole cache, masked:
     every shape is the same for every token."""
     return _next_tokens(decoder, cache, tokens, _fixed_attention(decoder, cache, slot))
@@ -42,9 +41,7 @@ def embed(decoder: Decoder, tokens: torch.Tensor) -> torch.Tensor:
     return hidden if decoder.embedding_scale is None else hidden * decoder.embedding_scale
 
 
-def _next_tokens(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, attend: Attend
-) -> torch.Tensor:
+def _next_tokens(decoder: Decoder, cache: Cache, tokens: torch.Tensor, attend: Attend) -> Chosen:
     normalise, epsilon = decoder.normalise, decoder.spec.norm_epsilon
     hidden = embed(decoder, tokens)
     for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
@@ -59,7 +56,7 @@ def _next_tokens(
         if layer.mlp_output_norm is not None:
             change = normalise(change, layer.mlp_output_norm, epsilon)
         hidden = hidden + change
-    return decoder.head(normalise(hidden, decoder.norm, epsilon)).argmax(dim=-1)
+    return choose(decoder.head(normalise(hidden, decoder.norm, epsilon)))
 
 
 def _growing_attention(decoder: Decoder, cache: Cache, slot: int) -> Attend:

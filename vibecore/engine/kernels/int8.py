@@ -49,7 +49,10 @@ def _quantise(
         exact = normed(exact, tl.load(norm + columns, inside, 0.0), shrink)
     half = exact.to(tl.float16).to(tl.float32)
     sticks_out = (tl.abs(half) >= threshold) & (threshold > 0.0)
-    largest = tl.max(tl.max(tl.where(sticks_out, 0.0, tl.abs(half)), 1), 0)
+    size_of = tl.where(sticks_out, 0.0, tl.abs(half))
+    # A maximum passes over a NaN, which has to reach the product all the same.
+    size_of = tl.where(half != half, float("inf"), size_of)
+    largest = tl.max(tl.max(size_of, 1), 0)
     steps = half * tl.where(largest > 0.0, 127.0 / largest, 0.0)
     # Adding and taking away 1.5 · 2^23 rounds to the nearest even whole number.
     rounded = tl.where(sticks_out, 0.0, (steps + 12582912.0) - 12582912.0)

@@ -103,24 +103,24 @@ def _decoder_step(loaded: LoadedModel, prompt_tokens: int, _: ExitStack) -> Step
     if loaded.device.type == "cuda":
         captured = captured_step(decoder, 1, length)
         next_tokens = choose_step(decoder, 1)
-        captured.tokens.copy_(prefill(decoder, prompt, mask, captured.cache))
+        captured.told.take(prefill(decoder, prompt, mask, captured.cache))
         captured.slot.fill_(prompt_tokens)
 
         def gpu_step() -> None:
             with trail:
-                step = (captured.cache, captured.tokens, captured.slot)
-                captured.tokens.copy_(next_tokens(watched, *step))
+                step = (captured.cache, captured.told.tokens, captured.slot)
+                captured.told.take(next_tokens(watched, *step))
                 captured.slot.add_(1)
 
         return gpu_step
     cache = new_cache(decoder, 1, length)
-    tokens = prefill(decoder, prompt, mask, cache)
+    tokens = prefill(decoder, prompt, mask, cache).tokens
     slot = prompt_tokens
 
     def cpu_step() -> None:
         nonlocal tokens, slot
         with trail:
-            tokens = decode_step(watched, cache, tokens, slot)
+            tokens = decode_step(watched, cache, tokens, slot).tokens
         slot += 1
 
     return cpu_step
