@@ -1,8 +1,9 @@
 """Do the engines decode the same tokens? `python -m benchmarks.agreement [--device cuda]`.
 
-For each config of the demo family (real weights) or given with --config: the share of prompts
-whose greedy output engine `graph` decodes as engine `eager` does, to the end; and beside it, as
-the noise floor, the share that `eager` decodes as itself when the same prompts form one batch.
+For each config of the demo family (real weights), given with --config, or made of --model folders
+and --precision: the share of prompts whose greedy output engine `graph` decodes as engine `eager`
+does, to the end; and beside it, as the noise floor, the share that `eager` decodes as itself when
+the same prompts form one batch.
 Where outputs diverge, the margin between the two highest logits there, in units of the last place
 of bfloat16 at that size: 0 or 1 is a tie that rounding decides.
 """
@@ -18,8 +19,9 @@ import torch
 from transformers import PreTrainedModel
 
 from vibecore import engine
-from vibecore.catalog.models import family_configs, find_configs
+from vibecore.catalog.models import Config, family_configs, find_configs, own_configs
 from vibecore.catalog.weights import load_request, resolve
+from vibecore.engine.batch import encode
 from vibecore.engine.model import LoadedModel
 from vibecore.scoring import load_suite
 
@@ -44,9 +46,8 @@ def divergence(first: Sequence[int], second: Sequence[int]) -> int | None:
     return None if len(first) == len(second) else min(len(first), len(second))
 
 
-def compare(config_id: str, options: argparse.Namespace, prompts: list[str]) -> float:
+def compare(config: Config, options: argparse.Namespace, prompts: list[str]) -> float:
     """Print one config's line. Returns the largest margin at a divergence, 0 for none."""
-    [config] = find_configs([config_id])
     resolved = resolve(config, options.weights)
 
     def load(name: str) -> LoadedModel:
@@ -65,13 +66,13 @@ def compare(config_id: str, options: argparse.Namespace, prompts: list[str]) -> 
     alone, lean, batched = decode(eager, 1), decode(graph, 1), decode(eager, len(prompts))
     places = [divergence(one, other) for one, other in zip(alone, lean, strict=True)]
     margins = [
-        margin_after(eager.model, [*eager.tokenizer(prompt)["input_ids"], *tokens[:place]])
+        margin_after(eager.model, [*encode(eager, [prompt], 1).tokens[0].tolist(), *tokens[:place]])
         for prompt, tokens, place in zip(prompts, alone, places, strict=True)
         if place is not None
     ]
     floor = sum(one == other for one, other in zip(alone, batched, strict=True))
     line = (
-        f"{config_id:<14} graph = eager {places.count(None):>3}/{len(prompts)}   "
+        f"{config.id:<14} graph = eager {places.count(None):>3}/{len(prompts)}   "
         f"eager in a batch = eager {floor:>3}/{len(prompts)}"
     )
     if margins:
@@ -89,12 +90,17 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--weights", default="hub", help="hub, dummy or a folder")
     parser.add_argument("--config", action="append", help="repeatable [the demo family]")
+    parser.add_argument("--model", action="append", help="a model folder; repeatable")
+    parser.add_argument("--precision", default="bf16,8bit,4bit", help="of --model")
     parser.add_argument("--prompts", type=int, default=30)
     parser.add_argument("--new-tokens", type=int, default=200)
     options = parser.parse_args()
     prompts = [prompt.text for prompt in load_suite("vibe30").prompts][: options.prompts]
-    for config_id in options.config or [config.id for config in family_configs("demo")]:
-        compare(config_id, options, prompts)
+    configs = list(find_configs(options.config or []))
+    for model in options.model or []:
+        configs += own_configs(model, options.precision.split(","))
+    for config in configs or family_configs("demo"):
+        compare(config, options, prompts)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def check_demo(device: str) -> None:
     options = argparse.Namespace(device=device, weights="hub", new_tokens=60)
     prompts = [prompt.text for prompt in load_suite("vibe30").prompts][: DEMO_PROMPTS[device]]
     for config in family_configs("demo"):
-        margin = compare(config.id, options, prompts)
+        margin = compare(config, options, prompts)
         check(f"{config.id}: diverges at ties only", margin <= MOST_MARGIN)
 
 

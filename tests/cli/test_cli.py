@@ -142,6 +142,20 @@ def test_export_writes_what_it_lists(real_study: Path, tmp_path: Path) -> None:
     assert len(json.loads((out / "summary.json").read_text())) == 2
 
 
+def test_import_copies_a_study_of_another_database(real_study: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home.duckdb"
+    command = ("import", str(real_study), "--study", "real", "--db", str(home))
+    done, again = vibecore(*command), vibecore(*command)
+    assert (done.returncode, again.returncode) == (0, 2)
+    assert "Study real" in done.stderr
+    assert "already has a study 'real'" in again.stderr
+    tables = [
+        vibecore("outputs", "--study", "real", "--format", "json", "--db", str(db)).stdout
+        for db in (real_study, home)
+    ]
+    assert tables[0] == tables[1] != ""
+
+
 def test_doctor_tells_packages_and_fit() -> None:
     done = vibecore("doctor", "--format", "json", HF_ENDPOINT="http://127.0.0.1:9")
     rows = {row["what"]: row for row in json.loads(done.stdout)}

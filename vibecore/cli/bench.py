@@ -117,14 +117,26 @@ def _check_writable(out: Path) -> None:
 
 @app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="What `bench --out` wrote.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="What `bench --out` wrote, or other databases.")
+    ],
     study: Annotated[
-        str | None, typer.Option(help="Name of the study [hardware, weights, date].")
+        str | None,
+        typer.Option(
+            help="Name of a report's study [hardware, weights, date]; of another database, the "
+            "study to copy [all]."
+        ),
     ] = None,
     db: Database = DEFAULT_DB,
 ) -> None:
-    """Bring reports of `bench` into a database, each as a study."""
+    """Bring studies of other databases, or reports of `bench`, into a database."""
+    from vibecore import store
     from vibecore.studies.bench.import_report import import_reports
 
-    for name in import_reports(db, files, study):
+    databases = [file for file in files if store.is_database(file)]
+    reports = [file for file in files if file not in databases]
+    names = import_reports(db, reports, study) if reports else []
+    for database in databases:
+        names += store.copy_studies(database, db, (study,) if study else None)
+    for name in names:
         say(f"Study {name}, in {db}. Read it: python -m vibecore summary --study {name} --db {db}")

@@ -2,7 +2,8 @@
 
 Study `published` comes from the report's figures, study `demo` from a full measured run of the
 six demo configs on this machine; each report in studies/bench/reports/ becomes a study of its
-file's name. The old file is replaced only when all of it has succeeded.
+file's name. Studies of real checkpoints (KEPT), which take a GPU and large downloads, are copied
+from the file that is replaced. It is replaced only when all of it has succeeded.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from vibecore.views.progress import follow
 # What `bench --out` wrote, here or on other machines.
 BENCH_REPORTS = PROJECT_ROOT / "vibecore" / "studies" / "bench" / "reports"
 DEMO = Options(family="demo", study="demo")
+# Measured elsewhere: on an H100, and on two CPU cores.
+KEPT = ("qwen2.5-coder", "qwen2.5-coder-cpu")
 
 
 def rebuild(db: Path) -> None:
@@ -33,6 +36,10 @@ def rebuild(db: Path) -> None:
         fresh = Path(folder) / "results.duckdb"
         store.prepare(fresh)
         add_published(fresh)
+        if db.exists():
+            with store.reading(db) as connection:
+                kept = tuple(name for name in KEPT if store.study_exists(connection, name))
+            store.copy_studies(db, fresh, kept)
         for report in sorted(BENCH_REPORTS.glob("*.json")):
             import_reports(fresh, [report], report.stem)
         statuses = follow(new_plan(DEMO, fresh), resume=False)

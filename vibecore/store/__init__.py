@@ -14,6 +14,7 @@ from vibecore.store.connection import (
     reading,
     writing,
 )
+from vibecore.store.copy import copy_studies, is_database
 from vibecore.store.outcomes import read_outcomes
 from vibecore.store.prompt_list import (
     PromptFilter,

@@ -99,7 +99,10 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
         for config, results in by_config.items()
     }
     with store.writing(db) as connection:
-        runs = [store.NewRun(**{name: result[name] for name in RUN}) for result in own.values()]
+        runs = [
+            store.NewRun(**{name: result[name] for name in RUN if name in result})
+            for result in own.values()
+        ]
         run_ids = store.create_study(connection, study, runs)
         for config, result in own.items():
             run_id = run_ids[config]

@@ -1,0 +1,93 @@
+"""Copying studies from one database into another, whole and under new ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from vibecore.core.errors import InputError
+from vibecore.store.connection import prepare, reading, writing
+from vibecore.store.read import list_studies, read_study, study_exists
+
+# A DuckDB file has these bytes after an eight-byte checksum.
+MAGIC = b"DUCK"
+# Tables of a run's rows, all keyed by run_id.
+RUN_TABLES = ("aggregate", "generation", "score", "verdict")
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file is a DuckDB database."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == MAGIC
+    except OSError:
+        return False
+
+
+def copy_studies(source: Path, target: Path, names: tuple[str, ...] | None = None) -> list[str]:
+    """Copy studies, all where `names` is None, with their runs, outputs and scores.
+
+    Returns the names. All are copied in one transaction. Raises InputError, with nothing written,
+    for a study that is not in `source` or whose name is taken in `target`.
+    """
+    if source.resolve() == target.resolve():
+        raise InputError(f"{source} cannot be copied into itself. Name another database with --db.")
+    with reading(source) as connection:
+        there = [study.name for study in list_studies(connection)]
+        wanted = there if names is None else [read_study(connection, name).name for name in names]
+    prepare(target)
+    with writing(target) as connection:
+        for name in wanted:
+            if study_exists(connection, name):
+                raise InputError(
+                    f"{target} already has a study '{name}'. Nothing was copied. Name the studies "
+                    "to copy with --study, or another database with --db."
+                )
+        connection.execute(f"ATTACH '{_quoted(source)}' AS copied_from (READ_ONLY)")
+        for name in wanted:
+            _copy(connection, name)
+    return wanted
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    execute = connection.execute
+    execute("DROP TABLE IF EXISTS temp.copied_run")
+    execute("DROP TABLE IF EXISTS temp.copied_study")
+    execute(
+        """CREATE TEMP TABLE copied_study AS
+           SELECT study_id AS old,
+                  (SELECT coalesce(max(study_id), 0) + 1 FROM main.study) AS new
+           FROM copied_from.study WHERE name = ?""",
+        [name],
+    )
+    execute(
+        """CREATE TEMP TABLE copied_run AS
+           SELECT run_id AS old,
+                  (SELECT coalesce(max(run_id), 0) FROM main.run)
+                  + row_number() OVER (ORDER BY position, run_id) AS new
+           FROM copied_from.run JOIN copied_study ON study_id = old"""
+    )
+    for table in ("study", "prompt"):
+        execute(
+            f"""INSERT INTO main.{table} BY NAME
+                SELECT rows.* REPLACE (copied_study.new AS study_id)
+                FROM copied_from.{table} AS rows
+                JOIN copied_study ON rows.study_id = copied_study.old"""
+        )
+    execute(
+        """INSERT INTO main.run BY NAME
+           SELECT rows.* REPLACE (copied_study.new AS study_id, copied_run.new AS run_id)
+           FROM copied_from.run AS rows JOIN copied_study ON rows.study_id = copied_study.old
+                                   JOIN copied_run ON rows.run_id = copied_run.old"""
+    )
+    for table in RUN_TABLES:
+        execute(
+            f"""INSERT INTO main.{table} BY NAME SELECT rows.* REPLACE (copied_run.new AS run_id)
+                FROM copied_from.{table} AS rows JOIN copied_run ON rows.run_id = copied_run.old"""
+        )
+
+
+def _quoted(path: Path) -> str:
+    """A path inside an SQL string."""
+    return str(path).replace("'", "''")
