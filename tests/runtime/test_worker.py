@@ -18,7 +18,7 @@ from vibecore.catalog.models import find_configs
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
-from vibecore.core.records import Decoding, LoadRequest
+from vibecore.core.records import Decoding, LoadRequest, TextPiece
 from vibecore.runtime.worker import Worker, WorkerDied
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour."]
@@ -55,8 +55,8 @@ def test_greedy_decoding_repeats_itself(worker: Worker) -> None:
 def test_streamed_text_is_the_text(worker: Worker) -> None:
     pieces: dict[int, str] = {0: "", 1: ""}
 
-    def collect(index: int, text: str) -> None:
-        pieces[index] += text
+    def collect(index: int, piece: TextPiece) -> None:
+        pieces[index] += piece.text
 
     generations = worker.generate(PROMPTS, 24, on_text=collect)
     assert [generation.text for generation in generations] == [pieces[0], pieces[1]]
@@ -91,8 +91,8 @@ def test_stop_ends_a_generation_early(worker: Worker) -> None:
     seen = threading.Event()
     counts: list[str] = []
 
-    def on_text(_: int, text: str) -> None:
-        counts.append(text)
+    def on_text(_: int, piece: TextPiece) -> None:
+        counts.append(piece.text)
         if not seen.is_set():
             seen.set()
             worker.stop()

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from vibecore.core.errors import RunError
-from vibecore.core.records import Decoding, Generation, LoadReport, LoadRequest
+from vibecore.core.records import Decoding, Generation, LoadReport, LoadRequest, TextPiece
 from vibecore.runtime.worker import WorkerDied
 
 # Beyond the process ids that a system gives.
@@ -88,7 +88,7 @@ class Worker:
         self,
         prompts: Sequence[str],
         max_new_tokens: int,
-        on_text: Callable[[int, str], None],
+        on_text: Callable[[int, TextPiece], None],
         decoding: Decoding,
     ) -> list[Generation]:
         self.stopping.clear()
@@ -101,7 +101,7 @@ class Worker:
         finally:
             self.script.generating.remove(self.config)
 
-    def _write(self, tokens: int, on_text: Callable[[int, str], None]) -> Generation:
+    def _write(self, tokens: int, on_text: Callable[[int, TextPiece], None]) -> Generation:
         written: list[str] = []
         while len(written) < tokens and not self.stopping.is_set():
             time.sleep(self.script.pause)
@@ -109,7 +109,7 @@ class Worker:
                 self.ended.set()
             self._check()
             written.append(f"word{len(written)} ")
-            on_text(0, written[-1])
+            on_text(0, TextPiece(written[-1]))
         return Generation(
             text="".join(written),
             token_ids=tuple(range(len(written))),

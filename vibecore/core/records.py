@@ -139,6 +139,14 @@ class StepTimes:
 
 
 @dataclass(frozen=True)
+class TextPiece:
+    """Text that a token added while an output streams, and whether it is reasoning."""
+
+    text: str
+    reasoning: bool = False
+
+
+@dataclass(frozen=True)
 class Generation:
     """One output of a prompt, number `sample` of those asked for. Times in seconds, memory in
     bytes.

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from vibecore.core.errors import RunError
 from vibecore.core.records import FinishReason, Generation
+from vibecore.engine.chat import encode_prompts
 from vibecore.engine.model import Batch, LoadedModel, Times
+from vibecore.engine.reasoning import split, visible
 
 
 def encode(loaded: LoadedModel, prompts: Sequence[str], max_new_tokens: int) -> Batch:
-    """The prompts on the model's device. Raises RunError for one that does not fit."""
-    inputs = loaded.tokenizer(
-        list(prompts),
-        return_tensors="pt",
-        padding=len(prompts) > 1,
-        padding_side="left",
-        return_token_type_ids=False,
-    )
-    lengths = tuple(inputs["attention_mask"].sum(dim=1).tolist())
+    """The prompts as the model is asked them, on its device.
+
+    Raises RunError for one that does not fit, or that its chat template fails on.
+    """
+    ids = encode_prompts(loaded.tokenizer, loaded.ask, prompts)
+    lengths = tuple(len(each) for each in ids)
     _check_context(loaded, lengths, max_new_tokens)
+    longest = max(lengths)
+    # Padded here and not by the tokenizer: one without a padding token cannot.
+    tokens = [[loaded.pad_token_id] * (longest - len(each)) + each for each in ids]
+    mask = [[0] * (longest - length) + [1] * length for length in lengths]
     return Batch(
-        inputs["input_ids"].to(loaded.device), inputs["attention_mask"].to(loaded.device), lengths
+        torch.tensor(tokens, device=loaded.device),
+        torch.tensor(mask, device=loaded.device),
+        lengths,
+        None if loaded.dummy else tuple(_as_asked(loaded, each) for each in ids),
     )
 
 
@@ -50,22 +57,25 @@ def to_generations(
     max_new_tokens: int,
     non_finite: Collection[int] = (),
 ) -> list[Generation]:
-    """One record a sequence, from each one's new tokens; those of the sequences `non_finite` end
-    before the logits that were not finite."""
+    """One record a sequence, from each one's new tokens; reasoning apart from the answer. Those of
+    the sequences `non_finite` end before the logits that were not finite."""
     generations = []
-    for index, (prompt_tokens, tokens) in enumerate(zip(batch.lengths, new_tokens, strict=True)):
+    rendered = batch.rendered or (None,) * len(batch.lengths)
+    parts = zip(batch.lengths, rendered, new_tokens, strict=True)
+    for index, (prompt_tokens, prompt, tokens) in enumerate(parts):
         token_ids, finish_reason = _own_part(tokens, loaded.eos_token_ids, stopped, max_new_tokens)
         if index in non_finite:
             token_ids, finish_reason = tuple(tokens), "non_finite"
-        text = None
-        if not loaded.dummy:
-            text = str(loaded.tokenizer.decode(list(token_ids), skip_special_tokens=True))
+        written = _written(loaded, token_ids, finish_reason)
         generations.append(
             Generation(
-                text=text,
+                text=written.text,
                 token_ids=token_ids,
                 prompt_tokens=prompt_tokens,
-                finish_reason=finish_reason,
+                finish_reason=written.finish_reason,
+                rendered_prompt=prompt,
+                reasoning=written.reasoning,
+                reasoning_tokens=written.reasoning_tokens,
                 first_token_seconds=times.first_token - times.started,
                 total_seconds=times.ended - times.started,
                 peak_memory_bytes=peak_bytes,
@@ -79,6 +89,40 @@ def synchronise(device: torch.device) -> None:
     """Wait for a GPU's queued work, so that a clock read next is true."""
     if device.type == "cuda":
         torch.cuda.synchronize()
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What one sequence says, and how it ended."""
+
+    finish_reason: FinishReason
+    text: str | None = None
+    reasoning: str | None = None
+    reasoning_tokens: int = 0
+
+
+def _written(
+    loaded: LoadedModel, token_ids: Sequence[int], finish_reason: FinishReason
+) -> _Written:
+    if loaded.dummy:
+        return _Written(finish_reason)
+    body = token_ids[:-1] if finish_reason == "eos" else token_ids
+    if loaded.ask.markers is None:
+        text = str(loaded.tokenizer.decode(list(token_ids), skip_special_tokens=True))
+        return _Written(finish_reason, text)
+    parts = split(loaded.tokenizer, loaded.ask, body)
+    if parts is None:
+        return _Written(finish_reason, visible(loaded.tokenizer, loaded.ask, body))
+    if finish_reason == "length" and not parts.answer.strip():
+        # The budget went into the reasoning, or ended at its end marker: no answer came.
+        finish_reason = "thinking"
+    return _Written(finish_reason, parts.answer, parts.reasoning or None, parts.tokens)
+
+
+def _as_asked(loaded: LoadedModel, ids: Sequence[int]) -> str:
+    """A prompt as the model reads it, special tokens visible."""
+    text = loaded.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+    return str(text)
 
 
 def _own_part(

@@ -30,7 +30,6 @@ def read_environment(
         "precision": request.precision,
         "attention": model.config._attn_implementation,
         "decoding": {"do_sample": False, "use_cache": True},
-        "chat_template": False,
     }
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)

@@ -24,6 +24,7 @@ from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.precisions import PRECISIONS, Precision, require_package
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.records import LoadReport, LoadRequest
+from vibecore.engine.chat import prompt_format
 from vibecore.engine.environment import read_environment
 from vibecore.engine.graph import take_apart
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
@@ -77,6 +78,7 @@ def load(request: LoadRequest) -> LoadedModel:
     except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RunError(f"{request.config_id} cannot be loaded: {reason}") from error
+    ask = prompt_format(tokenizer, request)
     model.eval()
     if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
         torch.set_num_threads(1)
@@ -97,11 +99,12 @@ def load(request: LoadRequest) -> LoadedModel:
         dummy=request.folder is None,
         request=request,
         decoder=decoder,
+        ask=ask,
         report=LoadReport(
             load_seconds=seconds,
             weight_bytes=size,
             dtype=str(model.dtype).removeprefix("torch."),
-            environment=read_environment(request, model, device) | decoded_how,
+            environment=read_environment(request, model, device) | decoded_how | ask.environment(),
         ),
     )
 

@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vibecore.core.records import LoadReport, LoadRequest
+from vibecore.engine.chat import PromptFormat
 from vibecore.engine.decoder import Decoder
 
 # Called with (index in the batch, token id) for every token of an unfinished sequence.
@@ -26,12 +27,13 @@ class StopSwitch:
 
 @dataclass(frozen=True)
 class Batch:
-    """Prompts as left-padded tokens: `tokens` and `mask` of shape [prompts, longest], and each
-    prompt's own length."""
+    """Prompts as left-padded tokens: `tokens` and `mask` of shape [prompts, longest], each
+    prompt's own length, and its text as the model reads it (None for random tokens)."""
 
     tokens: torch.Tensor
     mask: torch.Tensor
     lengths: tuple[int, ...]
+    rendered: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class LoadedModel:
     request: LoadRequest
     report: LoadReport
     decoder: Decoder | None = None
+    ask: PromptFormat = field(default_factory=PromptFormat)
 
 
 @dataclass

@@ -6,23 +6,37 @@ from collections.abc import Callable
 
 from tokenizers.decoders import DecodeStream
 
+from vibecore.core.records import TextPiece
 from vibecore.engine.model import LoadedModel
+from vibecore.engine.reasoning import ReasoningStream
 
 
 def text_stream(
-    loaded: LoadedModel, sequences: int, emit: Callable[[int, str], None]
+    loaded: LoadedModel, sequences: int, emit: Callable[[int, TextPiece], None]
 ) -> Callable[[int, int], None]:
-    """A token callback that emits (index, text added) for each of `sequences` outputs.
+    """A token callback that emits (index, piece of text added) for each of `sequences` outputs.
 
-    A token that ends inside a character adds nothing until the character is whole. Dummy
-    weights make no text.
+    A token that ends inside a character adds nothing until the character is whole. A thinking
+    model's pieces say whether they are reasoning. Dummy weights make no text.
     """
-    streams = [DecodeStream(skip_special_tokens=True) for _ in range(sequences)]
+    ask = loaded.ask
+    if ask.markers is None:
+        streams = [DecodeStream(skip_special_tokens=True) for _ in range(sequences)]
+    else:
+        # The markers may be special tokens, so what is not shown is left out here.
+        streams = [DecodeStream(skip_special_tokens=False) for _ in range(sequences)]
+        parts = [ReasoningStream(ask.markers, ask.begins) for _ in range(sequences)]
 
     def on_token(index: int, token: int) -> None:
-        if not loaded.dummy:
-            text = streams[index].step(loaded.tokenizer.backend_tokenizer, token)
-            if text:
-                emit(index, text)
+        if loaded.dummy or token in ask.hidden:
+            return
+        text = streams[index].step(loaded.tokenizer.backend_tokenizer, token)
+        if not text:
+            return
+        if ask.markers is None:
+            emit(index, TextPiece(text))
+            return
+        for piece in parts[index].feed(text):
+            emit(index, piece)
 
     return on_token

@@ -22,14 +22,14 @@ from importlib import import_module
 from typing import Any, BinaryIO
 
 from vibecore.core.errors import RunError
-from vibecore.core.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest
+from vibecore.core.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest, TextPiece
 from vibecore.runtime import fork_server
 from vibecore.runtime.fork_server import Forked, ForkServerDied
 
 CLOSE_SECONDS = 10.0
 
-# Called with (index in the batch, text the token added).
-OnText = Callable[[int, str], None]
+# Called with (index in the batch, piece of text that a token added).
+OnText = Callable[[int, TextPiece], None]
 
 
 class WorkerDied(RunError):
@@ -225,8 +225,8 @@ def _serve(
 ) -> None:
     loaded: Any = None
 
-    def emit(index: int, text: str) -> None:
-        _reply(replies, "text", (index, text))
+    def emit(index: int, piece: TextPiece) -> None:
+        _reply(replies, "text", (index, piece))
 
     while True:
         kind, *arguments = inbox.get()

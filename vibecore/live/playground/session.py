@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from vibecore.catalog.models import Config
-from vibecore.core.records import Generation, LoadReport
+from vibecore.core.records import Generation, LoadReport, TextPiece
 from vibecore.core.rows import VerdictRow
 from vibecore.live.playground.request import Request
 from vibecore.scoring import Score
@@ -60,11 +60,11 @@ class Pane:
             return self.generation.text
         return "".join(self.pieces)
 
-    def add_text(self, _: int, text: str) -> None:
+    def add_text(self, _: int, piece: TextPiece) -> None:
         """Append a token's text."""
         if self.first_text_at is None:
             self.first_text_at = time.monotonic()
-        self.pieces.append(text)
+        self.pieces.append(piece.text)
 
 
 @dataclass

@@ -1,0 +1,233 @@
+"""How a checkpoint wants to be asked: its chat template, and what that tells of the model.
+
+Nothing here renders a template: it is a program from somewhere else, which engine/chat.py runs in
+transformers' sandbox. Here it is read and, for what it names, parsed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from vibecore.core.errors import InputError
+from vibecore.core.records import Asking, Kind
+
+# What transformers 5.23 reads (tokenization_utils_base), the first that is there.
+TEMPLATE_FILE = "chat_template.jinja"
+TEMPLATE_FOLDER = "additional_chat_templates"
+TOKENIZER_FILE = "tokenizer_config.json"
+# Written beside the tokenizer of a multimodal checkpoint, for its processor.
+PROCESSOR_FILE = "chat_template.json"
+DEFAULT_NAME = "default"
+
+# Variables that turn reasoning on and off: Qwen3's, and DeepSeek-V3.1's and Granite's.
+THINKING_SWITCHES = ("enable_thinking", "thinking")
+# The message field in which newer templates are given an earlier answer's reasoning.
+REASONING_FIELD = "reasoning_content"
+
+
+@dataclass(frozen=True)
+class ReasoningMarkers:
+    """What a model writes before and after its reasoning."""
+
+    opening: str
+    closing: str
+
+
+# As the reasoning parsers of vLLM and SGLang have them.
+REASONING_MARKERS = (
+    # Qwen3, DeepSeek-R1 and its distilled ones, SmolLM3, GLM, Phi-4, Granite 3.3, EXAONE 4.
+    ReasoningMarkers("<think>", "</think>"),
+    # Magistral.
+    ReasoningMarkers("[THINK]", "[/THINK]"),
+    # EXAONE Deep.
+    ReasoningMarkers("<thought>", "</thought>"),
+    # Seed-OSS.
+    ReasoningMarkers("<seed:think>", "</seed:think>"),
+    # Kimi.
+    ReasoningMarkers("◁think▷", "◁/think▷"),
+    # Command A Reasoning.
+    ReasoningMarkers("<|START_THINKING|>", "<|END_THINKING|>"),
+    # Gemma 4.
+    ReasoningMarkers("<|channel>thought", "<channel|>"),
+)
+
+
+def read_template(folder: Path) -> str | None:
+    """The chat template of a model folder, of several the one named `default`; None without one.
+
+    Raises InputError for a file that cannot be read.
+    """
+    named = {path.stem: _text(path) for path in sorted((folder / TEMPLATE_FOLDER).glob("*.jinja"))}
+    if (folder / TEMPLATE_FILE).is_file():
+        named[DEFAULT_NAME] = _text(folder / TEMPLATE_FILE)
+    if named:
+        return default_of(named)
+    for name in (TOKENIZER_FILE, PROCESSOR_FILE):
+        if (folder / name).is_file() and (found := _entry(folder / name)) is not None:
+            return found
+    return None
+
+
+def default_of(templates: Any) -> str | None:
+    """The template to use of what a file or a tokenizer holds: one, or several with names. A
+    blank one is none."""
+    if isinstance(templates, str):
+        return templates if templates.strip() else None
+    if isinstance(templates, list):
+        templates = {
+            each.get("name"): each.get("template") for each in templates if isinstance(each, dict)
+        }
+    if isinstance(templates, Mapping):
+        found = templates.get(DEFAULT_NAME)
+        return default_of(found) if isinstance(found, str) else None
+    return None
+
+
+def kind_of(template: str | None) -> Kind:
+    """What a checkpoint with this template is.
+
+    `base` without one. `thinking` where the template has a switch for reasoning, begins an
+    answer with it, or takes it out of earlier answers by its markers. A template that is given
+    earlier reasoning apart, and has neither of the first two, serves models that do not reason as
+    well (Qwen3-Instruct-2507): those are `instruct`.
+    """
+    if not template or not template.strip():
+        return "base"
+    if thinking_switch(template) is not None:
+        return "thinking"
+    markers = markers_of(template)
+    if markers is None:
+        return "instruct"
+    if _begins_with(template, markers.opening) or REASONING_FIELD not in template:
+        return "thinking"
+    return "instruct"
+
+
+def markers_of(template: str | None) -> ReasoningMarkers | None:
+    """The markers of reasoning that a template knows; `<think>` for one that has only a switch."""
+    if not template:
+        return None
+    for markers in REASONING_MARKERS:
+        if markers.opening in template or markers.closing in template:
+            return markers
+    return REASONING_MARKERS[0] if thinking_switch(template) is not None else None
+
+
+def thinking_switch(template: str | None) -> str | None:
+    """The variable by which a template turns reasoning on and off; None for one without."""
+    variables = _variables(template or "")
+    return next((name for name in THINKING_SWITCHES if name in variables), None)
+
+
+def knows_thinking_switch(template: str | None) -> bool:
+    """Whether `--thinking on` and `off` mean something to a template."""
+    return thinking_switch(template) is not None
+
+
+def why_not(template: str | None, asking: Asking) -> str | None:
+    """Why prompts cannot be asked like this with this template, and what to do; None if they can.
+
+    What only rendering shows, engine/chat.py finds when the model is loaded.
+    """
+    chat = asking.chat == "on" or (asking.chat == "auto" and template is not None)
+    if asking.chat == "on" and template is None:
+        return "it has no chat template. Use --chat off, or --chat auto."
+    if asking.system is not None and not chat:
+        return (
+            "a system prompt needs the chat template, and prompts are put to it as they stand. "
+            "Leave out --system" + (", or use --chat auto." if template is not None else ".")
+        )
+    if asking.thinking != "auto":
+        if not chat:
+            return (
+                f"--thinking {asking.thinking} needs the chat template, and prompts are put to it "
+                "as they stand. Use --thinking auto."
+            )
+        if not knows_thinking_switch(template):
+            return (
+                f"its chat template has no switch for thinking ({' or '.join(THINKING_SWITCHES)})."
+                " Use --thinking auto."
+            )
+    return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The chat template {path} cannot be read ({type(error).__name__}). Mend the file, or "
+            "take it out of the folder."
+        ) from None
+
+
+def _entry(path: Path) -> str | None:
+    try:
+        content = json.loads(_text(path))
+    except ValueError:
+        raise InputError(f"{path} is not valid JSON.") from None
+    return default_of(content.get("chat_template")) if isinstance(content, dict) else None
+
+
+@lru_cache(maxsize=16)
+def _parsed(template: str) -> Any:
+    """A template's syntax tree; None for one that cannot be parsed."""
+    # Loaded here because every command imports this file, and few read a template.
+    from jinja2 import Environment, TemplateError, nodes
+    from jinja2.ext import Extension
+    from jinja2.parser import Parser
+
+    class Generation(Extension):
+        """The tag around what a model wrote, which transformers adds to Jinja."""
+
+        tags = {"generation"}  # noqa: RUF012
+
+        def parse(self, parser: Parser) -> nodes.Node:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.Scope(body).set_lineno(line)
+
+    try:
+        return Environment(extensions=[Generation, "jinja2.ext.loopcontrols"]).parse(template)
+    except (TemplateError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=16)
+def _variables(template: str) -> frozenset[str]:
+    """The variables that a template is given; none for one that cannot be parsed."""
+    from jinja2 import TemplateError, meta
+
+    tree = _parsed(template)
+    if tree is None:
+        return frozenset()
+    try:
+        return frozenset(meta.find_undeclared_variables(tree))
+    except (TemplateError, RecursionError):
+        return frozenset()
+
+
+def _begins_with(template: str, opening: str) -> bool:
+    """Whether the template itself may write the opening marker where an answer begins."""
+    from jinja2 import nodes
+
+    tree = _parsed(template)
+    if tree is None:
+        return False
+    branches = (
+        branch
+        for branch in tree.find_all((nodes.If, nodes.CondExpr))
+        if any(name.name == "add_generation_prompt" for name in branch.test.find_all(nodes.Name))
+        or getattr(branch.test, "name", None) == "add_generation_prompt"
+    )
+    return any(
+        opening in text
+        for branch in branches
+        for leaf in branch.find_all((nodes.Const, nodes.TemplateData))
+        if isinstance(text := leaf.value if isinstance(leaf, nodes.Const) else leaf.data, str)
+    )
