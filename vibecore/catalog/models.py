@@ -5,23 +5,32 @@ A new model is one entry in MODELS, a new family one in FAMILIES.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
-from vibecore.catalog.architectures import ModelSpec, read_spec, spec_of
+from vibecore.catalog.architectures import ModelSpec, RawConfig, read_spec, spec_of
+from vibecore.catalog.checkpoint import stored_as, weight_file_bytes
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
+from vibecore.catalog.gguf import is_gguf, read_gguf
 from vibecore.catalog.precisions import PRECISIONS, Precision, find_precision
 from vibecore.core.errors import InputError
 from vibecore.core.records import Kind
 
+# A name given with --name: part of config ids, which stand in URLs and on the command line.
+NAME = re.compile(r"\w[\w.+-]*")
+
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint. `weights` is `hub`, `local` or `demo`; `source` the hub id, the folder, or
-    `demo/NAME` for a model that ships with Vibe check. `spec` is None where the architecture is
-    not known, `kind` where the checkpoint's files have to say it. `access` says how to get access
-    to a gated one."""
+    """A checkpoint. `weights` is `hub`, `local`, `gguf` or `demo`; `source` the hub id, the folder,
+    the GGUF file, or `demo/NAME` for a model that ships with Vibe check. `spec` is None where the
+    architecture is not known, `kind` where the checkpoint's files have to say it. `access` says
+    how to get access to a gated one."""
 
     name: str
     source: str
@@ -45,58 +54,116 @@ class Config:
 
     @property
     def estimated_weight_bytes(self) -> int | None:
-        """Weight bytes from the architecture; None where the architecture is not known."""
+        """Weight bytes from the architecture, or from the files where they are loaded as they are;
+        None where neither is known yet."""
+        if self.precision.as_stored:
+            folder = Path(self.model.source)
+            return weight_file_bytes(folder) if self.model.weights == "local" else None
         return self.precision.weight_bytes(self.model.spec) if self.model.spec else None
 
 
-# What the config.json files of the Qwen2.5 repositories have in common.
+# What the config.json files of a family's repositories have in common, besides SHAPE.
 _QWEN_25 = {
     "model_type": "qwen2",
     "vocab_size": 151_936,
+    "max_position_embeddings": 32_768,
     "rope_theta": 1_000_000.0,
     "rms_norm_eps": 1e-6,
     "tie_word_embeddings": True,
 }
-
-MODELS: Mapping[str, Model] = {
-    model.name: model
-    for model in (
-        Model(
-            "0.5B",
-            "Qwen/Qwen2.5-0.5B",
-            "hub",
-            spec_of(
-                {
-                    **_QWEN_25,
-                    "hidden_size": 896,
-                    "intermediate_size": 4_864,
-                    "num_hidden_layers": 24,
-                    "num_attention_heads": 14,
-                    "num_key_value_heads": 2,
-                    "max_position_embeddings": 32_768,
-                }
-            ),
-        ),
-        Model(
-            "1.5B",
-            "Qwen/Qwen2.5-1.5B",
-            "hub",
-            spec_of(
-                {
-                    **_QWEN_25,
-                    "hidden_size": 1_536,
-                    "intermediate_size": 8_960,
-                    "num_hidden_layers": 28,
-                    "num_attention_heads": 12,
-                    "num_key_value_heads": 2,
-                    "max_position_embeddings": 131_072,
-                }
-            ),
-        ),
-        Model("1M", "demo/1M", "demo", read_spec(DEMO_MODELS_DIR / "1M")),
-        Model("5M", "demo/5M", "demo", read_spec(DEMO_MODELS_DIR / "5M")),
-    )
+_QWEN_25_LONG = {**_QWEN_25, "max_position_embeddings": 131_072}
+_QWEN_3 = {**_QWEN_25, "model_type": "qwen3", "head_dim": 128, "max_position_embeddings": 40_960}
+_SMOLLM = {
+    "model_type": "llama",
+    "vocab_size": 49_152,
+    "max_position_embeddings": 8_192,
+    "rope_theta": 100_000.0,
+    "rms_norm_eps": 1e-5,
+    "tie_word_embeddings": True,
 }
+_SMOLLM_LARGE = {**_SMOLLM, "rope_theta": 130_000.0}
+_LLAMA_32 = {
+    "model_type": "llama",
+    "vocab_size": 128_256,
+    "max_position_embeddings": 131_072,
+    "rope_theta": 500_000.0,
+    "rope_scaling": {
+        "rope_type": "llama3",
+        "factor": 32.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8_192,
+    },
+    "rms_norm_eps": 1e-5,
+    "tie_word_embeddings": True,
+}
+_GEMMA_3 = {
+    "model_type": "gemma3_text",
+    "vocab_size": 262_144,
+    "max_position_embeddings": 32_768,
+    "head_dim": 256,
+    "query_pre_attn_scalar": 256,
+    "sliding_window": 512,
+    "sliding_window_pattern": 6,
+    "rope_theta": 1_000_000.0,
+    "rope_local_base_freq": 10_000.0,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": True,
+}
+# The fields of config.json that a model's shape in the table below stands for, in its order.
+SHAPE = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+)
+
+
+# Organisations whose models are gated -> whose terms those are.
+GATED = {"meta-llama": "Meta", "google": "Google"}
+
+
+def _hub(kind: Kind, common: RawConfig, name: str, source: str, *shape: int) -> Model:
+    """A model of the hub, its shape in the order of SHAPE."""
+    spec = spec_of({**common, **dict(zip(SHAPE, shape, strict=True))})
+    return Model(name, source, "hub", spec, kind, _access(source))
+
+
+def _access(source: str) -> str | None:
+    """How to get access to a gated model; None for one that is not."""
+    organisation = GATED.get(source.split("/")[0])
+    return organisation and (
+        f"Accept {organisation}'s terms on https://huggingface.co/{source}, then log in with "
+        "`hf auth login`, or set HF_TOKEN."
+    )
+
+
+_base, _instruct, _thinking = (partial(_hub, kind) for kind in get_args(Kind))
+
+# A size alone is Qwen2.5's base model, as published; every other name says what it is.
+_LISTED = (
+    _base(_QWEN_25, "0.5B", "Qwen/Qwen2.5-0.5B", 896, 4864, 24, 14, 2),
+    _base(_QWEN_25_LONG, "1.5B", "Qwen/Qwen2.5-1.5B", 1536, 8960, 28, 12, 2),
+    Model("1M", "demo/1M", "demo", read_spec(DEMO_MODELS_DIR / "1M"), "base"),
+    Model("5M", "demo/5M", "demo", read_spec(DEMO_MODELS_DIR / "5M"), "base"),
+    _instruct(_QWEN_25, "0.5B-Instruct", "Qwen/Qwen2.5-0.5B-Instruct", 896, 4864, 24, 14, 2),
+    _instruct(_QWEN_25, "1.5B-Instruct", "Qwen/Qwen2.5-1.5B-Instruct", 1536, 8960, 28, 12, 2),
+    _instruct(_QWEN_25, "0.5B-Coder", "Qwen/Qwen2.5-Coder-0.5B-Instruct", 896, 4864, 24, 14, 2),
+    _instruct(_QWEN_25, "1.5B-Coder", "Qwen/Qwen2.5-Coder-1.5B-Instruct", 1536, 8960, 28, 12, 2),
+    _thinking(_QWEN_3, "Qwen3-0.6B", "Qwen/Qwen3-0.6B", 1024, 3072, 28, 16, 8),
+    _thinking(_QWEN_3, "Qwen3-1.7B", "Qwen/Qwen3-1.7B", 2048, 6144, 28, 16, 8),
+    _instruct(_SMOLLM, "SmolLM2-135M", "HuggingFaceTB/SmolLM2-135M-Instruct", 576, 1536, 30, 9, 3),
+    _instruct(_SMOLLM, "SmolLM2-360M", "HuggingFaceTB/SmolLM2-360M-Instruct", 960, 2560, 32, 15, 5),
+    _instruct(
+        _SMOLLM_LARGE, "SmolLM2-1.7B", "HuggingFaceTB/SmolLM2-1.7B-Instruct", 2048, 8192, 24, 32, 32
+    ),
+    _instruct(_LLAMA_32, "Llama-3.2-1B", "meta-llama/Llama-3.2-1B-Instruct", 2048, 8192, 16, 32, 8),
+    _instruct(_LLAMA_32, "Llama-3.2-3B", "meta-llama/Llama-3.2-3B-Instruct", 3072, 8192, 28, 24, 8),
+    _instruct(_GEMMA_3, "Gemma-3-270M", "google/gemma-3-270m-it", 640, 2048, 18, 4, 1),
+    _instruct(_GEMMA_3, "Gemma-3-1B", "google/gemma-3-1b-it", 1152, 6912, 26, 4, 1),
+)
+MODELS: Mapping[str, Model] = {model.name: model for model in _LISTED}
 
 PUBLISHED_PRECISIONS = ("bf16", "8bit", "4bit")
 
@@ -104,6 +171,12 @@ PUBLISHED_PRECISIONS = ("bf16", "8bit", "4bit")
 FAMILIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "qwen2.5": (("0.5B", "1.5B"), PUBLISHED_PRECISIONS),
     "demo": (("1M", "5M"), PUBLISHED_PRECISIONS),
+    "qwen2.5-instruct": (("0.5B-Instruct", "1.5B-Instruct"), PUBLISHED_PRECISIONS),
+    "qwen2.5-coder-instruct": (("0.5B-Coder", "1.5B-Coder"), PUBLISHED_PRECISIONS),
+    "qwen3": (("Qwen3-0.6B", "Qwen3-1.7B"), PUBLISHED_PRECISIONS),
+    "smollm2-instruct": (("SmolLM2-135M", "SmolLM2-360M", "SmolLM2-1.7B"), PUBLISHED_PRECISIONS),
+    "llama3.2-instruct": (("Llama-3.2-1B", "Llama-3.2-3B"), PUBLISHED_PRECISIONS),
+    "gemma3-instruct": (("Gemma-3-270M", "Gemma-3-1B"), PUBLISHED_PRECISIONS),
 }
 
 
@@ -141,21 +214,133 @@ def find_configs(ids: Sequence[str]) -> tuple[Config, ...]:
 
 
 def own_configs(source: str, precisions: Sequence[str]) -> tuple[Config, ...]:
-    """Configs of a model outside the tables: `source` is a local folder or a hub id.
+    """Configs of a model outside the tables: `source` is a local folder, a GGUF file or a hub id.
 
-    Raises InputError for an unknown precision or a source that is neither.
+    Raises InputError for an unknown precision or a source that is none of them.
     """
-    chosen = [find_precision(name) for name in dict.fromkeys(precisions)]
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        resolved = folder.resolve()
-        model = Model(resolved.name, str(resolved), "local", read_spec(resolved))
-    elif source.count("/") == 1 and not source.startswith((".", "/", "~")):
-        known = next((m for m in MODELS.values() if m.source == source), None)
-        model = known or Model(source.split("/")[1], source, "hub", None)
-    else:
+    return choose_configs(sources=(source,), precisions=precisions)
+
+
+def choose_configs(
+    *,
+    families: Sequence[str] = (),
+    ids: Sequence[str] = (),
+    sources: Sequence[str] = (),
+    names: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    taken: Mapping[str, str] | None = None,
+) -> tuple[Config, ...]:
+    """The configs of families, then those of `ids`, then every model of `sources` at every one of
+    `precisions`, each config once. `names` and `taken` are as in `own_models`.
+
+    Where there are several precisions, a model that is quantised already has `as-is` alone, and
+    any other model the rest. Raises InputError for what does not exist or does not go together.
+    """
+    if precisions and not sources:
+        raise InputError("--precision goes with --model; a config's id already names its own.")
+    if sources and not precisions:
+        raise InputError("--model needs at least one --precision, such as bf16, 8bit or 4bit.")
+    chosen = [config for family in families for config in family_configs(family)]
+    chosen += find_configs(ids)
+    wanted = [find_precision(name) for name in dict.fromkeys(precisions)]
+    for model in own_models(sources, names, taken):
+        quantised = model.weights == "local" and stored_as(Path(model.source)) is not None
+        fitting = [precision for precision in wanted if precision.as_stored is quantised]
+        chosen += [Config(model, precision) for precision in fitting or wanted]
+    return tuple({config.id: config for config in chosen}.values())
+
+
+def own_models(
+    sources: Sequence[str], names: Sequence[str] = (), taken: Mapping[str, str] | None = None
+) -> tuple[Model, ...]:
+    """Models outside the tables, by folder, GGUF file or hub id, each with a name of its own.
+
+    The i-th of `names` names the i-th source. Any other is called by the last part of its source;
+    where two sources share that, or it is the catalogue's or one in `taken` (name -> source), the
+    part before it comes in front (`first/model` -> `first-model`), and then a number behind.
+    Raises InputError for a source that is none of them, and for a name that is taken or not valid.
+    """
+    if len(names) > len(sources):
         raise InputError(
-            f"'{source}' is neither a model folder nor a hub id (ORGANISATION/NAME). "
-            "Give the path of a folder with config.json and *.safetensors, or a hub id."
+            f"--name is given {len(names)} times and --model {len(sources)}: the first --name "
+            "names the first --model, and so on."
         )
-    return tuple(Config(model, precision) for precision in chosen)
+    models = [_own_model(source) for source in sources]
+    used = {model.name: model.source for model in MODELS.values()} | dict(taken or {})
+    for name, model in zip(names, models, strict=False):
+        _check_name(name, model, used)
+        used[name] = model.source
+    unnamed = {model.source: model.name for model in models[len(names) :]}
+    shared = {name for name, count in Counter(unnamed.values()).items() if count > 1}
+    for source, short in unnamed.items():
+        name = short
+        if short in shared or used.get(short, source) != source:
+            name = stem = f"{_part_before(source)}-{short}".lstrip("-")
+            number = 1
+            while used.get(name, source) != source:
+                number += 1
+                name = f"{stem}-{number}"
+        used[name] = source
+        unnamed[source] = name
+    return tuple(
+        replace(model, name=names[index] if index < len(names) else unnamed[model.source])
+        for index, model in enumerate(models)
+    )
+
+
+def model_of(name: str, source: str, weights: str) -> Model:
+    """A model that was run before, by what was stored of it: the catalogue's where it is that."""
+    known = next((model for model in MODELS.values() if model.source == source), None)
+    if known:
+        return replace(known, name=name)
+    if weights == "gguf":
+        return Model(name, source, "gguf", read_gguf(Path(source)).spec)
+    if weights == "hub":
+        return Model(name, source, "hub", None)
+    return Model(name, source, "local", read_spec(Path(source)))
+
+
+def _own_model(source: str) -> Model:
+    """The model of a folder, a GGUF file or a hub id, under the last part of its source."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        resolved = path.resolve()
+        return Model(_tidy(resolved.name), str(resolved), "local", read_spec(resolved))
+    if path.is_file() or is_gguf(path):
+        if not is_gguf(path):
+            raise InputError(
+                f"'{source}' is a file, but not a GGUF file. Give a .gguf file, or the folder "
+                "that holds config.json and *.safetensors."
+            )
+        file = read_gguf(path)
+        resolved = path.resolve()
+        return Model(_tidy(resolved.stem), str(resolved), "gguf", file.spec)
+    if source.count("/") == 1 and not source.startswith((".", "/", "~")):
+        known = next((model for model in MODELS.values() if model.source == source), None)
+        return known or Model(_tidy(source.split("/")[1]), source, "hub", None)
+    raise InputError(
+        f"'{source}' is neither a model folder, nor a GGUF file, nor a hub id (ORGANISATION/NAME). "
+        "Give the path of a folder with config.json and *.safetensors, or a hub id."
+    )
+
+
+def _check_name(name: str, model: Model, used: Mapping[str, str]) -> None:
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"--name '{name}' cannot be part of a config's id: use letters, digits, "
+            '"_", "-", "." and "+" only, beginning with a letter or digit.'
+        )
+    if used.get(name, model.source) != model.source:
+        raise InputError(
+            f"--name {name} is the name of another model, {used[name]}. Choose another."
+        )
+
+
+def _part_before(source: str) -> str:
+    """What the folder above is called, or the organisation of a hub id."""
+    return _tidy(Path(source).parent.name)
+
+
+def _tidy(name: str) -> str:
+    """A name as config ids can have it: whatever else it holds becomes dashes."""
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-") or "model"

@@ -31,6 +31,7 @@ class Precision:
 
     `linear_bytes` gives the bytes of one weight of shape [rows, columns] with its scales. `listed`:
     whether forms and suggestions offer it; one that is not listed is asked for by its name.
+    `as_stored`: for a folder that is quantised already, whose files say what it weighs.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Precision:
     outlier_threshold: float | None = None
     requirement: Requirement | None = None
     listed: bool = True
+    as_stored: bool = False
 
     def weight_bytes(self, spec: ModelSpec) -> int:
         """Bytes of a model's weights as loaded at this precision, scales included."""
@@ -138,6 +140,16 @@ PRECISIONS: Mapping[str, Precision] = {
             _quanto_int4,
             requirement=QUANTO,
             listed=False,
+        ),
+        Precision(
+            "as-is",
+            "a folder that is quantised already, loaded as it is",
+            "bfloat16",
+            16,
+            "as-is",
+            _sixteen_bit,
+            listed=False,
+            as_stored=True,
         ),
     )
 }

@@ -1,18 +1,25 @@
-"""From a model's source to a local folder that a worker can load without any network.
+"""From a model's source to local files that a worker can load without any network.
 
 The hub is asked once, in the parent, before anything is written: a worker always loads from a
-folder, so download time never counts as load time and the revision is known.
+folder or a file, so download time never counts as load time and the revision is known. What the
+files are is read here too, and whether they are whole, so that bad ones are refused before
+anything is loaded.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vibecore.catalog.architectures import ARCHITECTURES, read_spec
+from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, read_spec
+from vibecore.catalog.chat import kind_of, knows_thinking_switch, read_template
+from vibecore.catalog.checkpoint import refuse_adapter, require_complete, stored_as
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
-from vibecore.catalog.models import Config
+from vibecore.catalog.gguf import read_gguf
+from vibecore.catalog.identity import weights_sha256
+from vibecore.catalog.models import Config, Model
 from vibecore.catalog.precisions import require_package
 from vibecore.core.errors import InputError
 from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
@@ -29,8 +36,8 @@ WHAT_TO_DO = (
 @dataclass(frozen=True)
 class Resolved:
     """Where a config's weights are: a folder or GGUF file and its revision, or neither for dummy
-    weights; and what they are: the model's `kind`, the identity of the files (`sha256`), and how
-    they are stored where that is not plain 16 bit."""
+    weights; and what they are: the model's `kind`, the identity of the files (`sha256`), how they
+    are stored where that is not plain 16 bit, and the chat template, None for none."""
 
     weights: str
     folder: Path | None
@@ -38,31 +45,38 @@ class Resolved:
     kind: Kind | None = None
     sha256: str | None = None
     stored_as: str | None = None
+    template: str | None = field(default=None, repr=False)
 
 
 def resolve(config: Config, weights: str) -> Resolved:
     """Find the weights of a config. `weights` is `hub`, `dummy`, or the path of a folder.
 
-    `hub` means where the config's own table says: the hub, or a shipped or local folder. A path
-    is a model folder, or holds one folder per model, named like the hub repository.
-    Raises InputError, with what to do, where weights or the precision's package are missing.
+    `hub` means where the config's own table says: the hub, a shipped or local folder, or a GGUF
+    file. A path is a model folder, or holds one folder per model, named like the hub repository.
+    Raises InputError, with what to do, where weights or the precision's package are missing, where
+    the files are not whole, and where they cannot be run at the config's precision.
     """
     require_package(config.precision)
+    model = config.model
     if weights == "dummy":
-        if config.model.spec is None:
+        if config.precision.as_stored:
+            raise InputError(f"{config.id} cannot run on dummy weights: they are not quantised.")
+        if model.spec is None:
             raise InputError(
                 f"{config.id} cannot run on dummy weights: its architecture is not known. Known "
                 f"are {', '.join(ARCHITECTURES)}, of a model in the catalogue or a local folder."
             )
-        return Resolved("dummy", None, None)
-    if weights != "hub":
-        return Resolved("local", _model_folder(_chosen_folder(config, Path(weights))), None)
-    if config.model.weights == "demo":
-        return Resolved("demo", _model_folder(DEMO_MODELS_DIR / config.model.name), None)
-    if config.model.weights == "local":
-        return Resolved("local", _model_folder(Path(config.model.source)), None)
-    folder = _hub_folder(config.model.source)
-    return Resolved("hub", _model_folder(folder), folder.name)
+        return Resolved("dummy", None, None, model.kind)
+    if model.weights == "gguf":
+        return _gguf_file(config)
+    if weights != "hub" and model.weights != "local":
+        return _folder(config, "local", _chosen_folder(config, Path(weights)))
+    if model.weights == "demo":
+        return _folder(config, "demo", DEMO_MODELS_DIR / Path(model.source).name)
+    if model.weights == "local":
+        return _folder(config, "local", Path(model.source))
+    folder = _hub_folder(model)
+    return _folder(config, "hub", folder, folder.name)
 
 
 def load_request(
@@ -79,8 +93,59 @@ def load_request(
         architecture=spec.raw if resolved.folder is None and spec else None,
         revision=resolved.revision,
         estimated_weight_bytes=config.estimated_weight_bytes,
-        asking=asking,
+        asking=asking_for(asking, resolved),
     )
+
+
+def asking_for(asking: Asking, resolved: Resolved) -> Asking:
+    """How a study's prompts are put to one of its models: `auto` puts them to a base model, and to
+    random weights, as they stand, without system message; a switch for thinking is only for a
+    template that has it."""
+    if resolved.folder is None or (asking.chat == "auto" and resolved.kind == "base"):
+        return Asking("off")
+    if asking.chat == "auto" and not knows_thinking_switch(resolved.template):
+        return replace(asking, thinking="auto")
+    return asking
+
+
+def _folder(config: Config, weights: str, folder: Path, revision: str | None = None) -> Resolved:
+    """A folder, checked, with what it holds."""
+    _check_folder(folder)
+    stored = stored_as(folder)
+    if stored and not config.precision.as_stored:
+        raise InputError(
+            f"{folder} is quantised already ({stored}), and cannot be run as "
+            f"{config.precision.name}. Run it as it is: --precision as-is."
+        )
+    if config.precision.as_stored and not stored:
+        raise InputError(
+            f"{folder} is not quantised: its config.json has no quantization_config. Choose a "
+            "precision such as bf16, 8bit or 4bit instead of as-is."
+        )
+    template = read_template(folder)
+    return Resolved(
+        weights,
+        folder,
+        revision,
+        config.model.kind or kind_of(template),
+        weights_sha256(folder),
+        stored,
+        template,
+    )
+
+
+def _gguf_file(config: Config) -> Resolved:
+    """A GGUF file, checked, with what it holds."""
+    path = Path(config.model.source)
+    file = read_gguf(path)
+    if config.precision.as_stored:
+        raise InputError(
+            f"{path} cannot be run as it is: GGUF weights ({file.file_type}) are dequantised to 16 "
+            "bit. Choose a precision such as bf16, 8bit or 4bit."
+        )
+    kind = config.model.kind or kind_of(file.template)
+    identity = weights_sha256(path)
+    return Resolved("gguf", path, None, kind, identity, file.stored_as, file.template)
 
 
 def _chosen_folder(config: Config, path: Path) -> Path:
@@ -92,7 +157,7 @@ def _chosen_folder(config: Config, path: Path) -> Path:
         )
     folder = path if (path / "config.json").is_file() else path / Path(config.model.source).name
     found, wanted = read_spec(folder), config.model.spec
-    if folder.is_dir() and wanted and found != wanted:
+    if folder.is_dir() and wanted and not (found and _same_shape(found, wanted)):
         raise InputError(
             f"{folder} does not hold {config.model.name}: its config.json gives another shape. "
             "Run it under its own name with --model PATH --precision …."
@@ -100,28 +165,34 @@ def _chosen_folder(config: Config, path: Path) -> Path:
     return folder
 
 
-def _model_folder(folder: Path) -> Path:
-    """Check that a folder holds a loadable model, without loading it."""
+def _same_shape(found: ModelSpec, wanted: ModelSpec) -> bool:
+    """Whether two specs are of one architecture; a context is no shape, and an epsilon that went
+    through 32 bits is the same."""
+    same = math.isclose(found.norm_epsilon, wanted.norm_epsilon, rel_tol=1e-6)
+    alike = replace(found, context=wanted.context, norm_epsilon=wanted.norm_epsilon)
+    return same and alike == wanted
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise InputError where a folder does not hold a loadable model, without loading it."""
+    refuse_adapter(folder)
     if not (folder / "config.json").is_file():
         raise InputError(
             f"{folder} is not a model folder: it has no config.json. A model folder holds "
             "config.json, tokenizer.json and *.safetensors."
         )
     try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
+        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         raise InputError(f"{folder / 'config.json'} is not valid JSON.") from None
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"{folder} has no *.safetensors. Other weight formats can run code on loading and "
-            "are never read; convert them with save_pretrained(safe_serialization=True)."
-        )
+    if not isinstance(raw, dict):
+        raise InputError(f"{folder / 'config.json'} does not hold a JSON object.")
+    require_complete(folder)
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
         raise InputError(f"{folder} has no tokenizer: tokenizer.json is missing.")
-    return folder
 
 
-def _hub_folder(repository: str) -> Path:
+def _hub_folder(model: Model) -> Path:
     """The newest snapshot of a hub repository; the cached one when the hub cannot be reached."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
@@ -131,15 +202,15 @@ def _hub_folder(repository: str) -> Path:
         RepositoryNotFoundError,
     )
 
+    repository = model.source
+    how = model.access or "Accept its terms on its hub page and log in."
     try:
         # Asked first because its wait is bounded. The snapshot's folder is named by its commit,
         # and the ref it leaves is what finds it again without a network.
         HfApi().model_info(repository, timeout=HUB_TIMEOUT_SECONDS)
         return Path(snapshot_download(repository, allow_patterns=list(WANTED_FILES)))
     except GatedRepoError:
-        raise InputError(
-            f"{repository} is gated. Accept its terms on its hub page and log in. {WHAT_TO_DO}"
-        ) from None
+        raise InputError(f"{repository} is gated. {how} {WHAT_TO_DO}") from None
     except RepositoryNotFoundError:
         raise InputError(
             f"The hub has no model '{repository}', or it is private. Check the spelling "

@@ -8,17 +8,29 @@ from typing import Annotated
 import typer
 
 from vibecore.cli.base import Database, ExecuteCode, app, listed, message_when_stopped
+from vibecore.core.errors import InputError
 from vibecore.core.paths import DEFAULT_DB
 
 
 @app.command()
 def run(
-    family: Annotated[str | None, typer.Option(help="A family of configs: qwen2.5, demo.")] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(help="A family of configs; repeatable. See docs/configs.md.")
+    ] = None,
     config: Annotated[
         list[str] | None, typer.Option(help="A config such as 0.5B-4bit; repeatable.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Your own model: hub id or folder.")] = None,
-    precision: Annotated[list[str] | None, typer.Option(help="With --model; repeatable.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own model: hub id, folder or GGUF file; repeatable."),
+    ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="With --model, for all of them; repeatable.")
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Short name of the first --model; again for the second, and so on."),
+    ] = None,
     suite: Annotated[str | None, typer.Option(help="Suite name or YAML file [vibe30].")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study [what and when].")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Tokens per output [200].")] = None,
@@ -28,19 +40,30 @@ def run(
     engine: Annotated[str | None, typer.Option(help="Decoding engine [eager].")] = None,
     weights: Annotated[str | None, typer.Option(help="hub, dummy or a folder [hub].")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [auto].")] = None,
+    chat: Annotated[
+        str | None, typer.Option(help="Ask through the chat template: auto, on or off [auto].")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="System message [the template's own].")] = None,
+    thinking: Annotated[
+        str | None, typer.Option(help="Let a thinking model reason: auto, on or off [auto].")
+    ] = None,
     execute_code: ExecuteCode = False,
     resume: Annotated[bool, typer.Option("--resume", help="Do what a study is missing.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add configs to a study, under its own protocol.")
+    ] = False,
     db: Database = DEFAULT_DB,
 ) -> None:
     """Run configs over a suite, score every output and store it."""
     from vibecore.live.launch.record import recording_end
-    from vibecore.studies.plan import Options, new_plan, resumed_plan
+    from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
     from vibecore.views.progress import follow
 
     options = Options(
-        family=family,
+        family=listed(family) or None,
         configs=listed(config),
-        model=model,
+        models=tuple(model or ()),
+        names=tuple(name or ()),
         precisions=listed(precision),
         suite=suite,
         study=study,
@@ -49,12 +72,18 @@ def run(
         engine=engine,
         weights=weights,
         device=device,
+        chat=chat,
+        system=system,
+        thinking=thinking,
         execute_code=execute_code,
     )
     with recording_end():
-        plan = resumed_plan(options, db) if resume else new_plan(options, db)
+        if resume and extend:
+            raise InputError("--extend adds configs and --resume goes on: give one of them.")
+        make_plan = extended_plan if extend else resumed_plan if resume else new_plan
+        plan = make_plan(options, db)
         with message_when_stopped(lambda: _stopped(plan.db, plan.name)):
-            statuses = follow(plan, resume=resume)
+            statuses = follow(plan, resume=resume or extend)
         if any(status != "complete" for status in statuses.values()):
             raise typer.Exit(1)
 

@@ -23,7 +23,8 @@ from vibecore.studies.batches import Batches, auto_batch_size, make_batches
 @dataclass(frozen=True)
 class Plan:
     """A study that is about to run. `weights` is `hub`, `dummy` or a folder (see
-    catalog.weights.resolve); `auto_batch`: the batch size is what memory allows."""
+    catalog.weights.resolve); `auto_batch`: the batch size is what memory allows; `extends`: its
+    configs are added to a study that exists."""
 
     db: Path
     name: str
@@ -32,6 +33,7 @@ class Plan:
     protocol: Protocol
     weights: str = "hub"
     auto_batch: bool = False
+    extends: bool = False
 
     @property
     def outputs(self) -> int:

@@ -1,16 +1,16 @@
-"""Options to a Plan: defaults, limits, and the plan of a resumed study."""
+"""Options to a Plan: defaults, limits, and the plan of a study that is resumed or extended."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.catalog.architectures import read_spec
 from vibecore.catalog.engines import ENGINES
-from vibecore.catalog.models import MODELS, Config, Model, family_configs, find_configs, own_configs
+from vibecore.catalog.models import FAMILIES, Config, choose_configs, model_of
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.suites import Constraint, Prompt, Suite
 from vibecore.core.errors import InputError
@@ -23,15 +23,22 @@ from vibecore.studies.jobs import Plan
 from vibecore.studies.limits import DEVICES, MOST_BATCH_SIZE, MOST_TOKENS, one_of, within
 
 DEFAULT_SUITE = "vibe30"
+# What --chat and --thinking may be; `auto` is what the checkpoint's template says.
+SWITCH = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `run`; None is the default, or the resumed study's own value."""
+    """The options of `run`; None is the default, or the resumed study's own value.
 
-    family: str | None = None
+    `family` may be several; `models` are folders, GGUF files or hub ids, of which the i-th is
+    named by the i-th of `names`. An empty `system` is a system message without text.
+    """
+
+    family: str | tuple[str, ...] | None = None
     configs: tuple[str, ...] = ()
-    model: str | None = None
+    models: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     suite: str | None = None
     study: str | None = None
@@ -40,7 +47,15 @@ class Options:
     engine: str | None = None
     weights: str | None = None
     device: str | None = None
+    chat: str | None = None
+    system: str | None = None
+    thinking: str | None = None
     execute_code: bool = False
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families, however many."""
+        return (self.family,) if isinstance(self.family, str) else self.family or ()
 
 
 def absolute(options: Options) -> Options:
@@ -48,19 +63,23 @@ def absolute(options: Options) -> Options:
 
     Raises InputError for a path that the system cannot look up.
     """
-    found: dict[str, Any] = {}
-    for name in ("model", "suite", "weights"):
-        value = getattr(options, name)
-        if not value or value in ("hub", "dummy"):
-            continue
-        try:
-            path = Path(value).expanduser()
-            if path.exists():
-                found[name] = str(path.resolve())
-        # A name that is too long; the home of an unknown user.
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"--{name} '{value}' cannot be looked up: {error}") from None
-    return replace(options, **found)
+    models = tuple(_absolute("model", model) for model in options.models)
+    found = {
+        name: _absolute(name, value)
+        for name in ("suite", "weights")
+        if (value := getattr(options, name)) and value not in ("hub", "dummy")
+    }
+    return replace(options, models=models, **found)
+
+
+def _absolute(option: str, value: str) -> str:
+    """The path that an option's value names; the value itself where there is none."""
+    try:
+        path = Path(value).expanduser()
+        return str(path.resolve()) if path.exists() else value
+    # A name that is too long; the home of an unknown user.
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"--{option} '{value}' cannot be looked up: {error}") from None
 
 
 def new_plan(options: Options, db: Path) -> Plan:
@@ -76,11 +95,17 @@ def new_plan(options: Options, db: Path) -> Plan:
         engine=one_of("--engine", options.engine or "eager", ENGINES),
         device=one_of("--device", options.device or "auto", DEVICES),
         execute_code=options.execute_code and runs_code(suite.prompts),
+        chat=one_of("--chat", options.chat or "auto", SWITCH),
+        system=options.system,
+        thinking=one_of("--thinking", options.thinking or "auto", SWITCH),
     )
+    _refuse_unasked(protocol)
     if protocol.execute_code:
         require_isolation()
     auto = options.batch_size == AUTO
-    return Plan(db, name, suite, configs, protocol, options.weights or "hub", auto)
+    weights = options.weights or "hub"
+    _refuse_other_weights(weights, configs)
+    return Plan(db, name, suite, configs, protocol, weights, auto)
 
 
 def resumed_plan(options: Options, db: Path) -> Plan:
@@ -90,6 +115,44 @@ def resumed_plan(options: Options, db: Path) -> Plan:
     """
     if not options.study:
         raise InputError("--resume needs --study NAME: the study to resume.")
+    stored, runs = _stored_plan(options, db, "resume")
+    configs = tuple(_stored_config(run) for run in runs)
+    if options.families or options.configs or options.models:
+        chosen = sorted(config.id for config in _chosen_configs(absolute(options)))
+        if chosen != sorted(config.id for config in configs):
+            raise InputError(
+                f"The study '{options.study}' has other configs "
+                f"({', '.join(config.id for config in configs)}). Leave them out to resume it, or "
+                "add these with --extend."
+            )
+    return replace(stored, configs=configs)
+
+
+def extended_plan(options: Options, db: Path) -> Plan:
+    """The plan of configs that an existing study gains, under its own protocol and suite.
+
+    Raises InputError when there is no such study, for a config that it has already, and when an
+    option contradicts it.
+    """
+    if not options.study:
+        raise InputError("--extend needs --study NAME: the study to add configs to.")
+    options = absolute(options)
+    stored, runs = _stored_plan(options, db, "extend")
+    configs = _chosen_configs(options, {run.model: run.source for run in runs})
+    known = {run.config for run in runs}
+    if again := [config.id for config in configs if config.id in known]:
+        raise InputError(
+            f"The study '{options.study}' has {', '.join(again)} already. Choose configs that it "
+            "has not; --resume does what one of them is missing."
+        )
+    weights = options.weights or stored.weights
+    _refuse_other_weights(weights, configs)
+    return replace(stored, configs=configs, weights=weights, extends=True)
+
+
+def _stored_plan(options: Options, db: Path, to_do: str) -> tuple[Plan, list[RunRow]]:
+    """The plan of an existing study without its configs, and its runs."""
+    assert options.study is not None
     with store.reading(db) as connection:
         study = store.read_study(connection, options.study)
         runs = store.read_configs(connection, options.study)
@@ -99,10 +162,10 @@ def resumed_plan(options: Options, db: Path) -> Plan:
     if any(run.benched for run in runs):
         raise InputError(
             f"The study '{options.study}' was imported from a bench: it has no prompts to "
-            "resume. Measure again with `python -m vibecore bench`."
+            f"{to_do}. Measure again with `python -m vibecore bench`."
         )
     protocol = study.protocol
-    _refuse_changes(options, study, protocol, [run.config for run in runs])
+    _refuse_changes(options, study, protocol)
     if protocol.execute_code:
         require_isolation()
     suite = Suite(
@@ -112,40 +175,60 @@ def resumed_plan(options: Options, db: Path) -> Plan:
         prompts=tuple(stored_prompt(row) for row in prompts),
         sha256=study.suite_sha256 or "",
     )
-    configs = tuple(_stored_config(run) for run in runs)
     weights = "dummy" if protocol.weights == "dummy" else "hub"
-    return Plan(db, options.study, suite, configs, protocol, weights)
+    return Plan(db, options.study, suite, (), protocol, weights), runs
 
 
-def _chosen_configs(options: Options) -> tuple[Config, ...]:
-    ways = [bool(options.family), bool(options.configs), bool(options.model)]
-    if sum(ways) != 1:
+def _chosen_configs(options: Options, taken: Mapping[str, str] | None = None) -> tuple[Config, ...]:
+    if not (options.families or options.configs or options.models):
         raise InputError(
-            "Say what to run with one of: --family qwen2.5 or demo, --config ID (repeatable), "
-            "--model ID|PATH with --precision."
+            f"Say what to run with --family ({', '.join(FAMILIES)}), --config ID, or --model "
+            "ID|PATH with --precision; each may be repeated, and they go together."
         )
-    if options.precisions and not options.model:
-        raise InputError("--precision goes with --model; a config's id already names its own.")
-    if options.family:
-        return family_configs(options.family)
-    if options.configs:
-        return find_configs(options.configs)
-    assert options.model is not None
-    if not options.precisions:
-        raise InputError("--model needs at least one --precision, such as bf16, 8bit or 4bit.")
-    return own_configs(options.model, options.precisions)
+    if options.names and not options.models:
+        raise InputError("--name goes with --model: it is the model's short name.")
+    return choose_configs(
+        families=options.families,
+        ids=options.configs,
+        sources=options.models,
+        names=options.names,
+        precisions=options.precisions,
+        taken=taken,
+    )
+
+
+def _refuse_unasked(protocol: Protocol) -> None:
+    """Raise InputError for a system message or a switch that only a chat template could pass."""
+    given = {
+        "--system": protocol.system is not None,
+        f"--thinking {protocol.thinking}": protocol.thinking != "auto",
+    }
+    for option, is_given in given.items():
+        if is_given and protocol.chat == "off":
+            raise InputError(
+                f"{option} needs the chat template, and --chat off puts prompts to the models as "
+                "they stand. Leave one of them out."
+            )
+
+
+def _refuse_other_weights(weights: str, configs: Sequence[Config]) -> None:
+    """Raise InputError for a folder of weights that no config would be loaded from."""
+    own = all(config.model.weights in ("local", "gguf") for config in configs)
+    if own and weights not in ("hub", "dummy"):
+        raise InputError(
+            "--weights FOLDER is for configs of the catalogue; --model PATH says itself where its "
+            "weights are. Leave --weights out."
+        )
 
 
 def _default_name(options: Options) -> str:
     """A name that says what ran and when: `demo-20261123-1405`."""
-    if options.family:
-        what = options.family
-    elif options.model:
-        what = Path(options.model).name
-    else:
-        what = (
-            options.configs[0] if len(options.configs) == 1 else f"{len(options.configs)}-configs"
-        )
+    parts = (
+        *options.families,
+        *options.configs,
+        *(options.names or (Path(model).stem for model in options.models)),
+    )
+    what = parts[0] if len(parts) == 1 else f"{len(parts)}-configs"
     return f"{what}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
@@ -160,9 +243,7 @@ def _batch_size(value: int | str | None) -> int | None:
     return within("--batch-size", number, 1, MOST_BATCH_SIZE)
 
 
-def _refuse_changes(
-    options: Options, study: StudyRow, protocol: Protocol, configs: list[str]
-) -> None:
+def _refuse_changes(options: Options, study: StudyRow, protocol: Protocol) -> None:
     """Raise InputError for an option that differs from the study's: a study has one protocol."""
     asked: dict[str, tuple[Any, Any]] = {
         "--suite": (options.suite and load_suite(options.suite).sha256, study.suite_sha256),
@@ -170,21 +251,21 @@ def _refuse_changes(
         "--batch-size": (_batch_size(options.batch_size), protocol.batch_size),
         "--engine": (options.engine, protocol.engine),
         "--device": (options.device if options.device != "auto" else None, protocol.device),
+        "--chat": (options.chat, protocol.chat),
+        "--system": (options.system, protocol.system),
+        "--thinking": (options.thinking, protocol.thinking),
     }
     if options.execute_code:
         asked["--execute-code"] = (True, protocol.execute_code)
     if options.weights in ("dummy", "hub"):
         was_dummy = protocol.weights == "dummy"
         asked["--weights"] = (options.weights, "dummy" if was_dummy else "hub")
-    if options.family or options.configs or options.model:
-        chosen = sorted(config.id for config in _chosen_configs(options))
-        asked["the choice of configs"] = (chosen, sorted(configs))
     for option, (given, stored) in asked.items():
         if given is not None and given != stored:
             raise InputError(
                 f"The study '{options.study}' was run with another value of {option}"
-                f"{'' if option == '--suite' else f' ({stored})'}. Leave the option out to "
-                "resume it, or start a study of another name."
+                f"{'' if option == '--suite' else f' ({stored})'}. Leave the option out to go on "
+                "with it, or start a study of another name."
             )
 
 
@@ -199,11 +280,4 @@ def stored_prompt(row: PromptRow) -> Prompt:
 
 def _stored_config(run: RunRow) -> Config:
     """The config of a stored run, with the source its weights had then."""
-    precision = PRECISIONS[run.precision]
-    known = MODELS.get(run.model)
-    if known and known.source == run.source:
-        return Config(known, precision)
-    if run.weights == "hub":
-        return Config(Model(run.model, run.source, "hub", None), precision)
-    shape = read_spec(Path(run.source))
-    return Config(Model(run.model, run.source, "local", shape), precision)
+    return Config(model_of(run.model, run.source, run.weights), PRECISIONS[run.precision])
