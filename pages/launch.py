@@ -35,7 +35,7 @@ def choose_what() -> Options | None:
         chosen = st.multiselect("Configs", list(listed_configs()), key="launch_configs")
         return Options(configs=tuple(chosen)) if chosen else None
     model, precisions = form.ask_own_model("launch", ["bf16"])
-    return Options(model=model, precisions=precisions) if model and precisions else None
+    return Options(models=(model,), precisions=precisions) if model and precisions else None
 
 
 def choose_how(what: Options) -> Options:

@@ -147,14 +147,14 @@ def test_a_run_that_finds_its_model_missing_says_so_in_its_log(db: Path, monkeyp
         ({"study": "published"}, "already has a study"),
         ({}, "--family"),
         ({"configs": ("9B-bf16",)}, "no config"),
-        ({"model": "no/such/folder/here", "precisions": ("bf16",)}, "neither a model folder"),
-        ({"model": "tests", "precisions": ("bf16",)}, "not a model folder"),
+        ({"models": ("no/such/folder/here",), "precisions": ("bf16",)}, "neither a model folder"),
+        ({"models": ("tests",), "precisions": ("bf16",)}, "not a model folder"),
         ({"family": "demo", "max_new_tokens": 0}, "from 1 to"),
         ({"family": "demo", "max_new_tokens": 10**6}, "from 1 to"),
         ({"family": "demo", "suite": "nope"}, "vibe30"),
         ({"family": "demo", "weights": "/no/such/folder"}, "not a folder"),
-        ({"model": "~nobody-of-that-name/m", "precisions": ("bf16",)}, "cannot be looked up"),
-        ({"model": "m" * 5000, "precisions": ("bf16",)}, "cannot be looked up"),
+        ({"models": ("~nobody-of-that-name/m",), "precisions": ("bf16",)}, "cannot be looked up"),
+        ({"models": ("m" * 5000,), "precisions": ("bf16",)}, "cannot be looked up"),
     ],
 )
 def test_bad_input_starts_nothing(db: Path, state: Path, options: dict, says: str) -> None:

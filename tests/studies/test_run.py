@@ -154,10 +154,17 @@ def test_an_existing_study_is_not_overwritten(db: Path, fake_worker) -> None:
     ("options", "says"),
     [
         ({}, "--family"),
-        ({"family": "demo", "configs": ("1M-bf16",)}, "one of"),
+        ({"family": "demo", "names": ("x",)}, "goes with --model"),
+        ({"models": ("a/b",), "names": ("x", "y"), "precisions": ("bf16",)}, "--name is given 2"),
+        ({"models": ("a/b",), "names": ("a b",), "precisions": ("bf16",)}, "config's id"),
+        ({"models": ("a/b",), "names": ("0.5B",), "precisions": ("bf16",)}, "Qwen/Qwen2.5-0.5B"),
+        ({"family": "demo", "chat": "yes"}, "auto, on, off"),
+        ({"family": "demo", "thinking": "maybe"}, "auto, on, off"),
+        ({"family": "demo", "chat": "off", "system": "Be brief."}, "--system needs the chat"),
+        ({"family": "demo", "chat": "off", "thinking": "on"}, "--thinking on needs the chat"),
         ({"family": "nope"}, "no family"),
         ({"configs": ("7B-bf16",)}, "no config"),
-        ({"model": "a/b"}, "--precision"),
+        ({"models": ("a/b",)}, "--precision"),
         ({"family": "demo", "precisions": ("bf16",)}, "goes with --model"),
         ({"family": "demo", "suite": "nope"}, "vibe30"),
         ({"family": "demo", "max_new_tokens": 0}, "from 1 to"),
@@ -209,7 +216,7 @@ def test_dummy_runs_and_own_models_resume_as_they_were(
     folder.symlink_to(MODELS_DIR / "1M")
     for study, options in {
         "dummy": {"configs": ("0.5B-4bit",), "weights": "dummy"},
-        "own": {"model": str(folder), "precisions": ("bf16",)},
+        "own": {"models": (str(folder),), "precisions": ("bf16",)},
     }.items():
         fake_worker.interrupt_after = 3
         fake_worker.calls.clear()
@@ -225,7 +232,7 @@ def test_the_study_says_how_it_was_made(db: Path, fake_worker) -> None:
     run(db, configs=("1M-bf16",), max_new_tokens=7)
     with store.reading(db) as connection:
         study = store.read_study(connection, "s")
-    assert study.protocol == Protocol(max_new_tokens=7, weights="demo", device="cpu")
+    assert study.protocol == Protocol(max_new_tokens=7, weights="demo", device="cpu", chat="auto")
     assert (study.suite, study.prompt_count) == ("vibe30", 30)
     assert len(study.suite_sha256) == 64
     assert study.created_at is not None

@@ -43,6 +43,7 @@ from vibecore.store.write import (
     NewStudy,
     add_aggregate,
     add_generations,
+    add_runs,
     create_study,
     finish_run,
     generation_row,

@@ -96,12 +96,23 @@ def create_study(
             for position, prompt in enumerate(study.prompts)
         ],
     )
+    return add_runs(connection, study_id, runs)
+
+
+def add_runs(
+    connection: duckdb.DuckDBPyConnection, study_id: int, runs: Iterable[NewRun]
+) -> dict[str, int]:
+    """Write pending runs of a study, after those it has. Returns run ids by config."""
     run_ids: dict[str, int] = {}
-    first = _next_id(connection, "run", "run_id")
-    for position, run in enumerate(runs):
-        run_ids[run.config] = first + position
-        values = {"run_id": first + position, "study_id": study_id, "position": position}
-        insert(connection, "run", [{**values, **dataclasses.asdict(run)}])
+    run_id = _next_id(connection, "run", "run_id")
+    row = connection.execute(
+        "SELECT coalesce(max(position), -1) + 1 FROM run WHERE study_id = ?", [study_id]
+    ).fetchone()
+    assert row is not None
+    for place, run in enumerate(runs):
+        run_ids[run.config] = run_id + place
+        keys = {"run_id": run_id + place, "study_id": study_id, "position": row[0] + place}
+        insert(connection, "run", [{**keys, **dataclasses.asdict(run)}])
     return run_ids
 
 

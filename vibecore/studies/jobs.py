@@ -53,11 +53,15 @@ class PlannedBatch:
 
 @dataclass(frozen=True)
 class Job:
-    """One config that still has outputs to make, in the batches it was planned in."""
+    """A config, with the outputs that it still has to make in the batches they were planned in.
+
+    `resolved` is None where it has none to make. `begun_on` is the environment of what its study
+    has already, of this config where it has any.
+    """
 
     run_id: int
     config: Config
-    resolved: Resolved
+    resolved: Resolved | None
     batches: tuple[PlannedBatch, ...]
     begun_on: Mapping[str, Any] = field(default_factory=dict)
 
@@ -100,6 +104,63 @@ def create_rows(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
         )
 
 
+def add_rows(plan: Plan, resolved: Mapping[str, Resolved], hardware_now: str) -> None:
+    """Write the pending runs of a plan that extends its study.
+
+    Raises InputError, with nothing written, where this is another machine than the study's, and
+    where another process has just added one of the configs.
+    """
+    with store.writing(plan.db) as connection:
+        study = store.read_study(connection, plan.name)
+        if study.hardware not in (None, hardware_now):
+            raise InputError(
+                f"The study '{plan.name}' was measured on {study.hardware}; this is "
+                f"{hardware_now}. Their speeds do not compare: extend it there, or start a study "
+                "of another name."
+            )
+        known = {run.config for run in store.read_configs(connection, plan.name)}
+        if again := [config.id for config in plan.configs if config.id in known]:
+            raise InputError(f"The study '{plan.name}' has {', '.join(again)} already.")
+        store.add_runs(
+            connection,
+            study.study_id,
+            [_new_run(config, resolved[config.id]) for config in plan.configs],
+        )
+        kinds = {found.weights for found in resolved.values()}
+        if study.protocol and kinds != {study.protocol.weights}:
+            store.set_protocol(connection, plan.name, replace(study.protocol, weights="mixed"))
+
+
+def unfinished(plan: Plan) -> tuple[Config, ...]:
+    """The configs of an existing study that lack outputs: only their weights are needed."""
+    with store.reading(plan.db) as connection:
+        runs = {run.config: run.run_id for run in store.read_configs(connection, plan.name)}
+        return tuple(
+            config for config in plan.configs if store.missing_prompts(connection, runs[config.id])
+        )
+
+
+def refuse_other_weights(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
+    """Raise InputError where a model's files are no longer those that its study was begun with."""
+    with store.reading(plan.db) as connection:
+        runs = store.read_configs(connection, plan.name)
+    for config in plan.configs:
+        found = resolved.get(config.id)
+        if found is None or found.sha256 is None:
+            continue
+        for run in runs:
+            mine = run.config == config.id or (
+                run.model == config.model.name and run.source == _source(config, found)
+            )
+            if mine and run.weights_sha256 not in (None, found.sha256):
+                raise InputError(
+                    f"The weights of {config.model.name} in {found.folder} have changed since the "
+                    f"study '{plan.name}' ran {run.config}: {run.weights_sha256[:12]} then, "
+                    f"{found.sha256[:12]} now. Put the earlier ones back, or start a study of "
+                    "another name."
+                )
+
+
 def remaining_jobs(plan: Plan, resolved: Mapping[str, Resolved]) -> Iterator[Job]:
     """What each config still has to do. A batch is committed whole, so it is missing whole."""
     batches = make_batches(plan.suite.prompts, plan.protocol.batch_size)
@@ -108,14 +169,17 @@ def remaining_jobs(plan: Plan, resolved: Mapping[str, Resolved]) -> Iterator[Job
         missing = {
             config: store.missing_prompts(connection, run.run_id) for config, run in runs.items()
         }
+    begun_on: Mapping[str, Any] = next(
+        (run.environment for run in runs.values() if run.generations), {}
+    )
     for config in plan.configs:
         run = runs[config.id]
         yield Job(
             run.run_id,
             config,
-            resolved[config.id],
+            resolved.get(config.id),
             tuple(_missing_of(batches, plan.protocol.samples, missing[config.id])),
-            run.environment if run.generations else {},
+            run.environment if run.generations else begun_on,
         )
 
 
@@ -145,22 +209,22 @@ def with_batch_size(plan: Plan) -> Plan:
 
 
 def require_same_place(job: Job, report: LoadReport) -> None:
-    """Raise RunError when a run's other outputs were made on another machine or packages."""
-    begun, here = (_place(found) for found in (job.begun_on, report.environment))
+    """Raise RunError when outputs of a run's study were made on another machine or packages."""
+    shared = set(_packages(job.begun_on)) & set(_packages(report.environment))
+    begun, here = (_place(found, shared) for found in (job.begun_on, report.environment))
     if job.begun_on and begun != here:
         raise RunError(
-            f"{job.config.id} was begun with {begun}; this is {here}. Its speeds would mix the "
-            "two. Resume it there, or start a study with another name."
+            f"{job.config.id} cannot go on: its study was begun with {begun}; this is {here}. Its "
+            "speeds would mix the two. Go on there, or start a study with another name."
         )
 
 
 def _new_run(config: Config, resolved: Resolved) -> store.NewRun:
-    local = resolved.weights == "local"
     return store.NewRun(
         config=config.id,
         model=config.model.name,
         precision=config.precision.name,
-        source=str(resolved.folder) if local else config.model.source,
+        source=_source(config, resolved),
         weights=resolved.weights,
         revision=resolved.revision,
         estimated_weight_bytes=config.estimated_weight_bytes,
@@ -170,12 +234,25 @@ def _new_run(config: Config, resolved: Resolved) -> store.NewRun:
     )
 
 
-def _place(environment: Mapping[str, Any]) -> str:
+def _source(config: Config, resolved: Resolved) -> str:
+    """Where the weights are from, as it is stored: a path where they are not the table's."""
+    own = resolved.weights in ("local", "gguf")
+    return str(resolved.folder) if own else config.model.source
+
+
+def _place(environment: Mapping[str, Any], packages: Set[str]) -> str:
     machine = environment.get("machine", {})
     device = environment.get("gpu", {}).get("name") or machine.get("cpu")
-    packages = environment.get("packages", {})
-    versions = (f"{name} {version}" for name, version in sorted(packages.items()))
+    versions = (
+        f"{name} {version}"
+        for name, version in sorted(_packages(environment).items())
+        if name in packages
+    )
     return ", ".join([str(device), *versions])
+
+
+def _packages(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    return environment.get("packages") or {}
 
 
 def _code_commit() -> str | None:

@@ -64,12 +64,13 @@ def absolute(options: Options) -> Options:
     Raises InputError for a path that the system cannot look up.
     """
     models = tuple(_absolute("model", model) for model in options.models)
-    found = {
-        name: _absolute(name, value)
-        for name in ("suite", "weights")
-        if (value := getattr(options, name)) and value not in ("hub", "dummy")
-    }
-    return replace(options, models=models, **found)
+    suite, weights = options.suite, options.weights
+    return replace(
+        options,
+        models=models,
+        suite=suite and _absolute("suite", suite),
+        weights=_absolute("weights", weights) if weights not in (None, "hub", "dummy") else weights,
+    )
 
 
 def _absolute(option: str, value: str) -> str:

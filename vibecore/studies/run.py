@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from vibecore import store
 from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import read_gpus, usable_cores
+from vibecore.core.machine import hardware, read_gpus, usable_cores
 from vibecore.core.records import Generation, LoadReport
 from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.device_queue import QueueEntry
@@ -23,10 +23,13 @@ from vibecore.studies.jobs import (
     Job,
     Plan,
     PlannedBatch,
+    add_rows,
     create_rows,
     refuse_existing,
+    refuse_other_weights,
     remaining_jobs,
     require_same_place,
+    unfinished,
     with_batch_size,
 )
 
@@ -60,23 +63,31 @@ OnEvent = Callable[[Event], None]
 
 
 def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[str, str]:
-    """Run a new study, or what is missing of an existing one. Returns status by config.
+    """Run a new study, what is missing of an existing one, or what it gains. Returns status by
+    config.
 
     Raises InputError, with nothing written, for a plan that cannot run.
     """
     store.check_writable(plan.db)
     if not resume:
         refuse_existing(plan)
-    resolved = {config.id: resolve(config, plan.weights) for config in plan.configs}
+    configs = unfinished(plan) if resume and not plan.extends else plan.configs
+    resolved = {config.id: resolve(config, plan.weights) for config in configs}
+    if resume:
+        refuse_other_weights(plan, resolved)
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
         first, device = _settle_device(stack, plan)
-        protocol = replace(plan.protocol, device=device, weights=_weights_kind(resolved))
+        protocol = replace(plan.protocol, device=device)
+        if not resume:
+            protocol = replace(protocol, weights=_weights_kind(resolved))
         plan = with_batch_size(replace(plan, protocol=protocol))
         if plan.auto_batch:
             on_event(Event("sized", "", 0, 0, batch_size=plan.protocol.batch_size))
         store.prepare(plan.db)
-        if not resume:
+        if plan.extends:
+            add_rows(plan, resolved, hardware(device))
+        elif not resume:
             create_rows(plan, resolved)
 
         def emit(kind: str, others: Sequence[QueueEntry]) -> None:
@@ -159,6 +170,7 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
     status, reason = "complete", None
     emit("loading")
     try:
+        assert job.resolved is not None
         with worker:
             request = load_request(
                 job.config,

@@ -39,7 +39,8 @@ TERMINATE_SECONDS = 5.0
 FLAGS = {
     "family": "--family",
     "configs": "--config",
-    "model": "--model",
+    "models": "--model",
+    "names": "--name",
     "precisions": "--precision",
     "suite": "--suite",
     "study": "--study",
@@ -48,6 +49,9 @@ FLAGS = {
     "engine": "--engine",
     "weights": "--weights",
     "device": "--device",
+    "chat": "--chat",
+    "system": "--system",
+    "thinking": "--thinking",
 }
 
 

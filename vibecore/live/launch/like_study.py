@@ -56,4 +56,4 @@ def _options_of_configs(study: str, runs: Sequence[RunRow]) -> Options:
             f"The study '{study}' has several models of your own. Run the suite on each with "
             "python -m vibecore run --model PATH --precision …."
         )
-    return Options(model=sources.pop(), precisions=tuple(run.precision for run in runs))
+    return Options(models=(sources.pop(),), precisions=tuple(run.precision for run in runs))
