@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, read_spec
+from vibecore.catalog.chat import kind_of, knows_thinking_switch, read_template
 from vibecore.catalog.checkpoint import refuse_adapter, require_complete, stored_as
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.gguf import read_gguf
@@ -36,7 +37,7 @@ WHAT_TO_DO = (
 class Resolved:
     """Where a config's weights are: a folder or GGUF file and its revision, or neither for dummy
     weights; and what they are: the model's `kind`, the identity of the files (`sha256`), how they
-    are stored where that is not plain 16 bit."""
+    are stored where that is not plain 16 bit, and the chat template, None for none."""
 
     weights: str
     folder: Path | None
@@ -44,6 +45,7 @@ class Resolved:
     kind: Kind | None = None
     sha256: str | None = None
     stored_as: str | None = None
+    template: str | None = field(default=None, repr=False)
 
 
 def resolve(config: Config, weights: str) -> Resolved:
@@ -97,9 +99,12 @@ def load_request(
 
 def asking_for(asking: Asking, resolved: Resolved) -> Asking:
     """How a study's prompts are put to one of its models: `auto` puts them to a base model, and to
-    random weights, as they stand, without system message."""
+    random weights, as they stand, without system message; a switch for thinking is only for a
+    template that has it."""
     if resolved.folder is None or (asking.chat == "auto" and resolved.kind == "base"):
         return Asking("off")
+    if asking.chat == "auto" and not knows_thinking_switch(resolved.template):
+        return replace(asking, thinking="auto")
     return asking
 
 
@@ -117,13 +122,15 @@ def _folder(config: Config, weights: str, folder: Path, revision: str | None = N
             f"{folder} is not quantised: its config.json has no quantization_config. Choose a "
             "precision such as bf16, 8bit or 4bit instead of as-is."
         )
+    template = read_template(folder)
     return Resolved(
         weights,
         folder,
         revision,
-        config.model.kind,
+        config.model.kind or kind_of(template),
         weights_sha256(folder),
         stored,
+        template,
     )
 
 
@@ -136,8 +143,9 @@ def _gguf_file(config: Config) -> Resolved:
             f"{path} cannot be run as it is: GGUF weights ({file.file_type}) are dequantised to 16 "
             "bit. Choose a precision such as bf16, 8bit or 4bit."
         )
+    kind = config.model.kind or kind_of(file.template)
     identity = weights_sha256(path)
-    return Resolved("gguf", path, None, config.model.kind, identity, file.stored_as)
+    return Resolved("gguf", path, None, kind, identity, file.stored_as, file.template)
 
 
 def _chosen_folder(config: Config, path: Path) -> Path:
