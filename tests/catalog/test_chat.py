@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (" ", "base"),
         (templates.QWEN25, "instruct"),
         (templates.QWEN3, "thinking"),
-        (templates.QWEN3_INSTRUCT, "instruct"),
+        (templates.GPT_OSS, "thinking"),
         (templates.LLAMA32, "instruct"),
         (templates.GEMMA3, "instruct"),
         (templates.SMOLLM2, "instruct"),
@@ -103,7 +103,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (templates.DEEPSEEK_V31, "thinking"),
         (templates.MISTRAL, "instruct"),
         (templates.SYNTAX, "instruct"),
-        ("{{ m }}{{ '<think>\n' if add_generation_prompt and reasoning_content }}", "thinking"),
     ],
 )
 def test_the_kind_of_a_checkpoint(template: str | None, kind: str) -> None:

@@ -22,6 +22,7 @@ from vibecore.engine.chat import (
     render,
     turn_end_tokens,
 )
+from vibecore.runtime.worker import Worker
 
 THINK = ("<think>", "</think>")
 
@@ -138,8 +139,8 @@ def test_the_templates_own_system_prompt_may_be_given(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "reason"),
     [
-        (templates.GEMMA2, "System role not supported.*leave out --system"),
-        (templates.MISTRAL, "roles must alternate.*leave out --system"),
+        (templates.GEMMA2, "with a system prompt .* System role not supported.*Leave out --system"),
+        (templates.MISTRAL, "roles must alternate.*Leave out --system"),
         (templates.IGNORES_SYSTEM, "leaves out the system prompt. Leave out --system"),
     ],
 )
@@ -226,6 +227,8 @@ def test_bos_stands_exactly_once_before_a_prompt(
         (templates.WRONG_TYPE, "TypeError"),
         (templates.DEEP, "RecursionError"),
         ("{{ messages[0].content.__class__.__mro__ }}", "SecurityError"),
+        (templates.VAST, "takes more memory"),
+        (templates.HUGE, "takes more memory"),
         (templates.PARTS, "leaves out the user's text"),
     ],
 )
@@ -247,6 +250,20 @@ def test_a_template_that_never_ends_is_ended(folder: Path, monkeypatch: pytest.M
     with pytest.raises(RunError, match=r"does not end within 0\.3 s.*--chat off"):
         asked(folder, templates.ENDLESS)
     assert time.monotonic() - started < 5
+
+
+def test_a_workers_template_is_ended_too(folder: Path) -> None:
+    """By an alarm, which rings on a main thread only: a worker has to decode on its own."""
+    path = chat_folder(folder, templates.ENDLESS)
+    with Worker() as worker:
+        started = time.monotonic()
+        with pytest.raises(RunError, match="does not end"):
+            worker.load(LoadRequest("m-bf16", "bf16", "cpu", folder=str(path)))
+        assert time.monotonic() - started < 60
+        asking = Asking(chat="off")
+        worker.load(LoadRequest("m-bf16", "bf16", "cpu", folder=str(path), asking=asking))
+        [generation] = worker.generate(["Hi there"], 2)
+        assert generation.rendered_prompt == "Hi there"
 
 
 def test_the_alarm_that_was_set_before_goes_on(
@@ -289,6 +306,7 @@ def test_a_prompt_that_its_template_fails_on_is_explained(folder: Path) -> None:
         (templates.GEMMA2, "<end_of_turn>"),
         (templates.DEEPSEEK, "</s>"),
         (templates.MISTRAL, "</s>"),
+        (templates.GPT_OSS, "<|return|>"),
         ("{% for m in messages %}{{ m.content }}\n</s>{% endfor %}", "</s>"),
     ],
 )

@@ -193,6 +193,16 @@ def test_a_character_of_several_tokens_streams_whole(tmp_path: Path) -> None:
     assert (generation.reasoning, generation.text) == ("Łódź 🚀", "漢字 🚀")
 
 
+def test_markers_of_several_special_tokens(tmp_path: Path) -> None:
+    loaded = thinker(tmp_path, templates.GPT_OSS)
+    output = "<|channel|>analysis<|message|>Is it 4?<|end|>"
+    output += "<|start|>assistant<|channel|>final<|message|>It is 4.<|return|>"
+    tokens = ids_of(loaded, output)
+    generation = written(loaded, tokens)
+    assert (generation.reasoning, generation.text) == ("Is it 4?", "It is 4.")
+    assert streamed(loaded, tokens) == ("Is it 4?", "It is 4.")
+
+
 # --- Prompts as a batch.
 
 

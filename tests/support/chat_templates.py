@@ -33,16 +33,6 @@ QWEN3 = """{%- for message in messages %}
         {{- '<think>\\n\\n</think>\\n\\n' }}
     {%- endif %}
 {%- endif %}"""
-# Given earlier reasoning apart, it serves a model that does not reason.
-QWEN3_INSTRUCT = """{%- for message in messages %}
-    {%- if message.role == 'assistant' and message.reasoning_content is string %}
-        {{- '<|im_start|>assistant\\n<think>\\n' + message.reasoning_content }}
-        {{- '\\n</think>\\n\\n' + message.content + '<|im_end|>\\n' }}
-    {%- else %}
-        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
-    {%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"""
 LLAMA32 = (
     "{{- bos_token }}{%- set date_string = strftime_now('%d %b %Y') %}"
     "{%- if messages[0]['role'] == 'system' %}{%- set system = messages[0]['content']|trim %}"
@@ -96,6 +86,15 @@ DEEPSEEK_V31 = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|Assistant|>' }}"
     "{% if thinking %}{{ '<think>' }}{% else %}{{ '</think>' }}{% endif %}{% endif %}"
 )
+# gpt-oss: reasoning and answer are messages on channels of their own.
+GPT_OSS = (
+    "{% for message in messages %}{% if message.role == 'assistant' %}{% if message.thinking %}"
+    "{{ '<|start|>assistant<|channel|>analysis<|message|>' + message.thinking + '<|end|>' }}"
+    "{% endif %}{{ '<|start|>assistant<|channel|>final<|message|>' + message.content }}"
+    "{{ '<|return|>' }}{% else %}"
+    "{{ '<|start|>' + message.role + '<|message|>' + message.content + '<|end|>' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}"
+)
 MISTRAL = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
@@ -113,6 +112,9 @@ UNDEFINED = "{% for m in conversation.turns %}{{ m }}{% endfor %}{{ messages[0].
 DEEP = "{% macro again(n) %}{{ again(n + 1) }}{% endmacro %}{{ again(0) }}"
 SYNTAX = "{% for message in messages %}{{ message.content }"
 WRONG_TYPE = "{{ messages[0].content + 3 }}"
+# A hundred gigabytes, in pieces and at once.
+VAST = "{{ messages[0].content }}{% for n in range(99999) %}{{ 'x' * 1000000 }}{% endfor %}"
+HUGE = "{{ messages[0].content }}{{ 'x' * 100000000000 }}"
 PARTS = "{% for part in messages[-1].content %}{{ part.text }}{% endfor %}"
 
 SPECIAL = (
@@ -125,6 +127,11 @@ SPECIAL = (
     "<|eot_id|>",
     "<start_of_turn>",
     "<end_of_turn>",
+    "<|start|>",
+    "<|channel|>",
+    "<|message|>",
+    "<|end|>",
+    "<|return|>",
     "<|User|>",
     "<|Assistant|>",
 )

@@ -26,8 +26,6 @@ DEFAULT_NAME = "default"
 
 # Variables that turn reasoning on and off: Qwen3's, and DeepSeek-V3.1's and Granite's.
 THINKING_SWITCHES = ("enable_thinking", "thinking")
-# The message field in which newer templates are given an earlier answer's reasoning.
-REASONING_FIELD = "reasoning_content"
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,14 @@ REASONING_MARKERS = (
     ReasoningMarkers("◁think▷", "◁/think▷"),
     # Command A Reasoning.
     ReasoningMarkers("<|START_THINKING|>", "<|END_THINKING|>"),
+    # Apertus.
+    ReasoningMarkers("<|inner_prefix|>", "<|inner_suffix|>"),
     # Gemma 4.
     ReasoningMarkers("<|channel>thought", "<channel|>"),
+    # gpt-oss: the channel of the analysis, then the message on the final one.
+    ReasoningMarkers(
+        "<|channel|>analysis<|message|>", "<|start|>assistant<|channel|>final<|message|>"
+    ),
 )
 
 
@@ -89,23 +93,15 @@ def default_of(templates: Any) -> str | None:
 
 
 def kind_of(template: str | None) -> Kind:
-    """What a checkpoint with this template is.
+    """What a checkpoint with this template is: `base` without one, `thinking` where the template
+    knows reasoning, by a switch or by its markers, else `instruct`.
 
-    `base` without one. `thinking` where the template has a switch for reasoning, begins an
-    answer with it, or takes it out of earlier answers by its markers. A template that is given
-    earlier reasoning apart, and has neither of the first two, serves models that do not reason as
-    well (Qwen3-Instruct-2507): those are `instruct`.
+    Of some families models that reason and models that do not share a template (LFM2.5): those
+    are `thinking` too.
     """
     if not template or not template.strip():
         return "base"
-    if thinking_switch(template) is not None:
-        return "thinking"
-    markers = markers_of(template)
-    if markers is None:
-        return "instruct"
-    if _begins_with(template, markers.opening) or REASONING_FIELD not in template:
-        return "thinking"
-    return "instruct"
+    return "instruct" if markers_of(template) is None else "thinking"
 
 
 def markers_of(template: str | None) -> ReasoningMarkers | None:
@@ -175,10 +171,10 @@ def _entry(path: Path) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def _parsed(template: str) -> Any:
-    """A template's syntax tree; None for one that cannot be parsed."""
+def _variables(template: str) -> frozenset[str]:
+    """The variables that a template is given; none for one that cannot be parsed."""
     # Loaded here because every command imports this file, and few read a template.
-    from jinja2 import Environment, TemplateError, nodes
+    from jinja2 import Environment, TemplateError, meta, nodes
     from jinja2.ext import Extension
     from jinja2.parser import Parser
 
@@ -192,42 +188,8 @@ def _parsed(template: str) -> Any:
             body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
             return nodes.Scope(body).set_lineno(line)
 
+    environment = Environment(extensions=[Generation, "jinja2.ext.loopcontrols"])
     try:
-        return Environment(extensions=[Generation, "jinja2.ext.loopcontrols"]).parse(template)
-    except (TemplateError, RecursionError):
-        return None
-
-
-@lru_cache(maxsize=16)
-def _variables(template: str) -> frozenset[str]:
-    """The variables that a template is given; none for one that cannot be parsed."""
-    from jinja2 import TemplateError, meta
-
-    tree = _parsed(template)
-    if tree is None:
-        return frozenset()
-    try:
-        return frozenset(meta.find_undeclared_variables(tree))
+        return frozenset(meta.find_undeclared_variables(environment.parse(template)))
     except (TemplateError, RecursionError):
         return frozenset()
-
-
-def _begins_with(template: str, opening: str) -> bool:
-    """Whether the template itself may write the opening marker where an answer begins."""
-    from jinja2 import nodes
-
-    tree = _parsed(template)
-    if tree is None:
-        return False
-    branches = (
-        branch
-        for branch in tree.find_all((nodes.If, nodes.CondExpr))
-        if any(name.name == "add_generation_prompt" for name in branch.test.find_all(nodes.Name))
-        or getattr(branch.test, "name", None) == "add_generation_prompt"
-    )
-    return any(
-        opening in text
-        for branch in branches
-        for leaf in branch.find_all((nodes.Const, nodes.TemplateData))
-        if isinstance(text := leaf.value if isinstance(leaf, nodes.Const) else leaf.data, str)
-    )

@@ -32,6 +32,8 @@ from vibecore.core.records import LoadRequest
 RENDER_SECONDS = 3.0
 # The alarm rings again, in case what was running swallowed the first one.
 RENDER_AGAIN_SECONDS = 1.0
+# Far more than any rendering takes, far less than a machine has.
+RENDER_BYTES = 1 << 30
 # Stands for a text in a rendering, so that what the template writes around it can be seen. A
 # plain word: templates trim, split and look for markers.
 MARK = "quicksilver-7391"
@@ -65,6 +67,10 @@ class PromptFormat:
             "system": self.system,
             "thinking": None if self.thinking is None else "on" if self.thinking else "off",
         }
+
+
+class TemplateFailed(Exception):
+    """What a chat template does wrong, in words that follow `its chat template`."""
 
 
 class _TooLong(Exception):
@@ -112,28 +118,10 @@ def encode_prompts(
 
 def render(tokenizer: PreTrainedTokenizerBase, ask: PromptFormat, prompt: str) -> str:
     """The text that asks for an answer to `prompt` through the template. Raises RunError."""
-    assert ask.template is not None
-    if ask.prefix:
-        # Written by a user, it would stand a second time behind the template's own beginning.
-        written = str(tokenizer.decode(list(ask.prefix), skip_special_tokens=False))
-        while prompt.startswith(written):
-            prompt = prompt.removeprefix(written)
-    messages = [] if ask.system is None else [{"role": "system", "content": ask.system}]
-    messages.append({"role": "user", "content": prompt})
-    switch = thinking_switch(ask.template)
-    switches = {} if ask.thinking is None or switch is None else {switch: ask.thinking}
     try:
-        return _apply(tokenizer, ask.template, messages, add_generation_prompt=True, **switches)
-    except _TooLong:
-        raise RunError(
-            f"its chat template does not end within {RENDER_SECONDS:g} s. Ask without it: "
-            "--chat off."
-        ) from None
-    # Whatever a program from somewhere else may raise, memory and recursion included.
-    except Exception as error:
-        raise RunError(
-            f"its chat template fails ({_one_line(error)}). Ask without it: --chat off."
-        ) from None
+        return _render(tokenizer, ask, prompt)
+    except TemplateFailed as failure:
+        raise RunError(f"its chat template {failure}. Ask without it: --chat off.") from None
 
 
 def turn_end_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -205,12 +193,36 @@ def _render_with_system(tokenizer: PreTrainedTokenizerBase, ask: PromptFormat) -
         return render(tokenizer, ask, MARK)
     without = render(tokenizer, replace(ask, system=None), MARK)
     try:
-        rendered = render(tokenizer, ask, MARK)
-    except RunError as error:
-        raise RunError(f"with a system prompt {error} Or leave out --system.") from None
+        rendered = _render(tokenizer, ask, MARK)
+    except TemplateFailed as failure:
+        raise RunError(
+            f"with a system prompt its chat template {failure}. Leave out --system."
+        ) from None
     if rendered == without and ask.system.strip() not in rendered:
         raise RunError("its chat template leaves out the system prompt. Leave out --system.")
     return rendered
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, ask: PromptFormat, prompt: str) -> str:
+    assert ask.template is not None
+    if ask.prefix:
+        # Written by a user, it would stand a second time behind the template's own beginning.
+        written = str(tokenizer.decode(list(ask.prefix), skip_special_tokens=False))
+        while prompt.startswith(written):
+            prompt = prompt.removeprefix(written)
+    messages = [] if ask.system is None else [{"role": "system", "content": ask.system}]
+    messages.append({"role": "user", "content": prompt})
+    switch = thinking_switch(ask.template)
+    switches = {} if ask.thinking is None or switch is None else {switch: ask.thinking}
+    try:
+        return _apply(tokenizer, ask.template, messages, add_generation_prompt=True, **switches)
+    except _TooLong:
+        raise TemplateFailed(f"does not end within {RENDER_SECONDS:g} s") from None
+    except MemoryError:
+        raise TemplateFailed("takes more memory than any prompt needs") from None
+    # Whatever a program from somewhere else may raise.
+    except Exception as error:
+        raise TemplateFailed(f"fails ({_one_line(error)})") from None
 
 
 def _apply(
@@ -220,7 +232,7 @@ def _apply(
     # Named by transformers and by the template, each of a type of its own.
     **options: Any,
 ) -> str:
-    with _time_limit(RENDER_SECONDS):
+    with _time_limit(RENDER_SECONDS), _memory_limit(RENDER_BYTES):
         return str(
             tokenizer.apply_chat_template(
                 list(messages), chat_template=template, tokenize=False, **options
@@ -250,6 +262,26 @@ def _time_limit(seconds: float) -> Iterator[None]:
         if left:
             passed = time.monotonic() - started
             signal.setitimer(signal.ITIMER_REAL, max(left - passed, 0.001), interval)
+
+
+@contextlib.contextmanager
+def _memory_limit(more: int) -> Iterator[None]:
+    """Raises MemoryError when the process takes `more` bytes than it has now, instead of having
+    the system kill it. On Linux; elsewhere there is no limit."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = int(statm.read_text().split()[0]) * resource.getpagesize() + more
+    limits = [limit, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _once(prefix: tuple[int, ...], ids: list[int]) -> list[int]:
