@@ -126,7 +126,10 @@ def rule_drops(studies: int, prompts: int, rate: float, together: float) -> floa
         flags[shared] = flags[shared][:, :1]
         rows = [
             ConfigMetrics(
-                *(name, name, "bf16", prompts),
+                config=name,
+                model=name,
+                precision="bf16",
+                prompts=prompts,
                 tokens_per_second=1.0,
                 memory_bytes=1,
                 repetitive=int(repetitive),

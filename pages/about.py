@@ -10,11 +10,13 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
+from vibecore.analysis.asked import model_asked
 from vibecore.analysis.flag_accuracy import Agreement, measure_flags
 from vibecore.core import formats
 from vibecore.core.rows import RunRow
 from vibecore.scoring import CHECKS, SCORER_VERSION
 from vibecore.studies.rescore import versions_note
+from vibecore.views.decoding_facts import decoding_facts
 from vibecore.views.glossary import FLAG_NAMES, LABELLED, LIMITS, PROTOCOL, RULE, SCORES, WORDS
 from vibecore.views.tables.metrics import shape
 
@@ -88,8 +90,10 @@ def _share(part: int, whole: int, interval: tuple[float, float] | None) -> dict[
 def show_environment() -> None:
     """Where the chosen study was made, as it was recorded."""
     frame.show_html("h2", f"This study: {study.title}")
+    frame.show_warnings(study.name)
     if study.note:
         frame.show_html("p", study.note)
+    frame.show_model_notes(study.name)
     with frame.errors_in_words():
         runs = cached.runs(cached.content(), study.name)
     note = versions_note(runs, study.name)
@@ -113,6 +117,7 @@ def show_environment() -> None:
         ),
         "Python": environment.get("python"),
         "decoding": ", ".join(f"{name} {value}" for name, value in protocol.items()),
+        **decoding_facts(environment),
         "suite hash": (study.suite_sha256 or "")[:12],
         "code": (study.code_commit or "")[:12],
     }
@@ -120,7 +125,10 @@ def show_environment() -> None:
     show_plain_table("Environment of this study", ["what", "recorded"], known, "environment")
     show_plain_table(
         "Runs of this study",
-        ["config", "model", "revision", "weights", "computed in", "loaded in", "status"],
+        [
+            *("config", "model", "kind", "asked", "revision", "weights", "computed in"),
+            *("loaded in", "status"),
+        ],
         [_run(run) for run in runs],
         "runs",
     )
@@ -129,11 +137,14 @@ def show_environment() -> None:
 def _run(run: RunRow) -> list[Any]:
     seconds = run.load_seconds
     status = run.status + (f": {run.error}" if run.error else "")
+    model = model_asked(run)
     return [
         {"text": run.config, "shape": shape(run.precision)},
         run.source,
+        model.kind or "not recorded",
+        {"text": model.asked or "not recorded", "note": model.system},
         (run.revision or "not recorded")[:12],
-        run.weights,
+        {"text": model.stored or run.weights, "note": model.identity},
         run.dtype or "not recorded",
         "not recorded" if seconds is None else f"{seconds:.1f} s",
         status,

@@ -49,6 +49,7 @@ key = cached.content()
 address.read("charts", {})
 address.write("charts", {})
 frame.show_html("h1", "Charts")
+frame.show_warnings(study.name)
 with frame.errors_in_words():
     summary = cached.summary(key, study.name)
     few = study.prompt_count <= MOST_PROMPTS

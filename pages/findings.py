@@ -12,8 +12,8 @@ from pages.parts import address, cached, frame
 from pages.parts.components import link, show_table
 from vibecore.analysis.claims import CLAIMS, Finding
 from vibecore.analysis.claims.wording import evidence_table
-from vibecore.studies.published import STUDY as PUBLISHED
 from vibecore.views.charts.findings import evidence_figure
+from vibecore.views.study_order import beside
 
 # A sign beside each verdict, so that a column of them can be scanned.
 SIGNS = {"supported": "✓", "contradicted": "✗", "not resolved": "?", "cannot be tested here": "–"}
@@ -92,11 +92,12 @@ frame.show_html(
     "supported or contradicted only where its interval shows it; what shows neither is not "
     "resolved, which is never the same as equal.",
 )
+frame.show_warnings(study.name)
+frame.show_model_notes(study.name)
 with frame.errors_in_words():
     key = cached.content()
-    names = [study.name]
-    if any(row.name == PUBLISHED for row in cached.studies(key)):
-        names = list(dict.fromkeys([*names, PUBLISHED]))
+    other = beside(study.name, [row.name for row in cached.studies(key)])
+    names = [study.name, other] if other else [study.name]
     found = {name: findings for name in names if (findings := cached.findings(key, name))}
 if study.name not in found:
     frame.show_html("p", "This study has no config yet, so there is nothing to check.")

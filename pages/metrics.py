@@ -18,10 +18,6 @@ from vibecore.analysis import Decision, switch_sentences
 from vibecore.analysis.metrics import BASELINE_PRECISION, known_metrics
 from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
 
-DEMO_NOTE = (
-    "The demo models, of one and five million parameters, show the pipeline at work. They judge "
-    "nothing about Qwen."
-)
 SPEED_NOTE = "Speed is new tokens ÷ total time, and configs write texts of different length."
 SCORED_NOTE = (
     f"Under each rate, its 95 % Wilson interval. {SPEED_NOTE} A row opens its outputs; a heading "
@@ -130,6 +126,7 @@ def outputs_of(config: str) -> dict:
 
 study = frame.current_study()
 frame.show_html("h1", study.title)
+frame.show_warnings(study.name)
 spot_place = st.container()
 rule = choose_rule()
 with frame.errors_in_words():
@@ -144,8 +141,7 @@ scored = any(row.repetitive is not None for row in summary.rows)
 frame.show_html("p", SCORED_NOTE if scored else UNSCORED_NOTE, "vc-soft")
 if terms := [ABBREVIATIONS[m.name] for m in known_metrics(summary.rows) if m.name in ABBREVIATIONS]:
     frame.show_html("p", " ".join(terms), "vc-soft")
-if any(row.weights == "demo" for row in summary.rows):
-    frame.show_html("p", DEMO_NOTE, "vc-soft")
+frame.show_model_notes(study.name)
 frame.show_scorers(study.name)
 downloads.show(
     {**downloads.metrics(summary), **downloads.report(content[0], study.name, rule)},

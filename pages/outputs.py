@@ -21,6 +21,8 @@ MOST_CONFIGS = 6
 FIRST_CONFIGS = 3
 LISTED_PROMPTS = 200
 SHOW = {"all": "all prompts", "differ": "configs differ", "repetitive": "repetitive"}
+# Offered where a study has such outputs.
+NO_ANSWER = "no answer"
 LEGENDS = {
     "repetition": "Marked: word pairs that occurred earlier in the same text; their share is the "
     "repetition score.",
@@ -51,10 +53,16 @@ def parameters(sweet_spot: str | None) -> dict[str, address.Parameter]:
         "mark": address.one_of(MARKINGS, MARKINGS[0]),
         "baseline": address.one_of(configs, configs[0]),
         "category": address.one_of(everything.categories),
-        "show": address.one_of(list(SHOW), "all"),
+        "show": address.one_of(list(shows()), "all"),
         "failing": address.one_of(everything.checks),
         "search": address.text(),
     }
+
+
+def shows() -> dict[str, str]:
+    """What the list can be limited to, with its words."""
+    missing = any(row.no_answer or row.non_finite for row in runs.values())
+    return {**SHOW, NO_ANSWER: NO_ANSWER} if missing else SHOW
 
 
 def choose_configs() -> tuple[list[str], str, str]:
@@ -81,7 +89,7 @@ def choose_filter(configs: list[str]) -> vibecore.PromptFilter:
         category=category.selectbox(
             "Category", everything.categories, index=None, placeholder="all", key="category"
         ),
-        only=only.selectbox("Show", list(SHOW), format_func=SHOW.__getitem__, key="show"),
+        only=only.selectbox("Show", list(shows()), format_func=shows().__getitem__, key="show"),
         failing=failing.selectbox(
             "Failing a check",
             everything.checks,
@@ -180,6 +188,7 @@ with frame.errors_in_words():
     everything = cached.prompt_list(key, study.name)
 runs = {row.config: row for row in summary.rows}
 frame.show_html("h1", "Outputs")
+frame.show_warnings(study.name)
 if not everything.ids or not runs:
     frame.show_html("p", "This study has no prompts stored, so there is nothing to read here.")
     st.stop()

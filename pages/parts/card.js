@@ -27,13 +27,28 @@ const copyButton = (text) => {
   return button;
 };
 
-const cardOf = (card) => make("article", { "data-config": card.config },
+// What is folded above an answer. `opened` remembers across redraws what the reader has opened.
+const foldOf = (fold, config, opened) => {
+  const key = `${config}/${fold.name}`;
+  const details = make("details", { "data-fold": fold.name, open: opened.has(key) ? "" : null },
+    make("summary", {}, fold.label),
+    make("div", { class: "body" }, make("pre", { class: "code", tabindex: "0" }, fold.text),
+      copyButton(fold.text)));
+  details.addEventListener("toggle", () => {
+    if (details.open) opened.add(key); else opened.delete(key);
+  });
+  return details;
+};
+
+const cardOf = (card, opened) => make("article", { "data-config": card.config },
   make("header", {},
     make("h3", {}, precisionMark(card.shape), card.config,
       card.badge ? make("span", { class: "badge" }, card.badge) : null),
     make("div", { class: "note" }, (card.facts || []).join(" · "),
       card.label ? make("span", { class: "label" }, card.label) : null),
     card.notice ? make("div", { class: "notice" }, card.notice) : null),
+  make("div", { class: "folds" },
+    (card.folds || []).map((fold) => foldOf(fold, card.config, opened))),
   make("div", { class: "body" }, textOf(card), card.text ? copyButton(card.text) : null),
   make("section", { class: "verdicts" },
     card.met ? make("h4", {}, card.met) : null,

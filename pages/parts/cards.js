@@ -29,6 +29,7 @@ const promptList = (list, choose) => {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   const scrolled = root.querySelector(".list ol")?.scrollTop;
+  const opened = root.opened ??= new Set();
   const choose = (prompt) => setTriggerValue("prompt", prompt);
   root.replaceChildren(make("div", { class: "view" }, promptList(data.list, choose),
     make("div", { class: "main" },
@@ -37,7 +38,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
         make("pre", { class: "prose" }, data.prompt.text),
         data.prompt.note ? make("p", { class: "note" }, data.prompt.note) : null),
       data.legend ? make("p", { class: "note legend" }, data.legend) : null,
-      make("div", { class: `cards of-${data.cards.length}` }, data.cards.map(cardOf)))));
+      make("div", { class: `cards of-${data.cards.length}` }, data.cards.map((card) => cardOf(card, opened))))));
   const list = root.querySelector(".list ol");
   if (scrolled !== undefined) list.scrollTop = scrolled;
   const current = list.querySelector('[aria-current="true"]');

@@ -13,6 +13,7 @@ from vibecore.analysis import Rule
 from vibecore.core import formats
 from vibecore.core.rows import OutputRow
 from vibecore.studies.queries import Summary
+from vibecore.views.models_asked import study_sentences
 from vibecore.views.terminal import metrics_table
 
 Row = dict[str, Any]
@@ -30,6 +31,8 @@ OUTPUT_COLUMNS = (
     "prompt_id",
     "config",
     "text",
+    "reasoning",
+    "rendered_prompt",
     "new_tokens",
     "finish_reason",
     "tokens_per_second",
@@ -55,11 +58,14 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
 
 def metrics(summary: Summary) -> Contents:
     """A summary's rows; in Markdown the table with units, and the reason for the sweet spot."""
-    reason = summary.sweet_spot.reason
+    sentences = [summary.sweet_spot.reason, *study_sentences(summary.study, summary.rows)]
     rows = [vars(row) for row in summary.rows]
     return {
         "CSV": lambda: formats.to_csv(rows),
-        "Markdown": lambda: formats.to_markdown(metrics_table(summary.rows)) + f"\n{reason}\n",
+        "Markdown": lambda: (
+            formats.to_markdown(metrics_table(summary.rows))
+            + "".join(f"\n{formats.markdown_text(sentence)}\n" for sentence in sentences)
+        ),
         "Parquet": lambda: to_parquet(rows),
     }
 

@@ -14,11 +14,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import address, cached, page_table
 from pages.parts.plain import plain
+from vibecore.analysis.asked import ModelAsked, model_asked
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
 from vibecore.core.rows import StudyRow
 from vibecore.studies.rescore import versions_note
+from vibecore.views.models_asked import asking_notes, asking_warnings
 from vibecore.views.study_facts import study_facts
+from vibecore.views.study_order import in_order, opens_with
 
 STYLE = Path(__file__).resolve().parent / "page.css"
 ROUTED = "current_study"
@@ -62,6 +65,23 @@ def show_scorers(study: str) -> None:
         show_note(note)
 
 
+def show_warnings(study: str) -> None:
+    """What makes a study's models look worse than they are, where anything does."""
+    for sentence in asking_warnings(_models_of(study)):
+        st.warning(plain(sentence))
+
+
+def show_model_notes(study: str) -> None:
+    """What has to be known of a study's models: base, demo, random weights."""
+    for sentence in asking_notes(_models_of(study)):
+        show_note(sentence)
+
+
+def _models_of(study: str) -> list[ModelAsked]:
+    with errors_in_words():
+        return [model_asked(run) for run in cached.runs(cached.content(), study)]
+
+
 def choose_study() -> None:
     """The sidebar's study picker with the study's facts; pages get its study by current_study."""
     st.session_state[ROUTED] = _picked_study()
@@ -76,10 +96,14 @@ def _picked_study() -> StudyRow | None:
         given = address.given_study()
         if given is not None and given in found:
             st.session_state[address.STUDY] = given
-        study = found[st.selectbox("Study", list(found), key=address.STUDY)]
+        elif address.STUDY not in st.session_state:
+            st.session_state[address.STUDY] = opens_with(list(found))
+        study = found[st.selectbox("Study", in_order(found), key=address.STUDY)]
         if given is not None and given not in found:
             st.warning(plain(f"There is no study '{given}'; this is '{study.name}'."))
-        st.html(_facts(study))
+        st.html(_facts(study, _models_of(study.name)))
+        if study.note:
+            show_note(study.note)
     return study
 
 
@@ -132,7 +156,7 @@ def studies() -> list[StudyRow]:
     return cached.studies(key) if Path(key[0]).exists() else []
 
 
-def _facts(study: StudyRow) -> str:
-    facts = study_facts(study).items()
+def _facts(study: StudyRow, models: list[ModelAsked]) -> str:
+    facts = study_facts(study, models).items()
     pairs = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in facts)
     return f'<dl class="vc-facts">{pairs}</dl>'

@@ -13,7 +13,7 @@ export default function ({ data, parentElement }) {
     const content = JSON.stringify(card);
     if (pane.content === content) return;
     pane.content = content;
-    const fresh = cardOf(card);
+    const fresh = cardOf(card, root.opened ??= new Set());
     fresh.setAttribute("data-status", card.status);
     fresh.setAttribute("aria-busy", String(card.busy));
     pane.element.replaceWith(fresh);

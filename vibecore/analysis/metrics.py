@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vibecore.analysis.asked import ModelAsked
 from vibecore.catalog.gpus import find_gpu
 from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.catalog.models import MODELS
@@ -24,14 +25,12 @@ PEAK_MEMORY = "peak allocated on the GPU"
 UNKNOWN = "–"
 
 
-@dataclass(frozen=True)
-class ConfigMetrics:
-    """One config's metrics: times in seconds, sizes in bytes, rates as fractions. What is not known
-    is None; quality is None throughout where weights are dummy."""
+@dataclass(frozen=True, kw_only=True)
+class ConfigMetrics(ModelAsked):
+    """One config's metrics, after what its model is and how it was asked: times in seconds, sizes
+    in bytes, rates as fractions. What is not known is None; quality is None throughout where
+    weights are dummy."""
 
-    config: str
-    model: str
-    precision: str
     prompts: int
     tokens_per_second: float | None = None
     vs_bf16: float | None = None
@@ -43,6 +42,8 @@ class ConfigMetrics:
     degenerate_judged: int | None = None
     empty: int | None = None
     garbage: int | None = None
+    no_answer: int | None = None
+    non_finite: int | None = None
     adherent_prompts: int | None = None
     adherence_judged: int | None = None
     prompt_adherence: float | None = None
@@ -60,7 +61,6 @@ class ConfigMetrics:
     batch_size: int | None = None
     engine: str | None = None
     decoded_by: str | None = None
-    weights: str = "hub"
     dtype: str | None = None
     status: str = "complete"
     error: str | None = None
@@ -85,9 +85,10 @@ class Metric:
     the field of its fraction.
 
     `label` and `unit` head its column on a page, `heading` in tables of one header line. A column
-    shows where any config knows the metric, or `always`; with no label it never does. `show`
-    writes the figure, `missing` what takes its place, `note` what is said beside it. `sentence`
-    explains it, with the `source` of the definition.
+    shows where any config knows the metric, or `always`; with no label it never does, and a `rare`
+    one only where any config has one above zero. `show` writes the figure, `missing` what takes its
+    place, `note` what is said beside it. `sentence` explains it, with the `source` of the
+    definition.
 
     The decision calls it `judged_as`; whoever does best on it is said to have `best`. A metric
     with a `flag`, a column of an output's scores, is one that the rule compares by its rate.
@@ -104,6 +105,7 @@ class Metric:
     rate: str = ""
     heading: str = ""
     always: bool = False
+    rare: bool = False
     show: Callable[[Any], str] = formats.number
     missing: Callable[[ConfigMetrics], str] = lambda row: UNKNOWN
     note: Callable[[ConfigMetrics], str] = lambda row: ""
@@ -116,6 +118,11 @@ class Metric:
     def value(self, row: ConfigMetrics) -> float | int | None:
         """The figure; of a count, the count."""
         return getattr(row, self.name)
+
+    def is_known(self, row: ConfigMetrics) -> bool:
+        """Whether a config gives the metric a column."""
+        value = self.value(row)
+        return bool(value) if self.rare else value is not None
 
     def total(self, row: ConfigMetrics) -> int | None:
         """Of how many outputs, prompts or constraints a count is; None for any other figure."""
@@ -149,7 +156,7 @@ def known_metrics(rows: Sequence[ConfigMetrics]) -> list[Metric]:
     return [
         metric
         for metric in METRICS
-        if metric.label and (metric.always or any(metric.value(r) is not None for r in rows))
+        if metric.label and (metric.always or any(metric.is_known(row) for row in rows))
     ]
 
 
@@ -281,7 +288,7 @@ METRICS: tuple[Metric, ...] = (
         {"new_tokens": Aggregate("mean", "new_tokens")},
         always=True,
         show=lambda tokens: formats.number(tokens, 0),
-        sentence="Mean length of an output, its end token included.",
+        sentence="Mean length of an output, its reasoning and end token included.",
     ),
     Metric(
         "ttft_seconds",
@@ -383,6 +390,34 @@ METRICS: tuple[Metric, ...] = (
         of="repetition_judged",
         always=True,
         sentence="No visible character.",
+        source="Ours.",
+    ),
+    Metric(
+        "no_answer",
+        "no answer",
+        "ended in thinking",
+        "less",
+        _measured("no_answer"),
+        {"no_answer": Aggregate("count_true", "no_answer")},
+        of="prompts",
+        rare=True,
+        sentence="The token budget ended before a thinking model's reasoning did, so no answer "
+        "came. It is scored as an empty answer: these are among the empty ones, and their "
+        "constraints fail.",
+        source="Ours.",
+    ),
+    Metric(
+        "non_finite",
+        "numerically broken",
+        "not scored",
+        "less",
+        _measured("non_finite"),
+        {"non_finite": Aggregate("count_true", "non_finite")},
+        of="prompts",
+        rare=True,
+        sentence="The logits held NaN or infinity, so no next token could be chosen and the output "
+        "ends there. It is shown and counted here alone, never scored as an answer: the other "
+        "counts are over the rest.",
         source="Ours.",
     ),
     Metric(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vibecore.analysis.asked import asked_fields
 from vibecore.analysis.metrics import BASELINE_PRECISION, METRICS, ConfigMetrics, memory_of
 from vibecore.catalog.engines import decoded_by
 from vibecore.core.rows import RunRow
@@ -31,9 +32,7 @@ def _config_metrics(run: RunRow, baseline: RunRow | None) -> ConfigMetrics:
         measured |= metric.fields(run, baseline)
     _, source, basis = memory_of(run)
     return ConfigMetrics(
-        config=run.config,
-        model=run.model,
-        precision=run.precision,
+        **asked_fields(run),
         prompts=run.published_prompts or run.generations or 0,
         memory_source=source,
         memory_basis=basis,
@@ -41,7 +40,6 @@ def _config_metrics(run: RunRow, baseline: RunRow | None) -> ConfigMetrics:
         batch_size=run.batch_size,
         engine=run.environment.get("engine"),
         decoded_by=decoded_by(run.environment, run.batch_size or 1),
-        weights=run.weights,
         dtype=run.dtype,
         status=run.status,
         error=run.error,

@@ -21,6 +21,8 @@ from vibecore.analysis.stats.verdicts import p_value
 from vibecore.core import formats
 from vibecore.core.rows import PatternRow
 
+# A config of whose outputs this share or more is numerically broken is never chosen.
+MOST_BROKEN = 0.5
 # By metric, how often the configs did what together.
 Patterns = Mapping[str, Sequence[PatternRow]]
 
@@ -192,6 +194,10 @@ def _not_comparable(row: ConfigMetrics) -> str | None:
         return f"failed: {row.error}"
     if row.status != "complete":
         return f"not finished: {row.prompts} prompts so far"
+    broken = row.non_finite or 0
+    # Its other outputs alone would be judged, and they say little of it.
+    if broken and broken >= MOST_BROKEN * row.prompts:
+        return f"{broken} of {row.prompts} outputs are numerically broken"
     if row.repetitive is None or row.adherent_prompts is None:
         return "its quality was not scored"
     if not row.tokens_per_second:

@@ -47,10 +47,13 @@ def summary(
 
     found = read_summary(db, study, Rule(vram_gb, speed_floor, alpha))
     if format is Format.table:
+        from vibecore.views.models_asked import study_sentences
         from vibecore.views.terminal import metrics_table
 
         print_rows(metrics_table(found.rows), format, found.study.title)
         say(found.sweet_spot.reason)
+        for sentence in study_sentences(found.study, found.rows):
+            say(sentence)
     else:
         print_rows(found.rows, format)
 

@@ -32,6 +32,8 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
     "decode_tokens_per_second": ("generation", "decode_tokens_per_second"),
     "peak_memory_bytes": ("generation", "peak_memory_bytes"),
     "truncated": ("generation", "(finish_reason = 'length')"),
+    "no_answer": ("generation", "(finish_reason = 'thinking')"),
+    "non_finite": ("generation", "(finish_reason = 'non_finite')"),
     # Time per output token after the first, of an output decoded alone.
     "tpot_seconds": (
         "generation",

@@ -16,9 +16,9 @@ from vibecore.store.read import rows_of, study_id_of
 class PromptFilter:
     """What a prompt must show in one of `configs` (none named: all of the study's).
 
-    `only` is `all`, `differ` (configs differ in constraints met or in being repetitive) or
-    `repetitive`; `failing` names a check that fails; `search` is in the prompt or an output,
-    whatever its case.
+    `only` is `all`, `differ` (configs differ in constraints met or in being repetitive),
+    `repetitive` or `no answer` (thinking took all tokens, or logits were not finite); `failing`
+    names a check that fails; `search` is in the prompt or an output, whatever its case.
     """
 
     configs: tuple[str, ...] = ()
@@ -36,6 +36,9 @@ _CONDITIONS = {
         HAVING count(DISTINCT constraints_met) > 1 OR count(DISTINCT repetitive) > 1)""",
     "repetitive": """prompt_id IN (
         SELECT prompt_id FROM chosen JOIN score USING (run_id) WHERE repetitive)""",
+    "no answer": """prompt_id IN (
+        SELECT prompt_id FROM chosen JOIN generation USING (run_id)
+        WHERE finish_reason IN ('thinking', 'non_finite'))""",
     "failing": """prompt_id IN (
         SELECT prompt_id FROM chosen JOIN verdict USING (run_id)
         WHERE check_name = $failing AND verdict.status = 'fail')""",

@@ -6,9 +6,9 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from vibecore.core import formats
 from vibecore.core.checked import checked
@@ -23,9 +23,10 @@ SCORE_FORMATS = ("jsonl", "json", "csv", "md")
 def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) -> list[Row]:
     """The rows of a responses file with every score and the constraints' verdicts.
 
-    A row in: `prompt_id`, `text`, and optionally `token_ids`; other keys pass through. A key
-    that a score also has is replaced by the score. Constraints that run code are skipped unless
-    `execute_code`. Raises InputError naming the line.
+    A row in: `prompt_id`, `text`, and optionally `token_ids`; other keys pass through, so that a
+    line of an export is one. `reasoning_tokens` of its first tokens are not scored, and with
+    `finish_reason` `non_finite` nothing is. A key that a score also has is replaced by the score.
+    Constraints that run code are skipped unless `execute_code`. Raises InputError naming the line.
     """
     suite = load_suite(suite_name)
     prompts = {prompt.id: prompt for prompt in suite.prompts}
@@ -34,10 +35,14 @@ def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) 
         where = f"{path}, line {line_number}"
         if row["prompt_id"] not in prompts:
             raise InputError(f"{where}: suite '{suite.name}' has no prompt '{row['prompt_id']}'.")
+        if row.get("finish_reason") == "non_finite":
+            rows.append({**row, "scorer_version": SCORER_VERSION})
+            continue
+        ids = row.get("token_ids")
         score = score_output(
             prompts[row["prompt_id"]],
             row["text"],
-            row.get("token_ids"),
+            ids and ids[row.get("reasoning_tokens") or 0 :],
             execute_code=execute_code,
         )
         fields = {
@@ -114,6 +119,8 @@ class Response(BaseModel):
     prompt_id: str
     text: str
     token_ids: list[int] | None = None
+    reasoning_tokens: Annotated[int, Field(ge=0)] | None = None
+    finish_reason: str | None = None
 
 
 EXAMPLE = '{"prompt_id": "code_001", "text": "…"}'

@@ -16,6 +16,16 @@ Card = dict[str, Any]
 MARKINGS = ("repetition", "difference", "nothing")
 NO_TEXT = "No text: only speed and memory were measured."
 EMPTY_TEXT = "The output is empty."
+# finish reason -> what a card says in place of an answer that is not there, and beside one that is
+NO_ANSWER = {
+    "thinking": "No answer: the tokens ran out while the model was still reasoning.",
+    "non_finite": "No text: the logits were not finite from the first token on.",
+}
+NOTICES = {
+    "length": "truncated",
+    "thinking": "no answer",
+    "non_finite": "numerically broken, so not scored",
+}
 
 # score -> (label, decimals, what the value says)
 SCORES: dict[str, tuple[str, int, str]] = {
@@ -57,10 +67,11 @@ def output_card(
         "label": "published sample" if published else None,
         "facts": _facts(row),
         "notice": _notice(row),
+        "folds": _folds(row),
         "code": row.category == "code" or (text is not None and "```" in text),
         "text": text,
         "pieces": _pieces(row, marking, baseline, same_tokenizer),
-        "instead": NO_TEXT if text is None else EMPTY_TEXT if not text.strip() else None,
+        "instead": _instead(row),
         "verdicts": [
             {
                 "status": verdict.status,
@@ -98,6 +109,29 @@ def prompt_rows(results: Sequence[PromptResult], configs: Sequence[str]) -> list
     return list(listed.values())
 
 
+def _instead(row: OutputRow) -> str | None:
+    """What stands in place of an output's text; None where it has one."""
+    if row.text is None:
+        return NO_TEXT
+    return None if row.text.strip() else NO_ANSWER.get(row.finish_reason or "", EMPTY_TEXT)
+
+
+def _folds(row: OutputRow) -> list[dict[str, str]]:
+    """What is folded above an answer: the prompt as it was asked, and the reasoning."""
+    folds = []
+    if row.rendered_prompt is not None:
+        label = "Prompt as the model was asked"
+        if row.prompt_tokens is not None:
+            label += f", {row.prompt_tokens} tokens"
+        folds.append({"name": "prompt", "label": label, "text": row.rendered_prompt})
+    if row.reasoning:
+        label = "Reasoning, not scored"
+        if row.reasoning_tokens:
+            label += f", {row.reasoning_tokens} tokens"
+        folds.append({"name": "reasoning", "label": label, "text": row.reasoning})
+    return folds
+
+
 def _facts(row: OutputRow) -> list[str]:
     facts = []
     if row.new_tokens is not None:
@@ -111,8 +145,8 @@ def _facts(row: OutputRow) -> list[str]:
 
 def _notice(row: OutputRow) -> str | None:
     notices = []
-    if row.finish_reason == "length":
-        notices.append("truncated")
+    if row.finish_reason in NOTICES:
+        notices.append(NOTICES[row.finish_reason])
     if row.repetitive:
         notices.append("repetitive")
     if row.loop_onset is not None:
@@ -169,6 +203,11 @@ def _pieces(
     if marking == "difference" and baseline is not None and baseline.text is not None:
         if baseline.config == row.config:
             return cut(text, [])
-        ids = (row.token_ids, baseline.token_ids) if same_tokenizer else (None, None)
+        ids = (_answer_ids(row), _answer_ids(baseline)) if same_tokenizer else (None, None)
         return mark_difference(text, baseline.text, *ids)
     return cut(text, [])
+
+
+def _answer_ids(row: OutputRow) -> Sequence[int] | None:
+    """The tokens after the reasoning."""
+    return row.token_ids and row.token_ids[row.reasoning_tokens or 0 :]

@@ -8,6 +8,7 @@ from pathlib import Path
 from vibecore.core import formats
 from vibecore.core.errors import InputError
 from vibecore.studies.queries import read_outputs, read_prompts, read_runs, read_summary
+from vibecore.views.models_asked import study_sentences
 from vibecore.views.terminal import metrics_table
 
 
@@ -18,11 +19,12 @@ def export_study(db: Path, study: str, folder: Path) -> list[Path]:
     """
     summary = read_summary(db, study)
     outputs = read_outputs(db, study)
-    reason = summary.sweet_spot.reason
+    sentences = [summary.sweet_spot.reason, *study_sentences(summary.study, summary.rows)]
     files = {
         "summary.csv": formats.to_csv([vars(row) for row in summary.rows]),
         "summary.json": formats.to_json(summary.rows) + "\n",
-        "summary.md": formats.to_markdown(metrics_table(summary.rows)) + f"\n{reason}\n",
+        "summary.md": formats.to_markdown(metrics_table(summary.rows))
+        + "".join(f"\n{formats.markdown_text(sentence)}\n" for sentence in sentences),
         "outputs.jsonl": _lines(outputs),
         "prompts.jsonl": _lines(read_prompts(db, study)),
         "runs.json": formats.to_json(read_runs(db, study)) + "\n",

@@ -27,7 +27,11 @@ PROTOCOL = (
     "Decoding is greedy: the likeliest token each time, one output a prompt, no randomness.",
     f"An output ends at the model's end token, or is cut at {Protocol().max_new_tokens} new tokens "
     "and marked as cut.",
-    "Base checkpoints get the prompt as it is, without a chat template.",
+    "A base model gets the prompt as it is. An instruct or thinking model is asked through its own "
+    "chat template, unless the study says otherwise; what each was really asked, special tokens "
+    "included, can be opened at every output.",
+    "A thinking model's reasoning is kept apart and not scored. Where the tokens ran out in it, "
+    "no answer came.",
     "One prompt at a time. A run in batches is marked: its speed is a throughput and is never "
     "compared with the speed of single prompts.",
     "Each config runs in a process of its own, warmed up before the first timed prompt.",
@@ -152,18 +156,16 @@ LIMITS = (
     "Thirty prompts. A difference of fewer than about six prompts between two configs is not "
     "resolved; “not significantly worse” never means “equal”.",
     "One greedy output a prompt: no seed was varied, so nothing is known of how outputs scatter.",
-    "Base checkpoints continue text; they were not trained to follow instructions. Low adherence "
-    "says little about their chat versions.",
     "Checks are heuristics. They see form (a docstring, three sentences, a final answer), never "
     "whether a story is good. Whether code does what was asked is seen only where a study ran it, "
     "isolated (--execute-code); elsewhere that check is skipped.",
     "One backend, transformers with bitsandbytes. Other engines run the same precisions at other "
     "speeds.",
-    "The demo models have 1 and 5 million parameters. They show that the pipeline works, and "
-    "judge nothing about Qwen.",
 )
 
 WORDS = {
+    "model": "A checkpoint: base (continues text), instruct (answers) or thinking (reasons, then "
+    "answers).",
     "config": "A model at a precision, as in 1.5B-4bit.",
     "precision": "How the linear layers are stored: "
     + "; ".join(f"{p.name}, {p.title}" for p in PRECISIONS.values())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from vibecore.analysis.asked import ModelAsked
 from vibecore.core.rows import StudyRow
 from vibecore.studies.bench.import_report import SUITE as BENCH_SUITE
+from vibecore.views.models_asked import agreed_facts
 
 
-def study_facts(study: StudyRow) -> dict[str, str]:
-    """Label -> value: where the study is from, its size, and how many configs are complete."""
+def study_facts(study: StudyRow, asked: Sequence[ModelAsked] = ()) -> dict[str, str]:
+    """Label -> value: where the study is from, its size, how many configs are complete, and what
+    its configs agree on of their models and of how they were asked."""
     created, protocol = study.created_at, study.protocol
     facts = {
         "source": study.source,
@@ -24,6 +29,7 @@ def study_facts(study: StudyRow) -> dict[str, str]:
     facts["configs"] = (
         str(study.configs) if ended else f"{study.complete} of {study.configs} complete"
     )
+    facts |= agreed_facts(asked)
     if protocol and protocol.execute_code:
         facts["code"] = "run in a sandbox"
     if study.failed:

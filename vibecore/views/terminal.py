@@ -14,6 +14,7 @@ from rich.text import Text
 from vibecore.analysis import Decision
 from vibecore.analysis.metrics import ConfigMetrics, Metric, known_metrics
 from vibecore.core.rows import OutputRow
+from vibecore.views.models_asked import model_column
 
 Row = dict[str, Any]
 
@@ -35,15 +36,19 @@ PIPE_WIDTH = 200
 
 
 def metrics_table(rows: Sequence[ConfigMetrics]) -> list[Row]:
-    """The metrics of read_summary as text, one row a config; a note follows its figure."""
+    """The metrics of read_summary as text, one row a config; a note follows its figure. Where
+    configs differ in their model's kind, how they were asked or how their weights were stored, each
+    row says so."""
     metrics = known_metrics(rows)
+    models = model_column(rows)
     return [
         {
             "config": f"{row.config} (sweet spot)" if row.sweet_spot else row.config,
+            **({"model": ", ".join(filter(None, models[place]))} if models else {}),
             **{metric.heading or metric.label: _noted(metric, row) for metric in metrics},
             "status": row.status,
         }
-        for row in rows
+        for place, row in enumerate(rows)
     ]
 
 
@@ -98,6 +103,8 @@ def print_outputs(rows: Sequence[OutputRow]) -> None:
         console.print("Nothing to show.")
     for row in rows:
         console.rule(Text(f"{row.prompt_id} · {row.config}"), align="left")
+        if row.reasoning:
+            console.print(Text(f"(reasoning, {row.reasoning_tokens} tokens)\n{row.reasoning}\n"))
         no_text = "(no text: only speed and memory were measured)"
         console.print(Text(no_text if row.text is None else row.text))
         console.print(Text(output_facts(row)), style="dim")

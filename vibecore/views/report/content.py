@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from vibecore.analysis import Decision, Rule, decide, switch_sentences
+from vibecore.analysis.asked import HASH_LENGTH
 from vibecore.analysis.claims import Finding
 from vibecore.core import formats
-from vibecore.core.rows import RunRow, StudyRow
+from vibecore.core.rows import RunRow
 from vibecore.studies.claims import read_findings
 from vibecore.studies.queries import (
     Summary,
@@ -30,21 +31,25 @@ from vibecore.views.charts.quality import (
 )
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
+from vibecore.views.decoding_facts import decoding_facts
+from vibecore.views.models_asked import agreed_facts, asking_notes, asking_warnings
 from vibecore.views.terminal import output_facts
 
 # A grid of more prompts than these is not drawn, and their scores are not read.
 MOST_PROMPTS = 200
-DUMMY = "dummy"
 
 
 @dataclass(frozen=True)
 class Output:
-    """One config's output to a sample's prompt, with its facts and verdicts in words."""
+    """One config's output to a sample's prompt, with its facts and verdicts in words; `asked` is
+    the prompt as the model was asked."""
 
     config: str
     facts: str
     text: str
     verdicts: tuple[str, ...]
+    asked: str | None = None
+    reasoning: str | None = None
 
     @property
     def heading(self) -> str:
@@ -64,7 +69,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Content:
-    """What a report says of a study."""
+    """What a report says of a study; `warnings` are notes that no reader may miss."""
 
     summary: Summary
     decision: Decision
@@ -73,6 +78,7 @@ class Content:
     figures: tuple[Figure, ...]
     samples: tuple[Sample, ...]
     facts: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -102,7 +108,8 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         tuple(read_findings(db, study)),
         tuple(figures),
         _samples(db, study),
-        tuple(_facts(summary.study, read_runs(db, study))),
+        tuple(_facts(summary, read_runs(db, study))),
+        tuple(asking_warnings(rows)),
         tuple(_notes(summary)),
     )
 
@@ -119,6 +126,8 @@ def _samples(db: Path, study: str) -> tuple[Sample, ...]:
                 output_facts(row),
                 row.text,
                 tuple(f"{verdict.status}: {verdict.explanation}" for verdict in row.constraints),
+                row.rendered_prompt,
+                row.reasoning,
             )
             for row in read_outputs(db, study, prompt.prompt_id)
             if row.text is not None
@@ -130,8 +139,9 @@ def _samples(db: Path, study: str) -> tuple[Sample, ...]:
     return tuple(samples.values())
 
 
-def _facts(study: StudyRow, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
+def _facts(summary: Summary, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
     """Protocol and environment as recorded, (what, value)."""
+    study = summary.study
     environment: Mapping[str, Any] = next((run.environment for run in runs if run.environment), {})
     machine = environment.get("machine") or {}
     packages = environment.get("packages") or {}
@@ -144,6 +154,8 @@ def _facts(study: StudyRow, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
         "prompts": str(study.prompt_count),
         "suite hash": (study.suite_sha256 or "")[:12],
         **{name.replace("_", " "): str(value) for name, value in protocol.items()},
+        **decoding_facts(environment),
+        **agreed_facts(summary.rows),
         "hardware": study.hardware,
         "processor": machine.get("cpu"),
         "memory": formats.memory(machine["memory_bytes"]) if machine.get("memory_bytes") else None,
@@ -153,27 +165,25 @@ def _facts(study: StudyRow, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
         "Python": environment.get("python"),
         "code": (study.code_commit or "")[:12],
         "computed in": ", ".join(dict.fromkeys(run.dtype for run in runs if run.dtype)),
-        "models": ", ".join(
-            dict.fromkeys(
-                f"{run.source} at {run.revision[:12]}" if run.revision else run.source
-                for run in runs
-            )
-        ),
+        "models": ", ".join(dict.fromkeys(map(_identity, runs))),
     }
     return [(name, str(value)) for name, value in known.items() if value]
+
+
+def _identity(run: RunRow) -> str:
+    """A run's checkpoint: where it is from, its revision, and its weights' hash."""
+    known = [run.source]
+    if run.revision:
+        known.append(f"at {run.revision[:HASH_LENGTH]}")
+    if run.weights_sha256:
+        known.append(f"(SHA-256 {run.weights_sha256[:HASH_LENGTH]})")
+    return " ".join(known)
 
 
 def _notes(summary: Summary) -> list[str]:
     """What a reader has to know before any figure."""
     notes = [summary.study.note] if summary.study.note else []
-    weights = {row.weights for row in summary.rows}
-    if "demo" in weights:
-        notes.append(
-            "The demo models, of one and five million parameters, show the pipeline at work. They "
-            "judge nothing about Qwen."
-        )
-    if DUMMY in weights:
-        notes.append("Weights are random numbers: speed and memory are real, quality is not.")
+    notes += asking_notes(summary.rows)
     unfinished = [row.config for row in summary.rows if row.status != "complete"]
     if unfinished:
         notes.append(f"Not complete: {', '.join(unfinished)}.")

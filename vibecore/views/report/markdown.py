@@ -24,6 +24,7 @@ def to_markdown(content: Content) -> str:
         f"{text(spot.reason)}",
         "",
     ]
+    lines += [part for warning in content.warnings for part in (f"**{text(warning)}**", "")]
     if content.decision.stability is not None:
         lines += [text(content.decision.stability.sentence()), ""]
     if content.switches:

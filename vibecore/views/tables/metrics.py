@@ -23,6 +23,7 @@ from vibecore.core import formats
 from vibecore.core.rows import ScoreRow
 from vibecore.studies.queries import Summary
 from vibecore.views.charts.style import mark_of
+from vibecore.views.models_asked import model_column
 
 Cell = dict[str, Any]
 
@@ -30,10 +31,12 @@ Cell = dict[str, Any]
 def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """The table of every config's metrics; `link` gives the view that a config's row opens."""
     metrics = known_metrics(summary.rows)
+    models = model_column(summary.rows)
     return {
         "caption": f"Metrics of study {summary.study.name}, one row a config",
         "columns": [
             {"label": "config", "unit": "", "numeric": False},
+            *([{"label": "model", "unit": "", "numeric": False}] if models else []),
             *({"label": m.label, "unit": m.unit, "numeric": True} for m in metrics),
         ],
         "rows": [
@@ -41,9 +44,13 @@ def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dic
                 "id": row.config,
                 "marked": row.sweet_spot,
                 "link": link(row.config),
-                "cells": [_config(row), *(_metric_cell(metric, row) for metric in metrics)],
+                "cells": [
+                    _config(row),
+                    *([_model_cell(*models[place])] if models else []),
+                    *(_metric_cell(metric, row) for metric in metrics),
+                ],
             }
-            for row in summary.rows
+            for place, row in enumerate(summary.rows)
         ],
     }
 
@@ -156,6 +163,10 @@ def _metric_cell(metric: Metric, row: ConfigMetrics) -> Cell:
     if metric.of:
         return rate_cell(None if value is None else int(value), metric.total(row))
     return {"text": metric.text(row), "sort": value, "note": metric.note(row) or None}
+
+
+def _model_cell(kind: str, note: str) -> Cell:
+    return {"text": kind, "sort": kind, "note": note or None}
 
 
 def _config(row: ConfigMetrics) -> Cell:

@@ -1,0 +1,109 @@
+"""What a config's model is, how its weights were stored, and how prompts were put to it, as a run
+recorded it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vibecore.catalog.models import MODELS
+from vibecore.core.records import Kind
+from vibecore.core.rows import RunRow
+
+CHAT, PLAIN = "chat template", "plain text"
+AS_IS = "as-is"
+DUMMY = "dummy"
+# Characters shown of a hash.
+HASH_LENGTH = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAsked:
+    """A config's model, weights and prompts; None is not known.
+
+    `asked` says in words what `chat_template` (whether prompts went through it), `system` (a system
+    message of the user's own) and `thinking` (`on`, `off`, or None for the template's own choice)
+    hold. `weights_sha256` is the identity of the weight files, `stored_as` how they were stored
+    where that is not plain 16 bit.
+    """
+
+    config: str
+    model: str
+    precision: str
+    kind: Kind | None = None
+    asked: str | None = None
+    chat_template: bool | None = None
+    system: str | None = None
+    thinking: str | None = None
+    weights: str = "hub"
+    source: str | None = None
+    revision: str | None = None
+    weights_sha256: str | None = None
+    stored_as: str | None = None
+
+    @property
+    def stored(self) -> str | None:
+        """How the weights were stored and what they ran as: `gguf Q4_K_M → bf16`, or
+        `as-is: bitsandbytes NF4`; None for plain 16 bit."""
+        if self.stored_as is None:
+            return None
+        if self.precision == AS_IS:
+            return f"{AS_IS}: {self.stored_as}"
+        return f"{self.stored_as} → {self.precision}"
+
+    @property
+    def identity(self) -> str | None:
+        """The first characters of the weights' hash; None where it is not known."""
+        return f"SHA-256 {self.weights_sha256[:HASH_LENGTH]}" if self.weights_sha256 else None
+
+
+def asked_fields(run: RunRow) -> dict[str, Any]:
+    """The fields of ModelAsked, from a config's run.
+
+    Runs of versions that did not record how they asked were all asked in plain text; a published
+    report, a bench and random weights were asked nothing that is known.
+    """
+    environment = run.environment
+    chat = environment.get("chat_template")
+    if chat is None and environment and not run.benched:
+        chat = False
+    if run.weights == DUMMY:
+        chat = None
+    system, thinking = environment.get("system"), environment.get("thinking")
+    return {
+        "config": run.config,
+        "model": run.model,
+        "precision": run.precision,
+        "kind": run.kind or _kind_of_catalogue(run),
+        "asked": _in_words(chat, system, thinking),
+        "chat_template": chat,
+        "system": system,
+        "thinking": thinking,
+        "weights": run.weights,
+        "source": run.source,
+        "revision": run.revision,
+        "weights_sha256": run.weights_sha256,
+        "stored_as": run.stored_as,
+    }
+
+
+def model_asked(run: RunRow) -> ModelAsked:
+    """What a run says of its model, its weights and its prompts."""
+    return ModelAsked(**asked_fields(run))
+
+
+def _kind_of_catalogue(run: RunRow) -> Kind | None:
+    """The kind of a model of the catalogue: older runs do not store it."""
+    known = MODELS.get(run.model)
+    return known.kind if known is not None and known.source == run.source else None
+
+
+def _in_words(chat: bool | None, system: str | None, thinking: str | None) -> str | None:
+    if chat is None:
+        return None
+    words = [CHAT if chat else PLAIN]
+    if system is not None:
+        words.append("own system text" if system else "empty system text")
+    if thinking is not None:
+        words.append(f"thinking {thinking}")
+    return ", ".join(words)
