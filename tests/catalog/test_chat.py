@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 from tests.support import chat_templates as templates
 from vibecore.catalog.chat import (
+    default_of,
     kind_of,
     knows_thinking_switch,
     markers_of,
@@ -16,6 +18,7 @@ from vibecore.catalog.chat import (
     thinking_switch,
     why_not,
 )
+from vibecore.catalog.weights import WANTED_FILES
 from vibecore.core.errors import InputError
 from vibecore.core.records import Asking
 
@@ -59,8 +62,6 @@ def test_a_template_file_comes_before_the_settings(tmp_path: Path) -> None:
 def test_transformers_reads_the_same(tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
-    from vibecore.catalog.chat import default_of
-
     folder = templates.chat_folder(tmp_path / "model", "settings")
     for name, content in (
         (None, ""),
@@ -71,6 +72,11 @@ def test_transformers_reads_the_same(tmp_path: Path) -> None:
             write(folder, name, content)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         assert default_of(tokenizer.chat_template) == read_template(folder)
+
+
+def test_the_hubs_template_files_are_fetched() -> None:
+    for name in ("chat_template.jinja", "additional_chat_templates/default.jinja"):
+        assert any(fnmatch(name, wanted) for wanted in WANTED_FILES), name
 
 
 def test_a_blank_template_is_none(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
 
 HUB_TIMEOUT_SECONDS = 8
 # Weights come as safetensors only; a pickle could run code on loading.
-WANTED_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
+WANTED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 WHAT_TO_DO = (
     "Run it with --weights dummy (speed and memory only), with --weights PATH or --model PATH "
     "for a folder you have, or use --family demo, which needs no network."
