@@ -29,22 +29,33 @@ def add_study(
     weight_bytes: int = 1000,
     protocol: Protocol | None = None,
     scorer_version: int = SCORER_VERSION,
+    identities: dict[str, str] | None = None,
+    source: str = "made",
+    asked: dict[str, dict[str, object]] | None = None,
 ) -> None:
-    """A study of two configs that write the same, but loop on the first `loops` prompts."""
+    """A study of two configs that write the same, but loop on the first `loops` prompts.
+    `identities` are of their weights, and `asked` how their prompts were, by config."""
     suite = load_suite("vibe30").prompts[prompts]
     protocol = protocol or Protocol()
     study = store.NewStudy(
         name, "measured", name, "vibe30", suite, len(suite), protocol, hardware=f"machine {name}"
     )
     runs = [
-        store.NewRun(config, *config.split("-"), source="made", weights=protocol.weights)
+        store.NewRun(
+            config,
+            *config.split("-"),
+            source=source,
+            weights=protocol.weights,
+            weights_sha256=(identities or {}).get(config),
+        )
         for config in CONFIGS
     ]
     with store.writing(db) as connection:
         run_ids = store.create_study(connection, study, runs)
-        for run_id in run_ids.values():
+        for config, run_id in run_ids.items():
+            environment = {"device": "cpu", **(asked or {}).get(config, {})}
             store.start_run(
-                connection, run_id, LoadReport(0.1, weight_bytes, "bfloat16", {"device": "cpu"})
+                connection, run_id, LoadReport(0.1, weight_bytes, "bfloat16", environment)
             )
             for index, prompt in enumerate(suite):
                 text = LOOP if index < loops else f"A short answer to {prompt.id}."
@@ -135,6 +146,51 @@ def test_what_does_not_compare_is_left_out_and_said(
     assert ("speed" in measures) == speed
     assert any(s.startswith("Speed is not compared") for s in found.left_out) != speed
     assert len(found.differences) > 1, "what differs is listed"
+
+
+def test_two_models_of_one_name_are_not_one(db: Path) -> None:
+    """Fine-tunes in folders of one name: the same config id, other weights."""
+    same, other = CONFIGS
+    add_study(db, "one", identities={same: "a" * 64, other: "b" * 64}, source="/first/0.5B")
+    add_study(db, "two", identities={same: "a" * 64, other: "c" * 64}, source="/second/0.5B")
+    found = compare_studies(db, "one", "two")
+    assert {row.compared for row in found.rows} == {same}, "wherever equal weights are"
+    [sentence] = found.left_out
+    for part in (other, "not the same model", "/first/0.5B", "b" * 12, "/second/0.5B", "c" * 12):
+        assert part in sentence
+    add_study(db, "three", identities=dict.fromkeys(CONFIGS, "d" * 64))
+    none = compare_studies(db, "one", "three")
+    assert none.rows == ()
+    assert len(none.left_out) == 2
+
+
+def test_where_an_identity_is_missing_the_source_decides(db: Path) -> None:
+    add_study(db, "old", source="Qwen/Qwen2.5-0.5B")
+    add_study(db, "new", source="Qwen/Qwen2.5-0.5B", identities=dict.fromkeys(CONFIGS, "a" * 64))
+    add_study(db, "own", source="/folder/0.5B", identities=dict.fromkeys(CONFIGS, "a" * 64))
+    assert compare_studies(db, "old", "new").left_out == ()
+    assert compare_studies(db, "new", "own").left_out == ()
+    assert compare_studies(db, "old", "own").rows == ()
+
+
+def test_prompts_asked_in_another_way_give_no_verdict_on_quality(db: Path) -> None:
+    one, other = CONFIGS
+    chat = {"chat_template": True, "system": None, "thinking": None}
+    add_study(db, "plain")
+    add_study(db, "chat", asked={one: chat, other: {"chat_template": False}})
+    found = compare_studies(db, "plain", "chat")
+    quality = {row.compared for row in found.rows if row.measure in ("repetitive", "adherent")}
+    assert quality == {other}, "what was asked alike is compared"
+    assert {row.compared for row in found.rows if row.measure == "speed"} == set(CONFIGS)
+    [sentence] = found.left_out
+    assert f"Quality of {one} is not compared" in sentence
+    assert "chat template: no then yes" in sentence
+    brief = {**chat, "system": "Be brief.", "thinking": "off"}
+    add_study(db, "brief", asked=dict.fromkeys(CONFIGS, brief))
+    [sentence] = compare_studies(db, "plain", "brief").left_out
+    assert sentence.startswith("Quality is not compared: prompts were asked in another way")
+    assert "“Be brief.”" in sentence
+    assert "thinking: as the template has it then off" in sentence
 
 
 def test_other_scorers_are_not_compared(db: Path) -> None:

@@ -1,13 +1,14 @@
 """Two studies compared config by config: the same suite on two machines or at two times.
 
-Only what compares is compared: quality on the prompts that both have, word for word, under the
-same decoding and scorers; speed at batch 1 and the same number of tokens; memory counted in the
-same way. What differs between the studies is listed.
+Only what compares is compared: a config whose weights are the same in both; quality on the prompts
+that both have, word for word, asked in the same way, under the same decoding and scorers; speed at
+batch 1 and the same number of tokens; memory counted in the same way. What differs between the
+studies is listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,9 +36,15 @@ PROTOCOL_WORDS = {
     "device": "device",
     "decoding": "decoding",
     "weights": "weights",
+    "chat": "chat template",
+    "system": "system message",
+    "thinking": "thinking",
 }
-# Fields that change an output, and so every measure of it.
-DECODING_FIELDS = ("max_new_tokens", "decoding", "weights")
+# Fields that change an output, and so every measure of it; whether the weights are the same is
+# asked of each config.
+DECODING_FIELDS = ("max_new_tokens", "decoding")
+# What is recorded of how prompts were asked, in the order of `_asking`.
+ASKING_WORDS = ("chat template", "system message", "thinking")
 # Memory within this share is the same: allocators round.
 SAME_MEMORY = 0.001
 
@@ -68,20 +75,28 @@ class Side:
 
 
 def compare(before: Side, after: Side) -> StudyComparison:
-    """Compare `after` with `before`. Raises InputError where no config is in both."""
-    shared = [config for config in before.rows if config in after.rows]
-    if not shared:
+    """Compare `after` with `before`. Raises InputError where no config is in both.
+
+    A config that is another model in the second study has no rows; one that was asked otherwise
+    there has none of quality.
+    """
+    both = [config for config in before.rows if config in after.rows]
+    if not both:
         raise InputError(
             f"No config is in both studies. '{before.study.name}': {', '.join(before.rows)}; "
             f"'{after.study.name}': {', '.join(after.rows)}."
         )
+    others = {config: _why_other_model(before, after, config) for config in both}
+    shared = [config for config in both if not others[config]]
     common = {
         prompt
         for prompt, row in before.prompts.items()
         if prompt in after.prompts and _demands(row) == _demands(after.prompts[prompt])
     }
     no_quality, no_speed = _why_no_quality(before, after, common), _why_no_speed(before, after)
+    asked = {} if no_quality else _asked_otherwise(before, after, shared)
     data, pairs = _merged(before, after, shared, common)
+    alike = [pair for pair, config in zip(pairs, shared, strict=True) if config not in asked]
     rows: list[EvidenceRow | None] = []
     if not no_speed:
         speeds = [speed_row(data, new, old) for new, old in pairs]
@@ -89,8 +104,8 @@ def compare(before: Side, after: Side) -> StudyComparison:
     rows += [_memory_row(new, old) for new, old in pairs]
     if not no_quality:
         for measure in (REPETITION, ADHERENCE):
-            rows += judge_all(data, [Comparison(new, old, measure) for new, old in pairs])
-        rows += [_identical_row(data, new, old) for new, old in pairs]
+            rows += judge_all(data, [Comparison(new, old, measure) for new, old in alike])
+        rows += [_identical_row(data, new, old) for new, old in alike]
     named = [
         replace(row, compared=config, label=config)
         for row in rows
@@ -101,9 +116,68 @@ def compare(before: Side, after: Side) -> StudyComparison:
         before.study,
         after.study,
         tuple(_differences(before, after, common)),
-        tuple(filter(None, (no_quality, no_speed))),
+        (
+            *filter(None, others.values()),
+            *filter(None, (no_quality, no_speed)),
+            *_said_together(asked, shared),
+        ),
         tuple(sorted(named, key=lambda row: shared.index(row.compared))),
     )
+
+
+def _why_other_model(before: Side, after: Side, config: str) -> str:
+    """Why a config is not the same model in both studies, a sentence; empty where it is.
+
+    The identity of the weight files decides; where one is not known, the source and its revision.
+    Random weights have an architecture alone.
+    """
+    old, new = before.runs[config], after.runs[config]
+    if old.weights == "dummy" or new.weights == "dummy":
+        return ""
+    if old.weights_sha256 and new.weights_sha256:
+        if old.weights_sha256 == new.weights_sha256:
+            return ""
+        was, now = (f"{run.source} (weights {str(run.weights_sha256)[:12]})" for run in (old, new))
+    elif old.source != new.source:
+        was, now = old.source, new.source
+    elif None not in (old.revision, new.revision) and old.revision != new.revision:
+        was, now = (f"{run.source} at {str(run.revision)[:12]}" for run in (old, new))
+    else:
+        return ""
+    return f"{config} is not compared, for it is not the same model: {was} then {now}."
+
+
+def _asked_otherwise(before: Side, after: Side, shared: Sequence[str]) -> dict[str, str]:
+    """Configs whose prompts were put to them in another way -> what differs, in words."""
+    found = {}
+    for config in shared:
+        was, now = (_asking(side.runs[config]) for side in (before, after))
+        if was != now:
+            found[config] = "; ".join(
+                f"{words}: {old} then {new}"
+                for words, old, new in zip(ASKING_WORDS, was, now, strict=True)
+                if old != new
+            )
+    return found
+
+
+def _asking(run: RunRow) -> tuple[str, str, str]:
+    """How a run's prompts were really asked, in words; older runs had no template."""
+    environment = run.environment
+    system = environment.get("system")
+    return (
+        "yes" if environment.get("chat_template") else "no",
+        "the template's own" if system is None else f"“{system}”",
+        str(environment.get("thinking") or "as the template has it"),
+    )
+
+
+def _said_together(asked: Mapping[str, str], shared: Sequence[str]) -> Iterator[str]:
+    """Which configs' quality is not compared, a sentence a reason."""
+    for reason in dict.fromkeys(asked.values()):
+        configs = [config for config, found in asked.items() if found == reason]
+        of = "" if len(configs) == len(shared) else f" of {', '.join(configs)}"
+        yield f"Quality{of} is not compared: prompts were asked in another way ({reason})."
 
 
 def _demands(prompt: PromptRow) -> tuple[str, str]:

@@ -80,7 +80,8 @@ def needed_bytes(
     """What a worker with the config takes on `device` (`cpu` or `cuda`) at its peak, loading
     included; None where neither a spec nor the files in `folder` tell.
 
-    Dummy weights are made in 16 bit in main memory, and freed before anything is decoded.
+    Dummy weights and those of a GGUF file are made in 16 bit in main memory, and freed before
+    anything is decoded.
     """
     spec, size = config.model.spec, config.estimated_weight_bytes
     if spec is None or size is None:
@@ -93,7 +94,7 @@ def needed_bytes(
         spec, workload.prompt_tokens, workload.new_tokens
     )
     loading = 0
-    if weights == "dummy" and device == "cpu":
+    if device == "cpu" and (weights == "dummy" or config.model.weights == "gguf"):
         loading = PRECISIONS["bf16"].weight_bytes(spec)
     return RUNTIME_BYTES[device] + size + max(decoding, loading)
 

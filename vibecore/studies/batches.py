@@ -7,22 +7,34 @@ from collections.abc import Sequence
 from vibecore.catalog.memory import Workload, largest_batch
 from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Prompt
+from vibecore.core.records import Asking
 
 AUTO = "auto"
+# What a chat template adds around a prompt, its own system message included: Qwen2.5's 30 tokens,
+# Llama 3.2's 40.
+TEMPLATE_TOKENS = 128
+AS_THEY_STAND = Asking("off")
 Batches = tuple[tuple[Prompt, ...], ...]
 
 
-def most_prompt_tokens(prompts: Sequence[Prompt]) -> int:
-    """A number of tokens that no prompt exceeds, without a tokenizer.
+def most_prompt_tokens(prompts: Sequence[Prompt], asking: Asking = AS_THEY_STAND) -> int:
+    """A number of tokens that no prompt exceeds as it is asked, without a tokenizer.
 
-    A byte-level tokenizer makes at most one token a byte; one more for a beginning-of-text.
+    A byte-level tokenizer makes at most one token a byte; one more for a beginning-of-text, and
+    what a chat template and a system message add.
     """
-    return max(len(prompt.text.encode()) for prompt in prompts) + 1
+    added = 0 if asking.chat == "off" else TEMPLATE_TOKENS + len((asking.system or "").encode())
+    return max(len(prompt.text.encode()) for prompt in prompts) + 1 + added
 
 
-def workload_of(prompts: Sequence[Prompt], new_tokens: int, batch_size: int = 1) -> Workload:
+def workload_of(
+    prompts: Sequence[Prompt],
+    new_tokens: int,
+    batch_size: int = 1,
+    asking: Asking = AS_THEY_STAND,
+) -> Workload:
     """The most that is decoded at once."""
-    return Workload(most_prompt_tokens(prompts), new_tokens, min(batch_size, len(prompts)))
+    return Workload(most_prompt_tokens(prompts, asking), new_tokens, min(batch_size, len(prompts)))
 
 
 def auto_batch_size(
@@ -31,13 +43,14 @@ def auto_batch_size(
     device: str,
     new_tokens: int,
     free_bytes: int,
+    asking: Asking = AS_THEY_STAND,
 ) -> int:
     """The largest batch that every config of a study has room for, at most all its prompts.
 
     Raises InputError for a config whose architecture is not known.
     """
-    most = largest_batch(configs, device, most_prompt_tokens(prompts), new_tokens, free_bytes)
-    return min(most, len(prompts))
+    longest = most_prompt_tokens(prompts, asking)
+    return min(largest_batch(configs, device, longest, new_tokens, free_bytes), len(prompts))
 
 
 def make_batches(prompts: Sequence[Prompt], size: int) -> Batches:

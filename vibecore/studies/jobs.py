@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
+from vibecore.catalog.chat import why_not
 from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Prompt, Suite
-from vibecore.catalog.weights import Resolved
+from vibecore.catalog.weights import Resolved, asking_for
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, hardware
 from vibecore.core.paths import PROJECT_ROOT
@@ -140,6 +141,28 @@ def unfinished(plan: Plan) -> tuple[Config, ...]:
         )
 
 
+def refuse_asking(plan: Plan, resolved: Mapping[str, Resolved], *, new: bool) -> None:
+    """Raise InputError where prompts cannot be put to a model as the protocol says, and where a
+    system message or a switch for thinking would reach none of a `new` study's models."""
+    asking = plan.protocol.asking
+    asked = {config: asking_for(asking, found) for config, found in resolved.items()}
+    for config, how in asked.items():
+        if reason := why_not(resolved[config].template, how):
+            raise InputError(f"{config} cannot be asked like this: {reason}")
+    if not new:
+        return
+    if all(how.system != asking.system for how in asked.values()):
+        raise InputError(
+            "--system would have no effect: no config is asked through a chat template. Leave it "
+            "out, or use --chat on for a base model that has one."
+        )
+    if all(how.thinking != asking.thinking for how in asked.values()):
+        raise InputError(
+            f"--thinking {asking.thinking} would have no effect: no config's chat template has "
+            "such a switch. Leave it out."
+        )
+
+
 def refuse_other_weights(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
     """Raise InputError where a model's files are no longer those that its study was begun with."""
     with store.reading(plan.db) as connection:
@@ -204,6 +227,7 @@ def with_batch_size(plan: Plan) -> Plan:
         plan.protocol.device,
         plan.protocol.max_new_tokens,
         free_bytes(plan.protocol.device),
+        plan.protocol.asking,
     )
     return replace(plan, protocol=replace(plan.protocol, batch_size=size))
 

@@ -25,6 +25,7 @@ from vibecore.studies.jobs import (
     PlannedBatch,
     add_rows,
     create_rows,
+    refuse_asking,
     refuse_existing,
     refuse_other_weights,
     remaining_jobs,
@@ -73,6 +74,7 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
         refuse_existing(plan)
     configs = unfinished(plan) if resume and not plan.extends else plan.configs
     resolved = {config.id: resolve(config, plan.weights) for config in configs}
+    refuse_asking(plan, resolved, new=not resume)
     if resume:
         refuse_other_weights(plan, resolved)
     with ExitStack() as stack:
