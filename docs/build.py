@@ -113,7 +113,8 @@ def precisions() -> str:
 
 
 def families() -> str:
-    """One line a family: its models with their sources, and its precisions."""
+    """One line a family: its models with their sources, and its precisions; and how to get access
+    to gated ones."""
     catalog = import_module("vibecore.catalog.models")
     rows = [
         (
@@ -123,7 +124,10 @@ def families() -> str:
         )
         for name, (models, names) in catalog.FAMILIES.items()
     ]
-    return table(("family", "models", "precisions"), rows)
+    gated = [
+        f"- `{name}`: {model.access}" for name, model in catalog.MODELS.items() if model.access
+    ]
+    return table(("family", "models", "precisions"), rows) + "\n\nGated:\n\n" + "\n".join(gated)
 
 
 def architectures() -> str:

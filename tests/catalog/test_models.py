@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.gguf_files import shape_of, write_gguf
 from vibecore.catalog import models
 from vibecore.catalog.architectures import read_spec
 from vibecore.catalog.precisions import LISTED_PRECISIONS, PRECISIONS
@@ -29,9 +30,53 @@ def test_estimates_of_the_published_six(config_id: str, gib: float) -> None:
     assert round(config.estimated_weight_bytes / GIB, 2) == gib
 
 
-@pytest.mark.parametrize(("model", "parameters"), [("0.5B", 494_032_768), ("1.5B", 1_543_714_304)])
+# As the hub shows them for each model's safetensors, tied heads counted once.
+PARAMETERS = {
+    "0.5B": 494_032_768,
+    "1.5B": 1_543_714_304,
+    "0.5B-Instruct": 494_032_768,
+    "1.5B-Instruct": 1_543_714_304,
+    "0.5B-Coder": 494_032_768,
+    "1.5B-Coder": 1_543_714_304,
+    "Qwen3-0.6B": 596_049_920,
+    "Qwen3-1.7B": 1_720_574_976,
+    "SmolLM2-135M": 134_515_008,
+    "SmolLM2-360M": 361_821_120,
+    "SmolLM2-1.7B": 1_711_376_384,
+    "Llama-3.2-1B": 1_235_814_400,
+    "Llama-3.2-3B": 3_212_749_824,
+    "Gemma-3-270M": 268_098_176,
+    "Gemma-3-1B": 999_885_952,
+}
+
+
+@pytest.mark.parametrize(("model", "parameters"), PARAMETERS.items())
 def test_parameter_counts_are_those_of_the_hub(model: str, parameters: int) -> None:
     assert models.MODELS[model].spec.parameters == parameters
+
+
+def test_every_model_of_a_family_is_checked_and_says_what_it_is() -> None:
+    in_families = [name for names, _ in models.FAMILIES.values() for name in names]
+    assert sorted(in_families) == sorted({*in_families, "1M", "5M"}) == sorted(models.MODELS)
+    assert set(PARAMETERS) == set(models.MODELS) - {"1M", "5M"}
+    assert next(iter(models.FAMILIES)) == "qwen2.5"
+    kinds = {name: model.kind for name, model in models.MODELS.items()}
+    assert {kinds[name] for name in models.FAMILIES["qwen2.5"][0]} == {"base"}
+    assert {kinds[name] for name in models.FAMILIES["qwen3"][0]} == {"thinking"}
+    assert {
+        kinds[name]
+        for family in models.FAMILIES
+        if "instruct" in family
+        for name in models.FAMILIES[family][0]
+    } == {"instruct"}
+
+
+def test_gated_models_say_how_to_get_access() -> None:
+    gated = {name for name, model in models.MODELS.items() if model.access}
+    assert gated == {"Llama-3.2-1B", "Llama-3.2-3B", "Gemma-3-270M", "Gemma-3-1B"}
+    access = models.MODELS["Llama-3.2-1B"].access
+    assert "https://huggingface.co/meta-llama/Llama-3.2-1B-Instruct" in access
+    assert "hf auth login" in access
 
 
 def test_no_family_has_a_precision_that_needs_a_package_of_its_own() -> None:
@@ -67,6 +112,8 @@ def test_fp16_and_bf16_weigh_the_same() -> None:
         (lambda: models.own_configs("no/such/folder", ["bf16"]), ["no/such/folder", "hub id"]),
         (lambda: models.own_configs("./missing", ["bf16"]), ["./missing", "config.json"]),
         (lambda: models.own_configs("a/b", ["int3"]), ["int3", "bf16"]),
+        (lambda: models.own_configs("no/such.gguf", ["bf16"]), ["no/such.gguf"]),
+        (lambda: models.own_configs(__file__, ["bf16"]), [__file__, "not a GGUF file"]),
     ],
 )
 def test_unknown_names_are_refused_with_what_there_is(call, names: list[str]) -> None:
@@ -101,3 +148,87 @@ def test_a_known_hub_id_is_the_known_model() -> None:
 def test_an_unreadable_shape_is_unknown(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     assert read_spec(tmp_path) is None
+
+
+def folders(tmp_path: Path, *names: str) -> list[str]:
+    """Folders of tiny shapes, as own models."""
+    for name in names:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+    return [str(tmp_path / name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names", "wanted"),
+    [
+        (["a/one", "a/two"], [], ["one", "two"]),
+        # Of one name: the folder above comes in front.
+        (["a/model", "b/model"], [], ["a-model", "b-model"]),
+        (["a/x/model", "b/x/model"], [], ["x-model", "x-model-2"]),
+        # The catalogue's name is the catalogue's.
+        (["mine/0.5B", "mine/SmolLM2-135M"], [], ["mine-0.5B", "mine-SmolLM2-135M"]),
+        (["a/model", "b/model"], ["first"], ["first", "model"]),
+        (["a/model", "b/model"], ["model"], ["model", "b-model"]),
+        (["a/model", "b/model"], ["x", "y"], ["x", "y"]),
+        # Of one place in URLs and one word on the command line.
+        (["a/my model (v2)", "a/-odd"], [], ["my-model-v2", "odd"]),
+        (["a/same", "a/same"], [], ["same", "same"]),
+    ],
+)
+def test_names_are_distinct_by_a_rule(
+    tmp_path: Path, paths: list[str], names: list[str], wanted: list[str]
+) -> None:
+    folders(tmp_path, *dict.fromkeys(paths))
+    found = models.own_models([str(tmp_path / path) for path in paths], names)
+    assert [model.name for model in found] == wanted
+    assert [model.source for model in found] == [str(tmp_path / path) for path in paths]
+
+
+def test_a_name_of_the_study_is_not_given_to_another_folder(tmp_path: Path) -> None:
+    first, second = folders(tmp_path, "a/model", "b/model")
+    taken = {"model": first}
+    assert [model.name for model in models.own_models([first], taken=taken)] == ["model"]
+    assert [model.name for model in models.own_models([second], taken=taken)] == ["b-model"]
+    with pytest.raises(InputError, match=f"another model, {first}"):
+        models.own_models([second], ["model"], taken)
+
+
+def test_families_configs_and_models_go_together_each_config_once(tmp_path: Path) -> None:
+    [folder] = folders(tmp_path, "mine")
+    found = models.choose_configs(
+        families=("demo",),
+        ids=("1M-bf16", "0.5B-4bit"),
+        sources=(folder, "Qwen/Qwen2.5-0.5B"),
+        precisions=("4bit", "bf16"),
+    )
+    assert [config.id for config in found[6:]] == [
+        "0.5B-4bit",
+        "mine-4bit",
+        "mine-bf16",
+        "0.5B-bf16",
+    ]
+    assert [config.id for config in found[:6]] == [
+        config.id for config in models.family_configs("demo")
+    ]
+
+
+def test_of_several_precisions_as_is_goes_to_what_is_quantised(tmp_path: Path) -> None:
+    plain, quantised = folders(tmp_path, "plain", "quantised")
+    (Path(quantised) / "config.json").write_text('{"quantization_config": {"bits": 4}}')
+    (Path(quantised) / "model.safetensors").write_bytes(bytes(1000))
+    found = models.choose_configs(sources=(plain, quantised), precisions=("bf16", "as-is"))
+    assert [config.id for config in found] == ["plain-bf16", "quantised-as-is"]
+    assert found[1].estimated_weight_bytes == 1000
+
+
+def test_a_gguf_file_is_a_model(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "My model.Q8_0.gguf")
+    [config] = models.own_configs(str(file), ["4bit"])
+    assert config.id == "My-model.Q8_0-4bit"
+    assert (config.model.weights, config.model.source) == ("gguf", str(file))
+    assert config.model.spec == shape_of("llama")
+    again = models.model_of("x", str(file), "gguf")
+    assert again == models.Model("x", str(file), "gguf", config.model.spec)
+    file.unlink()
+    assert models.model_of("x", str(file), "gguf").spec is None

@@ -294,10 +294,18 @@ def model_of(name: str, source: str, weights: str) -> Model:
     if known:
         return replace(known, name=name)
     if weights == "gguf":
-        return Model(name, source, "gguf", read_gguf(Path(source)).spec)
+        return Model(name, source, "gguf", _gguf_spec(Path(source)))
     if weights == "hub":
         return Model(name, source, "hub", None)
     return Model(name, source, "local", read_spec(Path(source)))
+
+
+def _gguf_spec(path: Path) -> ModelSpec | None:
+    """The spec of a GGUF file; None where it cannot be read now, as it may not be needed."""
+    try:
+        return read_gguf(path).spec
+    except InputError:
+        return None
 
 
 def _own_model(source: str) -> Model:
