@@ -113,9 +113,9 @@ def test_waiting_and_resetting_reach_the_gpu(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_load_ends_with_a_reset_of_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    real = load._load_folder
+    real = load.load_checkpoint
 
-    def load_folder(*arguments: Any) -> Any:
+    def load_checkpoint(*arguments: Any) -> Any:
         made.append("load")
         return real(*arguments)
 
@@ -123,7 +123,7 @@ def test_a_load_ends_with_a_reset_of_the_peak(monkeypatch: pytest.MonkeyPatch) -
         made.append("take apart")
         return graph.take_apart(*arguments)
 
-    monkeypatch.setattr(load, "_load_folder", load_folder)
+    monkeypatch.setattr(load, "load_checkpoint", load_checkpoint)
     monkeypatch.setattr(load, "take_apart", take_apart)
     monkeypatch.setattr(load, "reset_peak", lambda device: made.append("reset"))
     load.load(small_request())

@@ -21,6 +21,7 @@ from transformers import (
 from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine.batch import synchronise, to_generations
 from vibecore.engine.choice import choose
+from vibecore.engine.decoding import arguments
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch, Times
 from vibecore.engine.quantisers import without_gradients
@@ -132,19 +133,9 @@ def generate(
 def _generation_config(
     loaded: LoadedModel, max_new_tokens: int, decoding: Decoding
 ) -> GenerationConfig:
-    how: dict[str, Any] = {"do_sample": False}
     if decoding.temperature is not None:
         torch.manual_seed(decoding.seed)
-        # top_k=0: no cut but top_p's; transformers' own default of 50 would be a second one.
-        how = {
-            "do_sample": True,
-            "temperature": decoding.temperature,
-            "top_p": decoding.top_p,
-            "top_k": 0,
-        }
     return GenerationConfig(
-        **how,
+        **arguments(loaded.eos_token_ids, loaded.pad_token_id, decoding),
         max_new_tokens=max_new_tokens,
-        eos_token_id=list(loaded.eos_token_ids) or None,
-        pad_token_id=loaded.pad_token_id,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -11,14 +12,23 @@ from transformers import PreTrainedModel
 
 from vibecore.core.machine import read_machine
 from vibecore.core.records import LoadRequest
+from vibecore.engine.decoding import arguments
 
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "tokenizers", "safetensors")
 
 
 def read_environment(
-    request: LoadRequest, model: PreTrainedModel, device: torch.device
+    request: LoadRequest,
+    model: PreTrainedModel,
+    device: torch.device,
+    stop_tokens: Sequence[int],
+    pad_token_id: int,
 ) -> dict[str, Any]:
-    """Versions, device, threads, and the arguments a run was really made with."""
+    """Versions, device, threads, and the arguments a run was really made with.
+
+    `decoding` is complete for a greedy run; where the protocol samples, its temperature and top-p
+    take the place of those here.
+    """
     environment: dict[str, Any] = {
         "device": device.type,
         "machine": read_machine(),
@@ -29,7 +39,8 @@ def read_environment(
         "engine": request.engine,
         "precision": request.precision,
         "attention": model.config._attn_implementation,
-        "decoding": {"do_sample": False, "use_cache": True},
+        "decoding": arguments(stop_tokens, pad_token_id),
+        "stop_tokens": list(stop_tokens),
     }
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)

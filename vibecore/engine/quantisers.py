@@ -64,9 +64,14 @@ def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
     return torch.cat([packed >> shift & mask for shift in range(0, 8, bits)])
 
 
-# method -> what makes `quantization_config` of from_pretrained; None for 16 bit.
+# For what is quantised already, as its own configuration says.
+AS_IS = "as-is"
+
+# method -> what makes `quantization_config` of from_pretrained; None for 16 bit and
+# for a folder's own.
 QUANTISERS: Mapping[str, Callable[[Precision], Any]] = {
     "plain": _plain,
+    AS_IS: _plain,
     "llm-int8": _llm_int8,
     "bnb-nf4": _nf4,
     "torchao-int8": _torchao_int8,

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import torch
 
-from vibecore.engine.load import weight_bytes
 from vibecore.engine.model import LoadedModel
+from vibecore.engine.weight_size import weight_bytes
 
 COPIES = 5
 MIB = 1024**2

@@ -112,7 +112,8 @@ def repeat(session: Session, bench: Bench) -> None:
 
 def _llama_tokens(session: Session) -> tuple[int, int]:
     """Tokens of llama-bench's two measures, less where the context is smaller."""
-    most = session.facts["context"] - 1
+    context = session.facts["context"]
+    most = LLAMA_PROMPT_TOKENS if context is None else context - 1
     return min(LLAMA_PROMPT_TOKENS, most), min(LLAMA_NEW_TOKENS, most)
 
 
