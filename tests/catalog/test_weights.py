@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
-import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.fake_hub import COMMIT, serve
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.models import find_configs, own_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -104,59 +99,13 @@ def test_an_unreachable_hub_is_told_within_seconds(tmp_path: Path) -> None:
     assert not (tmp_path / "new.duckdb").exists()
 
 
-class FakeHub(http.server.BaseHTTPRequestHandler):
-    """Just enough of the hub's protocol to serve the demo model as `Qwen/Qwen2.5-0.5B`."""
-
-    folder = MODELS_DIR / "1M"
-
-    def log_message(self, *_: object) -> None:
-        return None
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, *, body: bool) -> None:
-        if "/api/models/" in self.path:
-            files = [{"rfilename": file.name} for file in self.folder.iterdir()]
-            if "/tree/" in self.path:
-                entries = [
-                    {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": "0" * 40}
-                    for f in self.folder.iterdir()
-                ]
-                self.send(json.dumps(entries).encode(), {}, body)
-                return
-            content = json.dumps({"id": "Qwen/Qwen2.5-0.5B", "sha": COMMIT, "siblings": files})
-            self.send(content.encode(), {}, body)
-            return
-        file = self.folder / self.path.rsplit("/", 1)[-1]
-        if not file.is_file():
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.end_headers()
-            return
-        content = file.read_bytes()
-        etag = hashlib.sha256(content).hexdigest()
-        self.send(content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}, body)
-
-    def send(self, content: bytes, headers: dict[str, str], body: bool) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-
 @pytest.fixture
-def hub() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+def hub(tmp_path: Path) -> Iterator[str]:
+    folder = tmp_path / "published"
+    shutil.copytree(MODELS_DIR / "1M", folder)
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    with serve(folder) as (address, _):
+        yield address
 
 
 def test_a_hub_model_is_fetched_once_and_its_revision_known(hub: str, tmp_path: Path) -> None:
@@ -164,7 +113,9 @@ def test_a_hub_model_is_fetched_once_and_its_revision_known(hub: str, tmp_path: 
         "from vibecore.catalog.models import find_configs\n"
         "from vibecore.catalog.weights import resolve\n"
         "found = resolve(find_configs(['0.5B-bf16'])[0], 'hub')\n"
-        "print(found.weights, found.revision, (found.folder / 'model.safetensors').is_file())"
+        "files = [(found.folder / name).is_file() for name in"
+        " ('model.safetensors', 'chat_template.jinja')]\n"
+        "print(found.weights, found.revision, *files)"
     )
 
     def fetch(endpoint: str) -> str:
@@ -180,5 +131,5 @@ def test_a_hub_model_is_fetched_once_and_its_revision_known(hub: str, tmp_path: 
         assert done.returncode == 0, done.stderr
         return done.stdout.strip().splitlines()[-1]
 
-    assert fetch(hub) == f"hub {COMMIT} True"
-    assert fetch("http://127.0.0.1:9") == f"hub {COMMIT} True", "the cache must serve offline"
+    assert fetch(hub) == f"hub {COMMIT} True True"
+    assert fetch("http://127.0.0.1:9") == f"hub {COMMIT} True True", "the cache must serve offline"

@@ -6,9 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vibecore.catalog.precisions import PRECISIONS
+from vibecore.catalog.precisions import PRECISIONS, Precision
 
 ENGINES = ("eager", "graph")
+# Ways of loading whose layers engine `graph` has a product for (engine/linear/join.py); of a folder
+# that is quantised already, its layers decide when it is loaded.
+GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", "as-is")
+
+
+def why_not_graph(precision: Precision) -> str | None:
+    """Why engine `graph` leaves a precision to `eager`; None where it does not."""
+    if precision.method in GRAPH_METHODS:
+        return None
+    return f"no product for {precision.name}: by eager"
 
 
 def why_left(environment: Mapping[str, Any], batch_size: int) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
 
 HUB_TIMEOUT_SECONDS = 8
 # Weights come as safetensors only; a pickle could run code on loading.
-WANTED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+WANTED_FILES = ("*.safetensors", *SMALL_FILES)
 WHAT_TO_DO = (
     "Run it with --weights dummy (speed and memory only), with --weights PATH or --model PATH "
     "for a folder you have, or use --family demo, which needs no network."
@@ -75,7 +77,7 @@ def resolve(config: Config, weights: str) -> Resolved:
         return _folder(config, "demo", DEMO_MODELS_DIR / Path(model.source).name)
     if model.weights == "local":
         return _folder(config, "local", Path(model.source))
-    folder = _hub_folder(model)
+    folder = hub_folder(model)
     return _folder(config, "hub", folder, folder.name)
 
 
@@ -110,7 +112,7 @@ def asking_for(asking: Asking, resolved: Resolved) -> Asking:
 
 def _folder(config: Config, weights: str, folder: Path, revision: str | None = None) -> Resolved:
     """A folder, checked, with what it holds."""
-    _check_folder(folder)
+    check_folder(folder)
     stored = stored_as(folder)
     if stored and not config.precision.as_stored:
         raise InputError(
@@ -173,7 +175,7 @@ def _same_shape(found: ModelSpec, wanted: ModelSpec) -> bool:
     return same and alike == wanted
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Raise InputError where a folder does not hold a loadable model, without loading it."""
     refuse_adapter(folder)
     if not (folder / "config.json").is_file():
@@ -192,14 +194,18 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"{folder} has no tokenizer: tokenizer.json is missing.")
 
 
-def _hub_folder(model: Model) -> Path:
-    """The newest snapshot of a hub repository; the cached one when the hub cannot be reached."""
+def hub_folder(
+    model: Model, revision: str | None = None, files: Sequence[str] = WANTED_FILES
+) -> Path:
+    """The newest snapshot of a hub repository, or that of a `revision`, with those of its files
+    that are wanted; the cached one when the hub cannot be reached. Raises InputError."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
     repository = model.source
@@ -207,10 +213,14 @@ def _hub_folder(model: Model) -> Path:
     try:
         # Asked first because its wait is bounded. The snapshot's folder is named by its commit,
         # and the ref it leaves is what finds it again without a network.
-        HfApi().model_info(repository, timeout=HUB_TIMEOUT_SECONDS)
-        return Path(snapshot_download(repository, allow_patterns=list(WANTED_FILES)))
+        HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT_SECONDS)
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(files)))
     except GatedRepoError:
         raise InputError(f"{repository} is gated. {how} {WHAT_TO_DO}") from None
+    except RevisionNotFoundError:
+        raise InputError(
+            f"{repository} has no revision '{revision}'. Give a branch, tag or commit of it."
+        ) from None
     except RepositoryNotFoundError:
         raise InputError(
             f"The hub has no model '{repository}', or it is private. Check the spelling "
@@ -221,7 +231,7 @@ def _hub_folder(model: Model) -> Path:
     except Exception as error:  # the hub's HTTP client has its own tree of network errors
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
     try:
-        return Path(snapshot_download(repository, local_files_only=True))
+        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
         raise InputError(
             f"{repository} is not on this machine and the hub cannot be reached ({reason}). "

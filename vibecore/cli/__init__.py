@@ -10,11 +10,22 @@ from __future__ import annotations
 import sys
 
 # In the order that --help lists their commands.
-from vibecore.cli import bench, judging, read, rescore, run, tools, try_prompt
+from vibecore.cli import bench, inspect, judging, read, rescore, run, tools, try_prompt
 from vibecore.cli.base import app, say
 from vibecore.core.errors import InputError, VibeError
 
-__all__ = ["app", "bench", "judging", "main", "read", "rescore", "run", "tools", "try_prompt"]
+__all__ = [
+    "app",
+    "bench",
+    "inspect",
+    "judging",
+    "main",
+    "read",
+    "rescore",
+    "run",
+    "tools",
+    "try_prompt",
+]
 
 
 def main() -> None:

@@ -96,6 +96,13 @@ def print_table(rows: Sequence[Row], title: str) -> None:
     console.print(table)
 
 
+def print_text(text: str, title: str) -> None:
+    """Print a text under a rule; nothing in it is read as markup."""
+    console = _console()
+    console.rule(Text(title), align="left")
+    console.print(Text(text))
+
+
 def print_outputs(rows: Sequence[OutputRow]) -> None:
     """Print outputs one below the other, each with its scores and verdicts."""
     console = _console()
