@@ -36,7 +36,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         "tokenizer.ggml.eot_token_id": 5,
     }
     assert (found.bos_token_id, found.adds_bos) == (1, False)
-    assert found.token_texts == {1: "<|im_start|>", 2: "<|im_end|>", 5: "t2"}
+    assert found.token_texts == {1: "<|im_start|>", 2: "<|im_end|>", 5: "c"}
     # Seven linear layers a layer, embeddings and head; two norms a layer and the last one.
     assert found.tensor_types == {"Q8_0": 16, "F32": 5}
     # 34 bytes for 32 numbers; the norms are float32.

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType
+from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 from gguf.quants import quantize
 
 from vibecore.catalog.architectures import ModelSpec, spec_of
 from vibecore.catalog.gguf import gguf_name
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
-TOKENS = ["<pad>", "<|im_start|>", "<|im_end|>", *(f"t{number}" for number in range(61))]
+SPECIAL = ("<pad>", "<|im_start|>", "<|im_end|>")
+# Byte-level: Ġ and Ċ are the blank and the line end.
+TOKENS = [*SPECIAL, *string.ascii_letters, "Ġ", "Ċ", "?", ".", "<", ">", "|", "th", "he"]
 
 # What a file is of -> the config.json of its original.
 SHAPES: Mapping[str, Mapping[str, Any]] = {
@@ -90,7 +93,9 @@ def write_gguf(
         writer.add_sliding_window(spec.windows[0])
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(TOKENS)
-    writer.add_token_merges(["t 1", "t 2"])
+    kinds = [TokenType.CONTROL if token in SPECIAL else TokenType.NORMAL for token in TOKENS]
+    writer.add_token_types(kinds)
+    writer.add_token_merges(["t h", "h e"])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_add_bos_token(False)

@@ -350,9 +350,12 @@ def _ask_worker(found: Inspection, raw: RawConfig | None, named: Mapping[int, li
             f"transformers builds no language model of {found.folder}: {said.model_problem}"
         )
     if said.tokenizer_problem and not any("tokenizer" in problem for problem in found.problems):
+        advice = "Copy tokenizer.json and tokenizer_config.json from the original."
+        if found.weights == "gguf":
+            advice = "Give the folder of the original in safetensors."
         found.problems.append(
-            f"{found.folder} has no tokenizer that can be loaded: {said.tokenizer_problem} Copy "
-            "tokenizer.json and tokenizer_config.json from the original."
+            f"{found.folder} has no tokenizer that can be loaded ({said.tokenizer_problem}). "
+            + advice
         )
     if said.tokenizer:
         _read_tokenizer(found, said.tokenizer, named)
