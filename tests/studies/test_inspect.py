@@ -204,6 +204,10 @@ def without_tokenizer(folder: Path) -> None:
             lambda folder: (folder / "tokenizer.json").write_text("[]"),
             ["has no tokenizer that can be loaded"],
         ),
+        (
+            lambda folder: write(folder, "generation_config.json", eos_token_id=[0, 99_999]),
+            ["generation_config.json: eos_token_id names the token 99999", "Correct it"],
+        ),
     ],
 )
 def test_what_cannot_be_run_is_a_problem_with_what_to_do(
@@ -228,7 +232,8 @@ def test_an_architecture_that_only_transformers_knows(folder: Path) -> None:
     """Its weights are not compared, and engine graph says why it leaves it to eager."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    config = GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=4096, n_positions=64)
+    ends = {"bos_token_id": 0, "eos_token_id": 0}
+    config = GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=4096, n_positions=64, **ends)
     GPT2LMHeadModel(config).save_pretrained(folder)
     found = inspect_model(str(folder))
     assert found.can_run

@@ -17,11 +17,14 @@ from transformers import (
 )
 from transformers.quantizers import AutoHfQuantizer
 
-from vibecore.catalog.architectures import RawConfig
+from vibecore.catalog.gguf import GgufFile, read_gguf
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadRequest
-from vibecore.engine.chat import PromptFormat, encode_prompts, prompt_format, turn_end_tokens
+from vibecore.engine.chat import PromptFormat, encode_prompts, prompt_format
+from vibecore.engine.checkpoints import vocabulary_of
 from vibecore.engine.decoder import why_not
+from vibecore.engine.gguf_weights import config_of, tokenizer_of
+from vibecore.engine.stop_tokens import named_of_file, named_of_folder, union
 
 EXAMPLE = "What is the capital of France?"
 
@@ -30,22 +33,18 @@ EXAMPLE = "What is the capital of France?"
 class TokenizerFacts:
     """How a checkpoint is asked and where its answers end.
 
-    `asked_through_template` is whether EXAMPLE was; `rendered` is EXAMPLE as the model reads it,
-    special tokens included. `leading_bos` counts the BOS tokens that it begins with, None where
-    the tokenizer has no BOS. `eos` is the tokenizer's own stop token, `turn_end` are those that
-    the chat template ends a turn with; `token_texts` has the text of every stop token by its id.
-    `problem`: why the model cannot be asked through its template; None where it can, or has none.
+    `rendered` is EXAMPLE as the model reads it, special tokens included. `leading_bos` counts the
+    BOS tokens that it begins with, None where the tokenizer has no BOS. `stop_tokens` maps an id
+    to its text, None beyond the vocabulary, and to what names it. `problems`: why the model cannot
+    be asked through its template, and what is wrong with its stop tokens.
     """
 
-    asked_through_template: bool
     rendered: str
     prompt_tokens: int
     bos: str | None
     leading_bos: int | None
-    eos: int | None
-    turn_end: tuple[int, ...]
-    token_texts: Mapping[int, str]
-    problem: str | None = None
+    stop_tokens: Mapping[int, tuple[str | None, tuple[str, ...]]]
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,29 +60,40 @@ class Description:
     tokenizer: TokenizerFacts | None = None
 
 
-def describe(
-    _: object, request: LoadRequest, raw: RawConfig | None, stop_ids: tuple[int, ...]
-) -> Description:
-    """Describe a model folder, or a GGUF file whose config.json would be `raw`. `stop_ids` are
-    the stop tokens that its files name by their ids. Raises nothing but what ends a process: the
-    files may hold anything."""
-    said = _describe_model(request, raw)
+def describe(_: object, request: LoadRequest) -> Description:
+    """Describe a model folder or a GGUF file. Raises nothing but what ends a process: the files
+    may hold anything."""
+    assert request.folder is not None
+    source = Path(request.folder)
+    file = read_gguf(source) if source.is_file() else None
+    said, vocabulary = _describe_model(source, file)
     try:
-        facts = _describe_tokenizer(_load_tokenizer(request), request, stop_ids)
+        tokenizer = tokenizer_of(file) if file else _tokenizer_of(source)
+        facts = _describe_tokenizer(tokenizer, request, file, vocabulary or len(tokenizer))
     except Exception as error:
         return replace(said, tokenizer_problem=_one_line(error))
     return replace(said, tokenizer=facts)
 
 
-def _describe_model(request: LoadRequest, raw: RawConfig | None) -> Description:
+def _describe_model(source: Path, file: GgufFile | None) -> tuple[Description, int | None]:
+    """What there is to say of the model, and how many tokens it has embeddings for."""
     try:
-        config = _load_config(request, raw)
+        config = config_of(file) if file else _config_of(source)
         # Shapes without numbers: nothing is allocated.
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:
-        return Description(_one_line(error))
-    return Description(None, why_not(model), _quantiser_problem(config))
+        return Description(_one_line(error)), None
+    said = Description(None, why_not(model), _quantiser_problem(config))
+    return said, vocabulary_of(model)
+
+
+def _config_of(folder: Path) -> PreTrainedConfig:
+    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def _tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _quantiser_problem(config: PreTrainedConfig) -> str | None:
@@ -98,56 +108,46 @@ def _quantiser_problem(config: PreTrainedConfig) -> str | None:
     return None
 
 
-def _load_config(request: LoadRequest, raw: RawConfig | None) -> PreTrainedConfig:
-    if raw is not None:
-        return AutoConfig.for_model(**raw)
-    folder, named = _place(request)
-    return AutoConfig.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, **named
-    )
-
-
-def _load_tokenizer(request: LoadRequest) -> PreTrainedTokenizerBase:
-    folder, named = _place(request)
-    return AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, **named
-    )
-
-
-def _place(request: LoadRequest) -> tuple[Path, dict[str, str]]:
-    """The folder to load from, and the GGUF file in it where that is the source."""
-    assert request.folder is not None
-    path = Path(request.folder)
-    return (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
-
-
 def _describe_tokenizer(
-    tokenizer: PreTrainedTokenizerBase, request: LoadRequest, stop_ids: tuple[int, ...]
+    tokenizer: PreTrainedTokenizerBase,
+    request: LoadRequest,
+    file: GgufFile | None,
+    vocabulary: int,
 ) -> TokenizerFacts:
-    problem = None
+    problems = []
+    ask = PromptFormat()
     try:
         ask = prompt_format(tokenizer, request)
-        (ids,) = encode_prompts(tokenizer, ask, [EXAMPLE])
     except RunError as error:
-        problem = str(error)
-        ask = PromptFormat()
-        (ids,) = encode_prompts(tokenizer, ask, [EXAMPLE])
+        problems.append(str(error))
+    (ids,) = encode_prompts(tokenizer, ask, [EXAMPLE])
     bos = tokenizer.bos_token_id
     leading = next((place for place, id_ in enumerate(ids) if id_ != bos), len(ids))
-    turn_end = turn_end_tokens(tokenizer)
-    eos = tokenizer.eos_token_id
-    stops = {*stop_ids, *turn_end, *(() if eos is None else (eos,))}
+    if file is None:
+        named, _ = named_of_folder(Path(str(request.folder)), tokenizer)
+    else:
+        named = named_of_file(file.path, file.stop_tokens, tokenizer)
+    names: dict[int, list[str]] = {}
+    try:
+        for one in named:
+            for id_ in one.ids:
+                names.setdefault(id_, []).append(one.short)
+        union(named, vocabulary)
+    except RunError as error:
+        problems.append(str(error))
     return TokenizerFacts(
-        asked_through_template=ask.template is not None,
         rendered=_text(tokenizer, ids),
         prompt_tokens=len(ids),
-        bos=None if bos is None else tokenizer.bos_token,
+        bos=None if bos is None else str(tokenizer.bos_token),
         leading_bos=None if bos is None else leading,
-        eos=eos,
-        turn_end=turn_end,
-        # An id beyond the vocabulary has no text.
-        token_texts={id_: _text(tokenizer, [id_]) for id_ in stops if 0 <= id_ < len(tokenizer)},
-        problem=problem,
+        stop_tokens={
+            id_: (
+                _text(tokenizer, [id_]) if 0 <= id_ < len(tokenizer) else None,
+                tuple(dict.fromkeys(files)),
+            )
+            for id_, files in names.items()
+        },
+        problems=tuple(problems),
     )
 
 

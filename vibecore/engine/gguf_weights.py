@@ -40,7 +40,7 @@ def read_weights(
     Where the architecture ties embeddings and head and the file stores the matrix twice, at two
     quantisations, the finer one is taken for both.
     """
-    config = _config_of(file)
+    config = config_of(file)
     wanted_tied = config.tie_word_embeddings
     # Read as two: transformers would compare them, find them different, and not tie them.
     config.tie_word_embeddings = wanted_tied and not file.head_stored_apart
@@ -69,7 +69,8 @@ def read_weights(
     return config, weights
 
 
-def _config_of(file: GgufFile) -> PreTrainedConfig:
+def config_of(file: GgufFile) -> PreTrainedConfig:
+    """What the file's config.json would be."""
     if file.spec is not None and file.spec.raw is not None:
         return AutoConfig.for_model(**file.spec.raw)
     config: PreTrainedConfig = AutoConfig.from_pretrained(

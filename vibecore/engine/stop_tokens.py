@@ -26,11 +26,26 @@ INNER = "text_config"
 
 @dataclass(frozen=True)
 class Named:
-    """Stop tokens as a file names them: `source` is the file, `key` what stands in it."""
+    """Stop tokens as a file names them: `source` is the file, `key` what stands in it, `short`
+    what a person calls the two within one checkpoint."""
 
     source: str
     key: str
     value: Any
+    short: str = ""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The token ids. Raises RunError, with the file and the key, for what is none."""
+        values = self.value if isinstance(self.value, list | tuple) else [self.value]
+        for value in values:
+            # JSON's true is an integer to Python.
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise RunError(
+                    f"{self.source}: {self.key} holds {value!r}, which is no token id. It must be "
+                    "a whole number or a list of them."
+                )
+        return tuple(values)
 
 
 def stop_tokens_of_folder(
@@ -42,6 +57,21 @@ def stop_tokens_of_folder(
     token: nothing else is taken of it. Raises RunError, with the file and the key, for one that
     is no token of the `vocabulary`, and where the unreadable file would have been the only one.
     """
+    named, unreadable = named_of_folder(folder, tokenizer)
+    found = union(named, vocabulary)
+    if unreadable is not None and not found:
+        raise RunError(
+            f"{folder / GENERATION_CONFIG} cannot be read ({unreadable}), and no other file names "
+            f"the token that ends a text. Mend it, or write {KEY} into {folder / CONFIG}."
+        )
+    return found
+
+
+def named_of_folder(
+    folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> tuple[tuple[Named, ...], ValueError | None]:
+    """What names stop tokens in a model folder; and why its generation_config.json cannot be read,
+    None where it can."""
     unreadable = None
     named: list[Named] = []
     try:
@@ -50,13 +80,15 @@ def stop_tokens_of_folder(
         unreadable = error
     # Loading has read it already.
     named += _named_in(folder / CONFIG)
-    found = union((*named, *_named_by(tokenizer, folder)), vocabulary)
-    if unreadable is not None and not found:
-        raise RunError(
-            f"{folder / GENERATION_CONFIG} cannot be read ({unreadable}), and no other file names "
-            f"the token that ends a text. Mend it, or write {KEY} into {folder / CONFIG}."
-        )
-    return found
+    return (*named, *_named_by(tokenizer, folder)), unreadable
+
+
+def named_of_file(
+    path: Path, metadata: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
+) -> tuple[Named, ...]:
+    """What names stop tokens in a GGUF file: its metadata, by its keys, and its tokenizer."""
+    named = [Named(str(path), key, value, key) for key, value in metadata.items()]
+    return (*named, *_named_by(tokenizer, path))
 
 
 def stop_tokens_of_file(
@@ -67,8 +99,7 @@ def stop_tokens_of_file(
 ) -> tuple[int, ...]:
     """The union over what a GGUF file's metadata names, by its keys, and its tokenizer. Raises
     RunError as stop_tokens_of_folder does."""
-    named = [Named(str(path), key, value) for key, value in metadata.items()]
-    return union((*named, *_named_by(tokenizer, path)), vocabulary)
+    return union(named_of_file(path, metadata, tokenizer), vocabulary)
 
 
 def union(named: tuple[Named, ...], vocabulary: int) -> tuple[int, ...]:
@@ -76,14 +107,7 @@ def union(named: tuple[Named, ...], vocabulary: int) -> tuple[int, ...]:
     `vocabulary`."""
     found: set[int] = set()
     for one in named:
-        values = one.value if isinstance(one.value, list | tuple) else [one.value]
-        for value in values:
-            # JSON's true is an integer to Python.
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise RunError(
-                    f"{one.source}: {one.key} holds {value!r}, which is no token id. It must be a "
-                    "whole number or a list of them."
-                )
+        for value in one.ids:
             if not 0 <= value < vocabulary:
                 raise RunError(
                     f"{one.source}: {one.key} names the token {value}, and the model has "
@@ -103,13 +127,13 @@ def _named_in(file: Path) -> Iterator[Named]:
     inner = raw.get(INNER)
     for key, part in ((KEY, raw), (f"{INNER}.{KEY}", inner if isinstance(inner, dict) else {})):
         if part.get(KEY) is not None:
-            yield Named(str(file), key, part[KEY])
+            yield Named(str(file), key, part[KEY], file.name)
 
 
 def _named_by(tokenizer: PreTrainedTokenizerBase, source: Path) -> Iterator[Named]:
     if tokenizer.eos_token_id is not None:
-        yield Named(
-            f"{source} (tokenizer)", f"eos_token {tokenizer.eos_token!r}", tokenizer.eos_token_id
-        )
+        key = f"eos_token {tokenizer.eos_token!r}"
+        yield Named(f"{source} (tokenizer)", key, tokenizer.eos_token_id, "tokenizer")
     for token in turn_end_tokens(tokenizer):
-        yield Named(f"{source} (chat template)", "the end of a turn", token)
+        where = f"{source} (chat template)"
+        yield Named(where, "the end of a turn", token, "chat template")

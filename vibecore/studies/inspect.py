@@ -6,12 +6,12 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vibecore.catalog.architectures import ModelSpec, RawConfig, read_spec
+from vibecore.catalog.architectures import ModelSpec, read_spec
 from vibecore.catalog.chat import kind_of, read_template
 from vibecore.catalog.checkpoint import (
     Faults,
@@ -179,8 +179,7 @@ def _inspect_gguf(found: Inspection) -> None:
     found.notes += _gguf_notes(file)
     model = own_models((found.source,))[0]
     found.model = model.name
-    named = {id_: [f"{path.name}: {key}"] for key, id_ in file.stop_tokens.items()}
-    _ask_worker(found, file.spec.raw if file.spec else None, named)
+    _ask_worker(found)
     _size_up(found, model, file.spec)
 
 
@@ -303,11 +302,7 @@ def _read_folder(
         for name, value in generation.items()
         if not NOT_DECODING.fullmatch(name) and value is not None and value is not False
     }
-    named: dict[int, list[str]] = {}
-    for file, content in ((GENERATION_FILE, generation), ("config.json", raw)):
-        for id_ in _ids(content.get("eos_token_id")):
-            named.setdefault(id_, []).append(file)
-    _ask_worker(found, None, named)
+    _ask_worker(found)
     _size_up(found, model, read_spec(folder))
 
 
@@ -328,13 +323,13 @@ def _other_head(name: str | None) -> str | None:
     return next(ends, None)
 
 
-def _ask_worker(found: Inspection, raw: RawConfig | None, named: Mapping[int, list[str]]) -> None:
+def _ask_worker(found: Inspection) -> None:
     """What transformers and engine `graph` say of the files, in a process of its own."""
     request = LoadRequest(found.model, "bf16", "cpu", folder=found.folder)
     try:
         with Worker() as worker:
             worker.wait_ready()
-            said: Description = worker.call("describe.describe", request, raw, tuple(named))
+            said: Description = worker.call("describe.describe", request)
     except RunError as error:
         found.problems.append(str(error))
         return
@@ -358,25 +353,17 @@ def _ask_worker(found: Inspection, raw: RawConfig | None, named: Mapping[int, li
             + advice
         )
     if said.tokenizer:
-        _read_tokenizer(found, said.tokenizer, named)
+        _read_tokenizer(found, said.tokenizer)
 
 
-def _read_tokenizer(
-    found: Inspection, facts: TokenizerFacts, named: Mapping[int, list[str]]
-) -> None:
+def _read_tokenizer(found: Inspection, facts: TokenizerFacts) -> None:
     # A tokenizer that was made of nothing has no tokens for any text.
     if facts.prompt_tokens:
         found.rendered_prompt, found.prompt_tokens = facts.rendered, facts.prompt_tokens
     found.bos, found.leading_bos = facts.bos, facts.leading_bos
-    if facts.problem:
-        found.problems.append(facts.problem)
-    names = {id_: list(files) for id_, files in named.items()}
-    for id_ in _ids(facts.eos):
-        names.setdefault(id_, []).append("tokenizer")
-    for id_ in facts.turn_end:
-        names.setdefault(id_, []).append("chat template")
+    found.problems += facts.problems
     found.stop_tokens = tuple(
-        StopToken(id_, facts.token_texts.get(id_), tuple(files)) for id_, files in names.items()
+        StopToken(id_, text, names) for id_, (text, names) in facts.stop_tokens.items()
     )
     if not found.stop_tokens:
         found.notes.append("No file names a stop token: every answer is cut at the limit.")
@@ -424,12 +411,6 @@ def _refusal(found: Inspection, precision: Precision, quantised: bool) -> str | 
         assert precision.requirement is not None
         return f"needs {precision.requirement.package}: {precision.requirement.install}"
     return None
-
-
-def _ids(value: Any) -> Iterable[int]:
-    """Token ids of a field that holds none, one or several."""
-    values = value if isinstance(value, list) else [value]
-    return [id_ for id_ in values if isinstance(id_, int) and not isinstance(id_, bool)]
 
 
 def _json(file: Path) -> Mapping[str, Any]:
