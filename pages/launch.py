@@ -1,13 +1,14 @@
 """Launch a run: choose what to run, see what it takes, start it, follow it, cancel or resume it.
 
-Family, configs or a model of your own, suite, tokens, batch, engine, weights, device and name; the
-time, memory and disk it would take; then progress by config, the place in the queue, and why a
-config failed.
+Families, configs and models of your own, alone or together, as a new study or added to one; suite,
+tokens, batch, engine, weights, device, chat template, thinking, system text and name; the time,
+memory and disk it would take; then progress by config, the place in the queue, and why a config
+failed.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -17,25 +18,47 @@ from vibecore.catalog.models import FAMILIES, listed_configs
 from vibecore.catalog.suites import suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
+from vibecore.core.rows import StudyRow
 from vibecore.live import launch
-from vibecore.live.form import in_form, required
+from vibecore.live.form import OwnModel, in_form, required, sources_and_names
 from vibecore.live.launch import tables
+from vibecore.live.launch.like_study import can_be_extended
 from vibecore.studies.plan import DEFAULT_SUITE, Options
 
-FAMILY, CONFIGS, OWN = "a family", "configs", "a model of my own"
+NEW_STUDY = "a new study"
 FROM_FILE = "from a file …"
 
 
-def choose_what() -> Options | None:
-    """Which configs; None while nothing is chosen."""
-    kind = st.radio("Run", (FAMILY, CONFIGS, OWN), horizontal=True, key="launch_kind")
-    if kind == FAMILY:
-        return Options(family=st.selectbox("Family", list(FAMILIES), key="launch_family"))
-    if kind == CONFIGS:
-        chosen = st.multiselect("Configs", list(listed_configs()), key="launch_configs")
-        return Options(configs=tuple(chosen)) if chosen else None
-    model, precisions = form.ask_own_model("launch", ["bf16"])
-    return Options(models=(model,), precisions=precisions) if model and precisions else None
+@dataclass(frozen=True)
+class Own:
+    """Models of the user's own as they were entered, and their precisions."""
+
+    models: tuple[OwnModel, ...]
+    precisions: tuple[str, ...]
+
+
+def choose_study() -> StudyRow | None:
+    """A measured study to add configs to; None for a new one."""
+    measured = {row.name: row for row in frame.studies() if can_be_extended(row)}
+    if not measured:
+        return None
+    chosen = st.selectbox("Results go into", [NEW_STUDY, *measured], key="launch_into")
+    if chosen == NEW_STUDY:
+        return None
+    frame.show_note(tables.protocol_sentence(measured[chosen]))
+    return measured[chosen]
+
+
+def choose_what() -> tuple[Options, Own]:
+    """Which configs: those of families, others by id, and those of models of one's own."""
+    left, right = st.columns(2)
+    families = left.multiselect(
+        "Families", list(FAMILIES), default=[next(iter(FAMILIES))], key="launch_families"
+    )
+    configs = right.multiselect("Configs", list(listed_configs()), key="launch_configs")
+    with st.expander("Models of your own", expanded=bool(st.session_state.get("launch_model"))):
+        own = Own(form.ask_own_models("launch"), form.ask_own_precisions("launch", ["bf16"]))
+    return Options(family=tuple(families) or None, configs=tuple(configs)), own
 
 
 def choose_how(what: Options) -> Options:
@@ -62,46 +85,63 @@ def choose_how(what: Options) -> Options:
         weights=form.ask_weights(left, "launch"),
         engine=form.ask_engine(middle, "launch"),
         device=form.ask_device(right, "launch"),
+        **form.ask_asking("launch"),
         execute_code=form.ask_execute_code("launch"),
         study=st.text_input("Study name", placeholder="what and when", key="launch_study").strip()
         or None,
     )
 
 
-def refuse_blanks(options: Options) -> None:
-    """Raise InputError for what was begun and not entered; `run` would take a default for it."""
-    required(options.suite or "", "path of the suite file, or choose a suite")
-    required(options.weights or "", "folder of the weights, or choose other weights")
+def complete(options: Options, own: Own) -> Options:
+    """The options with one's own models. Raises InputError for what was begun and not entered;
+    `run` would take a default for it."""
+    for value, what in (
+        (options.suite, "path of the suite file, or choose a suite"),
+        (options.weights, "folder of the weights, or choose other weights"),
+    ):
+        # None is not asked for, where the study has its own.
+        if value is not None:
+            required(value, what)
+    sources, names = sources_and_names(own.models)
+    precisions = own.precisions if sources else ()
+    return replace(options, models=sources, names=names, precisions=precisions)
 
 
-def start(options: Options) -> None:
+def start(options: Options, own: Own, extend: bool) -> None:
     """Start the run and show it; the button's callback, so that the form can be cleared."""
     try:
-        refuse_blanks(options)
-        run = launch.start(options, database_path())
+        run = launch.start(complete(options, own), database_path(), extend=extend)
     except VibeError as error:
         st.session_state[run_view.FAILURE] = str(error)
         return
+    st.session_state["launch_into"] = NEW_STUDY
     st.session_state["launch_study"] = ""
     run_view.open_run(run)
 
 
 def show_form() -> None:
     """What to run and how, and below it what that takes, as it is now."""
-    what = choose_what()
-    options = choose_how(what or Options())
-    if what is None:
+    into = choose_study()
+    what, own = choose_what()
+    options = replace(what, study=into.name) if into else choose_how(what)
+    if not (what.family or what.configs or own.models):
         frame.show_note("Choose at least one config to see what it takes.")
         return
+    extend = into is not None
     try:
-        refuse_blanks(options)
-        estimate = launch.estimate(options, database_path())
+        estimate = launch.estimate(complete(options, own), database_path(), extend=extend)
     except VibeError as error:
         st.warning(frame.plain(in_form(str(error))))
     else:
         show_table(tables.estimate_table(estimate), key="estimate")
         frame.show_note(tables.estimate_sentence(estimate))
-    st.button("Start", type="primary", on_click=start, args=(options,), key="launch_start")
+    st.button(
+        "Add these configs" if extend else "Start",
+        type="primary",
+        on_click=start,
+        args=(options, own, extend),
+        key="launch_start",
+    )
 
 
 frame.acting_page()

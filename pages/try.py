@@ -1,8 +1,9 @@
 """Try a prompt: a text of your own or a suite's prompt on one to six configs; nothing is stored.
 
-Each config streams its answer with load time, TTFT, tok/s, peak memory, scores and verdicts.
-Constraints get their verdict at once, and a prompt can be saved to a suite of your own and run on
-all configs of a study.
+Instruct models are asked through their chat template, and the prompt as it was rendered can be
+opened. Each config streams its answer, a thinking model its reasoning before it, with load time,
+TTFT, tok/s, peak memory, scores and verdicts. Constraints get their verdict at once, and a prompt
+can be saved to a suite of your own and run on all configs of a study.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from vibecore.catalog.models import FAMILIES, Config, family_configs, listed_con
 from vibecore.catalog.suites import Prompt, Suite, suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.machine import likely_device
-from vibecore.live.form import in_form, required
+from vibecore.live.form import (
+    CHAT_SENTENCES,
+    THINKING_SENTENCES,
+    in_form,
+    required,
+    sources_and_names,
+)
 from vibecore.live.playground import (
     MOST_CONFIGS,
     Request,
@@ -39,6 +46,7 @@ SAMPLED = "Sampled outputs are not comparable with studies, which decode greedil
 # The user's own text is not part of the address; this key keeps it while other pages are shown.
 KEPT_TEXT = "text to try"
 SESSION = "session of the playground"
+FAMILY_NOTE = "what of a family was taken"
 
 
 def suites() -> dict[str, Suite]:
@@ -60,6 +68,11 @@ def parameters(known: dict[str, Suite]) -> dict[str, address.Parameter]:
         "try_configs": address.some_of(list(listed_configs()), FIRST_CONFIGS, MOST_CONFIGS),
         # Any number: one that cannot be used gets a message instead of a silent correction.
         "try_tokens": address.number(-(10**12), 10**12, NEW_TOKENS, int),
+        "try_model": address.texts(),
+        "try_precisions": address.some_of(form.OWN_PRECISIONS, [], len(form.OWN_PRECISIONS)),
+        "try_chat": address.one_of(list(CHAT_SENTENCES), "auto"),
+        "try_thinking": address.one_of(list(THINKING_SENTENCES), "auto"),
+        "try_system": address.text(),
     }
 
 
@@ -102,24 +115,44 @@ def _edit(prompt: Prompt) -> None:
 
 
 def choose_models() -> dict[str, Any]:
-    """Known configs and those of an own model, as arguments of choose_configs."""
+    """The chosen configs, and models of one's own with their precisions."""
     st.multiselect(
         "Configs", list(listed_configs()), max_selections=MOST_CONFIGS, key="try_configs"
     )
-    with st.container(horizontal=True):
-        for family in FAMILIES:
-            st.button(f"All of {family}", on_click=_take_family, args=(family,))
-    with st.expander("A model of your own"):
-        model, precisions = form.ask_own_model("try", [])
-    return {
-        "ids": st.session_state["try_configs"],
-        "model": model or None,
-        "precisions": precisions,
-    }
+    st.selectbox(
+        "Take the configs of a family",
+        list(FAMILIES),
+        index=None,
+        placeholder="Choose a family",
+        key="try_family",
+        on_change=_take_family,
+    )
+    if note := st.session_state.pop(FAMILY_NOTE, None):
+        frame.show_note(note)
+    with st.expander("Models of your own", expanded=bool(st.session_state.get("try_model"))):
+        own = form.ask_own_models("try")
+        precisions = form.ask_own_precisions("try", [])
+    return {"ids": st.session_state["try_configs"], "own": own, "precisions": precisions}
 
 
-def _take_family(family: str) -> None:
-    st.session_state["try_configs"] = [config.id for config in family_configs(family)]
+def configs_of(models: dict[str, Any]) -> tuple[Config, ...]:
+    """The configs of the filled form. Raises InputError that says what is wrong in it."""
+    sources, names = sources_and_names(models["own"])
+    return choose_configs(models["ids"], sources, models["precisions"], names)
+
+
+def _take_family() -> None:
+    family = st.session_state["try_family"]
+    if family is None:
+        return
+    configs = [config.id for config in family_configs(family)]
+    st.session_state["try_configs"] = configs[:MOST_CONFIGS]
+    st.session_state["try_family"] = None
+    if len(configs) > MOST_CONFIGS:
+        st.session_state[FAMILY_NOTE] = (
+            f"The first {MOST_CONFIGS} of {len(configs)} configs of {family}: a prompt is tried "
+            f"on at most {MOST_CONFIGS}."
+        )
 
 
 def choose_decoding() -> dict[str, Any]:
@@ -139,14 +172,13 @@ def choose_decoding() -> dict[str, Any]:
         given["top_p"] = second.number_input("Top-p", value=0.95, step=0.05, key="try_top_p")
         given["seed"] = third.number_input("Seed", value=0, step=1, key="try_seed")
         frame.show_note(SAMPLED)
-    given["execute_code"] = form.ask_execute_code("try")
-    return given
+    return {**given, **form.ask_asking("try"), "execute_code": form.ask_execute_code("try")}
 
 
 def request_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str, Any]) -> Request:
     """The request of the filled form. Raises VibeError that says what is wrong in it."""
     required(decoding["weights"], "folder of the weights, or choose other weights")
-    configs = choose_configs(**models)
+    configs = configs_of(models)
     return make_request(prompt or own_prompt(st.session_state["try_text"]), configs, **decoding)
 
 
@@ -185,7 +217,7 @@ if study is not None:
     address.write("try", described)
 # A choice that cannot be used is explained when it is tried.
 with suppress(VibeError):
-    show_fit(choose_configs(**models), decoding)
+    show_fit(configs_of(models), decoding)
 session = st.session_state.get(SESSION)
 active = session is not None and not session.finished.is_set()
 if not active and pressed("Try it", key="try-it", type="primary"):

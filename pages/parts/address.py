@@ -69,6 +69,11 @@ def text(default: str = "") -> Parameter:
     return Parameter(default, lambda texts: texts[0])
 
 
+def texts() -> Parameter:
+    """Any texts, each once, in the order of the address."""
+    return Parameter([], lambda given: list(dict.fromkeys(given)))
+
+
 def given_study() -> str | None:
     """The study that a new address names; None where the picker's choice applies."""
     return st.query_params.get(STUDY) if _is_new() else None

@@ -2,27 +2,120 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts import frame
 from vibecore.catalog.engines import ENGINES
-from vibecore.catalog.precisions import LISTED_PRECISIONS
-from vibecore.live.form import DEVICE_NAMES, RUN_CODE, WEIGHTS
+from vibecore.catalog.precisions import LISTED_PRECISIONS, PRECISIONS
+from vibecore.live.form import (
+    CHAT_SENTENCES,
+    DEVICE_NAMES,
+    OWN_SENTENCE,
+    RUN_CODE,
+    SYSTEM_SENTENCE,
+    THINKING_SENTENCES,
+    WEIGHTS,
+    OwnModel,
+)
 from vibecore.studies.limits import DEVICES
 
+# The precisions that a model of one's own may run at.
+OWN_PRECISIONS = [
+    *LISTED_PRECISIONS,
+    *(name for name, one in PRECISIONS.items() if one.as_stored),
+]
 
-def ask_own_model(page: str, precisions: list[str]) -> tuple[str, tuple[str, ...]]:
-    """A model of the user's own, "" for none, and its precisions."""
-    left, right = st.columns([2, 1])
-    model = left.text_input(
-        "Folder or hub id", key=f"{page}_model", placeholder="/models/mine or ORGANISATION/NAME"
+
+def ask_own_models(page: str) -> tuple[OwnModel, ...]:
+    """Models of the user's own, one a row; there is always an empty row for one more.
+
+    The session state `PAGE_model` holds them as the texts of an address, and may be set before.
+    """
+    models = [OwnModel.from_address(text) for text in st.session_state.setdefault(_own(page), [])]
+    came_by_address = st.session_state.get(_in_rows(page)) != models
+    frame.show_note(OWN_SENTENCE)
+    for row, model in enumerate([*models, OwnModel("")]):
+        _ask_own_model(page, row, model, anew=came_by_address)
+    st.session_state[_in_rows(page)] = models
+    return tuple(models)
+
+
+def _ask_own_model(page: str, row: int, model: OwnModel, *, anew: bool) -> None:
+    source_key, name_key = _row_keys(page, row)
+    # A page that was left has forgotten its widgets.
+    if anew or source_key not in st.session_state:
+        st.session_state[source_key], st.session_state[name_key] = model.source, model.name
+    left, right = st.columns([3, 1])
+    number = f" {row + 1}" if row else ""
+    left.text_input(
+        f"Folder, .gguf file or hub id{number}",
+        key=source_key,
+        placeholder="/models/mine or ORGANISATION/NAME",
+        on_change=_take_rows,
+        args=(page,),
     )
-    chosen = right.multiselect(
-        "Precisions", LISTED_PRECISIONS, default=precisions, key=f"{page}_precisions"
+    right.text_input(
+        f"Short name{number}",
+        key=name_key,
+        placeholder="optional",
+        on_change=_take_rows,
+        args=(page,),
     )
-    return model.strip(), tuple(chosen)
+
+
+def _take_rows(page: str) -> None:
+    """What stands in the rows is what is chosen; a row that was emptied goes, and its place with
+    it."""
+    models = []
+    for row in itertools.count():
+        keys = _row_keys(page, row)
+        if keys[0] not in st.session_state:
+            break
+        source, name = (st.session_state.pop(key).strip() for key in keys)
+        if source or name:
+            models.append(OwnModel(source, name))
+    st.session_state[_own(page)] = [model.to_address() for model in models]
+
+
+def _own(page: str) -> str:
+    return f"{page}_model"
+
+
+def _in_rows(page: str) -> str:
+    return f"{page} models in rows"
+
+
+def _row_keys(page: str, row: int) -> tuple[str, str]:
+    return f"{page}_model_{row}", f"{page}_name_{row}"
+
+
+def ask_own_precisions(page: str, default: list[str]) -> tuple[str, ...]:
+    """The precisions of the user's own models."""
+    # A value in the session state and a default of the widget would contradict each other.
+    st.session_state.setdefault(f"{page}_precisions", default)
+    return tuple(st.multiselect("Precisions", OWN_PRECISIONS, key=f"{page}_precisions"))
+
+
+def ask_asking(page: str) -> dict[str, Any]:
+    """How prompts are put to the models: `chat`, `system` and `thinking`, as the command line
+    takes them."""
+    chat_place, thinking_place, system_place = st.columns([1, 1, 2])
+    with chat_place:
+        chat = st.selectbox("Chat template", list(CHAT_SENTENCES), key=f"{page}_chat")
+        frame.show_note(CHAT_SENTENCES[chat])
+    with thinking_place:
+        thinking = st.selectbox("Thinking", list(THINKING_SENTENCES), key=f"{page}_thinking")
+        frame.show_note(THINKING_SENTENCES[thinking])
+    with system_place:
+        system = st.text_input(
+            "System text", key=f"{page}_system", placeholder="the template's own, if it has one"
+        )
+        frame.show_note(SYSTEM_SENTENCE)
+    return {"chat": chat, "thinking": thinking, "system": system.strip() or None}
 
 
 def ask_device(place: DeltaGenerator, page: str) -> str:

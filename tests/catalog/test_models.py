@@ -171,6 +171,8 @@ def folders(tmp_path: Path, *names: str) -> list[str]:
         (["a/model", "b/model"], ["first"], ["first", "model"]),
         (["a/model", "b/model"], ["model"], ["model", "b-model"]),
         (["a/model", "b/model"], ["x", "y"], ["x", "y"]),
+        # A form has names for some of its models only.
+        (["a/one", "a/two"], ["", "deux"], ["one", "deux"]),
         # Of one place in URLs and one word on the command line.
         (["a/my model (v2)", "a/-odd"], [], ["my-model-v2", "odd"]),
         (["a/same", "a/same"], [], ["same", "same"]),

@@ -13,6 +13,7 @@ from tests.support.playground_fakes import Script, wait_until
 from vibecore.catalog.memory import RUNTIME_BYTES
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import RunError
+from vibecore.core.records import Asking, FinishReason
 from vibecore.live.playground import (
     Playground,
     Session,
@@ -21,7 +22,13 @@ from vibecore.live.playground import (
     make_request,
     own_prompt,
 )
-from vibecore.live.playground.cards import pane_card, pane_row, verdict_table
+from vibecore.live.playground.cards import (
+    asked_facts,
+    pane_card,
+    pane_row,
+    verdict_table,
+    why_no_answer,
+)
 from vibecore.runtime.device_queue import Residency, acquire, queue_of
 
 PLENTY = 2**40
@@ -300,6 +307,98 @@ def test_sampling_reaches_the_worker_and_is_marked(make, script: Script) -> None
     assert vars(script.decodings[0]) == {"temperature": 0.7, "top_p": 0.9, "seed": 4}
     assert "not comparable" in pane_card(session, session.panes[0])["label"]
     assert pane_row(session, session.panes[0])["comparable"] is False
+
+
+def test_how_a_model_is_asked_reaches_the_worker_and_is_said(make, script: Script) -> None:
+    playground = make()
+    session = run(playground, "1M-bf16", chat="on", system="Be brief.", thinking="off")
+    assert script.askings == [Asking("on", "Be brief.", "off")]
+    [fact] = asked_facts(session.panes[0])
+    assert fact.startswith("base model, ")
+    assert "chat template" in fact
+    assert "system text" in fact
+    assert fact in pane_card(session, session.panes[0])["facts"]
+    row = pane_row(session, session.panes[0])
+    assert (row["kind"], row["chat_template"], row["system"]) == ("base", True, "Be brief.")
+    assert row["rendered_prompt"] == "<|user|>Name a colour.<|end|>"
+    plain = run(playground, "1M-bf16", chat="off")
+    assert "plain text" in asked_facts(plain.panes[0])[0]
+
+
+def test_a_model_asked_otherwise_is_loaded_again_in_the_place_of_itself(
+    make, script: Script
+) -> None:
+    playground = make()
+    run(playground, "1M-bf16", chat="on", system="Be brief.")
+    run(playground, "1M-bf16", chat="on", system="Be polite.")
+    assert [asking.system for asking in script.askings] == ["Be brief.", "Be polite."]
+    assert len(playground.loaded()) == 1, "one model is not held twice for two system texts"
+    assert run(playground, "1M-bf16", chat="on", system="Be polite.").panes[0].was_warm
+    run(playground, "1M-4bit", system="Be brief.")
+    again = run(playground, "1M-4bit", system="Be polite.")
+    assert again.panes[0].was_warm, "it has no template that a system text would reach"
+
+
+def test_reasoning_is_apart_from_the_answer_and_not_scored(make, script: Script) -> None:
+    script.reasoning = 3
+    session = run(make(), "1M-bf16")
+    [pane] = session.panes
+    assert "".join(pane.reasoning_pieces) == pane.reasoning == "word0 word1 word2 "
+    assert "".join(pane.pieces) == pane.text == "word3 word4 "
+    assert pane.score.words == 2
+    folds = {fold["name"]: fold["text"] for fold in pane_card(session, pane)["folds"]}
+    assert folds == {"prompt": "<|user|>Name a colour.<|end|>", "reasoning": pane.reasoning}
+    row = pane_row(session, pane)
+    assert (row["text"], row["reasoning"], row["reasoning_tokens"]) == (
+        "word3 word4 ",
+        "word0 word1 word2 ",
+        3,
+    )
+
+
+def test_reasoning_under_way_is_shown_and_can_be_stopped(make, script: Script) -> None:
+    script.tokens, script.pause, script.reasoning = 10_000, 0.005, 10_000
+    playground = make()
+    session = playground.submit(request("1M-bf16", max_new_tokens=10_000))
+    [pane] = session.panes
+    wait_until(lambda: len(pane.reasoning_pieces) > 5)
+    card = pane_card(session, pane)
+    assert [fold["name"] for fold in card["folds"]] == ["reasoning"]
+    assert card["folds"][0]["text"].startswith("word0 word1 ")
+    assert card["instead"] == "Thinking; no answer yet."
+    assert any("tok/s" in fact for fact in card["facts"])
+    playground.stop(session)
+    assert session.finished.wait(5)
+    assert (pane.status, pane.score) == ("stopped", None)
+    assert "Stopped while it was thinking" in pane_card(session, pane)["instead"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "reasoning", "says"),
+    [
+        ("thinking", 5, "still reasoning"),
+        ("non_finite", 0, "not scored"),
+    ],
+)
+def test_what_is_no_answer_is_said_and_has_no_scores(
+    make, script: Script, ends: FinishReason, reasoning: int, says: str
+) -> None:
+    script.ends, script.reasoning = ends, reasoning
+    session = run(make(), "1M-bf16")
+    [pane] = session.panes
+    assert (pane.status, pane.score) == ("done", None)
+    card = pane_card(session, pane)
+    assert says in f"{card['instead']} {card['notice']}"
+    assert says in (why_no_answer(pane) or "")
+    assert card["scores"] == []
+    assert (
+        verdict_table(session, [Constraint("word_count", {"relation": "ge", "count": 1})])[
+            "columns"
+        ][2:]
+        == []
+    )
+    row = pane_row(session, pane)
+    assert (row["finish_reason"], row["repetition_ratio"]) == (ends, None)
 
 
 def test_cards_say_what_each_pane_is_doing(begin) -> None:

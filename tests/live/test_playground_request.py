@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vibecore.catalog.models import MODELS, find_configs
+from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
+from vibecore.catalog.models import find_configs
 from vibecore.catalog.suites import Constraint
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB, _container_free
@@ -39,6 +41,8 @@ def test_a_wish_is_greedy_unless_a_temperature_is_given() -> None:
         ({"max_new_tokens": 10**6}, "not 1000000"),
         ({"device": "tpu"}, "auto, cpu, cuda"),
         ({"engine": "warp"}, "eager"),
+        ({"chat": "maybe"}, "--chat must be one of auto, on, off, not 'maybe'"),
+        ({"thinking": "hard"}, "--thinking must be one of"),
         ({"temperature": 0.0}, "above 0"),
         ({"temperature": float("nan")}, "above 0"),
         ({"temperature": 1.0, "top_p": 0.0}, "Top-p"),
@@ -67,29 +71,36 @@ def test_an_empty_prompt_is_refused(text: str) -> None:
 
 
 def test_configs_are_one_to_six_of_any_kind(tmp_path: Path) -> None:
-    from vibecore.catalog.demo_models import MODELS_DIR
-
     folder = tmp_path / "own"
-    folder.symlink_to(MODELS_DIR / "1M")
-    chosen = choose_configs(["0.5B-4bit", "5M-bf16"], str(folder), ["bf16", "8bit"])
-    assert [config.id for config in chosen] == ["0.5B-4bit", "5M-bf16", "1M-bf16", "1M-8bit"]
-    assert choose_configs([], "someone/model", ["4bit"])[0].id == "model-4bit"
+    shutil.copytree(DEMO_MODELS_DIR / "1M", folder)
+    chosen = choose_configs(["0.5B-4bit", "5M-bf16"], [str(folder)], ["bf16", "8bit"])
+    assert [config.id for config in chosen] == ["0.5B-4bit", "5M-bf16", "own-bf16", "own-8bit"]
+    assert choose_configs([], ["someone/model"], ["4bit"])[0].id == "model-4bit"
+    several = choose_configs([], ["someone/model", str(folder)], ["4bit"], ["mine"])
+    assert [config.id for config in several] == ["mine-4bit", "own-4bit"]
 
 
 @pytest.mark.parametrize(
-    ("ids", "model", "precisions", "says"),
+    ("ids", "models", "precisions", "says"),
     [
-        ([], None, [], "none is chosen"),
-        ([f"{m}-{p}" for m in MODELS for p in ("bf16", "4bit")], None, [], "8 are chosen"),
-        (["7B-bf16"], None, [], "no config"),
-        ([], "/no/such/folder", ["bf16"], "neither a model folder"),
-        ([], "someone/model", [], "at least one precision"),
-        (["1M-bf16"], None, ["bf16"], "own model"),
+        ([], [], [], "none is chosen"),
+        (
+            [f"{m}-{p}" for m in ("0.5B", "1.5B", "1M", "5M") for p in ("bf16", "4bit")],
+            [],
+            [],
+            "8 are chosen",
+        ),
+        (["7B-bf16"], [], [], "no config"),
+        ([], ["/no/such/folder"], ["bf16"], "neither a model folder"),
+        ([], ["someone/model"], [], "at least one --precision"),
+        (["1M-bf16"], [], ["bf16"], "goes with --model"),
     ],
 )
-def test_bad_choices_are_told(ids: list[str], model: str, precisions: list[str], says: str) -> None:
+def test_bad_choices_are_told(
+    ids: list[str], models: list[str], precisions: list[str], says: str
+) -> None:
     with pytest.raises(InputError, match=says):
-        choose_configs(ids, model, precisions)
+        choose_configs(ids, models, precisions)
 
 
 def test_a_suites_prompt_brings_its_constraints() -> None:

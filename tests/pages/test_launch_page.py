@@ -17,6 +17,7 @@ from pages.parts.page_table import ACTING_VARIABLE
 from tests.support import pages
 from tests.support.launched import TWO_PROMPTS, made
 from tests.support.pages import errors, html, table, warnings
+from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
 from vibecore.live.launch import LaunchedRun
 from vibecore.runtime import device_queue
@@ -44,7 +45,7 @@ def test_the_form_says_what_a_run_takes_before_it_starts(use: Path) -> None:
         for precision in ("bf16", "8bit", "4bit")
     }
     assert "6 configs × 30 prompts × at most 200 tokens" in html(app)
-    app.selectbox(key="launch_family").select("demo").run()
+    app.multiselect(key="launch_families").set_value(["demo"]).run()
     cells = table(app, "estimate")["1M-4bit"]
     assert cells[1]["text"] == "fits"
     assert cells[2]["text"] == "not known yet"
@@ -84,11 +85,11 @@ def test_a_taken_name_and_a_missing_model_are_told(use: Path) -> None:
     app.text_input(key="launch_study").set_value("published").run()
     assert "already has a study 'published'. Choose another study name" in warnings(app)
     app.text_input(key="launch_study").set_value("new").run()
-    app.radio(key="launch_kind").set_value("a model of my own").run()
+    app.multiselect(key="launch_families").set_value([]).run()
     assert "Choose at least one config" in html(app)
-    app.text_input(key="launch_model").set_value("/no/such/model").run()
-    assert "'/no/such/model' is neither a model folder nor a hub id" in warnings(app)
-    app.text_input(key="launch_model").set_value(str(PROJECT_ROOT / "tests")).run()
+    app.text_input(key="launch_model_0").set_value("/no/such/model").run()
+    assert "'/no/such/model' is neither a model folder" in warnings(app)
+    app.text_input(key="launch_model_0").set_value(str(PROJECT_ROOT / "tests")).run()
     app.button(key="launch_start").click().run()
     assert "is not a model folder: it has no config.json" in errors(app)
     app.button(key="launch_start").click().run()
@@ -110,13 +111,14 @@ def test_start_hands_on_what_was_chosen_and_shows_the_run(
 ) -> None:
     asked: list[tuple[Options, Path]] = []
 
-    def pretend(options: Options, db: Path) -> LaunchedRun:
+    def pretend(options: Options, db: Path, *, extend: bool) -> LaunchedRun:
+        assert not extend
         asked.append((options, db))
         return made(state, db=db.resolve(), study=new_plan(options, db).name)
 
     monkeypatch.setattr("vibecore.live.launch.start", pretend)
     app = visit()
-    app.radio(key="launch_kind").set_value("configs").run()
+    app.multiselect(key="launch_families").set_value([]).run()
     app.multiselect(key="launch_configs").set_value(["1M-bf16", "5M-4bit"]).run()
     app.selectbox(key="launch_suite").select("from a file …").run()
     app.text_input(key="launch_file").set_value(TWO_PROMPTS).run()
@@ -133,10 +135,103 @@ def test_start_hands_on_what_was_chosen_and_shows_the_run(
         weights="hub",
         engine="eager",
         device="auto",
+        chat="auto",
+        thinking="auto",
     )
     assert app.query_params["run"] == "one"
     assert "Study mine" in html(app)
     assert app.text_input(key="launch_study").value == "", "or its name would be taken at once"
+
+
+def test_family_configs_and_own_models_run_together(
+    use: Path, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Options] = []
+
+    def pretend(options: Options, db: Path, *, extend: bool) -> LaunchedRun:
+        asked.append(options)
+        return made(state, db=db.resolve(), study=new_plan(options, db).name)
+
+    monkeypatch.setattr("vibecore.live.launch.start", pretend)
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        shutil.copytree(DEMO_MODELS_DIR / "1M", folder)
+    app = visit()
+    app.multiselect(key="launch_families").set_value(["demo"]).run()
+    app.multiselect(key="launch_configs").set_value(["0.5B-4bit"]).run()
+    app.text_input(key="launch_model_0").set_value(str(folders[0])).run()
+    app.text_input(key="launch_model_1").set_value(f" {folders[1]} ").run()
+    app.text_input(key="launch_name_1").set_value("two").run()
+    app.multiselect(key="launch_precisions").set_value(["bf16", "4bit"]).run()
+    app.selectbox(key="launch_chat").set_value("off").run()
+    assert "Every model gets the bare prompt" in html(app)
+    app.selectbox(key="launch_thinking").set_value("off").run()
+    assert "Thinking off needs the chat template, and chat template off puts" in warnings(app)
+    app.selectbox(key="launch_chat").set_value("on").run()
+    app.text_input(key="launch_system").set_value("Answer in French.").run()
+    assert set(table(app, "estimate")) == {
+        *(f"{model}-{p}" for model in ("1M", "5M") for p in ("bf16", "8bit", "4bit")),
+        "0.5B-4bit",
+        *(f"{model}-{precision}" for model in ("first", "two") for precision in ("bf16", "4bit")),
+    }
+    app.button(key="launch_start").click().run()
+    [options] = asked
+    assert options.families == ("demo",)
+    assert options.configs == ("0.5B-4bit",)
+    assert options.models == (str(folders[0]), str(folders[1]))
+    assert options.names == ("", "two")
+    assert options.precisions == ("bf16", "4bit")
+    assert (options.chat, options.system, options.thinking) == ("on", "Answer in French.", "off")
+
+
+def test_configs_are_added_to_a_finished_study_under_its_own_protocol(
+    use: Path, fake_worker, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vibecore.studies.run import run_study
+
+    mine = Options(
+        configs=("1M-bf16",), study="mine", suite=TWO_PROMPTS, max_new_tokens=50, chat="off"
+    )
+    run_study(new_plan(mine, use), lambda event: None)
+    asked: list[tuple[Options, bool]] = []
+
+    def pretend(options: Options, db: Path, *, extend: bool) -> LaunchedRun:
+        asked.append((options, extend))
+        return made(state, db=db.resolve(), study="mine")
+
+    monkeypatch.setattr("vibecore.live.launch.start", pretend)
+    app = visit()
+    assert app.selectbox(key="launch_into").options == ["a new study", "mine"], "no published one"
+    app.selectbox(key="launch_into").set_value("mine").run()
+    assert "2 prompts × at most 50 tokens, batch size 1" in html(app)
+    assert "no chat template" in html(app)
+    assert "launch_suite" not in {field.key for field in app.selectbox}, "it has its own"
+    app.multiselect(key="launch_families").set_value([]).run()
+    app.multiselect(key="launch_configs").set_value(["1M-bf16"]).run()
+    assert "The study 'mine' has 1M-bf16 already" in warnings(app)
+    app.multiselect(key="launch_configs").set_value(["1M-4bit"]).run()
+    assert set(table(app, "estimate")) == {"1M-4bit"}
+    app.button(key="launch_start").click().run()
+    assert asked == [(Options(configs=("1M-4bit",), study="mine"), True)]
+    assert app.selectbox(key="launch_into").value == "a new study"
+
+
+def test_a_row_that_is_emptied_goes_and_the_others_stay(use: Path) -> None:
+    app = visit()
+    for row, source in enumerate(("org/a", "org/b", "org/c")):
+        app.text_input(key=f"launch_model_{row}").set_value(source).run()
+    app.text_input(key="launch_name_2").set_value("cee").run()
+    app.text_input(key="launch_model_1").set_value("").run()
+    rows = [app.text_input(key=f"launch_model_{row}").value for row in range(3)]
+    assert rows == ["org/a", "org/c", ""]
+    assert app.text_input(key="launch_name_1").value == "cee"
+    app.text_input(key="launch_model_1").set_value("org/d").run()
+    assert app.text_input(key="launch_model_1").value == "org/d"
+    app.text_input(key="launch_model_1").set_value("").run()
+    assert "hub id of the model called cee" in warnings(app), "its name is left"
+    app.text_input(key="launch_name_1").set_value("").run()
+    assert app.text_input(key="launch_model_1").value == ""
+    assert "launch_model_2" not in {field.key for field in app.text_input}
 
 
 def test_a_run_that_was_killed_says_so_with_its_last_words(use: Path, state: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from tests.support import pages
 from tests.support.pages import buttons, component, errors, html, press, warnings
 from tests.support.playground_fakes import Script, wait_until
 from vibecore import store
+from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.suites import Prompt
 from vibecore.core.paths import DATABASE_VARIABLE
+from vibecore.core.records import Asking
 from vibecore.live.playground import Playground
 from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import isolation
@@ -113,9 +116,15 @@ def test_code_is_judged_by_what_it_does_where_that_is_asked_for(
     assert (judged[place], judged[-1]) == ("fail", "× not met")
 
 
-def test_a_whole_family_is_one_button() -> None:
-    app = press(visit(), "All of demo")
+def test_a_whole_family_is_one_choice() -> None:
+    app = visit()
+    app.selectbox(key="try_family").select("demo").run()
     assert len(app.multiselect(key="try_configs").value) == 6
+    assert "The first 6" not in html(app)
+    app.selectbox(key="try_family").select("smollm2-instruct").run()
+    assert app.multiselect(key="try_configs").value[-1] == "SmolLM2-360M-4bit"
+    assert "The first 6 of 9 configs of smollm2-instruct" in html(app)
+    assert app.selectbox(key="try_family").value is None, "or it could not be taken again"
 
 
 @pytest.mark.parametrize(
@@ -146,12 +155,12 @@ def test_bad_input_is_told_and_the_page_works_on(
 
 def test_a_path_that_is_no_model_is_told(tmp_path: Path) -> None:
     app = visit()
-    app.text_input(key="try_model").set_value("/no/such/model")
+    app.text_input(key="try_model_0").set_value("/no/such/model").run()
     app.multiselect(key="try_precisions").set_value(["bf16"])
     app.text_area(key="try_text").set_value("Hello")
     press(app, "Try it")
-    assert "neither a model folder nor a hub id" in errors(app)
-    app.text_input(key="try_model").set_value(str(tmp_path))
+    assert "neither a model folder, nor a GGUF file, nor a hub id" in errors(app)
+    app.text_input(key="try_model_0").set_value(str(tmp_path)).run()
     attempt(app)
     cards = component(app, "panes")["cards"]
     assert "has no config.json" in cards[-1]["instead"]
@@ -199,6 +208,62 @@ def test_stop_is_there_while_it_runs(script: Script, playground: Playground) -> 
     assert session.finished.wait(5)
     app.run()
     assert [card["status"] for card in component(app, "panes")["cards"]] == ["stopped", "stopped"]
+
+
+def test_a_thinking_models_reasoning_is_folded_above_its_answer(script: Script) -> None:
+    script.reasoning = 2
+    app = visit()
+    app.selectbox(key="try_chat").set_value("on").run()
+    app.selectbox(key="try_thinking").set_value("on").run()
+    app.text_input(key="try_system").set_value("Answer in French.").run()
+    attempt(app)
+    assert script.askings[0] == Asking("on", "Answer in French.", "on")
+    card = component(app, "panes")["cards"][0]
+    assert [fold["name"] for fold in card["folds"]] == ["prompt", "reasoning"]
+    assert card["folds"][1]["text"] == "word0 word1 "
+    assert card["text"] == "word2 word3 word4 "
+    assert any(fact.startswith("base model, ") for fact in card["facts"])
+
+
+def test_a_generation_without_an_answer_says_so(script: Script) -> None:
+    script.reasoning, script.ends = 5, "thinking"
+    app = attempt(visit())
+    card = component(app, "panes")["cards"][0]
+    assert card["instead"].startswith("No answer")
+    assert card["scores"] == []
+    assert not app.exception
+
+
+def test_the_address_keeps_models_and_how_they_are_asked(tmp_path: Path, script: Script) -> None:
+    folder = tmp_path / "a=b"
+    other = tmp_path / "other"
+    shutil.copytree(DEMO_MODELS_DIR / "1M", folder)
+    shutil.copytree(DEMO_MODELS_DIR / "1M", other)
+    app = visit()
+    app.multiselect(key="try_configs").set_value(["1M-4bit"]).run()
+    app.text_input(key="try_model_0").set_value(str(folder)).run()
+    app.text_input(key="try_name_0").set_value("mine").run()
+    app.text_input(key="try_model_1").set_value(str(other)).run()
+    app.multiselect(key="try_precisions").set_value(["bf16"]).run()
+    app.selectbox(key="try_chat").set_value("on").run()
+    app.selectbox(key="try_thinking").set_value("off").run()
+    app.text_input(key="try_system").set_value("Be brief & kind.").run()
+    query = {name: values for name, values in app.query_params.items() if name != "study"}
+    assert query["try_model"] == [f"mine={folder}", str(other)]
+    again = visit(**query)
+    assert again.text_input(key="try_model_0").value == str(folder)
+    assert again.text_input(key="try_name_0").value == "mine"
+    assert again.text_input(key="try_model_2").value == ""
+    attempt(again)
+    assert [card["config"] for card in component(again, "panes")["cards"]] == [
+        "1M-4bit",
+        "mine-bf16",
+        "other-bf16",
+    ]
+    assert set(script.askings) == {Asking("on", "Be brief & kind.", "off")}
+    unusable = visit(try_chat="loud", try_model="/somewhere")
+    assert "try_chat=loud" in warnings(unusable)
+    assert unusable.text_input(key="try_model_0").value == "/somewhere"
 
 
 def test_sampling_is_marked(script: Script) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,15 +92,28 @@ def test_backfill_runs_as_the_study_ran(db: Path, fake_worker) -> None:
     assert "--max-new-tokens=7 --batch-size=2" in line
 
 
-def test_backfill_of_an_own_model_and_of_the_published_study(
+def test_backfill_of_own_models_and_of_the_published_study(
     db: Path, published_db: Path, fake_worker, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "own"
-    folder.symlink_to(MODELS_DIR / "1M")
-    given = Options(model=str(folder), precisions=("bf16", "4bit"), study="own")
+    folders = tuple(str(tmp_path / name) for name in ("own", "other"))
+    for folder in folders:
+        shutil.copytree(MODELS_DIR / "1M", folder)
+    given = Options(
+        configs=("5M-4bit",),
+        models=folders,
+        names=("", "mine"),
+        precisions=("bf16", "4bit"),
+        chat="off",
+        study="own",
+    )
     run_study(new_plan(given, db), lambda event: None)
     options = options_like(db, "own", "mine", "x")
-    assert (options.model, options.precisions) == (str(folder.resolve()), ("bf16", "4bit"))
+    assert (options.configs, options.models) == (("5M-4bit",), folders)
+    assert (options.names, options.precisions) == (("own", "mine"), ("bf16", "4bit"))
+    assert (options.chat, options.system, options.thinking) == ("off", None, "auto")
+    assert [config.id for config in new_plan(replace(options, suite="vibe30"), db).configs] == [
+        config.id for config in new_plan(given, db).configs
+    ]
     assert len(options_like(published_db, "published", "mine", "x").configs) == 6
     with pytest.raises(InputError, match="no study"):
         options_like(db, "nope", "mine", "x")

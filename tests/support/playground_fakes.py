@@ -10,7 +10,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from vibecore.core.errors import RunError
-from vibecore.core.records import Decoding, Generation, LoadReport, LoadRequest, TextPiece
+from vibecore.core.records import (
+    Asking,
+    Decoding,
+    FinishReason,
+    Generation,
+    LoadReport,
+    LoadRequest,
+    TextPiece,
+)
 from vibecore.runtime.worker import WorkerDied
 
 # Beyond the process ids that a system gives.
@@ -20,19 +28,23 @@ DIED = "The worker process was killed (signal 9), as the system does when memory
 
 @dataclass
 class Script:
-    """What the fake workers do. `tokens` are written `pause` seconds apart; `broken` maps config
-    ids to the reason they do not load, `dies_at` config ids to the token at which they die."""
+    """What the fake workers do. `tokens` are written `pause` seconds apart, the first `reasoning`
+    of them as reasoning; `broken` maps config ids to the reason they do not load, `dies_at` config
+    ids to the token at which they die. `ends`: how a generation ends that is not stopped."""
 
     tokens: int = 5
     pause: float = 0.0
     load_pause: float = 0.0
     broken: dict[str, str] = field(default_factory=dict)
     dies_at: dict[str, int] = field(default_factory=dict)
+    reasoning: int = 0
+    ends: FinishReason = "length"
     started: list[Worker] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     generating: list[str] = field(default_factory=list)
     most_at_once: int = 0
     decodings: list[Decoding] = field(default_factory=list)
+    askings: list[Asking] = field(default_factory=list)
 
     def start(self) -> Worker:
         """A new worker."""
@@ -76,7 +88,13 @@ class Worker:
         self._check()
         if self.config in self.script.broken:
             raise RunError(self.script.broken[self.config])
-        return LoadReport(0.5, 1000, "bfloat16", {})
+        self.script.askings.append(request.asking)
+        asked = {
+            "chat_template": request.asking.chat != "off",
+            "system": request.asking.system,
+            "thinking": "on" if self.script.reasoning else None,
+        }
+        return LoadReport(0.5, 1000, "bfloat16", asked)
 
     def warm_up(self, prompts: Sequence[str]) -> None:
         self._check()
@@ -97,11 +115,13 @@ class Worker:
         self.script.generating.append(self.config)
         self.script.most_at_once = max(self.script.most_at_once, len(self.script.generating))
         try:
-            return [self._write(min(self.script.tokens, max_new_tokens), on_text)]
+            return [self._write(prompts[0], min(self.script.tokens, max_new_tokens), on_text)]
         finally:
             self.script.generating.remove(self.config)
 
-    def _write(self, tokens: int, on_text: Callable[[int, TextPiece], None]) -> Generation:
+    def _write(
+        self, prompt: str, tokens: int, on_text: Callable[[int, TextPiece], None]
+    ) -> Generation:
         written: list[str] = []
         while len(written) < tokens and not self.stopping.is_set():
             time.sleep(self.script.pause)
@@ -109,12 +129,16 @@ class Worker:
                 self.ended.set()
             self._check()
             written.append(f"word{len(written)} ")
-            on_text(0, TextPiece(written[-1]))
+            on_text(0, TextPiece(written[-1], reasoning=len(written) <= self.script.reasoning))
+        thought = written[: self.script.reasoning]
         return Generation(
-            text="".join(written),
+            text="".join(written[self.script.reasoning :]),
+            rendered_prompt=f"<|user|>{prompt}<|end|>",
+            reasoning="".join(thought) or None,
+            reasoning_tokens=len(thought),
             token_ids=tuple(range(len(written))),
             prompt_tokens=3,
-            finish_reason="stopped" if self.stopping.is_set() else "length",
+            finish_reason="stopped" if self.stopping.is_set() else self.script.ends,
             first_token_seconds=0.1,
             total_seconds=0.5,
             peak_memory_bytes=2000,

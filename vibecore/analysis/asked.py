@@ -75,7 +75,7 @@ def asked_fields(run: RunRow) -> dict[str, Any]:
         "model": run.model,
         "precision": run.precision,
         "kind": run.kind or _kind_of_catalogue(run),
-        "asked": _in_words(chat, system, thinking),
+        "asked": asked_in_words(chat, system, thinking),
         "chat_template": chat,
         "system": system,
         "thinking": thinking,
@@ -98,7 +98,9 @@ def _kind_of_catalogue(run: RunRow) -> Kind | None:
     return known.kind if known is not None and known.source == run.source else None
 
 
-def _in_words(chat: bool | None, system: str | None, thinking: str | None) -> str | None:
+def asked_in_words(chat: bool | None, system: str | None, thinking: str | None) -> str | None:
+    """How prompts were put to a model, as its environment records it (see ModelAsked): `chat
+    template, thinking off`; None where that is not known."""
     if chat is None:
         return None
     words = [CHAT if chat else PLAIN]

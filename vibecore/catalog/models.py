@@ -255,9 +255,10 @@ def own_models(
 ) -> tuple[Model, ...]:
     """Models outside the tables, by folder, GGUF file or hub id, each with a name of its own.
 
-    The i-th of `names` names the i-th source. Any other is called by the last part of its source;
-    where two sources share that, or it is the catalogue's or one in `taken` (name -> source), the
-    part before it comes in front (`first/model` -> `first-model`), and then a number behind.
+    The i-th of `names` names the i-th source, unless it is empty. Any other is called by the last
+    part of its source; where two sources share that, or it is the catalogue's or one in `taken`
+    (name -> source), the part before it comes in front (`first/model` -> `first-model`), and then
+    a number behind.
     Raises InputError for a source that is none of them, and for a name that is taken or not valid.
     """
     if len(names) > len(sources):
@@ -267,10 +268,12 @@ def own_models(
         )
     models = [_own_model(source) for source in sources]
     used = {model.name: model.source for model in MODELS.values()} | dict(taken or {})
-    for name, model in zip(names, models, strict=False):
-        _check_name(name, model, used)
-        used[name] = model.source
-    unnamed = {model.source: model.name for model in models[len(names) :]}
+    given = [*names, *[""] * (len(sources) - len(names))]
+    for name, model in zip(given, models, strict=True):
+        if name:
+            _check_name(name, model, used)
+            used[name] = model.source
+    unnamed = {m.source: m.name for name, m in zip(given, models, strict=True) if not name}
     shared = {name for name, count in Counter(unnamed.values()).items() if count > 1}
     for source, short in unnamed.items():
         name = short
@@ -283,8 +286,8 @@ def own_models(
         used[name] = source
         unnamed[source] = name
     return tuple(
-        replace(model, name=names[index] if index < len(names) else unnamed[model.source])
-        for index, model in enumerate(models)
+        replace(model, name=name or unnamed[model.source])
+        for name, model in zip(given, models, strict=True)
     )
 
 

@@ -24,13 +24,29 @@ def attempt(
     config: Annotated[
         list[str] | None, typer.Option(help="A config such as 5M-4bit; repeatable.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Your own model: hub id or folder.")] = None,
-    precision: Annotated[list[str] | None, typer.Option(help="With --model; repeatable.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own model: hub id, folder or GGUF file; repeatable."),
+    ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="With --model, for all of them; repeatable.")
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Short name of the first --model; again for the second, and so on."),
+    ] = None,
     suite: Annotated[str | None, typer.Option(help="Take a prompt of this suite.")] = None,
     prompt_id: Annotated[str | None, typer.Option("--prompt", help="Its id, with --suite.")] = None,
     weights: Annotated[str, typer.Option(help="hub, dummy or a folder.")] = "hub",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     engine: Annotated[str, typer.Option(help="Decoding engine.")] = "eager",
+    chat: Annotated[
+        str, typer.Option(help="Ask through the chat template: auto, on or off.")
+    ] = "auto",
+    system: Annotated[str | None, typer.Option(help="System message [the template's own].")] = None,
+    thinking: Annotated[
+        str, typer.Option(help="Let a thinking model reason: auto, on or off.")
+    ] = "auto",
     max_new_tokens: Annotated[int, typer.Option(help="Tokens per output.")] = 200,
     temperature: Annotated[
         float | None, typer.Option(help="Sample instead of greedy decoding.")
@@ -40,7 +56,11 @@ def attempt(
     execute_code: ExecuteCode = False,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> None:
-    """Try a prompt on some configs, one after another, and watch them write."""
+    """Try a prompt on some configs, one after another, and watch them write.
+
+    Answers go to stdout. The reasoning of a thinking model goes to stderr, dimmed on a terminal,
+    and is never scored.
+    """
     from vibecore.core.formats import to_json
     from vibecore.live.playground import (
         Playground,
@@ -67,7 +87,7 @@ def attempt(
         )
     request = make_request(
         suite_prompt(suite, prompt_id) if suite and prompt_id else own_prompt(prompt or ""),
-        choose_configs(listed(config), model, listed(precision)),
+        choose_configs(listed(config), model or (), listed(precision), name or ()),
         weights=weights,
         device=device,
         engine=engine,
@@ -76,6 +96,9 @@ def attempt(
         top_p=1.0 if top_p is None else top_p,
         seed=seed or 0,
         execute_code=execute_code,
+        chat=chat,
+        system=system,
+        thinking=thinking,
     )
     playground = Playground()
     try:
@@ -107,9 +130,9 @@ def _follow(playground: Playground, session: Session, *, streaming: bool) -> Non
 
 
 def _follow_pane(session: Session, pane: Pane, streaming: bool) -> None:
-    from vibecore.live.playground.cards import pane_facts
+    from vibecore.live.playground.cards import pane_facts, why_no_answer
 
-    shown = 0
+    shown = shown_reasoning = 0
     announced: tuple[str, ...] = ()
     say(f"── {pane.config.id}")
     while True:
@@ -117,17 +140,27 @@ def _follow_pane(session: Session, pane: Pane, streaming: bool) -> None:
         if pane.ahead and pane.ahead != announced:
             announced = pane.ahead
             say(f"Waiting for the device. Ahead of it: {', '.join(announced)}.")
-        new = pane.pieces[shown:]
-        shown += len(new)
+        # The answer is read first, and printed second: no reasoning comes after it.
+        new, thought = pane.pieces[shown:], pane.reasoning_pieces[shown_reasoning:]
+        if streaming and thought:
+            _print_reasoning("".join(thought), begins=shown_reasoning == 0)
         if streaming and new:
+            if shown == 0 and pane.reasoning_pieces:
+                say("\n── answer")
             print("".join(new), end="", flush=True)
+        shown += len(new)
+        shown_reasoning += len(thought)
         if ended:
             break
     if streaming and shown:
         print(flush=True)
+    elif streaming and shown_reasoning:
+        say("")
     if pane.generation is not None and pane.text is None:
         say("No text: the weights are random.")
     say(f"{pane.config.id}: {pane.error or ' · '.join(pane_facts(pane))}")
+    if why := why_no_answer(pane):
+        say(why)
     if pane.score is not None:
         score = pane.score
         flags = [name for name in ("repetitive", "degenerate") if getattr(score, name)]
@@ -136,3 +169,11 @@ def _follow_pane(session: Session, pane: Pane, streaming: bool) -> None:
         for result in pane.score.constraints:
             say(f"{result.status:7} {result.check}: {result.explanation}")
     sys.stderr.flush()
+
+
+def _print_reasoning(text: str, *, begins: bool) -> None:
+    """Print a piece of reasoning to stderr, under a heading of its own."""
+    if begins:
+        say("── reasoning, not scored")
+    dimmed = f"\x1b[2m{text}\x1b[22m" if sys.stderr.isatty() else text
+    print(dimmed, end="", file=sys.stderr, flush=True)

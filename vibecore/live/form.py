@@ -1,8 +1,11 @@
-"""What the forms of Try and Launch share: their labels, and messages in the form's own words."""
+"""What the forms of Try and Launch share: their labels, their models of one's own, and messages in
+the form's own words."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from vibecore.core.errors import InputError
 
@@ -10,6 +13,60 @@ DEVICE_NAMES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
 # label of the weights -> what the command line calls them; None where a folder is asked for
 WEIGHTS = {"real": "hub", "random: speed and memory only": "dummy", "from a folder …": None}
 RUN_CODE = "Run the code that the models write, in a sandbox"
+
+# value of --chat -> what it does, in a sentence
+CHAT_SENTENCES: Mapping[str, str] = {
+    "auto": "Instruct models are asked through it, base models by the bare prompt.",
+    "on": "Every model is asked through it; one that has none fails.",
+    "off": "Every model gets the bare prompt, which instruct models were not trained on.",
+}
+# value of --thinking -> what it does, in a sentence
+THINKING_SENTENCES: Mapping[str, str] = {
+    "auto": "As each model does by itself; reasoning is shown apart, never scored.",
+    "on": "Models that can reason do; reasoning is shown apart, never scored.",
+    "off": "Models that can reason answer at once.",
+}
+SYSTEM_SENTENCE = "Goes before the prompt, through the chat template."
+OWN_SENTENCE = (
+    "A folder, a .gguf file or a hub id each. All of them run at the precisions chosen here; a "
+    "short name stands for a model in tables and charts."
+)
+
+# option of the command line -> what the form calls it, where that is not its own words
+_IN_FORM = {
+    "--chat": "chat template",
+    "--name": "short name",
+    "--system": "system text",
+    "--extend": "adding to a study",
+}
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model of one's own as a form has it: where it is, and its short name, "" for none."""
+
+    source: str
+    name: str = ""
+
+    @classmethod
+    def from_address(cls, text: str) -> OwnModel:
+        """The model that a text of a page's address stands for: `SOURCE`, or `NAME=SOURCE`."""
+        name, equals, source = text.partition("=")
+        return cls(source, name) if equals else cls(text)
+
+    def to_address(self) -> str:
+        """The text of a page's address that stands for it."""
+        # A source may have an equals sign of its own, a short name has none.
+        return f"{self.name}={self.source}" if self.name or "=" in self.source else self.source
+
+
+def sources_and_names(models: Sequence[OwnModel]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Models as the command line takes them: the first name is the first model's, and so on, ""
+    for none. Raises InputError for a name without a model."""
+    for model in models:
+        required(model.source, f"folder, .gguf file or hub id of the model called {model.name}")
+    names = tuple(model.name for model in models)
+    return tuple(model.source for model in models), names if any(names) else ()
 
 
 def required(value: str, what: str) -> str:
@@ -21,5 +78,9 @@ def required(value: str, what: str) -> str:
 
 def in_form(message: str) -> str:
     """A message of the command line in the form's words: `--batch-size` is its batch size."""
-    words = re.sub(r"--([a-z][a-z-]+)", lambda found: found[1].replace("-", " "), message)
+
+    def word(found: re.Match[str]) -> str:
+        return _IN_FORM.get(found[0], found[1].replace("-", " "))
+
+    words = re.sub(r"--([a-z][a-z-]+)", word, message)
     return words[:1].upper() + words[1:]

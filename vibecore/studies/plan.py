@@ -14,7 +14,7 @@ from vibecore.catalog.models import FAMILIES, Config, choose_configs, model_of
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.suites import Constraint, Prompt, Suite
 from vibecore.core.errors import InputError
-from vibecore.core.records import Protocol
+from vibecore.core.records import Asking, Protocol
 from vibecore.core.rows import PromptRow, RunRow, StudyRow
 from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import require_isolation
@@ -87,7 +87,7 @@ def new_plan(options: Options, db: Path) -> Plan:
     """The plan of a new study. Raises InputError for options that are invalid."""
     options = absolute(options)
     configs = _chosen_configs(options)
-    name = options.study or _default_name(options)
+    name = options.study or _default_name(options, configs)
     suite = load_suite(options.suite or DEFAULT_SUITE)
     new_tokens = 200 if options.max_new_tokens is None else options.max_new_tokens
     protocol = Protocol(
@@ -96,11 +96,8 @@ def new_plan(options: Options, db: Path) -> Plan:
         engine=one_of("--engine", options.engine or "eager", ENGINES),
         device=one_of("--device", options.device or "auto", DEVICES),
         execute_code=options.execute_code and runs_code(suite.prompts),
-        chat=one_of("--chat", options.chat or "auto", SWITCH),
-        system=options.system,
-        thinking=one_of("--thinking", options.thinking or "auto", SWITCH),
+        **vars(asking_of(options.chat, options.system, options.thinking)),
     )
-    _refuse_unasked(protocol)
     if protocol.execute_code:
         require_isolation()
     auto = options.batch_size == AUTO
@@ -198,18 +195,28 @@ def _chosen_configs(options: Options, taken: Mapping[str, str] | None = None) ->
     )
 
 
-def _refuse_unasked(protocol: Protocol) -> None:
-    """Raise InputError for a system message or a switch that only a chat template could pass."""
+def asking_of(chat: str | None, system: str | None, thinking: str | None) -> Asking:
+    """How prompts are put to the models; None is the default.
+
+    Raises InputError for a value that does not exist, and for a system message or a switch that
+    only a chat template could pass.
+    """
+    asking = Asking(
+        chat=one_of("--chat", chat or "auto", SWITCH),
+        system=system,
+        thinking=one_of("--thinking", thinking or "auto", SWITCH),
+    )
     given = {
-        "--system": protocol.system is not None,
-        f"--thinking {protocol.thinking}": protocol.thinking != "auto",
+        "--system": asking.system is not None,
+        f"--thinking {asking.thinking}": asking.thinking != "auto",
     }
     for option, is_given in given.items():
-        if is_given and protocol.chat == "off":
+        if is_given and asking.chat == "off":
             raise InputError(
                 f"{option} needs the chat template, and --chat off puts prompts to the models as "
                 "they stand. Leave one of them out."
             )
+    return asking
 
 
 def _refuse_other_weights(weights: str, configs: Sequence[Config]) -> None:
@@ -222,14 +229,12 @@ def _refuse_other_weights(weights: str, configs: Sequence[Config]) -> None:
         )
 
 
-def _default_name(options: Options) -> str:
+def _default_name(options: Options, configs: Sequence[Config]) -> str:
     """A name that says what ran and when: `demo-20261123-1405`."""
-    parts = (
-        *options.families,
-        *options.configs,
-        *(options.names or (Path(model).stem for model in options.models)),
-    )
-    what = parts[0] if len(parts) == 1 else f"{len(parts)}-configs"
+    chosen = (*options.families, *options.configs, *options.models)
+    what = f"{len(configs)}-configs"
+    if len(chosen) == 1:
+        what = configs[0].model.name if options.models else chosen[0]
     return f"{what}-{datetime.now():%Y%m%d-%H%M%S}"
 
 

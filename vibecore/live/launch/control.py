@@ -14,12 +14,11 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
-from vibecore import store
 from vibecore.catalog.weights import resolve
 from vibecore.core.errors import InputError
 from vibecore.core.machine import likely_device
 from vibecore.core.paths import PROJECT_ROOT
-from vibecore.live.launch.estimates import estimate_plan
+from vibecore.live.launch.estimates import estimate_plan, plan_of
 from vibecore.live.launch.record import (
     RUN_VARIABLE,
     LaunchedRun,
@@ -28,8 +27,8 @@ from vibecore.live.launch.record import (
     runs_folder,
     save,
 )
-from vibecore.studies.jobs import Plan, refuse_existing
-from vibecore.studies.plan import Options, absolute, new_plan, resumed_plan
+from vibecore.studies.jobs import Plan
+from vibecore.studies.plan import Options, absolute, resumed_plan
 
 # A run stops after its current token, then closes its database and its worker.
 STOP_SECONDS = 20.0
@@ -55,17 +54,17 @@ FLAGS = {
 }
 
 
-def start(options: Options, db: Path) -> LaunchedRun:
-    """Start a new study in a process of its own and return at once.
+def start(options: Options, db: Path, *, extend: bool = False) -> LaunchedRun:
+    """Start a new study, or with `extend` add configs to an existing one, in a process of its own
+    and return at once; a launched run that is extended keeps its id.
 
     Raises InputError, with nothing started or written, for bad options or suite, a study name that
-    is taken, a model that does not exist, and a config that cannot fit.
+    is taken (one that is not there, with `extend`), a model that does not exist, and a config that
+    cannot fit.
     """
     db = db.resolve()
     options = absolute(options)
-    plan = new_plan(options, db)
-    store.check_writable(db)
-    refuse_existing(plan)
+    plan = plan_of(options, db, extend=extend)
     for config in plan.configs:
         # A model of the hub may have to be downloaded: that is left to the run.
         if config.model.weights != "hub" or plan.weights != "hub":
@@ -75,11 +74,24 @@ def start(options: Options, db: Path) -> LaunchedRun:
     if too_large:
         raise InputError(" ".join(too_large))
     with _launch_lock():
-        if any(run.study == plan.name and run.alive() for run in list_runs(db)):
-            raise InputError(f"A run of the study '{plan.name}' has just been started.")
+        earlier = next((run for run in list_runs(db) if run.study == plan.name), None)
+        if earlier is not None and earlier.alive():
+            raise InputError(
+                f"A run of the study '{plan.name}' is under way. Add configs once it has ended."
+                if extend
+                else f"A run of the study '{plan.name}' has just been started."
+            )
         expected = {config.config: config.seconds for config in guess.configs}
         run = _new_record(plan, guess.device, expected)
-        return _begin(run, arguments(replace(options, study=plan.name)))
+        if extend and earlier is not None:
+            run = replace(
+                run,
+                id=earlier.id,
+                configs=(*earlier.configs, *run.configs),
+                expected_seconds={**earlier.expected_seconds, **run.expected_seconds},
+            )
+        given = arguments(replace(options, study=plan.name))
+        return _begin(run, [*given, "--extend"] if extend else given)
 
 
 def resume(study: str, db: Path) -> LaunchedRun:

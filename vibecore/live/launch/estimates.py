@@ -16,7 +16,7 @@ from vibecore.core.rows import SpeedRow
 from vibecore.live.playground.fit import PLACES
 from vibecore.studies.batches import workload_of
 from vibecore.studies.jobs import Plan, refuse_existing, with_batch_size
-from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.plan import Options, extended_plan, new_plan
 
 # Measured: a new database with its first 30 outputs of 200 tokens has 6.8 MB, 30 more add 0.8 MB.
 EMPTY_BYTES = 6_000_000
@@ -57,12 +57,20 @@ class Estimate:
         return None if None in parts else sum(parts)  # type: ignore[arg-type]
 
 
-def estimate(options: Options, db: Path) -> Estimate:
-    """What a new study would take. Raises InputError for options or a name that cannot be used."""
-    plan = new_plan(options, db)
+def estimate(options: Options, db: Path, *, extend: bool = False) -> Estimate:
+    """What a new study would take, or with `extend` the configs added to an existing one. Raises
+    InputError for options or a name that cannot be used."""
+    return estimate_plan(plan_of(options, db, extend=extend))
+
+
+def plan_of(options: Options, db: Path, *, extend: bool) -> Plan:
+    """The plan of a new study, or of configs added to an existing one. Raises InputError for
+    options or a name that cannot be used."""
+    plan = extended_plan(options, db) if extend else new_plan(options, db)
     store.check_writable(db)
-    refuse_existing(plan)
-    return estimate_plan(plan)
+    if not extend:
+        refuse_existing(plan)
+    return plan
 
 
 def estimate_plan(plan: Plan) -> Estimate:

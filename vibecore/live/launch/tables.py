@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vibecore.core.formats import duration, memory, number
+from vibecore.core.rows import StudyRow
 from vibecore.live.launch.estimates import ConfigEstimate, Estimate
 from vibecore.live.launch.progress import STATES, ConfigProgress, RunProgress
 from vibecore.live.launch.record import LaunchedRun
@@ -71,6 +72,26 @@ def estimate_sentence(estimate: Estimate) -> str:
         f"on the {device_name(estimate.device)}. {time_part} About "
         f"{memory(estimate.disk_bytes)} on disk, where "
         f"{memory(estimate.free_disk_bytes)} is free.{scarce}"
+    )
+
+
+def protocol_sentence(study: StudyRow) -> str:
+    """What configs that are added to a study will be run with, in a sentence."""
+    protocol = study.protocol
+    assert protocol is not None
+    prompts = "1 prompt" if study.prompt_count == 1 else f"{study.prompt_count} prompts"
+    asked = {
+        "auto": "chat template where the model has one",
+        "on": "chat template",
+        "off": "no chat template",
+    }
+    thinking = "" if protocol.thinking == "auto" else f", thinking {protocol.thinking}"
+    system = "" if protocol.system is None else ", with its system text"
+    return (
+        f"Configs are added under the study's own protocol: {study.suite}, {prompts} × at most "
+        f"{protocol.max_new_tokens} tokens, batch size {protocol.batch_size}, engine "
+        f"{protocol.engine} on the {device_name(protocol.device)}, {asked[protocol.chat]}"
+        f"{thinking}{system}."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from vibecore.analysis.asked import asked_in_words
 from vibecore.catalog.suites import Constraint
 from vibecore.core.formats import duration, memory, to_json
 from vibecore.core.records import Generation
@@ -18,7 +19,7 @@ from vibecore.live.table import row, table
 from vibecore.scoring import Score, judge
 from vibecore.scoring.measures.repetition import repetition_ratio
 from vibecore.scoring.text.words import count_words
-from vibecore.views.cards import NO_TEXT, missing_card, output_card
+from vibecore.views.cards import NO_ANSWER, NO_TEXT, missing_card, output_card
 from vibecore.views.terminal import FINISH_WORDS
 
 MEASURES = tuple(one.name for one in fields(Score) if one.name != "constraints")
@@ -32,6 +33,9 @@ FIGURES = (
     "decode_tokens_per_second",
     "peak_memory_bytes",
     "token_ids",
+    "rendered_prompt",
+    "reasoning",
+    "reasoning_tokens",
 )
 VERDICT_WORDS = {
     "pass": "✓ met",
@@ -40,6 +44,11 @@ VERDICT_WORDS = {
     "skipped": "– skipped",
 }
 STATUS_WORDS = {"resolving": "looking for its weights", "queued": "waiting"}
+# What somebody can do about an answer that did not come.
+ADVICE = "Allow more new tokens, or switch thinking off."
+STOPPED_THINKING = "Stopped while it was thinking, before an answer."
+BROKEN = "The logits became NaN or infinite here, so what it wrote is not scored."
+STILL_THINKING = "Thinking; no answer yet."
 
 
 def pane_row(session: Session, pane: Pane) -> dict[str, Any]:
@@ -48,11 +57,16 @@ def pane_row(session: Session, pane: Pane) -> dict[str, Any]:
     `comparable`: whether its figures compare with a study's. Times in seconds, memory in bytes.
     """
     report, score = pane.report, pane.score
+    asked = pane.report.environment if pane.report else {}
     return {
         "config": pane.config.id,
         "status": pane.status,
         "error": pane.error,
         "comparable": session.request.comparable,
+        "kind": pane.kind,
+        "chat_template": asked.get("chat_template"),
+        "system": asked.get("system"),
+        "thinking": asked.get("thinking"),
         "text": pane.text,
         "was_warm": pane.was_warm,
         "load_seconds": report.load_seconds if report else None,
@@ -80,17 +94,34 @@ def pane_card(session: Session, pane: Pane) -> dict[str, Any]:
     While it runs, the measures are of the text so far; constraints are judged at the end.
     """
     precision = pane.config.precision.name
-    if not pane.text and pane.generation is None:
+    if not pane.text and not pane.reasoning and pane.generation is None:
         card = missing_card(pane.config.id, precision, _instead(session, pane))
     else:
         marking = "repetition" if pane.ended else "nothing"
         card = output_card(_output_row(session, pane), precision, marking=marking)
+        if not pane.text and (why := why_no_answer(pane)):
+            card["instead"] = why
         card["notice"] = pane.error or card["notice"]
     card["status"], card["busy"] = pane.status, pane.status in ("loading", "running")
     card["facts"] = pane_facts(pane)
     if not session.request.comparable:
         card["label"] = "sampled: not comparable with studies"
     return card
+
+
+def why_no_answer(pane: Pane) -> str | None:
+    """Why what it wrote is no answer; None where it is one, or random weights made no text."""
+    if pane.generation is None:
+        return None if pane.text else STILL_THINKING
+    reason = pane.generation.finish_reason
+    made_none = pane.generation.text is None and reason != "non_finite"
+    if pane.has_answer or made_none:
+        return None
+    if reason == "thinking":
+        return f"{NO_ANSWER[reason]} {ADVICE}"
+    if reason == "stopped":
+        return STOPPED_THINKING
+    return BROKEN if pane.text else NO_ANSWER[reason]
 
 
 def _output_row(session: Session, pane: Pane) -> OutputRow:
@@ -102,7 +133,8 @@ def _output_row(session: Session, pane: Pane) -> OutputRow:
         **_figures_and_scores(pane),
         "constraints": list(pane.score.constraints) if pane.score else [],
     }
-    if pane.score is None and pane.text:
+    known["reasoning"] = pane.reasoning
+    if pane.generation is None and pane.text:
         # The measures that are cheap enough to be computed at every refresh while a text grows.
         known |= {
             "repetition_ratio": repetition_ratio(pane.text),
@@ -113,8 +145,9 @@ def _output_row(session: Session, pane: Pane) -> OutputRow:
 
 
 def pane_facts(pane: Pane) -> list[str]:
-    """Its figures in words, in the order in which they become known."""
+    """How it was asked and its figures, in words and in the order in which they become known."""
     facts = [] if pane.status == "done" else [_status_words(pane)]
+    facts += asked_facts(pane)
     if pane.was_warm:
         facts.append("was loaded")
     elif pane.report is not None:
@@ -125,6 +158,17 @@ def pane_facts(pane: Pane) -> list[str]:
     elif pane.status == "running" and pane.began_at is not None:
         facts += _running_facts(pane, pane.began_at)
     return facts
+
+
+def asked_facts(pane: Pane) -> list[str]:
+    """What its model is and how that was asked, as one fact: `instruct model, chat template,
+    thinking off`. None before it is loaded."""
+    if pane.report is None:
+        return []
+    asked = pane.report.environment
+    how = asked_in_words(asked.get("chat_template"), asked.get("system"), asked.get("thinking"))
+    words = [*([f"{pane.kind} model"] if pane.kind else []), *([how] if how else [])]
+    return [", ".join(words)] if words else []
 
 
 def generation_facts(generation: Generation, on_gpu: bool) -> list[str]:
@@ -151,7 +195,8 @@ def loaded_facts(loaded: Loaded) -> str:
 
 
 def _running_facts(pane: Pane, began_at: float) -> list[str]:
-    seconds, pieces = time.monotonic() - began_at, len(pane.pieces)
+    seconds = time.monotonic() - began_at
+    pieces = len(pane.pieces) + len(pane.reasoning_pieces)
     if pane.first_text_at is None:
         return [f"{seconds:.1f} s"]
     return [
@@ -201,7 +246,11 @@ def _key(one: Constraint | VerdictRow) -> str:
 
 def verdict_table(session: Session, constraints: Sequence[Constraint]) -> dict[str, Any]:
     """Every constraint judged on every output of a session, as a table of the page."""
-    panes = [pane for pane in session.panes if pane.ended and pane.text]
+    panes = [
+        pane
+        for pane in session.panes
+        if pane.ended and pane.text and (pane.generation is None or pane.has_answer)
+    ]
 
     def verdict(pane: Pane, constraint: Constraint) -> dict[str, Any]:
         result = _judged_once(session, pane, constraint)

@@ -25,11 +25,11 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from vibecore.catalog.memory import needed_bytes
-from vibecore.catalog.weights import Resolved, load_request, resolve
+from vibecore.catalog.weights import Resolved, asking_for, load_request, resolve
 from vibecore.core.errors import InputError, RunError, VibeError
 from vibecore.core.machine import free_bytes, likely_device
 from vibecore.live.playground.request import Request
-from vibecore.live.playground.session import Pane, Session
+from vibecore.live.playground.session import Pane, Session, answer_of
 from vibecore.live.playground.worker_pool import Key, Loaded, WarmWorker, WorkerPool
 from vibecore.runtime import fork_server
 from vibecore.runtime.device_queue import QueueEntry, acquire
@@ -148,6 +148,7 @@ class Playground:
         request = session.request
         pane.status = "resolving"
         resolved = resolve(pane.config, request.weights)
+        pane.kind = resolved.kind
         device = self._device(request.device)
         pane.status = "queued"
 
@@ -169,10 +170,11 @@ class Playground:
                 [generation] = warm.worker.generate(
                     [request.prompt.text], request.max_new_tokens, pane.add_text, request.decoding
                 )
-        if generation.text is not None:
+        answer = answer_of(generation)
+        if answer is not None:
             pane.score = score_output(
                 request.prompt,
-                generation.text,
+                answer,
                 generation.answer_token_ids,
                 execute_code=request.execute_code,
             )
@@ -193,11 +195,16 @@ class Playground:
     ) -> Iterator[WarmWorker]:
         """A worker with the pane's config, loaded if it is not warm."""
         request = session.request
-        key: Key = (pane.config.id, str(resolved.folder or "dummy"), device, request.engine)
+        place = str(resolved.folder or "dummy")
+        # As this model can be asked, so that nothing is loaded again for what does not reach it.
+        asking = asking_for(request.asking, resolved)
+        key = Key(pane.config.id, place, device, request.engine, asking)
         warm = self._pool.take(key)
         pane.was_warm = warm is not None
         if warm is None:
             pane.status = "loading"
+            # Else one model would be held once for every system text that was tried.
+            self._pool.unload(lambda one: not one.busy and one.key.is_asked_otherwise(key))
             needed = needed_bytes(
                 pane.config,
                 device,
@@ -220,7 +227,9 @@ class Playground:
         try:
             if session.cancelled.is_set():
                 raise RunError("Stopped.")
-            report = worker.load(load_request(pane.config, resolved, key[2], key[3]))
+            report = worker.load(
+                load_request(pane.config, resolved, key.device, key.engine, key.asking)
+            )
             # A prompt that is too long for the model is reported by the timed generation.
             with contextlib.suppress(RunError):
                 worker.warm_up([session.request.prompt.text])

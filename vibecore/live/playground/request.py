@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from vibecore.catalog import models as catalogue
 from vibecore.catalog.engines import ENGINES
-from vibecore.catalog.models import Config, find_configs, own_configs
+from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.errors import InputError
-from vibecore.core.records import GREEDY, Decoding
+from vibecore.core.records import GREEDY, Asking, Decoding
 from vibecore.scoring import load_suite
 from vibecore.scoring.sandbox import require_isolation
 from vibecore.studies.limits import DEVICES, MOST_TOKENS
+from vibecore.studies.plan import asking_of
 
 MOST_CONFIGS = 6
 NEW_TOKENS = 200
@@ -26,7 +28,8 @@ MOST_SEED = 2**63 - 1
 @dataclass(frozen=True)
 class Request:
     """One prompt on some configs. `weights` is `hub`, `dummy` or a folder (see weights.resolve);
-    `execute_code` runs the code in the outputs, sandboxed, where a constraint needs its result."""
+    `execute_code` runs the code in the outputs, sandboxed, where a constraint needs its result;
+    `asking` is how the prompt is put to the models."""
 
     prompt: Prompt
     configs: tuple[Config, ...]
@@ -36,6 +39,7 @@ class Request:
     max_new_tokens: int = NEW_TOKENS
     decoding: Decoding = GREEDY
     execute_code: bool = False
+    asking: Asking = field(default_factory=Asking)
 
     @property
     def comparable(self) -> bool:
@@ -61,18 +65,16 @@ def suite_prompt(suite: str, prompt_id: str) -> Prompt:
 
 
 def choose_configs(
-    ids: Sequence[str], model: str | None = None, precisions: Sequence[str] = ()
+    ids: Sequence[str] = (),
+    models: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> tuple[Config, ...]:
-    """Known configs by id and those of an own model (a folder or hub id) at some precisions.
+    """Known configs by id, and those of models of one's own (see catalog.models.choose_configs).
 
     Raises InputError for an unknown config, for none and for more than MOST_CONFIGS.
     """
-    if precisions and not model:
-        raise InputError("A precision goes with an own model; a config's id already names its own.")
-    if model and not precisions:
-        raise InputError(f"'{model}' needs at least one precision, such as bf16, 8bit or 4bit.")
-    configs = find_configs(ids) + (own_configs(model, precisions) if model else ())
-    configs = tuple(dict.fromkeys(configs))
+    configs = catalogue.choose_configs(ids=ids, sources=models, names=names, precisions=precisions)
     if not 1 <= len(configs) <= MOST_CONFIGS:
         found = f"{len(configs)} are chosen" if configs else "none is chosen"
         raise InputError(f"Choose one to {MOST_CONFIGS} configs: {found}.")
@@ -91,10 +93,14 @@ def make_request(
     top_p: float = 1.0,
     seed: int = 0,
     execute_code: bool = False,
+    chat: str | None = None,
+    system: str | None = None,
+    thinking: str | None = None,
 ) -> Request:
     """A request that can be run. Raises InputError that names a wrong value and what is allowed.
 
-    Without a `temperature` decoding is greedy, and `top_p` and `seed` are ignored.
+    Without a `temperature` decoding is greedy, and `top_p` and `seed` are ignored. `chat` and
+    `thinking` are `auto` where they are None.
     """
     if not 1 <= max_new_tokens <= MOST_TOKENS:
         raise InputError(
@@ -105,9 +111,16 @@ def make_request(
             raise InputError(f"The {what} must be one of {', '.join(allowed)}, not '{value}'.")
     if execute_code:
         require_isolation()
-    decoding = GREEDY if temperature is None else _sampled(temperature, top_p, seed)
     return Request(
-        prompt, configs, weights or "hub", device, engine, max_new_tokens, decoding, execute_code
+        prompt,
+        configs,
+        weights=weights or "hub",
+        device=device,
+        engine=engine,
+        max_new_tokens=max_new_tokens,
+        decoding=GREEDY if temperature is None else _sampled(temperature, top_p, seed),
+        execute_code=execute_code,
+        asking=asking_of(chat, system, thinking),
     )
 
 

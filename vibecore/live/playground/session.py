@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from vibecore.catalog.models import Config
-from vibecore.core.records import Generation, LoadReport, TextPiece
+from vibecore.core.records import Generation, Kind, LoadReport, TextPiece
 from vibecore.core.rows import VerdictRow
 from vibecore.live.playground.request import Request
 from vibecore.scoring import Score
@@ -22,10 +22,19 @@ ACTIVE = ("queued", "resolving", "loading", "running")
 ENDED = ("done", "stopped", "failed")
 
 
+def answer_of(generation: Generation) -> str | None:
+    """What can be scored of a generation: None of one that was cut or stopped while it reasoned,
+    of one that is numerically broken, and of random weights."""
+    cut_while_reasoning = generation.finish_reason == "thinking" or (
+        generation.finish_reason == "stopped" and generation.reasoning and not generation.answer
+    )
+    return None if cut_while_reasoning else generation.answer
+
+
 @dataclass
 class Pane:
     """One config's part of a session. `status` is one of ACTIVE or ENDED; times are of
-    time.monotonic().
+    time.monotonic(). `kind` is what its checkpoint is, once that is known.
 
     `ahead` names who is before it in the device's queue, the holder first. `error` is why it
     failed, `bad_input` whether the request was at fault; text written before that is kept.
@@ -35,10 +44,13 @@ class Pane:
     status: str = "queued"
     ahead: tuple[str, ...] = ()
     was_warm: bool = False
+    kind: Kind | None = None
     report: LoadReport | None = None
     began_at: float | None = None
     first_text_at: float | None = None
+    # Of the answer, and of the reasoning before it.
     pieces: list[str] = field(default_factory=list)
+    reasoning_pieces: list[str] = field(default_factory=list)
     generation: Generation | None = None
     score: Score | None = None
     # Results of constraints added after the end, by constraint (see cards.verdict_table).
@@ -55,16 +67,28 @@ class Pane:
 
     @property
     def text(self) -> str | None:
-        """The text so far; None where random weights make no text."""
+        """The answer so far; None where random weights make no text."""
         if self.generation is not None:
             return self.generation.text
         return "".join(self.pieces)
+
+    @property
+    def reasoning(self) -> str | None:
+        """The reasoning so far; None where there is none."""
+        if self.generation is not None:
+            return self.generation.reasoning
+        return "".join(self.reasoning_pieces) or None
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether it has ended with an answer that can be scored."""
+        return self.generation is not None and answer_of(self.generation) is not None
 
     def add_text(self, _: int, piece: TextPiece) -> None:
         """Append a token's text."""
         if self.first_text_at is None:
             self.first_text_at = time.monotonic()
-        self.pieces.append(piece.text)
+        (self.reasoning_pieces if piece.reasoning else self.pieces).append(piece.text)
 
 
 @dataclass

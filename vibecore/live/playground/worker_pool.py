@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -17,15 +17,27 @@ from typing import Any
 import psutil
 
 from vibecore.catalog.models import Config
-from vibecore.core.records import LoadReport
+from vibecore.core.records import Asking, LoadReport
 from vibecore.live.playground.fit import does_not_fit
 from vibecore.runtime.device_queue import Residency
 
 # The pool's name in the device queue, as people read it.
 NAME = "the playground"
 
-# What makes two loaded models the same: config, folder or `dummy`, device, engine.
-Key = tuple[str, str, str, str]
+
+@dataclass(frozen=True)
+class Key:
+    """What makes two loaded models the same; `place` is a folder, a file or `dummy`."""
+
+    config: str
+    place: str
+    device: str
+    engine: str
+    asking: Asking
+
+    def is_asked_otherwise(self, other: Key) -> bool:
+        """Whether it is the same model but for how prompts are put to it."""
+        return self != other and self == replace(other, asking=self.asking)
 
 
 @dataclass
@@ -45,7 +57,7 @@ class WarmWorker:
     @property
     def device(self) -> str:
         """`cpu` or `cuda`."""
-        return self.key[2]
+        return self.key.device
 
     @property
     def freed_bytes(self) -> int:

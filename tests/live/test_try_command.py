@@ -1,0 +1,94 @@
+"""The `try` command on fake workers: where answers, reasoning and figures go."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.support.playground_fakes import Script
+from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
+from vibecore.cli import app
+from vibecore.core.errors import InputError
+from vibecore.core.records import Asking
+from vibecore.live.playground import Playground
+
+PLENTY = 2**40
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    script = Script()
+    with_fakes = partial(Playground, start_worker=script.start, free_bytes=lambda device: PLENTY)
+    monkeypatch.setattr("vibecore.live.playground.Playground", with_fakes)
+    return script
+
+
+def attempt(*words: str) -> Result:
+    return CliRunner().invoke(app, ["try", "Name a colour.", *words, "--device=cpu"])
+
+
+def test_the_answer_is_on_stdout_and_the_reasoning_apart(script: Script) -> None:
+    script.reasoning = 2
+    done = attempt("--config=1M-bf16")
+    assert (done.exit_code, done.stdout) == (0, "word2 word3 word4 \n")
+    before, answer = done.stderr.split("── answer\n")
+    assert before.endswith("── reasoning, not scored\nword0 word1 \n")
+    assert "1M-bf16: base model, plain text" in answer
+
+
+def test_how_to_ask_reaches_every_model_of_ones_own(script: Script, tmp_path: Path) -> None:
+    done = attempt(
+        *(f"--model={DEMO_MODELS_DIR / model}" for model in ("1M", "5M")),
+        *("--precision=bf16,4bit", "--name=first", "--name=second", "--chat=on"),
+        *("--system=Be brief.", "--format=json"),
+    )
+    assert done.exit_code == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["config"] for row in rows] == [
+        "first-bf16",
+        "first-4bit",
+        "second-bf16",
+        "second-4bit",
+    ]
+    assert set(script.askings) == {Asking("on", "Be brief.", "auto")}
+    row = rows[0]
+    assert (row["kind"], row["chat_template"], row["system"]) == ("base", True, "Be brief.")
+    assert row["rendered_prompt"] == "<|user|>Name a colour.<|end|>"
+    assert (row["reasoning"], row["reasoning_tokens"]) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "reasoning", "says"),
+    [("thinking", 5, "No answer"), ("non_finite", 0, "not scored")],
+)
+def test_what_is_no_answer_is_said_in_words(
+    script: Script, ends: str, reasoning: int, says: str
+) -> None:
+    script.ends, script.reasoning = ends, reasoning
+    done = attempt("--config=1M-bf16")
+    assert done.exit_code == 0
+    assert says in done.stderr
+    assert "repetition" not in done.stderr, "it has no scores"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--config=1M-bf16", "--chat=loud"], "must be one of auto, on, off, not 'loud'"),
+        (["--config=1M-bf16", "--chat=off", "--thinking=on"], "needs the chat template"),
+        (["--model=/no/such/model", "--precision=bf16"], "neither a model folder"),
+        ([f"--model={DEMO_MODELS_DIR / '1M'}"], "at least one --precision"),
+        (["--config=1M-bf16", "--name=mine"], "--name"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_loading(
+    script: Script, words: list[str], says: str
+) -> None:
+    done = attempt(*words)
+    assert isinstance(done.exception, InputError)
+    assert says in str(done.exception)
+    assert script.started == []
