@@ -13,7 +13,7 @@ from tests.support.chromium import ARGUMENTS, CHROMIUM
 from vibecore import store
 from vibecore.core.errors import RunError
 from vibecore.core.paths import STATE_VARIABLE
-from vibecore.core.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest
+from vibecore.core.records import GREEDY, Asking, Decoding, Generation, LoadReport, LoadRequest
 from vibecore.studies.published import add_published
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class FakeWorker:
     environment: dict[str, Any] = field(default_factory=lambda: dict(ENVIRONMENT))
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
     decodings: list[Decoding] = field(default_factory=list)
+    asked: dict[str, Asking] = field(default_factory=dict)
     config: str = ""
 
     def __call__(self) -> FakeWorker:
@@ -83,6 +84,7 @@ class FakeWorker:
 
     def load(self, request: LoadRequest) -> LoadReport:
         self.config = request.config_id
+        self.asked[self.config] = request.asking
         if self.config in self.broken:
             raise RunError(self.broken[self.config])
         return LoadReport(0.5, 1000, "bfloat16", self.environment)

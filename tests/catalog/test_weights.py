@@ -13,11 +13,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.fake_hub import COMMIT, serve
+from tests.support.gguf_files import TEMPLATE, write_gguf
 from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.catalog.identity import weights_sha256
+from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import find_configs, own_configs
-from vibecore.catalog.weights import load_request, resolve
+from vibecore.catalog.weights import Resolved, asking_for, load_request, resolve
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
+from vibecore.core.records import Asking, Kind
+
+THINKING = TEMPLATE + "{% if enable_thinking %}<think>{% endif %}"
 
 
 @pytest.fixture
@@ -62,6 +68,82 @@ def test_an_incomplete_folder_says_what_is_missing(model_folder: Path, spoil, sa
         resolve(own_configs(str(model_folder), ["bf16"])[0], "hub")
 
 
+def test_a_folder_says_what_it_is(model_folder: Path) -> None:
+    own = own_configs(str(model_folder), ["bf16"])[0]
+    found = resolve(own, "hub")
+    assert (found.kind, found.stored_as, found.template) == ("base", None, None)
+    assert found.sha256 == weights_sha256(MODELS_DIR / "1M")
+    (model_folder / "chat_template.jinja").write_text(TEMPLATE)
+    asked = resolve(own, "hub")
+    assert (asked.kind, asked.template) == ("instruct", TEMPLATE)
+    assert asked.sha256 == found.sha256, "the identity is of the weights"
+    [demo] = find_configs(["1M-bf16"])
+    assert resolve(demo, str(model_folder)).kind == "base", "the catalogue knows better"
+
+
+def test_bad_weights_are_refused_before_anything_is_loaded(model_folder: Path) -> None:
+    [config] = own_configs(str(model_folder), ["bf16"])
+    file = model_folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(InputError, match="cut short"):
+        resolve(config, "hub")
+    (model_folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="merge_and_unload"):
+        resolve(config, "hub")
+
+
+def test_a_quantised_folder_runs_as_it_is_and_in_no_other_way(model_folder: Path) -> None:
+    plain, as_is = own_configs(str(model_folder), ["bf16"]) + own_configs(
+        str(model_folder), ["as-is"]
+    )
+    with pytest.raises(InputError, match=r"is not quantised.*Choose a precision"):
+        resolve(as_is, "hub")
+    raw = json.loads((model_folder / "config.json").read_text())
+    raw["quantization_config"] = {"quant_method": "gptq", "bits": 4}
+    (model_folder / "config.json").write_text(json.dumps(raw))
+    with pytest.raises(InputError, match=r"quantised already \(gptq 4 bit\).*as-is"):
+        resolve(plain, "hub")
+    found = resolve(as_is, "hub")
+    assert (found.weights, found.stored_as) == ("local", "gptq 4 bit")
+    request = load_request(as_is, found, "cpu", "eager")
+    size = (model_folder / "model.safetensors").stat().st_size
+    assert request.estimated_weight_bytes == size
+    assert needed_bytes(as_is, "cpu", folder=model_folder) > size
+    with pytest.raises(InputError, match="dummy"):
+        resolve(as_is, "dummy")
+
+
+def test_a_gguf_file_is_read_and_refused_as_it_is(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf")
+    [config] = own_configs(str(file), ["bf16"])
+    found = resolve(config, "hub")
+    assert (found.weights, found.folder, found.stored_as) == ("gguf", file, "gguf Q8_0")
+    assert (found.kind, found.sha256) == ("instruct", weights_sha256(file))
+    assert load_request(config, found, "cpu", "eager").folder == str(file)
+    with pytest.raises(InputError, match="dequantised to 16 bit"):
+        resolve(own_configs(str(file), ["as-is"])[0], "hub")
+
+
+@pytest.mark.parametrize(
+    ("kind", "template", "asking", "wanted"),
+    [
+        ("base", TEMPLATE, Asking(), Asking("off")),
+        ("base", None, Asking(system="Be brief."), Asking("off")),
+        ("base", TEMPLATE, Asking("on"), Asking("on")),
+        ("instruct", TEMPLATE, Asking(system="x"), Asking(system="x")),
+        ("instruct", TEMPLATE, Asking(thinking="off"), Asking()),
+        ("thinking", THINKING, Asking(thinking="off"), Asking(thinking="off")),
+        ("instruct", TEMPLATE, Asking("off"), Asking("off")),
+    ],
+)
+def test_each_model_is_asked_as_it_can_be(
+    kind: Kind, template: str | None, asking: Asking, wanted: Asking
+) -> None:
+    found = Resolved("local", Path("somewhere"), None, kind, template=template)
+    assert asking_for(asking, found) == wanted
+    assert asking_for(asking, Resolved("dummy", None, None, kind)) == Asking("off")
+
+
 def test_weights_from_a_folder_must_have_the_configs_shape(model_folder: Path) -> None:
     [demo, qwen] = find_configs(["1M-bf16", "0.5B-bf16"])
     assert resolve(demo, str(model_folder)).folder == model_folder
@@ -69,6 +151,11 @@ def test_weights_from_a_folder_must_have_the_configs_shape(model_folder: Path) -
         resolve(qwen, str(model_folder))
     with pytest.raises(InputError, match="not a folder"):
         resolve(demo, str(model_folder / "nothing"))
+    raw = json.loads((model_folder / "config.json").read_text())
+    # As a copy that went through GGUF has it, with a context of its own.
+    raw |= {"rms_norm_eps": 9.999999974752427e-07, "max_position_embeddings": 64}
+    (model_folder / "config.json").write_text(json.dumps(raw))
+    assert resolve(demo, str(model_folder)).folder == model_folder
 
 
 def run_offline(home: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:

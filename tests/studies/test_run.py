@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
 from datetime import datetime
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ENVIRONMENT
+from tests.support.gguf_files import TEMPLATE
 from vibecore import list_studies, read_outputs, read_runs, read_summary, store
 from vibecore.core.errors import InputError
-from vibecore.core.records import Decoding, Protocol
+from vibecore.core.records import Asking, Decoding, Protocol
 from vibecore.runtime import device_queue
-from vibecore.studies.plan import Options, new_plan, resumed_plan
+from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
 from vibecore.studies.run import Event, run_study
 
 TWO = ("1M-bf16", "1M-4bit")
@@ -22,10 +24,10 @@ TWO = ("1M-bf16", "1M-4bit")
 
 def run(db: Path, **options) -> tuple[dict[str, str], list[Event]]:
     events: list[Event] = []
-    resume = options.pop("resume", False)
+    resume, extend = options.pop("resume", False), options.pop("extend", False)
     given = Options(study=options.pop("study", "s"), **options)
-    plan = resumed_plan(given, db) if resume else new_plan(given, db)
-    return run_study(plan, events.append, resume=resume), events
+    make_plan = extended_plan if extend else resumed_plan if resume else new_plan
+    return run_study(make_plan(given, db), events.append, resume=resume or extend), events
 
 
 def test_every_prompt_of_every_config_is_stored_once(db: Path, fake_worker) -> None:
@@ -226,6 +228,180 @@ def test_dummy_runs_and_own_models_resume_as_they_were(
         statuses, _ = run(db, study=study, resume=True)
         assert list(statuses.values()) == ["complete"]
         assert len(read_outputs(db, study)) == 30
+
+
+def own_folder(tmp_path: Path, name: str, template: str | None = None) -> str:
+    """A copy of the smaller demo model in a folder of its own."""
+    from vibecore.catalog.demo_models import MODELS_DIR
+
+    folder = Path(shutil.copytree(MODELS_DIR / "1M", tmp_path / name))
+    if template:
+        (folder / "chat_template.jinja").write_text(template)
+    return str(folder)
+
+
+def change_weights(folder: str) -> None:
+    """Other numbers in the same tensors, as a fine-tune has."""
+    file = Path(folder) / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    half = len(content) // 2
+    content[half:] = bytes(byte ^ 1 for byte in content[half:])
+    file.write_bytes(content)
+
+
+def test_several_models_share_a_study_and_say_what_they_are(
+    db: Path, fake_worker, tmp_path: Path
+) -> None:
+    first, second = own_folder(tmp_path, "a/model"), own_folder(tmp_path, "b/model", TEMPLATE)
+    run(db, configs=("1M-bf16",), models=(first, second), precisions=("bf16", "4bit"))
+    rows = read_runs(db, "s")
+    assert [row.config for row in rows] == [
+        "1M-bf16", "a-model-bf16", "a-model-4bit", "b-model-bf16", "b-model-4bit",
+    ]  # fmt: skip
+    assert [row.source for row in rows[::2]] == ["demo/1M", first, second]
+    assert [row.kind for row in rows[::2]] == ["base", "base", "instruct"]
+    assert len({row.weights_sha256 for row in rows}) == 1
+    assert fake_worker.asked == {
+        "1M-bf16": Asking("off"),
+        "a-model-bf16": Asking("off"),
+        "a-model-4bit": Asking("off"),
+        "b-model-bf16": Asking(),
+        "b-model-4bit": Asking(),
+    }
+    with store.reading(db) as connection:
+        assert store.read_study(connection, "s").protocol.weights == "mixed"
+
+
+def test_a_system_message_must_reach_a_model(db: Path, fake_worker, tmp_path: Path) -> None:
+    chat = own_folder(tmp_path, "chat", TEMPLATE)
+    for given, says in (
+        ({"system": "Be brief."}, "--system would have no effect"),
+        ({"thinking": "off"}, "--thinking off would have no effect"),
+        ({"chat": "on"}, "1M-bf16 cannot be asked like this: it has no chat template"),
+    ):
+        with pytest.raises(InputError, match=says):
+            run(db, configs=("1M-bf16",), **given)
+    assert list_studies(db) == []
+    run(db, configs=("1M-bf16",), models=(chat,), precisions=("bf16",), system="Be brief.")
+    assert fake_worker.asked == {"1M-bf16": Asking("off"), "chat-bf16": Asking(system="Be brief.")}
+    with pytest.raises(InputError, match="another value of --system"):
+        run(db, resume=True, system="Be long.")
+
+
+def test_weights_that_changed_since_are_not_mixed(db: Path, fake_worker, tmp_path: Path) -> None:
+    folder = own_folder(tmp_path, "own")
+    options = {"models": (folder,), "precisions": ("bf16",)}
+    fake_worker.interrupt_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        run(db, **options)
+    fake_worker.interrupt_after = None
+    was = read_runs(db, "s")[0].weights_sha256
+    change_weights(folder)
+    with pytest.raises(InputError, match="have changed since") as caught:
+        run(db, resume=True)
+    assert was[:12] in str(caught.value)
+    assert folder in str(caught.value)
+    with pytest.raises(InputError, match="have changed since"):
+        run(db, extend=True, models=(folder,), precisions=("4bit",))
+    assert len(read_outputs(db, "s")) == 3
+
+
+def test_what_is_complete_needs_its_weights_no_more(db: Path, fake_worker, tmp_path: Path) -> None:
+    folder = own_folder(tmp_path, "own")
+    fake_worker.broken = {"1M-bf16": "no luck"}
+    run(db, configs=("1M-bf16",), models=(folder,), precisions=("bf16",))
+    shutil.rmtree(folder)
+    fake_worker.broken = {}
+    statuses, _ = run(db, resume=True)
+    assert statuses == {"1M-bf16": "complete", "own-bf16": "complete"}
+
+
+def test_extending_adds_configs_under_the_studys_own_protocol(
+    db: Path, fake_worker, tmp_path: Path
+) -> None:
+    run(db, configs=("1M-bf16",), batch_size=8, max_new_tokens=50)
+    before = read_outputs(db, "s")
+    fake_worker.calls.clear()
+    folder = own_folder(tmp_path, "1M")
+    statuses, _ = run(db, extend=True, configs=("5M-4bit",), models=(folder,), precisions=("bf16",))
+    name = f"{tmp_path.name}-1M-bf16"
+    assert statuses == {"5M-4bit": "complete", name: "complete"}
+    assert {config for config, _ in fake_worker.calls} == {"5M-4bit", name}
+    assert [len(prompts) for _, prompts in fake_worker.calls[:4]] == [8, 8, 8, 6]
+    assert [row.config for row in read_runs(db, "s")] == ["1M-bf16", "5M-4bit", name]
+    assert [row for row in read_outputs(db, "s") if row.config == "1M-bf16"] == before
+    protocol = list_studies(db)[0].protocol
+    assert (protocol.max_new_tokens, protocol.batch_size) == (50, 8)
+    assert protocol.weights == "mixed"
+
+
+def test_an_extension_that_is_killed_is_resumed(db: Path, fake_worker) -> None:
+    run(db, configs=("1M-bf16",))
+    fake_worker.interrupt_after = 35
+    with pytest.raises(KeyboardInterrupt):
+        run(db, extend=True, configs=("5M-bf16", "5M-4bit"))
+    fake_worker.interrupt_after = None
+    assert [row.status for row in read_runs(db, "s")] == ["complete", "stopped", "pending"]
+    assert len(read_outputs(db, "s")) == 35
+    fake_worker.calls.clear()
+    run(db, resume=True)
+    assert len(fake_worker.calls) == 55
+    assert len(read_outputs(db, "s")) == 90
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"configs": ("1M-bf16",)}, "has 1M-bf16 already"),
+        ({"configs": ("5M-bf16",), "max_new_tokens": 5}, "--max-new-tokens"),
+        ({"configs": ("5M-bf16",), "chat": "on"}, "--chat"),
+        ({"configs": ("5M-bf16",), "weights": "dummy"}, "--weights"),
+        ({"configs": ("5M-bf16",), "study": "other"}, "no study"),
+        ({"configs": ("5M-bf16",), "study": None}, "--study"),
+        ({}, "--family"),
+    ],
+)
+def test_an_extension_does_not_contradict_its_study(
+    db: Path, fake_worker, options: dict, says: str
+) -> None:
+    run(db, configs=("1M-bf16",))
+    with pytest.raises(InputError, match=says):
+        run(db, extend=True, **options)
+    assert [row.config for row in read_runs(db, "s")] == ["1M-bf16"]
+
+
+def test_random_weights_are_not_extended_by_real_ones(
+    db: Path, fake_worker, tmp_path: Path
+) -> None:
+    run(db, configs=("1M-bf16",), weights="dummy")
+    for weights in ("hub", str(tmp_path)):
+        with pytest.raises(InputError, match="--weights"):
+            run(db, extend=True, configs=("5M-bf16",), weights=weights)
+
+
+def test_a_study_is_extended_on_its_own_machine(db: Path, fake_worker, monkeypatch) -> None:
+    run(db, configs=("1M-bf16",))
+    monkeypatch.setattr("vibecore.studies.run.hardware", lambda device: "another")
+    with pytest.raises(InputError, match=r"was measured on .*this is another"):
+        run(db, extend=True, configs=("5M-bf16",))
+    assert [row.config for row in read_runs(db, "s")] == ["1M-bf16"]
+    monkeypatch.undo()
+
+
+def test_an_extension_with_other_packages_fails_and_changes_nothing(db: Path, fake_worker) -> None:
+    fake_worker.environment = {**ENVIRONMENT, "packages": {"torch": "2.1"}}
+    run(db, configs=("1M-bf16",))
+    fake_worker.environment = {**ENVIRONMENT, "packages": {"torch": "2.2", "gguf": "1"}}
+    statuses, events = run(db, extend=True, configs=("5M-bf16",))
+    assert statuses == {"5M-bf16": "failed"}
+    assert "torch 2.1; this is test, torch 2.2." in events[-1].error
+    fake_worker.environment = {**ENVIRONMENT, "packages": {"torch": "2.1"}}
+    assert run(db, resume=True)[0] == {"1M-bf16": "complete", "5M-bf16": "complete"}
+
+
+def test_published_studies_are_not_extended(published_db: Path) -> None:
+    with pytest.raises(InputError, match="published"):
+        extended_plan(Options(study="published", configs=("1M-bf16",)), published_db)
 
 
 def test_the_study_says_how_it_was_made(db: Path, fake_worker) -> None:

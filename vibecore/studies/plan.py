@@ -144,6 +144,11 @@ def extended_plan(options: Options, db: Path) -> Plan:
             "has not; --resume does what one of them is missing."
         )
     weights = options.weights or stored.weights
+    if (weights == "dummy") != (stored.weights == "dummy"):
+        raise InputError(
+            f"The study '{options.study}' ran on {stored.weights} weights, and --weights "
+            f"{weights} gives others. Leave --weights out."
+        )
     _refuse_other_weights(weights, configs)
     return replace(stored, configs=configs, weights=weights, extends=True)
 
