@@ -184,13 +184,16 @@ def test_prompts_asked_in_another_way_give_no_verdict_on_quality(db: Path) -> No
     assert {row.compared for row in found.rows if row.measure == "speed"} == set(CONFIGS)
     [sentence] = found.left_out
     assert f"Quality of {one} is not compared" in sentence
-    assert "chat template: no then yes" in sentence
+    assert "plain text then chat template" in sentence
     brief = {**chat, "system": "Be brief.", "thinking": "off"}
     add_study(db, "brief", asked=dict.fromkeys(CONFIGS, brief))
     [sentence] = compare_studies(db, "plain", "brief").left_out
     assert sentence.startswith("Quality is not compared: prompts were asked in another way")
-    assert "“Be brief.”" in sentence
-    assert "thinking: as the template has it then off" in sentence
+    assert "plain text then chat template, own system text, thinking off" in sentence
+    longer = {**brief, "system": "Be long."}
+    add_study(db, "long", asked=dict.fromkeys(CONFIGS, longer))
+    [sentence] = compare_studies(db, "brief", "long").left_out
+    assert "“Be brief.” then “Be long.”" in sentence
 
 
 def test_other_scorers_are_not_compared(db: Path) -> None:

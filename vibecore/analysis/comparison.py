@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vibecore.analysis.asked import model_asked
 from vibecore.analysis.claims.evidence import (
     ADHERENCE,
     REPETITION,
@@ -43,8 +44,6 @@ PROTOCOL_WORDS = {
 # Fields that change an output, and so every measure of it; whether the weights are the same is
 # asked of each config.
 DECODING_FIELDS = ("max_new_tokens", "decoding")
-# What is recorded of how prompts were asked, in the order of `_asking`.
-ASKING_WORDS = ("chat template", "system message", "thinking")
 # Memory within this share is the same: allocators round.
 SAME_MEMORY = 0.001
 
@@ -148,28 +147,18 @@ def _why_other_model(before: Side, after: Side, config: str) -> str:
 
 
 def _asked_otherwise(before: Side, after: Side, shared: Sequence[str]) -> dict[str, str]:
-    """Configs whose prompts were put to them in another way -> what differs, in words."""
+    """Configs whose prompts were put to them in another way -> how then and now, in words."""
     found = {}
     for config in shared:
-        was, now = (_asking(side.runs[config]) for side in (before, after))
-        if was != now:
-            found[config] = "; ".join(
-                f"{words}: {old} then {new}"
-                for words, old, new in zip(ASKING_WORDS, was, now, strict=True)
-                if old != new
-            )
+        was, now = (model_asked(side.runs[config]) for side in (before, after))
+        if None in (was.asked, now.asked):
+            continue
+        ways = [(one.chat_template, one.system, one.thinking) for one in (was, now)]
+        if ways[0] != ways[1]:
+            found[config] = f"{was.asked} then {now.asked}"
+            if None not in (was.system, now.system) and was.system != now.system:
+                found[config] += f"; “{was.system}” then “{now.system}”"
     return found
-
-
-def _asking(run: RunRow) -> tuple[str, str, str]:
-    """How a run's prompts were really asked, in words; older runs had no template."""
-    environment = run.environment
-    system = environment.get("system")
-    return (
-        "yes" if environment.get("chat_template") else "no",
-        "the template's own" if system is None else f"“{system}”",
-        str(environment.get("thinking") or "as the template has it"),
-    )
 
 
 def _said_together(asked: Mapping[str, str], shared: Sequence[str]) -> Iterator[str]:
