@@ -14,12 +14,14 @@ from tests.conftest import ENVIRONMENT
 from tests.support.gguf_files import TEMPLATE
 from vibecore import list_studies, read_outputs, read_runs, read_summary, store
 from vibecore.core.errors import InputError
+from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import Asking, Decoding, Protocol
 from vibecore.runtime import device_queue
 from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
 from vibecore.studies.run import Event, run_study
 
 TWO = ("1M-bf16", "1M-4bit")
+TWO_PROMPTS = str(PROJECT_ROOT / "tests" / "data" / "two_prompts.yaml")
 
 
 def run(db: Path, **options) -> tuple[dict[str, str], list[Event]]:
@@ -253,7 +255,13 @@ def test_several_models_share_a_study_and_say_what_they_are(
     db: Path, fake_worker, tmp_path: Path
 ) -> None:
     first, second = own_folder(tmp_path, "a/model"), own_folder(tmp_path, "b/model", TEMPLATE)
-    run(db, configs=("1M-bf16",), models=(first, second), precisions=("bf16", "4bit"))
+    run(
+        db,
+        suite=TWO_PROMPTS,
+        configs=("1M-bf16",),
+        models=(first, second),
+        precisions=("bf16", "4bit"),
+    )
     rows = read_runs(db, "s")
     assert [row.config for row in rows] == [
         "1M-bf16", "a-model-bf16", "a-model-4bit", "b-model-bf16", "b-model-4bit",
@@ -280,9 +288,16 @@ def test_a_system_message_must_reach_a_model(db: Path, fake_worker, tmp_path: Pa
         ({"chat": "on"}, "1M-bf16 cannot be asked like this: it has no chat template"),
     ):
         with pytest.raises(InputError, match=says):
-            run(db, configs=("1M-bf16",), **given)
+            run(db, suite=TWO_PROMPTS, configs=("1M-bf16",), **given)
     assert list_studies(db) == []
-    run(db, configs=("1M-bf16",), models=(chat,), precisions=("bf16",), system="Be brief.")
+    run(
+        db,
+        suite=TWO_PROMPTS,
+        configs=("1M-bf16",),
+        models=(chat,),
+        precisions=("bf16",),
+        system="Be brief.",
+    )
     assert fake_worker.asked == {"1M-bf16": Asking("off"), "chat-bf16": Asking(system="Be brief.")}
     with pytest.raises(InputError, match="another value of --system"):
         run(db, resume=True, system="Be long.")
@@ -290,26 +305,26 @@ def test_a_system_message_must_reach_a_model(db: Path, fake_worker, tmp_path: Pa
 
 def test_weights_that_changed_since_are_not_mixed(db: Path, fake_worker, tmp_path: Path) -> None:
     folder = own_folder(tmp_path, "own")
-    options = {"models": (folder,), "precisions": ("bf16",)}
-    fake_worker.interrupt_after = 3
+    options = {"models": (folder,), "precisions": ("bf16",), "suite": TWO_PROMPTS}
+    fake_worker.interrupt_after = 1
     with pytest.raises(KeyboardInterrupt):
         run(db, **options)
     fake_worker.interrupt_after = None
     was = read_runs(db, "s")[0].weights_sha256
     change_weights(folder)
-    with pytest.raises(InputError, match="have changed since") as caught:
+    with pytest.raises(InputError, match="are not those that the study") as caught:
         run(db, resume=True)
     assert was[:12] in str(caught.value)
     assert folder in str(caught.value)
-    with pytest.raises(InputError, match="have changed since"):
+    with pytest.raises(InputError, match="are not those that the study"):
         run(db, extend=True, models=(folder,), precisions=("4bit",))
-    assert len(read_outputs(db, "s")) == 3
+    assert len(read_outputs(db, "s")) == 1
 
 
 def test_what_is_complete_needs_its_weights_no_more(db: Path, fake_worker, tmp_path: Path) -> None:
     folder = own_folder(tmp_path, "own")
     fake_worker.broken = {"1M-bf16": "no luck"}
-    run(db, configs=("1M-bf16",), models=(folder,), precisions=("bf16",))
+    run(db, suite=TWO_PROMPTS, configs=("1M-bf16",), models=(folder,), precisions=("bf16",))
     shutil.rmtree(folder)
     fake_worker.broken = {}
     statuses, _ = run(db, resume=True)
@@ -319,7 +334,7 @@ def test_what_is_complete_needs_its_weights_no_more(db: Path, fake_worker, tmp_p
 def test_extending_adds_configs_under_the_studys_own_protocol(
     db: Path, fake_worker, tmp_path: Path
 ) -> None:
-    run(db, configs=("1M-bf16",), batch_size=8, max_new_tokens=50)
+    run(db, suite=TWO_PROMPTS, configs=("1M-bf16",), batch_size=8, max_new_tokens=50)
     before = read_outputs(db, "s")
     fake_worker.calls.clear()
     folder = own_folder(tmp_path, "1M")
@@ -327,7 +342,7 @@ def test_extending_adds_configs_under_the_studys_own_protocol(
     name = f"{tmp_path.name}-1M-bf16"
     assert statuses == {"5M-4bit": "complete", name: "complete"}
     assert {config for config, _ in fake_worker.calls} == {"5M-4bit", name}
-    assert [len(prompts) for _, prompts in fake_worker.calls[:4]] == [8, 8, 8, 6]
+    assert [len(prompts) for _, prompts in fake_worker.calls] == [2, 2]
     assert [row.config for row in read_runs(db, "s")] == ["1M-bf16", "5M-4bit", name]
     assert [row for row in read_outputs(db, "s") if row.config == "1M-bf16"] == before
     protocol = list_studies(db)[0].protocol
@@ -336,17 +351,17 @@ def test_extending_adds_configs_under_the_studys_own_protocol(
 
 
 def test_an_extension_that_is_killed_is_resumed(db: Path, fake_worker) -> None:
-    run(db, configs=("1M-bf16",))
-    fake_worker.interrupt_after = 35
+    run(db, suite=TWO_PROMPTS, configs=("1M-bf16",))
+    fake_worker.interrupt_after = 3
     with pytest.raises(KeyboardInterrupt):
         run(db, extend=True, configs=("5M-bf16", "5M-4bit"))
     fake_worker.interrupt_after = None
     assert [row.status for row in read_runs(db, "s")] == ["complete", "stopped", "pending"]
-    assert len(read_outputs(db, "s")) == 35
+    assert len(read_outputs(db, "s")) == 3
     fake_worker.calls.clear()
     run(db, resume=True)
-    assert len(fake_worker.calls) == 55
-    assert len(read_outputs(db, "s")) == 90
+    assert len(fake_worker.calls) == 3
+    assert len(read_outputs(db, "s")) == 6
 
 
 @pytest.mark.parametrize(
@@ -364,7 +379,7 @@ def test_an_extension_that_is_killed_is_resumed(db: Path, fake_worker) -> None:
 def test_an_extension_does_not_contradict_its_study(
     db: Path, fake_worker, options: dict, says: str
 ) -> None:
-    run(db, configs=("1M-bf16",))
+    run(db, suite=TWO_PROMPTS, configs=("1M-bf16",))
     with pytest.raises(InputError, match=says):
         run(db, extend=True, **options)
     assert [row.config for row in read_runs(db, "s")] == ["1M-bf16"]
@@ -373,14 +388,14 @@ def test_an_extension_does_not_contradict_its_study(
 def test_random_weights_are_not_extended_by_real_ones(
     db: Path, fake_worker, tmp_path: Path
 ) -> None:
-    run(db, configs=("1M-bf16",), weights="dummy")
+    run(db, suite=TWO_PROMPTS, configs=("1M-bf16",), weights="dummy")
     for weights in ("hub", str(tmp_path)):
         with pytest.raises(InputError, match="--weights"):
             run(db, extend=True, configs=("5M-bf16",), weights=weights)
 
 
 def test_a_study_is_extended_on_its_own_machine(db: Path, fake_worker, monkeypatch) -> None:
-    run(db, configs=("1M-bf16",))
+    run(db, suite=TWO_PROMPTS, configs=("1M-bf16",))
     monkeypatch.setattr("vibecore.studies.run.hardware", lambda device: "another")
     with pytest.raises(InputError, match=r"was measured on .*this is another"):
         run(db, extend=True, configs=("5M-bf16",))
@@ -390,7 +405,7 @@ def test_a_study_is_extended_on_its_own_machine(db: Path, fake_worker, monkeypat
 
 def test_an_extension_with_other_packages_fails_and_changes_nothing(db: Path, fake_worker) -> None:
     fake_worker.environment = {**ENVIRONMENT, "packages": {"torch": "2.1"}}
-    run(db, configs=("1M-bf16",))
+    run(db, suite=TWO_PROMPTS, configs=("1M-bf16",))
     fake_worker.environment = {**ENVIRONMENT, "packages": {"torch": "2.2", "gguf": "1"}}
     statuses, events = run(db, extend=True, configs=("5M-bf16",))
     assert statuses == {"5M-bf16": "failed"}

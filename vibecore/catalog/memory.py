@@ -85,7 +85,7 @@ def needed_bytes(
     """
     spec, size = config.model.spec, config.estimated_weight_bytes
     if spec is None or size is None:
-        if folder is None:
+        if folder is None or folder.is_file():
             return None
         return RUNTIME_BYTES[device] + sum(
             file.stat().st_size for file in folder.glob("*.safetensors")

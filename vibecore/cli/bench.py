@@ -24,7 +24,9 @@ class ReportFormat(StrEnum):
 
 @app.command()
 def bench(
-    family: Annotated[str | None, typer.Option(help="A family of configs: qwen2.5, demo.")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="A family of configs; see docs/configs.md.")
+    ] = None,
     config: Annotated[
         list[str] | None, typer.Option(help="A config such as 0.5B-4bit; repeatable.")
     ] = None,

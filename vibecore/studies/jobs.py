@@ -164,24 +164,31 @@ def refuse_asking(plan: Plan, resolved: Mapping[str, Resolved], *, new: bool) ->
 
 
 def refuse_other_weights(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
-    """Raise InputError where a model's files are no longer those that its study was begun with."""
+    """Raise InputError where a model's weights are not those that its study ran it with: changed
+    since, or another model of the same name."""
     with store.reading(plan.db) as connection:
         runs = store.read_configs(connection, plan.name)
     for config in plan.configs:
         found = resolved.get(config.id)
         if found is None or found.sha256 is None:
             continue
+        source = _source(config, found)
         for run in runs:
-            mine = run.config == config.id or (
-                run.model == config.model.name and run.source == _source(config, found)
-            )
-            if mine and run.weights_sha256 not in (None, found.sha256):
+            known = run.weights_sha256
+            if run.model == config.model.name and (
+                known != found.sha256 if known else run.source != source
+            ):
                 raise InputError(
-                    f"The weights of {config.model.name} in {found.folder} have changed since the "
-                    f"study '{plan.name}' ran {run.config}: {run.weights_sha256[:12]} then, "
-                    f"{found.sha256[:12]} now. Put the earlier ones back, or start a study of "
-                    "another name."
+                    f"The weights of {config.model.name} are not those that the study "
+                    f"'{plan.name}' ran {run.config} with: {_said(run.source, known)} then, "
+                    f"{_said(source, found.sha256)} now. Put the earlier ones back, or start a "
+                    "study of another name."
                 )
+
+
+def _said(source: str, identity: str | None) -> str:
+    """A source with the identity of its weights, where it is known."""
+    return f"{source} (weights {identity[:12]})" if identity else source
 
 
 def remaining_jobs(plan: Plan, resolved: Mapping[str, Resolved]) -> Iterator[Job]:
