@@ -96,6 +96,13 @@ ROPES = {
 # What graph cannot carry out exactly -> what it says.
 LEFT = {
     "phi": ({"model_type": "phi"}, "does not know the architecture 'phi'"),
+    "qwen2, gelu": ({"model_type": "qwen2", "hidden_act": "gelu"}, "the activation 'gelu'"),
+    "llama, gelu": ({"model_type": "llama", "hidden_act": "gelu"}, "the activation 'gelu'"),
+    "llama, relu": ({"model_type": "llama", "hidden_act": "relu"}, "the activation 'relu'"),
+    "llama, gelu_new": (
+        {"model_type": "llama", "hidden_act": "gelu_new"},
+        "the activation 'gelu_new'",
+    ),
     "qwen2, relu": ({"model_type": "qwen2", "hidden_act": "relu"}, "the activation 'relu'"),
     "llama, dynamic": (
         {"model_type": "llama", "rope_parameters": ROPES["dynamic"]},

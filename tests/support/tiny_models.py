@@ -66,6 +66,8 @@ TINY: Mapping[str, Mapping[str, Any]] = {
         "head_dim": 32,
         "tie_word_embeddings": True,
     },
+    "llama, gelu in its tanh form": {"model_type": "llama", "hidden_act": "gelu_pytorch_tanh"},
+    "qwen2, silu by its other name": {"model_type": "qwen2", "hidden_act": "swish"},
     "mistral, no window": {"model_type": "mistral", "sliding_window": None, "head_dim": 8},
     "mistral, a window longer than the run": {"model_type": "mistral", "sliding_window": 200},
     "mistral, a window shorter than the prompt": {"model_type": "mistral", "sliding_window": 5},
@@ -78,6 +80,16 @@ TINY: Mapping[str, Mapping[str, Any]] = {
         **SLIDING_QWEN,
     },
     "gemma3, a window shorter than the prompt": {**GEMMA, "sliding_window": 6},
+    "gemma3, a window in every layer": {
+        **GEMMA,
+        "sliding_window": 6,
+        "layer_types": ["sliding_attention"] * 3,
+    },
+    "gemma3, no window in any layer": {
+        **GEMMA,
+        "sliding_window": 6,
+        "layer_types": ["full_attention"] * 3,
+    },
     "gemma3, a window longer than the run": {**GEMMA, "sliding_window": 200},
     "gemma3, untied, attention bias, heads of 24": {
         **GEMMA,

@@ -51,15 +51,27 @@ def new_cache(decoder: Decoder, rows: int, length: int) -> Cache:
             torch.zeros(shape, dtype=decoder.dtype, device=decoder.device) for _ in decoder.layers
         ]
 
-    # transformers' names of the two kinds of layer, where a model has two rotary embeddings.
-    kinds = [()] if spec.local_rope is None else [("full_attention",), ("sliding_attention",)]
     return Cache(
         keys=empty(),
         values=empty(),
-        tables=tuple(_rotary_table(decoder, length, *kind) for kind in kinds),
+        tables=_rotary_tables(decoder, length),
         padding=torch.zeros(rows, dtype=torch.long, device=decoder.device),
         counters=torch.zeros(rows * spec.heads, dtype=torch.int32, device=decoder.device),
     )
+
+
+def _rotary_tables(decoder: Decoder, length: int) -> tuple[RotaryTable, ...]:
+    """One, or one for each of the two kinds of layer by transformers' names for them. A kind that
+    no layer is of has no embedding; the other's table stands in its place, unread."""
+    if decoder.spec.local_rope is None:
+        return (_rotary_table(decoder, length),)
+    used = {layer.rope for layer in decoder.layers}
+    tables = {
+        rope: _rotary_table(decoder, length, kind)
+        for rope, kind in enumerate(("full_attention", "sliding_attention"))
+        if rope in used
+    }
+    return tuple(tables.get(rope, tables[min(used)]) for rope in range(2))
 
 
 def _rotary_table(decoder: Decoder, length: int, *kind: str) -> RotaryTable:
