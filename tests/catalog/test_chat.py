@@ -126,8 +126,24 @@ def test_a_thinking_switch_is_a_variable_that_the_template_is_given() -> None:
         "{{ message.thinking }}{{ message['thinking'] }}",
         "{% set ns = namespace(enable_thinking=true) %}{% if ns.enable_thinking %}x{% endif %}",
         "{# enable_thinking #}",
+        "{% set thinking = message.thinking %}{{ thinking }}",
+        "{% for thinking in messages %}{{ thinking }}{% endfor %}",
     ):
         assert not knows_thinking_switch(other), other
+
+
+def test_a_switch_may_have_a_default_of_its_own() -> None:
+    own = "{% set enable_thinking = enable_thinking | default(true) %}{{ enable_thinking }}"
+    assert thinking_switch(own) == "enable_thinking"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [templates.ENDLESS, templates.ENDLESS_CONSTANT, templates.HUGE, "{{ " + "9" * 5000 + " }}"],
+)
+@pytest.mark.timeout(20)
+def test_reading_a_template_computes_nothing(template: str) -> None:
+    assert kind_of(template) == "instruct"
 
 
 def test_the_tags_that_transformers_adds_are_parsed() -> None:

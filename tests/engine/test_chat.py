@@ -244,11 +244,14 @@ def test_a_template_that_fails_is_one_line_that_says_what_to_do(
     assert text(tokenizer, ask) == "Hi there"
 
 
-def test_a_template_that_never_ends_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("template", [templates.ENDLESS, templates.ENDLESS_CONSTANT])
+def test_a_template_that_never_ends_is_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
     monkeypatch.setattr(chat, "RENDER_SECONDS", 0.3)
     started = time.monotonic()
     with pytest.raises(RunError, match=r"does not end within 0\.3 s.*--chat off"):
-        asked(folder, templates.ENDLESS)
+        asked(folder, template)
     assert time.monotonic() - started < 5
 
 

@@ -108,6 +108,8 @@ ENDLESS = (
     "{% for a in range(90000) %}{% for b in range(90000) %}{% for c in range(90000) %}"
     "{% endfor %}{% endfor %}{% endfor %}{{ messages[0].content }}"
 )
+# A constant, which Jinja computes when it compiles the template.
+ENDLESS_CONSTANT = "{{ messages[0].content }}{{ 9 ** (9 ** 9) }}"
 UNDEFINED = "{% for m in conversation.turns %}{{ m }}{% endfor %}{{ messages[0].content }}"
 DEEP = "{% macro again(n) %}{{ again(n + 1) }}{% endmacro %}{{ again(0) }}"
 SYNTAX = "{% for message in messages %}{{ message.content }"

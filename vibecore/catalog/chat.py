@@ -7,7 +7,7 @@ transformers' sandbox. Here it is read and, for what it names, parsed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -172,9 +172,13 @@ def _entry(path: Path) -> str | None:
 
 @lru_cache(maxsize=16)
 def _variables(template: str) -> frozenset[str]:
-    """The variables that a template is given; none for one that cannot be parsed."""
+    """The variables that a template reads before it sets them; none for one that cannot be parsed.
+
+    Not by jinja2.meta, which compiles the template, and so computes its constant expressions:
+    {{ 9 ** (9 ** 9) }} would never end, here in the parent.
+    """
     # Loaded here because every command imports this file, and few read a template.
-    from jinja2 import Environment, TemplateError, meta, nodes
+    from jinja2 import Environment, nodes
     from jinja2.ext import Extension
     from jinja2.parser import Parser
 
@@ -188,8 +192,20 @@ def _variables(template: str) -> frozenset[str]:
             body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
             return nodes.Scope(body).set_lineno(line)
 
-    environment = Environment(extensions=[Generation, "jinja2.ext.loopcontrols"])
+    def names(node: nodes.Node) -> Iterator[nodes.Name]:
+        """In the order in which they are read and set."""
+        children = list(node.iter_child_nodes())
+        for child in reversed(children) if isinstance(node, nodes.Assign) else children:
+            yield from names(child)
+        if isinstance(node, nodes.Name):
+            yield node
+
+    first: dict[str, str] = {}
     try:
-        return frozenset(meta.find_undeclared_variables(environment.parse(template)))
-    except (TemplateError, RecursionError):
+        tree = Environment(extensions=[Generation, "jinja2.ext.loopcontrols"]).parse(template)
+        for name in names(tree):
+            first.setdefault(name.name, name.ctx)
+    # TemplateError, RecursionError, ValueError for an integer of 5,000 digits: it holds anything.
+    except Exception:
         return frozenset()
+    return frozenset(name for name, how in first.items() if how == "load")

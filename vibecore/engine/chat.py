@@ -73,8 +73,8 @@ class TemplateFailed(Exception):
     """What a chat template does wrong, in words that follow `its chat template`."""
 
 
-class _TooLong(Exception):
-    """The time for rendering is over."""
+class _TooLong(BaseException):
+    """The time for rendering is over. No Exception: Jinja swallows those of constants."""
 
 
 def prompt_format(tokenizer: PreTrainedTokenizerBase, request: LoadRequest) -> PromptFormat:
@@ -216,8 +216,8 @@ def _render(tokenizer: PreTrainedTokenizerBase, ask: PromptFormat, prompt: str) 
     switches = {} if ask.thinking is None or switch is None else {switch: ask.thinking}
     try:
         return _apply(tokenizer, ask.template, messages, add_generation_prompt=True, **switches)
-    except _TooLong:
-        raise TemplateFailed(f"does not end within {RENDER_SECONDS:g} s") from None
+    except TemplateFailed:
+        raise
     except MemoryError:
         raise TemplateFailed("takes more memory than any prompt needs") from None
     # Whatever a program from somewhere else may raise.
@@ -232,12 +232,15 @@ def _apply(
     # Named by transformers and by the template, each of a type of its own.
     **options: Any,
 ) -> str:
-    with _time_limit(RENDER_SECONDS), _memory_limit(RENDER_BYTES):
-        return str(
-            tokenizer.apply_chat_template(
-                list(messages), chat_template=template, tokenize=False, **options
+    try:
+        with _time_limit(RENDER_SECONDS), _memory_limit(RENDER_BYTES):
+            return str(
+                tokenizer.apply_chat_template(
+                    list(messages), chat_template=template, tokenize=False, **options
+                )
             )
-        )
+    except _TooLong:
+        raise TemplateFailed(f"does not end within {RENDER_SECONDS:g} s") from None
 
 
 @contextlib.contextmanager
