@@ -1,5 +1,11 @@
 // A table: columns [{label, unit, numeric, narrow}], rows [{cells, marked, link}],
 // cells {text, note, sort, shape, badge, interval, share}. Headers sort; a row opens its link.
+// A config's name stays on its line up to so many characters.
+const LONG_NAME = 16;
+
+// A figure stays with its unit where a cell wraps.
+const together = (text) => text && String(text).replace(/(\d) (?=\S+$)/, "$1\u00a0");
+
 const cellContent = (cell, row, open) => {
   const text = row.link && cell.opens ? viewLink(row.link, cell.text, open) : cell.text;
   const main = make("div", { class: "main" },
@@ -71,11 +77,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }));
     const body = rows.map((row) => {
       const line = make("tr", { class: row.marked ? "marked" : null, "data-row": row.id },
-        row.cells.map((cell, index) => make(index === 0 ? "th" : "td", {
-          scope: index === 0 ? "row" : null,
-          class: data.columns[index].numeric ? "number" : null,
-          "data-label": data.columns[index].narrow || data.columns[index].label,
-        }, cellContent(cell, row, open))));
+        row.cells.map((cell, index) => {
+          const { numeric, narrow, label } = data.columns[index];
+          const shown = numeric
+            ? { ...cell, text: together(cell.text), note: together(cell.note) } : cell;
+          const long = String(cell.text).length > LONG_NAME;
+          return make(index === 0 ? "th" : "td", {
+            scope: index === 0 ? "row" : null,
+            class: numeric ? "number" : long ? "long" : null,
+            "data-label": narrow || label,
+          }, cellContent(shown, row, open));
+        }));
       if (row.link) {
         line.classList.add("opens");
         line.addEventListener("click", () => {

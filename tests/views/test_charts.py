@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,20 @@ def test_hostile_names_stay_data(studies: Path) -> None:
     spec = chart.to_dict()
     assert "href" not in json.dumps(spec)
     assert evil not in json.dumps(spec.get("params"))
+
+
+def test_labels_of_points_that_are_close_do_not_cover_each_other(published: Summary) -> None:
+    rows = [
+        replace(row, memory_bytes=10**9 + number, tokens_per_second=100.0 + number)
+        for number, row in enumerate(published.rows)
+    ]
+    chart = tradeoff_figure(rows).chart
+    assert chart is not None
+    values = next(v for v in json_values(chart.to_dict()) if "label_y" in v[0])
+    heights = sorted(value["label_y"] for value in values)
+    assert all(high - low >= 5 for low, high in pairwise(heights))
+
+
+def json_values(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The values of every layer that has its own."""
+    return [layer["data"]["values"] for layer in spec["layer"] if "data" in layer]

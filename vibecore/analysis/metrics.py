@@ -115,6 +115,11 @@ class Metric:
     best: str = ""
     flag: str = ""
 
+    @property
+    def called(self) -> str:
+        """Its name where it stands without a unit."""
+        return self.heading if self.rare and self.heading else self.label or self.heading
+
     def value(self, row: ConfigMetrics) -> float | int | None:
         """The figure; of a count, the count."""
         return getattr(row, self.name)
@@ -408,12 +413,13 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "non_finite",
-        "numerically broken",
-        "not scored",
+        "broken",
+        "numerically",
         "less",
         _measured("non_finite"),
         {"non_finite": Aggregate("count_true", "non_finite")},
         of="prompts",
+        heading="numerically broken",
         rare=True,
         sentence="The logits held NaN or infinity, so no next token could be chosen and the output "
         "ends there. It is shown and counted here alone, never scored as an answer: the other "

@@ -45,7 +45,7 @@ PROTOCOL = (
 # Every metric that a config has, then the measures of single outputs and the statistics.
 SCORES = (
     *(
-        Explained(metric.label or metric.heading, metric.sentence, metric.source)
+        Explained(metric.called, metric.sentence, metric.source)
         for metric in METRICS
         if metric.sentence
     ),

@@ -28,6 +28,8 @@ from vibecore.views.charts.figure import (
 )
 from vibecore.views.charts.style import ACCENT, NEUTRAL, PRECISION_MARKS, Mark
 
+# Pixels from one line of a label to the next.
+TEXT_LINE = 11
 INK = PRECISION_MARKS["bf16"].colour
 
 
@@ -132,15 +134,17 @@ def dot_chart(
 
 def config_dot(
     row: ConfigMetrics,
+    name: str,
     value: float,
     low: float,
     high: float,
     label: str,
     tips: Mapping[str, str],
 ) -> Dot:
-    """A config's dot: on a line of its own, marked by precision, opening the config's outputs."""
+    """A config's dot: on a line of its own under its short `name`, marked by precision, opening the
+    config's outputs."""
     return Dot(
-        row.config,
+        name,
         value,
         low,
         high,
@@ -158,8 +162,9 @@ def sweet_spot_ring(chart: alt.Chart, size: int = 330) -> alt.Chart:
 
 
 def with_sweet_spot(label: str, sweet_spot: bool) -> str:
-    """A mark's label; the sweet spot's says so, because colour alone does not."""
-    return f"{label}  sweet spot" if sweet_spot else label
+    """A mark's label; the sweet spot's says so, because colour alone does not. On a line of its
+    own: on a phone there is no room for one long line."""
+    return f"{label}\nsweet spot" if sweet_spot else label
 
 
 def _value(dot: Dot) -> Value:
@@ -185,7 +190,10 @@ def _words(
     words = chart.mark_text(
         align="left" if at == "high" else "right",
         dx=gap if at == "high" else -gap,
+        dy=-TEXT_LINE / 2 if chosen else 0,
         baseline="middle",
+        lineBreak="\n",
+        lineHeight=TEXT_LINE,
         fontSize=10 if dense else 11,
         fontWeight=600 if chosen else "normal",
     ).encode(x=axis.at(at), text="label:N")

@@ -16,7 +16,7 @@ Drawing = alt.Chart | alt.LayerChart
 
 # The selection that a click makes; the page reads it by this name.
 PICKED = "picked"
-LINE_HEIGHT = 26
+LINE_HEIGHT = 28
 # What the legend above and the axis below a drawing take of its height.
 FURNITURE = 100
 # The same without a legend.

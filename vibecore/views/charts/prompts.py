@@ -24,7 +24,12 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.style import NEUTRAL
+from vibecore.views.short_names import short_names
 
+# Pixels of a column's heading.
+COLUMN_LABEL = 200
+SHORT_HEADING = 50
+CHARACTER_WIDTH = 5.2
 # Of one output: grey in three depths that show on a light and on a dark background.
 STATES = {
     "all met": "rgba(133, 137, 142, 1)",
@@ -58,6 +63,7 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
         return Figure("No category has scored outputs")
     shown = [row for row in rows if any(config == row.config for _, config in judged)]
     precision = {row.config: row.precision for row in shown}
+    names = short_names(shown)
     dots = []
     for (category, config), tally in judged.items():
         low, high = wilson_interval(tally.met, tally.judged)
@@ -74,7 +80,7 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
                 tally.met / tally.judged,
                 low,
                 high,
-                config,
+                names[config],
                 group=precision[config],
                 lane=config,
                 tips=tips,
@@ -116,10 +122,12 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
     """Each prompt at each config: constraints met, and whether the output is repetitive."""
     if not scores:
         return Figure("No output is scored yet")
+    names = short_names(rows)
     values = [
         {
             "prompt_id": score.prompt_id,
             "config": score.config,
+            "name": names.get(score.config, score.config),
             "state": _state(score),
             "met": f"{score.constraints_met} of {score.constraints_judged}",
             "repetitive": "yes" if score.repetitive else "no",
@@ -131,10 +139,18 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
     prompts = list(dict.fromkeys(score.prompt_id for score in scores))
     shown = [row for row in rows if any(v["config"] == row.config for v in values)]
     x = alt.X(
-        "config:N",
-        sort=[row.config for row in shown],
+        "name:N",
+        sort=[names[row.config] for row in shown],
         title=None,
-        axis=alt.Axis(orient="top", ticks=False, domain=False, labelAngle=-40, labelPadding=6),
+        axis=alt.Axis(
+            orient="top",
+            ticks=False,
+            domain=False,
+            labelAngle=-60,
+            labelPadding=6,
+            labelLimit=COLUMN_LABEL,
+            labelOverlap=False,
+        ),
     )
     y = line_axis("prompt_id", prompts, label_limit=160)
     tooltip = [
@@ -165,7 +181,10 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
     clicks = base.mark_rect(fillOpacity=0.001, color=NEUTRAL, cursor="pointer").add_params(picked)
     title = _prompt_title(scores, len(shown))
     description = f"{title}. A grid of {len(prompts)} prompts by {len(shown)} configs."
-    chart = described(cells + marks + clicks, lined_height(len(prompts), 19), description)
+    # Slanted headings take their room from the rows, unless the drawing grows with them.
+    heading = max(len(names[row.config]) for row in shown) * CHARACTER_WIDTH
+    height = lined_height(len(prompts), 19) + round(max(0.0, heading - SHORT_HEADING))
+    chart = described(cells + marks + clicks, height, description)
     note = (
         "The fuller a cell, the more constraints are met; R is a repetitive one, – one without a "
         "verdict. A click opens it."

@@ -12,15 +12,18 @@ from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
 from vibecore.views.charts.figure import Figure, precision_marks
+from vibecore.views.short_names import short_names
 
 INTERVALS = "Bars are 95 % Wilson intervals: where two overlap widely, n is too small to tell."
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A config's count out of a total, with its 95 % Wilson interval as fractions."""
+    """A config's count out of a total, with its 95 % Wilson interval as fractions; `name` is the
+    config's short one."""
 
     row: ConfigMetrics
+    name: str
     count: int
     total: int
     low: float
@@ -91,8 +94,9 @@ def _adherence_figure(rates: Sequence[Rate], level: str, things: str, axis: str)
 
 def _rates(counts: Sequence[tuple[ConfigMetrics, int | None, int | None]]) -> list[Rate]:
     """A rate for every config whose count and total are known."""
+    names = short_names([row for row, _, _ in counts])
     return [
-        Rate(row, count, total, *wilson_interval(count, total))
+        Rate(row, names[row.config], count, total, *wilson_interval(count, total))
         for row, count, total in counts
         if count is not None and total
     ]
@@ -109,7 +113,7 @@ def _ends(rates: Sequence[Rate]) -> tuple[list[Rate], list[Rate]]:
 
 def _named(rates: Sequence[Rate]) -> str:
     """Configs in a sentence: two by name, more as a number."""
-    names = [rate.row.config for rate in rates]
+    names = [rate.name for rate in rates]
     return " and ".join(names) if len(names) < 3 else f"{len(names)} configs"
 
 
@@ -117,6 +121,7 @@ def _rate_figure(rates: Sequence[Rate], title: str, note: str, axis: str) -> Fig
     dots = [
         config_dot(
             rate.row,
+            rate.name,
             rate.value,
             rate.low,
             rate.high,

@@ -10,6 +10,7 @@ from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
 from vibecore.views.charts.figure import Figure, precision_marks
+from vibecore.views.short_names import short_names
 
 LOSS_AXIS = "speed against bf16 of the same model"
 
@@ -19,14 +20,16 @@ def speed_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     known = [(row, row.tokens_per_second) for row in rows if row.tokens_per_second]
     if not known:
         return Figure("No speed is known yet")
+    names = short_names(rows)
     slowest, least = min(known, key=lambda pair: pair[1])
     fastest, most = max(known, key=lambda pair: pair[1])
-    title = f"{fastest.config} is the fastest, at {most:.1f} tok/s"
+    title = f"{names[fastest.config]} is the fastest, at {most:.1f} tok/s"
     if slowest is not fastest:
-        title += f", {most / least:.1f} times as fast as {slowest.config}, the slowest"
+        title += f", {most / least:.1f} times as fast as {names[slowest.config]}, the slowest"
     dots = [
         config_dot(
             row,
+            names[row.config],
             speed,
             0.0,
             speed,
@@ -57,10 +60,12 @@ def loss_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     known = [(row, row.vs_bf16) for row in rows if row.vs_bf16 is not None]
     if not known:
         return Figure("No config has a bf16 baseline of its own model to compare with")
+    names = short_names(rows)
     changes = [change for _, change in known]
     dots = [
         config_dot(
             row,
+            names[row.config],
             change,
             min(0.0, change),
             max(0.0, change),

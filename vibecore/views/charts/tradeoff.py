@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import altair as alt
 
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.machine import GIB
-from vibecore.views.charts.dot_interval import sweet_spot_ring, with_sweet_spot
+from vibecore.views.charts.dot_interval import sweet_spot_ring
 from vibecore.views.charts.figure import (
     TICKS,
     Figure,
@@ -24,8 +25,16 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.style import ACCENT, NEUTRAL
+from vibecore.views.short_names import short_models, short_names
 
 MIB = 1024**2
+# From so many characters on a label is the model's name alone: colour and shape say the precision.
+LONG_LABEL = 15
+# A label's width and height, and its distance from its mark, as shares of the drawing on a phone.
+LABEL_WIDTH, LABEL_HEIGHT = 0.45, 0.06
+HALF = 0.5
+# Where a label may stand, in heights above or below its mark, the nearest first.
+PLACES = (0, *(sign * steps for steps in range(1, 9) for sign in (1, -1)))
 
 
 @dataclass(frozen=True)
@@ -76,16 +85,16 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     front = pareto_front(points)
     largest = max(point.memory for point in points)
     unit, size = ("GiB", GIB) if largest >= 0.1 * GIB else ("MiB", MIB)
-    values = [_value(point, size, point.row.config in front) for point in points]
+    names = short_names([point.row for point in points])
+    labels = _labels([point.row for point in points], names)
+    values = [_value(point, size, point.row.config in front, labels) for point in points]
+    # Room at the right for a name, on a phone too.
+    right = 1.3 * max(v["memory"] for v in values)
+    top = 1.18 * max(v["speed"] for v in values)
+    _place_labels(values, right, top)
 
-    # Room at the right for the name of the largest, on a phone too.
-    x = scaled("memory", f"memory, {unit}", 1.3 * max(v["memory"] for v in values))
-    y = alt.Y(
-        "speed:Q",
-        title="new tokens per second",
-        axis=alt.Axis(tickCount=TICKS),
-        scale=alt.Scale(domain=[0, 1.18 * max(v["speed"] for v in values)]),
-    )
+    x = scaled("memory", f"memory, {unit}", right)
+    y = _speed_axis("speed", top)
     colour, shape = colour_and_shape(
         "precision", precision_marks(point.row.precision for point in points)
     )
@@ -118,16 +127,21 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         marks.transform_filter(alt.datum.front == "no").mark_point(
             filled=False, opacity=1, strokeWidth=2
         ),
-        base.transform_filter("!datum.sweet_spot")
-        .mark_text(align="left", dx=20, baseline="middle")
-        .encode(text="label:N"),
     ]
+    for chosen, side in product((False, True), ("left", "right")):
+        named = [v for v in values if (v["sweet_spot"], v["side"]) == (chosen, side)]
+        if named:
+            words = drawn(named).encode(x=x, y=_speed_axis("label_y", top), text="label:N")
+            words = words.mark_text(
+                align="right" if side == "left" else "left",
+                dx=-20 if side == "left" else 20,
+                baseline="middle",
+                lineBreak="\n",
+                fontWeight=600 if chosen else "normal",
+            )
+            layers.append(words.encode(color=alt.value(ACCENT)) if chosen else words)
     if spots := [value for value in values if value["sweet_spot"]]:
-        spot = drawn(spots).encode(x=x, y=y)
-        words = spot.mark_text(
-            align="left", dx=20, baseline="middle", color=ACCENT, fontWeight=600
-        ).encode(text="label:N", color=alt.value(ACCENT))
-        layers += [words, sweet_spot_ring(spot, size=900)]
+        layers.append(sweet_spot_ring(drawn(spots).encode(x=x, y=y), size=900))
     description = "Memory against speed. " + "; ".join(
         f"{v['config']}: {v['memory_label']}, {v['speed']:.1f} tok/s, repetitive {v['repetitive']}"
         for v in values
@@ -139,14 +153,68 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         "Best is top left, and large. Filled marks are the Pareto front. A hollow one is no better "
         "than another config on memory, speed and repetition, and worse on at least one."
     )
-    return Figure(_title(points, front), note, chart, description)
+    return Figure(_title(points, front, names), note, chart, description)
 
 
-def _value(point: Point, size: int, on_front: bool) -> Value:
+def _speed_axis(field: str, top: float) -> alt.Y:
+    return alt.Y(
+        f"{field}:Q",
+        title="new tokens per second",
+        axis=alt.Axis(tickCount=TICKS),
+        scale=alt.Scale(domain=[0, top]),
+    )
+
+
+def _labels(rows: Sequence[ConfigMetrics], names: Mapping[str, str]) -> dict[str, str]:
+    """Each config's label: its short name, or the model's alone where that is long."""
+    models = short_models(rows)
+    long = len(models) > 1 and max(map(len, names.values())) >= LONG_LABEL
+    return {row.config: models[row.model] if long else names[row.config] for row in rows}
+
+
+@dataclass(frozen=True)
+class Strip:
+    """What a label or a mark covers: from `left` to `right` at a height, in shares of the
+    drawing."""
+
+    left: float
+    right: float
+    height: float
+
+    def touches(self, other: Strip) -> bool:
+        """Whether two overlap."""
+        apart = self.right < other.left or other.right < self.left
+        return not apart and abs(self.height - other.height) < LABEL_HEIGHT
+
+
+def _place_labels(values: Sequence[Value], right: float, top: float) -> None:
+    """Give each value the side of its mark on which its label stands, and the label's height, so
+    that labels cover neither each other nor other marks where there is room."""
+    taken: list[Strip] = []
+    for value in sorted(values, key=lambda v: -v["speed"]):
+        x, y = value["memory"] / right, value["speed"] / top
+        value["side"] = "right" if x < HALF else "left"
+        ends = (x, x + LABEL_WIDTH) if x < HALF else (x - LABEL_WIDTH, x)
+        marks = [
+            Strip(other["memory"] / right, other["memory"] / right, other["speed"] / top)
+            for other in values
+            if other is not value
+        ]
+        places = [Strip(*ends, y + steps * LABEL_HEIGHT) for steps in PLACES]
+        inside = [place for place in places if 0 < place.height < 1] or places
+        free = (one for one in inside if not any(map(one.touches, [*taken, *marks])))
+        strip = next(free, inside[0])
+        taken.append(strip)
+        if value["sweet_spot"]:
+            taken.append(Strip(*ends, strip.height - LABEL_HEIGHT))
+        value["label_y"] = strip.height * top
+
+
+def _value(point: Point, size: int, on_front: bool, labels: Mapping[str, str]) -> Value:
     row = point.row
     return {
         "config": row.config,
-        "label": with_sweet_spot(row.config, row.sweet_spot),
+        "label": labels[row.config] + ("\nsweet spot" if row.sweet_spot else ""),
         "precision": row.precision,
         "memory": point.memory / size,
         "memory_label": f"{formats.memory(point.memory)} {row.memory_source}",
@@ -159,8 +227,8 @@ def _value(point: Point, size: int, on_front: bool) -> Value:
     }
 
 
-def _title(points: Sequence[Point], front: list[str]) -> str:
-    beaten = [point.row.config for point in points if point.row.config not in front]
+def _title(points: Sequence[Point], front: list[str], names: Mapping[str, str]) -> str:
+    beaten = [names[point.row.config] for point in points if point.row.config not in front]
     if beaten:
         are = "is" if len(beaten) == 1 else "are"
         first = (
@@ -173,4 +241,4 @@ def _title(points: Sequence[Point], front: list[str]) -> str:
     if chosen is None:
         return first
     where = "on" if chosen in front else "off"
-    return f"{first}; the sweet spot, {chosen}, is {where} the front"
+    return f"{first}; the sweet spot, {names[chosen]}, is {where} the front"
