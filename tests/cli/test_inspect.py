@@ -18,7 +18,7 @@ def test_the_table_says_what_a_model_is_and_that_it_runs() -> None:
         "1,051,264",
         "0 <|endoftext|> (generation_config.json, config.json, tokenizer)",
         "What is the capital of France?",
-        "no product for int4-quanto: by eager",
+        "no product for its layers: by eager",
     ):
         assert part in done.stdout
     assert done.stderr == "It can be run: python -m vibecore run --config 1M-bf16\n"

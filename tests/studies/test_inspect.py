@@ -93,7 +93,7 @@ def test_a_base_model() -> None:
     assert fits["bf16"].weight_bytes == 2 * spec.parameters
     assert (fits["bf16"].eager, fits["bf16"].graph) == (None, None)
     assert fits["4bit"].weight_bytes < fits["8bit"].weight_bytes < fits["bf16"].weight_bytes
-    assert fits["int4-quanto"].graph == "no product for int4-quanto: by eager"
+    assert fits["int4-quanto"].graph == "no product for its layers: by eager"
 
 
 def test_an_instruct_model_and_defaults_that_have_no_effect(folder: Path) -> None:
@@ -120,7 +120,7 @@ def test_an_instruct_model_and_defaults_that_have_no_effect(folder: Path) -> Non
 def test_a_thinking_model(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(THINKING)
     found = inspect_model(str(folder))
-    assert found.can_run and found.kind == "thinking"
+    assert found.can_run and (found.kind, found.thinking_switch) == ("thinking", True)
 
 
 def test_a_quantised_folder_refuses_other_precisions(folder: Path) -> None:
@@ -181,7 +181,11 @@ def without_tokenizer(folder: Path) -> None:
         ),
         (
             classifier,
-            ["score.weight", "config.json says Qwen2ForSequenceClassification: a classifier of"],
+            ["unexpected: score.weight", "the head of a classifier"],
+        ),
+        (
+            lambda folder: write(folder, "config.json", architectures=["BertForMaskedLM"]),
+            ["config.json says BertForMaskedLM: a filler of gaps", "Run the language model"],
         ),
         (without_layer, ["missing: model.layers.1.", "lacks layer 1"]),
         (emptied, ["is not a model folder: it has no config.json"]),

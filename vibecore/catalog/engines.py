@@ -18,7 +18,7 @@ def why_not_graph(precision: Precision) -> str | None:
     """Why engine `graph` leaves a precision to `eager`; None where it does not."""
     if precision.method in GRAPH_METHODS:
         return None
-    return f"no product for {precision.name}: by eager"
+    return "no product for its layers: by eager"
 
 
 def why_left(environment: Mapping[str, Any], batch_size: int) -> str | None:

@@ -16,6 +16,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def require_gguf() -> None:
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """Read the header of a GGUF file.
+    """Read the header of a GGUF file, once for as long as the file stays as it is.
 
     Raises InputError, with the file and what to do, for what is no such file, is cut off, is one
     part of a split model, holds no language model or one that transformers cannot load, or holds
@@ -150,6 +151,12 @@ def read_gguf(path: Path) -> GgufFile:
     """
     _check_whole_and_single(path)
     require_gguf()
+    found = path.stat()
+    return _read_once(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, size: int, changed_ns: int) -> GgufFile:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             return _read(path, data)

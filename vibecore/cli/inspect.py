@@ -33,13 +33,15 @@ def inspect(
         print(to_json(found))
     else:
         from vibecore.views.inspection import fit_heading, fit_rows, inspection_rows, verdict
-        from vibecore.views.terminal import print_text
+        from vibecore.views.terminal import print_heading, print_text
 
         print_rows(inspection_rows(found), Format.table, found.model)
         if found.rendered_prompt is not None:
-            print_text(found.rendered_prompt, "A prompt as the model reads it")
-        if found.precisions:
-            print_rows(fit_rows(found), Format.table, fit_heading(found))
+            print_heading("A prompt as the model reads it")
+            print_text(found.rendered_prompt)
+        if rows := fit_rows(found):
+            print_heading(fit_heading(found))
+            print_rows(rows, Format.table)
         say(verdict(found))
     if not found.can_run:
         raise typer.Exit(2)

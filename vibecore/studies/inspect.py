@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vibecore.catalog.architectures import ModelSpec, read_spec
-from vibecore.catalog.chat import kind_of, read_template
+from vibecore.catalog.chat import kind_of, knows_thinking_switch, read_template
 from vibecore.catalog.checkpoint import (
     Faults,
     StoredTensor,
@@ -69,13 +69,15 @@ class StopToken:
 @dataclass(frozen=True)
 class Fit:
     """One precision of a checkpoint: sizes in bytes, None where they are not known, and why an
-    engine cannot run it there, None where it can."""
+    engine cannot run it there, None where it can. `foreign`: the checkpoint is quantised in another
+    way already."""
 
     precision: str
     weight_bytes: int | None
     memory_bytes: int | None
     eager: str | None
     graph: str | None
+    foreign: bool = False
 
 
 @dataclass
@@ -84,7 +86,8 @@ class Inspection:
 
     `parameters` is by its architecture, `stored_parameters` by the headers of its weight files.
     `stored_as` is how it is quantised already (`gptq 4 bit`, `gguf Q4_K_M`), `stored_types` counts
-    its tensors by type. `rendered_prompt` is a short prompt as the model reads it, which begins
+    its tensors by type. `thinking_switch`: whether its template turns reasoning on and off.
+    `rendered_prompt` is a short prompt as the model reads it, which begins
     with `leading_bos` tokens `bos`. `ignored` are the fields of generation_config.json that have
     no effect here. `graph_problem` is why engine `graph` leaves it to `eager`.
     `cache_bytes` is the KV cache of `cache_tokens`. `problems` are the reasons why it cannot be
@@ -110,6 +113,7 @@ class Inspection:
     context: int | None = None
     graph_problem: str | None = None
     chat_template: bool | None = None
+    thinking_switch: bool = False
     rendered_prompt: str | None = None
     prompt_tokens: int | None = None
     bos: str | None = None
@@ -173,6 +177,7 @@ def _inspect_gguf(found: Inspection) -> None:
     found.stored_as, found.stored_types = file.stored_as, file.tensor_types
     found.stored_parameters, found.tensors = file.parameters, len(file.tensors)
     found.stored_bytes, found.chat_template = file.tensor_bytes, file.template is not None
+    found.thinking_switch = knows_thinking_switch(file.template)
     found.sha256 = weights_sha256(path)
     # Its header is checked where the architecture is known.
     found.complete = True if file.spec else None
@@ -284,7 +289,9 @@ def _read_folder(
     _count(found, tensors)
     if not raw:
         return
-    if head := _other_head(found.architecture_class):
+    # The tensors may have told already.
+    told = any("classifier" in problem for problem in found.problems)
+    if (head := _other_head(found.architecture_class)) and not told:
         found.problems.append(
             f"{folder / 'config.json'} says {found.architecture_class}: {head}, which writes no "
             "text. Run the language model that it was made from."
@@ -296,6 +303,7 @@ def _read_folder(
     except InputError as error:
         found.problems.append(str(error))
     found.chat_template = template is not None
+    found.thinking_switch = knows_thinking_switch(template)
     generation = _json(folder / GENERATION_FILE)
     found.ignored = {
         name: value
@@ -394,6 +402,7 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
                 None if foreign else needed,
                 refused,
                 refused or found.graph_problem or why_not_graph(precision),
+                foreign,
             )
         )
     found.precisions = tuple(fits)

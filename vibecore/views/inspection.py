@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 
 from vibecore.catalog.memory import ONE_PROMPT
@@ -15,7 +16,7 @@ Row = dict[str, str]
 KIND_WORDS = {
     "base": "base: no chat template, prompts are put to it as they stand",
     "instruct": "instruct: asked through its chat template",
-    "thinking": "thinking: its reasoning is stored apart and not scored",
+    "thinking": "thinking: its answer comes after its reasoning",
 }
 SOURCE_WORDS = {
     "hub": "model hub",
@@ -44,11 +45,15 @@ def _facts(found: Inspection) -> Iterator[Row]:
     if found.architecture:
         yield _architecture(found)
     if found.kind:
-        yield _row("kind", "ok", KIND_WORDS[found.kind])
+        switch = ", which --thinking on and off switch" if found.thinking_switch else ""
+        yield _row("kind", "ok", KIND_WORDS[found.kind] + switch)
     if words := _parameter_words(found):
         yield _row("parameters", "ok", words)
     if found.tensors:
         yield _weights(found)
+    refused = [fit.precision for fit in found.precisions if fit.foreign]
+    if refused:
+        yield _row("runs as", "note", f"as-is alone; refused are {', '.join(refused)}")
     if found.sha256:
         yield _row("identity", "ok", found.sha256)
     if found.context:
@@ -123,7 +128,7 @@ def fit_rows(found: Inspection) -> list[Row]:
             "graph": "no" if fit.eager else fit.graph or "yes",
         }
         for fit in found.precisions
-        if not (found.problems and fit.memory_bytes is None)
+        if not fit.foreign
     ]
     if not found.problems:
         return rows
@@ -140,13 +145,13 @@ def verdict(found: Inspection) -> str:
     if not found.can_run:
         return "It cannot be run as it is."
     fit = next(fit for fit in found.precisions if fit.eager is None)
-    what = f"--model {found.source} --precision {fit.precision}"
+    what = f"--model {shlex.quote(found.source)} --precision {fit.precision}"
     if found.model in MODELS:
         what = f"--config {found.model}-{fit.precision}"
     return f"It can be run: python -m vibecore run {what}"
 
 
 def fit_heading(found: Inspection) -> str:
-    """The heading of `fit_rows`: what is run, and what there is room in."""
+    """The heading of `fit_rows`: what is run, and in how much room."""
     place = "on the GPU" if found.device == "cuda" else "in memory"
     return f"At each precision, one prompt at a time ({memory(found.free_bytes)} free {place})"

@@ -96,11 +96,14 @@ def print_table(rows: Sequence[Row], title: str) -> None:
     console.print(table)
 
 
-def print_text(text: str, title: str) -> None:
-    """Print a text under a rule; nothing in it is read as markup."""
-    console = _console()
-    console.rule(Text(title), align="left")
-    console.print(Text(text))
+def print_heading(title: str) -> None:
+    """Print a rule with a title."""
+    _console().rule(Text(title), align="left")
+
+
+def print_text(text: str) -> None:
+    """Print a text as it is: nothing in it is read as markup."""
+    _console().print(Text(text))
 
 
 def print_outputs(rows: Sequence[OutputRow]) -> None:
