@@ -460,3 +460,13 @@ def test_a_study_waits_for_the_device_and_then_for_what_is_loaded(
     assert told == [("waiting", ["a try"]), ("waiting", loaded), ("crowded", loaded)]
     assert events[3].kind == "planned"
     assert events[-1].kind == "complete"
+
+
+def test_a_new_study_keeps_its_note_and_an_existing_one_takes_none(db: Path, fake_worker) -> None:
+    run(db, configs=("1M-bf16",), study="s", note="Weights restored from a GGUF file.")
+    [study] = list_studies(db)
+    assert study.note == "Weights restored from a GGUF file."
+    with pytest.raises(InputError, match="--note is written with a new study"):
+        run(db, study="s", resume=True, note="Another.")
+    run(db, configs=("1M-bf16",), study="t")
+    assert list_studies(db)[1].note is None

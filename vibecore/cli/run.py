@@ -47,6 +47,9 @@ def run(
     thinking: Annotated[
         str | None, typer.Option(help="Let a thinking model reason: auto, on or off [auto].")
     ] = None,
+    note: Annotated[
+        str | None, typer.Option(help="What a reader has to know of a new study; shown with it.")
+    ] = None,
     execute_code: ExecuteCode = False,
     resume: Annotated[bool, typer.Option("--resume", help="Do what a study is missing.")] = False,
     extend: Annotated[
@@ -76,6 +79,7 @@ def run(
         system=system,
         thinking=thinking,
         execute_code=execute_code,
+        note=note,
     )
     with recording_end():
         if resume and extend:

@@ -25,7 +25,7 @@ from vibecore.studies.batches import Batches, auto_batch_size, make_batches
 class Plan:
     """A study that is about to run. `weights` is `hub`, `dummy` or a folder (see
     catalog.weights.resolve); `auto_batch`: the batch size is what memory allows; `extends`: its
-    configs are added to a study that exists."""
+    configs are added to a study that exists; `note` goes with a new one."""
 
     db: Path
     name: str
@@ -35,6 +35,7 @@ class Plan:
     weights: str = "hub"
     auto_batch: bool = False
     extends: bool = False
+    note: str | None = None
 
     @property
     def outputs(self) -> int:
@@ -99,6 +100,7 @@ def create_rows(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
             hardware=hardware(plan.protocol.device),
             code_commit=_code_commit(),
             created_at=store.now(),
+            note=plan.note,
         )
         store.create_study(
             connection, study, [_new_run(config, resolved[config.id]) for config in plan.configs]

@@ -32,7 +32,8 @@ class Options:
     """The options of `run`; None is the default, or the resumed study's own value.
 
     `family` may be several; `models` are folders, GGUF files or hub ids, of which the i-th is
-    named by the i-th of `names`. An empty `system` is a system message without text.
+    named by the i-th of `names`. An empty `system` is a system message without text. `note` is
+    what a reader of a new study has to know, such as where its weights are from.
     """
 
     family: str | tuple[str, ...] | None = None
@@ -51,6 +52,7 @@ class Options:
     system: str | None = None
     thinking: str | None = None
     execute_code: bool = False
+    note: str | None = None
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -103,7 +105,7 @@ def new_plan(options: Options, db: Path) -> Plan:
     auto = options.batch_size == AUTO
     weights = options.weights or "hub"
     _refuse_other_weights(weights, configs)
-    return Plan(db, name, suite, configs, protocol, weights, auto)
+    return Plan(db, name, suite, configs, protocol, weights, auto, note=options.note or None)
 
 
 def resumed_plan(options: Options, db: Path) -> Plan:
@@ -156,6 +158,10 @@ def extended_plan(options: Options, db: Path) -> Plan:
 def _stored_plan(options: Options, db: Path, to_do: str) -> tuple[Plan, list[RunRow]]:
     """The plan of an existing study without its configs, and its runs."""
     assert options.study is not None
+    if options.note:
+        raise InputError(
+            f"--note is written with a new study; '{options.study}' is there already. Leave it out."
+        )
     with store.reading(db) as connection:
         study = store.read_study(connection, options.study)
         runs = store.read_configs(connection, options.study)

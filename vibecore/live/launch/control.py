@@ -51,6 +51,7 @@ FLAGS = {
     "chat": "--chat",
     "system": "--system",
     "thinking": "--thinking",
+    "note": "--note",
 }
 
 
