@@ -192,6 +192,11 @@ def test_a_name_of_the_study_is_not_given_to_another_folder(tmp_path: Path) -> N
     taken = {"model": first}
     assert [model.name for model in models.own_models([first], taken=taken)] == ["model"]
     assert [model.name for model in models.own_models([second], taken=taken)] == ["b-model"]
+    known = {"a-model": first, "b-model": second}
+    again = models.own_models([second, first], taken=known)
+    assert [model.name for model in again] == ["b-model", "a-model"], "as the study has them"
+    both = models.own_models([first, second], taken=taken)
+    assert [model.name for model in both] == ["model", "b-model"]
     with pytest.raises(InputError, match=f"another model, {first}"):
         models.own_models([second], ["model"], taken)
 

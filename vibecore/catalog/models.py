@@ -255,10 +255,10 @@ def own_models(
 ) -> tuple[Model, ...]:
     """Models outside the tables, by folder, GGUF file or hub id, each with a name of its own.
 
-    The i-th of `names` names the i-th source, unless it is empty. Any other is called by the last
-    part of its source; where two sources share that, or it is the catalogue's or one in `taken`
-    (name -> source), the part before it comes in front (`first/model` -> `first-model`), and then
-    a number behind.
+    The i-th of `names` names the i-th source, unless it is empty. Any other that is in `taken`
+    (name -> source) keeps the name it has there, and the rest is called by the last part of its
+    source; where two sources share that, or it is the catalogue's or one in `taken`, the part
+    before it comes in front (`first/model` -> `first-model`), and then a number behind.
     Raises InputError for a source that is none of them, and for a name that is taken or not valid.
     """
     if len(names) > len(sources):
@@ -273,7 +273,12 @@ def own_models(
         if name:
             _check_name(name, model, used)
             used[name] = model.source
-    unnamed = {m.source: m.name for name, m in zip(given, models, strict=True) if not name}
+    found = {source: name for name, source in (taken or {}).items()}
+    unnamed = {
+        model.source: model.name
+        for name, model in zip(given, models, strict=True)
+        if not name and model.source not in found
+    }
     shared = {name for name, count in Counter(unnamed.values()).items() if count > 1}
     for source, short in unnamed.items():
         name = short
@@ -283,10 +288,9 @@ def own_models(
             while used.get(name, source) != source:
                 number += 1
                 name = f"{stem}-{number}"
-        used[name] = source
-        unnamed[source] = name
+        used[name], found[source] = source, name
     return tuple(
-        replace(model, name=name or unnamed[model.source])
+        replace(model, name=name or found[model.source])
         for name, model in zip(given, models, strict=True)
     )
 
