@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -194,6 +196,23 @@ def hub(tmp_path: Path) -> Iterator[str]:
     (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
     with serve(folder) as (address, _):
         yield address
+
+
+def test_a_gated_model_says_how_to_get_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import GatedRepoError
+
+    def refuse(*_: object, **__: object) -> None:
+        response: Any = SimpleNamespace(headers={}, request=None)
+        raise GatedRepoError("gated", response=response)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: None)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    [gated] = find_configs(["Llama-3.2-1B-4bit"])
+    with pytest.raises(InputError, match=r"is gated\. Accept Meta's terms on https://") as caught:
+        resolve(gated, "hub")
+    assert "hf auth login" in str(caught.value)
+    assert "--family demo" in str(caught.value)
 
 
 def test_a_hub_model_is_fetched_once_and_its_revision_known(hub: str, tmp_path: Path) -> None:
