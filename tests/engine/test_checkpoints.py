@@ -17,6 +17,7 @@ from tests.support.folders import Tensors, demo_folder, request_for
 from vibecore import engine
 from vibecore.catalog.architectures import spec_of
 from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.catalog.engines import why_left
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadRequest
@@ -155,6 +156,14 @@ STORED: dict[str, tuple[dict[str, Any], str | None]] = {
 }
 
 
+# What engine graph has no exact product for -> what it says.
+LEFT_TO_EAGER = {
+    "NF4, scales quantised too": "no product for",
+    "NF4, computed in float32": "4-bit weights computed in float32, the rest in bfloat16",
+    "FP4": "4-bit weights computed in float32, the rest in bfloat16",
+}
+
+
 @pytest.mark.parametrize("kind", STORED)
 def test_a_quantised_folder_runs_as_it_is(kind: str, tmp_path: Path) -> None:
     options, same_as = STORED[kind]
@@ -163,6 +172,10 @@ def test_a_quantised_folder_runs_as_it_is(kind: str, tmp_path: Path) -> None:
     for name in ("eager", "graph"):
         loaded = engine.load(request_for(folder, "as-is", name))
         assert loaded.report.dtype == "bfloat16"
+        if name == "graph":
+            left = why_left(loaded.report.environment | {"engine": "graph"}, 1)
+            assert (left is None) == (kind not in LEFT_TO_EAGER)
+            assert kind not in LEFT_TO_EAGER or LEFT_TO_EAGER[kind] in (left or "")
         sizes.append(loaded.report.weight_bytes)
         texts.append(engine.generate(loaded, [PROMPT], 30)[0].token_ids)
     assert texts[0] == texts[1]

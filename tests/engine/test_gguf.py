@@ -11,6 +11,7 @@ import torch
 
 pytest.importorskip("gguf")
 
+import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, LlamaFileType
 from gguf.quants import dequantize
@@ -127,6 +128,24 @@ def test_tokenizer_template_and_stop_tokens_are_the_files(tmp_path: Path) -> Non
     assert "<|im_start|>user\nthe<|im_end|>" in (
         engine.generate(loaded, ["the"], 2)[0].rendered_prompt or ""
     )
+
+
+def test_a_files_header_is_parsed_once_and_no_bar_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """transformers does so for the tokenizer and for the weights: seconds each."""
+    path = write_gguf(tmp_path / "model.gguf", "qwen2")
+    made: list[str] = []
+
+    def reader(file: str) -> GGUFReader:
+        made.append(str(file))
+        return GGUFReader(file)
+
+    monkeypatch.setattr(gguf, "GGUFReader", reader)
+    load(path)
+    assert made == [str(path)]
+    assert gguf.GGUFReader is reader
+    assert capfd.readouterr().err == ""
 
 
 def test_a_stop_token_that_does_not_exist_is_told_by_its_key(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from vibecore.catalog.precisions import Precision
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadRequest
 from vibecore.engine.dummy import DUMMY_TOKENIZER, as_trained, random_weights
-from vibecore.engine.gguf_weights import read_weights, tokenizer_of
+from vibecore.engine.gguf_weights import read_once, read_weights, tokenizer_of
 from vibecore.engine.integrity import load_whole
 from vibecore.engine.quantisers import AS_IS, DTYPES, QUANTISERS
 from vibecore.engine.stop_tokens import stop_tokens_of_file, stop_tokens_of_folder
@@ -110,8 +110,9 @@ def _load_gguf(path: Path, precision: Precision, device: str) -> Checkpoint:
             "--precision bf16, 8bit or 4bit."
         )
     file = read_gguf(path)
-    tokenizer = tokenizer_of(file)
-    config, weights = read_weights(file, DTYPES[precision.dtype])
+    with read_once():
+        tokenizer = tokenizer_of(file)
+        config, weights = read_weights(file, DTYPES[precision.dtype])
     model = _from_weights(config, weights, precision, device, str(path))
     stop_tokens = stop_tokens_of_file(path, file.stop_tokens, tokenizer, vocabulary_of(model))
     return Checkpoint(model, tokenizer, stop_tokens)

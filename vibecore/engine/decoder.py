@@ -94,6 +94,10 @@ def why_not(model: PreTrainedModel) -> str | None:
     difference = {weight.name for weight in spec.weights()} ^ set(_weight_names(model))
     if difference:
         return f"the weight '{min(difference)}' is not as the architecture's spec has it"
+    computed_in = _four_bit_dtypes(model) - {model.dtype}
+    if computed_in:
+        other, own = (str(one).removeprefix("torch.") for one in (computed_in.pop(), model.dtype))
+        return f"the folder has its 4-bit weights computed in {other}, the rest in {own}"
     groups = [
         (model.lm_head,),
         *(group for block in model.model.layers for group in _joined(block)),
@@ -169,6 +173,15 @@ def _joined(block: Any) -> tuple[tuple[nn.Linear, ...], ...]:
         (mlp.gate_proj, mlp.up_proj),
         (mlp.down_proj,),
     )
+
+
+def _four_bit_dtypes(model: PreTrainedModel) -> set[torch.dtype]:
+    """What bitsandbytes' 4-bit layers are set to compute in (bnb_4bit_compute_dtype); of our own
+    precisions the model's type, of a folder that was quantised elsewhere often float32."""
+    layers: list[Any] = [
+        module for module in model.modules() if type(module).__name__ == "Linear4bit"
+    ]
+    return {layer.compute_dtype for layer in layers if layer.compute_dtype is not None}
 
 
 def _weight_names(model: PreTrainedModel) -> list[str]:
