@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -21,3 +24,17 @@ def test_repeated_lines_are_dropped_and_others_kept(seen, logger: str, message: 
     logging.getLogger(logger).warning(message + " something")
     logging.getLogger(logger).warning("a real warning")
     assert [record.message for record in seen.records] == ["a real warning"]
+
+
+def test_progress_bars_are_off() -> None:
+    code = (
+        "from vibecore.engine.quiet import silence\n"
+        "silence()\n"
+        "from tqdm.auto import tqdm\n"
+        "list(tqdm(range(3), desc='Converting and de-quantizing GGUF tensors...'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")

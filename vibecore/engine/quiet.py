@@ -27,6 +27,8 @@ def silence() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # transformers shows one over a GGUF file's tensors, whatever its verbosity.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     for name in REPEATED:
         logger = logging.getLogger(name)
         if not any(isinstance(present, _Drop) for present in logger.filters):
