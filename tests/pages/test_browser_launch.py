@@ -57,7 +57,9 @@ def choose(page: Page, label: str, option: str) -> None:
 def start(visitor: Visitor, study: str, tokens: int, configs: list[str], suite: str = "") -> str:
     """Fill in the form and start; the id of the run."""
     page = visitor.go("launch")
-    page.get_by_test_id("stRadioGroup").get_by_text("configs", exact=True).click()
+    # Only the configs that are chosen one by one.
+    page.get_by_role("button", name="Clear all").first.click()
+    visitor.settle()
     for config in configs:
         choose(page, "Configs", config)
     page.keyboard.press("Escape")

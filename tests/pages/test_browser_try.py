@@ -11,6 +11,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from tests.support.playground_fakes import wait_until
 from tests.support.real_study import demo_outputs
 from tests.support.server import LOG, Server, serve
 from tests.support.visitor import Visitor
+from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.core.paths import DEFAULT_DB, STATE_VARIABLE
 from vibecore.live.playground import suite_prompt
 
@@ -29,6 +31,8 @@ pytestmark = needs_chromium
 # Six workers import torch, on a machine that may be busy with other tests.
 PATIENCE = 120_000
 PROMPT = "code_001"
+# The answer in a pane; what is folded above it has a body of its own.
+ANSWER = ":scope > .body pre"
 # The demo models answer it to the last token they may.
 LONG = "aaaa aaaa aaaa"
 
@@ -94,14 +98,15 @@ def test_six_streamed_answers_are_those_of_a_study(
     stored = demo_outputs(tmp_path, PROMPT)
     constraints = len(suite_prompt("vibe30", PROMPT).constraints)
     page = visitor.go(f"try?study=demo&try_suite=vibe30&try_prompt={PROMPT}")
-    page.get_by_role("button", name="All of demo").click()
+    page.get_by_role("combobox", name="Take the configs of a family").click()
+    page.get_by_role("option", name="demo", exact=True).click()
     expect(page.locator(".stMultiSelect").first).to_contain_text("5M-8bit")
     page.get_by_role("button", name="Try it").click()
     expect(page.locator(pane(page, "5M-4bit", "done"))).to_be_visible(timeout=PATIENCE)
     for config, row in stored.items():
         shown = page.locator(pane(page, config, "done"))
         # Loops are announced where they begin; the text stands around that.
-        text = shown.locator("pre").evaluate(
+        text = shown.locator(ANSWER).evaluate(
             "pre => { const copy = pre.cloneNode(true);"
             " copy.querySelectorAll('.here').forEach(e => e.remove()); return copy.textContent; }"
         )
@@ -125,10 +130,10 @@ def test_stop_and_kill_in_mid_stream(visitor: Visitor, server: Server) -> None:
     page = fill_in(visitor, LONG, "5M-8bit", "5M-bf16", tokens=450)
     page.get_by_role("button", name="Try it").click()
     running = page.locator(pane(page, "5M-8bit", "running"))
-    expect(running.locator("pre")).not_to_be_empty(timeout=PATIENCE)
-    first = running.locator("pre").text_content() or ""
-    expect(running.locator("pre")).not_to_have_text(first, timeout=PATIENCE)
-    assert (running.locator("pre").text_content() or "").startswith(first), "it grows"
+    expect(running.locator(ANSWER)).not_to_be_empty(timeout=PATIENCE)
+    first = running.locator(ANSWER).text_content() or ""
+    expect(running.locator(ANSWER)).not_to_have_text(first, timeout=PATIENCE)
+    assert (running.locator(ANSWER).text_content() or "").startswith(first), "it grows"
     page.locator(".st-key-try-stop button").click()
     stopped = page.locator(pane(page, "5M-8bit", "stopped"))
     expect(stopped.locator("header")).to_contain_text("stopped", timeout=PATIENCE)
@@ -139,14 +144,46 @@ def test_stop_and_kill_in_mid_stream(visitor: Visitor, server: Server) -> None:
     expect(page.get_by_role("button", name="Try it")).to_be_visible(timeout=PATIENCE)
     visitor.settle()
     page.get_by_role("button", name="Try it").click()
-    expect(running.locator("pre")).not_to_be_empty(timeout=PATIENCE)
+    expect(running.locator(ANSWER)).not_to_be_empty(timeout=PATIENCE)
     [worker] = workers(server)[:1]
     worker.send_signal(signal.SIGKILL)
     failed = page.locator(pane(page, "5M-8bit", "failed"))
     expect(failed.locator(".notice")).to_contain_text("killed (signal 9)", timeout=PATIENCE)
-    assert failed.locator("pre").text_content()
+    assert failed.locator(ANSWER).text_content()
     expect(page.locator(pane(page, "5M-bf16", "done"))).to_be_visible(timeout=PATIENCE)
     assert "Traceback" not in page.content()
+    unload_all(visitor, server)
+
+
+def test_reasoning_streams_into_a_fold_that_stays_open(
+    visitor: Visitor, server: Server, tmp_path: Path
+) -> None:
+    folder = tmp_path / "thinker"
+    shutil.copytree(DEMO_MODELS_DIR / "5M", folder)
+    # The template opens the reasoning with what the demo model goes on with to the last token.
+    template = f"{{{{ messages[0].content }}}}<think>\n{LONG}"
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    query = urlencode({"study": "demo", "try_model": folder, "try_precisions": "8bit"})
+    page = visitor.go(f"try?{query}&try_configs=1M-bf16&try_tokens=400")
+    page.get_by_label("Prompt", exact=True).fill("Hello")
+    page.keyboard.press("Control+Enter")
+    visitor.settle()
+    page.get_by_role("button", name="Try it").click()
+    thinker = page.locator(pane(page, "thinker-8bit"))
+    fold = thinker.locator("details[data-fold=reasoning]")
+    fold.locator("summary").click(timeout=PATIENCE)
+    reasoning = fold.locator("pre")
+    first = reasoning.text_content() or ""
+    expect(reasoning).not_to_have_text(first, timeout=PATIENCE)
+    assert (reasoning.text_content() or "").startswith(first), "it grows, and stays open"
+    done = page.locator(pane(page, "thinker-8bit", "done"))
+    expect(done).to_contain_text("No answer", timeout=PATIENCE)
+    expect(done.locator("header")).to_contain_text("thinking model, chat template")
+    expect(done.locator("details[data-fold=reasoning] pre")).to_be_visible()
+    expect(done.locator("dl")).to_be_empty()
+    done.locator("details[data-fold=prompt] summary").click()
+    expect(done.locator("details[data-fold=prompt] pre")).to_have_text(f"Hello<think>\n{LONG}")
+    visitor.settle()
     unload_all(visitor, server)
 
 
