@@ -118,6 +118,14 @@ def test_an_end_before_the_overflow_is_an_end(engine: str) -> None:
     assert [one.token_ids for one in made[1:]] == whole[1:]
 
 
+def test_a_sequence_ends_for_it_only_where_a_token_was_made_of_it() -> None:
+    made = [[5, 6, 7, 0], [5, 2, 9, 9], [5, 6, 7, 8], [5, 6, 7, 8]]
+    # The second had stopped at 2; the third broke in a step after its last; the fourth never.
+    ended = eager.cut_short(made, [3, 3, 4, None], (2,))
+    assert ended == {0}
+    assert made == [[5, 6, 7], [5, 2, 9, 9], [5, 6, 7, 8], [5, 6, 7, 8]]
+
+
 def test_the_step_of_fixed_shapes_tells_of_it_beside_a_valid_token() -> None:
     decoder = build_decoder(overflowing())
     batch = random_prompts("cpu", 3, 17)

@@ -7,6 +7,7 @@ stops on request, at batch 1 and at batch N alike.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -112,12 +113,7 @@ def generate(
     ended = time.perf_counter()
     assert recorder.first_token_at is not None
     new_tokens = sequences[:, batch.tokens.shape[1] :].tolist()
-    non_finite = set()
-    for index, good in enumerate(finite.good_tokens()):
-        # A row that ended before goes on as padding in its neighbours' batch.
-        if good is not None and not set(new_tokens[index][:good]) & set(loaded.eos_token_ids):
-            new_tokens[index] = new_tokens[index][:good]
-            non_finite.add(index)
+    non_finite = cut_short(new_tokens, finite.good_tokens(), loaded.eos_token_ids)
     return to_generations(
         loaded,
         batch,
@@ -128,6 +124,22 @@ def generate(
         max_new_tokens=max_new_tokens,
         non_finite=non_finite,
     )
+
+
+def cut_short(
+    new_tokens: list[list[int]], good_tokens: Sequence[int | None], stop_tokens: Sequence[int]
+) -> set[int]:
+    """Take from each sequence what was made of logits that were not finite. Returns those that
+    ended for it: not one that had ended before and went on as padding in its neighbours' batch,
+    nor one whose logits broke in a step after its last (on a GPU `generate` runs ahead)."""
+    ended = set()
+    for index, good in enumerate(good_tokens):
+        tokens = new_tokens[index]
+        if good is None or good >= len(tokens) or set(tokens[:good]) & set(stop_tokens):
+            continue
+        new_tokens[index] = tokens[:good]
+        ended.add(index)
+    return ended
 
 
 def _generation_config(
