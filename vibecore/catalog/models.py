@@ -57,9 +57,18 @@ class Config:
         """Weight bytes from the architecture, or from the files where they are loaded as they are;
         None where neither is known yet."""
         if self.precision.as_stored:
-            folder = Path(self.model.source)
-            return weight_file_bytes(folder) if self.model.weights == "local" else None
+            return _file_bytes(self.model)
         return self.precision.weight_bytes(self.model.spec) if self.model.spec else None
+
+
+def _file_bytes(model: Model) -> int | None:
+    """Bytes of a folder's weight files; None where they are not here, or not whole."""
+    if model.weights != "local":
+        return None
+    try:
+        return weight_file_bytes(Path(model.source))
+    except InputError:
+        return None
 
 
 # What the config.json files of a family's repositories have in common, besides SHAPE.
@@ -300,7 +309,8 @@ def model_of(name: str, source: str, weights: str) -> Model:
     known = next((model for model in MODELS.values() if model.source == source), None)
     if known:
         return replace(known, name=name)
-    if weights == "gguf":
+    # Random weights keep the source of their architecture.
+    if weights == "gguf" or (weights == "dummy" and is_gguf(Path(source))):
         return Model(name, source, "gguf", _gguf_spec(Path(source)))
     if weights == "hub":
         return Model(name, source, "hub", None)

@@ -118,7 +118,8 @@ def resumed_plan(options: Options, db: Path) -> Plan:
     stored, runs = _stored_plan(options, db, "resume")
     configs = tuple(_stored_config(run) for run in runs)
     if options.families or options.configs or options.models:
-        chosen = sorted(config.id for config in _chosen_configs(absolute(options)))
+        taken = {run.model: run.source for run in runs}
+        chosen = sorted(config.id for config in _chosen_configs(absolute(options), taken))
         if chosen != sorted(config.id for config in configs):
             raise InputError(
                 f"The study '{options.study}' has other configs "

@@ -17,6 +17,7 @@ from vibecore.catalog.memory import CUDA_HOST_BYTES, Workload, needed_bytes
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, hardware, usable_cores
+from vibecore.core.records import Asking
 from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
@@ -134,7 +135,10 @@ def _load(
             session = waiting.pop(0)
             tell(f"{session.name}: loading")
             session.worker = worker
-            request = load_request(session.config, session.resolved, device, session.engine)
+            # Its prompts are token ids, which no chat template is put around.
+            request = load_request(
+                session.config, session.resolved, device, session.engine, Asking("off")
+            )
             with errors_kept(session, tell):
                 session.report = worker.load(request)
                 session.facts = session.call("facts")
