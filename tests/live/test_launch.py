@@ -121,6 +121,25 @@ def test_a_run_outlives_who_started_it(db: Path) -> None:
     assert (state_of(run), launch.read_progress(run).done) == ("complete", 2)
 
 
+def test_a_finished_study_gains_configs_in_the_run_it_was(db: Path) -> None:
+    options = Options(configs=("1M-bf16",), suite=TWO_PROMPTS, study="s", max_new_tokens=8)
+    run = launch.start(options, db)
+    more = Options(configs=("1M-4bit",), study="s")
+    with pytest.raises(InputError, match=r"under way|no study"):
+        launch.start(more, db, extend=True)
+    wait_until(lambda: ended(run), run)
+    with pytest.raises(InputError, match="1M-bf16 already"):
+        launch.start(replace(more, configs=("1M-bf16",)), db, extend=True)
+    extended = launch.start(more, db, extend=True)
+    assert (extended.id, extended.configs) == (run.id, ("1M-bf16", "1M-4bit"))
+    wait_until(lambda: ended(extended), extended)
+    progress = launch.read_progress(extended)
+    assert (progress.state, progress.done, progress.total) == ("complete", 4, 4), progress.log
+    outputs = read_outputs(db, "s")
+    assert {row.config for row in outputs} == {"1M-bf16", "1M-4bit"}
+    assert all(row.new_tokens <= 8 for row in outputs), "by the study's own protocol"
+
+
 def test_a_run_can_be_cancelled_while_it_waits(db: Path) -> None:
     with device_queue.acquire("cpu", "a try"):
         run = launch.start(Options(configs=("1M-bf16",), suite=TWO_PROMPTS, study="s"), db)

@@ -94,7 +94,7 @@ def test_launch_leave_come_back_cancel_and_resume(
     visitor.settle()
     page.get_by_role("link", name="Metrics of this study").click()
     expect(page.locator("h1")).to_have_text("left alone")
-    expect(page.locator("table:not(.plain) tbody tr")).to_have_count(2)
+    expect(page.locator("table:not(.plain)").first.locator("tbody tr")).to_have_count(2)
 
     start(visitor, "stopped", 60, ["1M-bf16"])
     outputs = page.locator('tr[data-row="1M-bf16"] td').nth(1)
