@@ -224,7 +224,8 @@ def test_a_failed_config_gives_exit_1(tmp_path: Path) -> None:
     folder.mkdir()
     for file in (MODELS_DIR / "1M").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    (folder / "model.safetensors").write_bytes(b"garbage" * 100)
+    # What only loading finds: bad weights are refused before.
+    (folder / "tokenizer.json").write_text("garbage")
     db = tmp_path / "failed.duckdb"
     done = vibecore(
         *("run", "--model", str(folder), "--precision", "bf16", "--study", "f", "--db", str(db))
