@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
-from vibecore.analysis.asked import model_asked
+from vibecore.analysis.asked import HASH_LENGTH, model_asked
 from vibecore.analysis.flag_accuracy import Agreement, measure_flags
 from vibecore.core import formats
 from vibecore.core.rows import RunRow
@@ -27,12 +27,15 @@ def show_list(items: Iterable[str], tag: str = "ul") -> None:
     st.html(f'<{tag} class="vc-list">{lines}</{tag}>')
 
 
-def show_plain_table(caption: str, columns: list[str], rows: list[list[Any]], key: str) -> None:
-    """A small table of text; a cell is text or a cell of the table component."""
+def show_plain_table(
+    caption: str, columns: list[str], rows: list[list[Any]], key: str, look: str = "plain"
+) -> None:
+    """A small table of text; a cell is text or a cell of the table component. Of many columns it
+    needs the `look` "", which has one block a row where the page is narrow."""
     show_table(
         {
             "caption": caption,
-            "look": "plain",
+            "look": look,
             "sortable": False,
             "columns": [{"label": column} for column in columns],
             "rows": [
@@ -125,12 +128,10 @@ def show_environment() -> None:
     show_plain_table("Environment of this study", ["what", "recorded"], known, "environment")
     show_plain_table(
         "Runs of this study",
-        [
-            *("config", "model", "kind", "asked", "revision", "weights", "computed in"),
-            *("loaded in", "status"),
-        ],
+        ["config", "model", "asked", "weights", "computed in", "loaded in", "status"],
         [_run(run) for run in runs],
         "runs",
+        look="",
     )
 
 
@@ -138,13 +139,15 @@ def _run(run: RunRow) -> list[Any]:
     seconds = run.load_seconds
     status = run.status + (f": {run.error}" if run.error else "")
     model = model_asked(run)
+    revision = f"revision {run.revision[:HASH_LENGTH]}" if run.revision else None
     return [
         {"text": run.config, "shape": shape(run.precision)},
-        run.source,
-        model.kind or "not recorded",
-        {"text": model.asked or "not recorded", "note": model.system},
-        (run.revision or "not recorded")[:12],
-        {"text": model.stored or run.weights, "note": model.identity},
+        {"text": run.source, "note": ", ".join(filter(None, (revision, model.identity)))},
+        {
+            "text": ", ".join(filter(None, (model.kind, model.asked))) or "not recorded",
+            "note": model.system,
+        },
+        model.stored or run.weights,
         run.dtype or "not recorded",
         "not recorded" if seconds is None else f"{seconds:.1f} s",
         status,

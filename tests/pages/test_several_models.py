@@ -89,7 +89,8 @@ def test_outputs_lists_what_has_no_answer() -> None:
 def test_about_has_identity_and_decoding() -> None:
     app = visit("about", study="mixed")
     cells = [[cell["text"] for cell in row["cells"]] for row in component(app, "runs")["rows"]]
-    assert cells[0][:4] == ["Qwen2.5-0.5B-bf16", "/models/qwen2.5-0.5b", "base", "plain text"]
+    assert cells[0][:3] == ["Qwen2.5-0.5B-bf16", "/models/qwen2.5-0.5b", "base, plain text"]
+    assert cells[3][3] == "gguf Q4_K_M → 8bit"
     notes = [cell.get("note") for cell in component(app, "runs")["rows"][3]["cells"]]
     assert "SHA-256 dd" in notes
     recorded = {
