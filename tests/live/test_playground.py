@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.playground_fakes import Script, wait_until
 from vibecore.catalog.memory import RUNTIME_BYTES
+from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Constraint, Prompt
+from vibecore.catalog.weights import Resolved, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.records import Asking, FinishReason
 from vibecore.live.playground import (
@@ -323,6 +326,16 @@ def test_how_a_model_is_asked_reaches_the_worker_and_is_said(make, script: Scrip
     assert row["rendered_prompt"] == "<|user|>Name a colour.<|end|>"
     plain = run(playground, "1M-bf16", chat="off")
     assert "plain text" in asked_facts(plain.panes[0])[0]
+
+
+def test_how_weights_were_stored_is_said(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def from_gguf(config: Config, weights: str) -> Resolved:
+        return replace(resolve(config, weights), stored_as="gguf Q4_K_M")
+
+    monkeypatch.setattr("vibecore.live.playground.playground.resolve", from_gguf)
+    session = run(make(), "1M-4bit")
+    assert asked_facts(session.panes[0])[1] == "gguf Q4_K_M → 4bit"
+    assert pane_row(session, session.panes[0])["stored_as"] == "gguf Q4_K_M"
 
 
 def test_a_model_asked_otherwise_is_loaded_again_in_the_place_of_itself(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from vibecore.analysis.asked import asked_in_words
+from vibecore.analysis.asked import ModelAsked, asked_in_words
 from vibecore.catalog.suites import Constraint
 from vibecore.core.formats import duration, memory, to_json
 from vibecore.core.records import Generation
@@ -64,6 +64,7 @@ def pane_row(session: Session, pane: Pane) -> dict[str, Any]:
         "error": pane.error,
         "comparable": session.request.comparable,
         "kind": pane.kind,
+        "stored_as": pane.stored_as,
         "chat_template": asked.get("chat_template"),
         "system": asked.get("system"),
         "thinking": asked.get("thinking"),
@@ -162,13 +163,19 @@ def pane_facts(pane: Pane) -> list[str]:
 
 def asked_facts(pane: Pane) -> list[str]:
     """What its model is and how that was asked, as one fact: `instruct model, chat template,
-    thinking off`. None before it is loaded."""
+    thinking off`, and how its weights were stored. None before it is loaded."""
     if pane.report is None:
         return []
     asked = pane.report.environment
     how = asked_in_words(asked.get("chat_template"), asked.get("system"), asked.get("thinking"))
     words = [*([f"{pane.kind} model"] if pane.kind else []), *([how] if how else [])]
-    return [", ".join(words)] if words else []
+    model = ModelAsked(
+        config=pane.config.id,
+        model=pane.config.model.name,
+        precision=pane.config.precision.name,
+        stored_as=pane.stored_as,
+    )
+    return [fact for fact in (", ".join(words), model.stored) if fact]
 
 
 def generation_facts(generation: Generation, on_gpu: bool) -> list[str]:

@@ -148,7 +148,7 @@ class Playground:
         request = session.request
         pane.status = "resolving"
         resolved = resolve(pane.config, request.weights)
-        pane.kind = resolved.kind
+        pane.kind, pane.stored_as = resolved.kind, resolved.stored_as
         device = self._device(request.device)
         pane.status = "queued"
 

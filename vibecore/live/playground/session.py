@@ -34,7 +34,8 @@ def answer_of(generation: Generation) -> str | None:
 @dataclass
 class Pane:
     """One config's part of a session. `status` is one of ACTIVE or ENDED; times are of
-    time.monotonic(). `kind` is what its checkpoint is, once that is known.
+    time.monotonic(). `kind` is what its checkpoint is and `stored_as` how that is stored where it
+    is not plain 16 bit, once they are known.
 
     `ahead` names who is before it in the device's queue, the holder first. `error` is why it
     failed, `bad_input` whether the request was at fault; text written before that is kept.
@@ -45,6 +46,7 @@ class Pane:
     ahead: tuple[str, ...] = ()
     was_warm: bool = False
     kind: Kind | None = None
+    stored_as: str | None = None
     report: LoadReport | None = None
     began_at: float | None = None
     first_text_at: float | None = None
