@@ -76,3 +76,10 @@ def test_a_database_is_known_by_its_content(shipped: Path, tmp_path: Path) -> No
     assert store.is_database(shipped)
     assert not store.is_database(other)
     assert not store.is_database(tmp_path / "nowhere")
+
+
+def test_a_compact_copy_may_have_any_name(shipped: Path, tmp_path: Path) -> None:
+    compact = tmp_path / "source-of 2026.duckdb"
+    store.copy_compact(shipped, compact)
+    with store.reading(shipped) as original, store.reading(compact) as copied:
+        assert store.list_studies(copied) == store.list_studies(original)

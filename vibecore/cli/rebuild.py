@@ -26,7 +26,7 @@ from vibecore.views.progress import follow
 # What `bench --out` wrote, here or on other machines.
 BENCH_REPORTS = PROJECT_ROOT / "vibecore" / "studies" / "bench" / "reports"
 DEMO = Options(family="demo", study="demo")
-# Measured elsewhere: on an H100, and on two CPU cores.
+# Measured on an H100 machine, on its GPU and on its CPU.
 KEPT = ("qwen2.5-coder", "qwen2.5-coder-cpu")
 
 

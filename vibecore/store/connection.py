@@ -165,13 +165,20 @@ def prepare(path: Path) -> None:
         migrate(connection)
 
 
+def quoted(path: Path) -> str:
+    """A path inside an SQL string."""
+    return str(path).replace("'", "''")
+
+
 def copy_compact(source: Path, target: Path) -> None:
     """Copy a database into a new file without the space that many small transactions left."""
     connection = _open(target, read_only=False, wait_seconds=WAIT_SECONDS)
     try:
-        connection.execute(f"ATTACH '{source}' AS source (READ_ONLY)")
-        connection.execute(f"COPY FROM DATABASE source TO {target.stem}")
-        connection.execute("DETACH source")
+        connection.execute(f"ATTACH '{quoted(source)}' AS copied_from (READ_ONLY)")
+        row = connection.execute("SELECT current_database()").fetchone()
+        assert row is not None
+        connection.execute(f'COPY FROM DATABASE copied_from TO "{row[0]}"')
+        connection.execute("DETACH copied_from")
         connection.execute("CHECKPOINT")
     finally:
         connection.close()

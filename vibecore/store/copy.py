@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from vibecore.core.errors import InputError
-from vibecore.store.connection import prepare, reading, writing
+from vibecore.store.connection import prepare, quoted, reading, writing
 from vibecore.store.read import list_studies, read_study, study_exists
 
 # A DuckDB file has these bytes after an eight-byte checksum.
@@ -44,7 +44,7 @@ def copy_studies(source: Path, target: Path, names: tuple[str, ...] | None = Non
                     f"{target} already has a study '{name}'. Nothing was copied. Name the studies "
                     "to copy with --study, or another database with --db."
                 )
-        connection.execute(f"ATTACH '{_quoted(source)}' AS copied_from (READ_ONLY)")
+        connection.execute(f"ATTACH '{quoted(source)}' AS copied_from (READ_ONLY)")
         for name in wanted:
             _copy(connection, name)
     return wanted
@@ -86,8 +86,3 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> None:
             f"""INSERT INTO main.{table} BY NAME SELECT rows.* REPLACE (copied_run.new AS run_id)
                 FROM copied_from.{table} AS rows JOIN copied_run ON rows.run_id = copied_run.old"""
         )
-
-
-def _quoted(path: Path) -> str:
-    """A path inside an SQL string."""
-    return str(path).replace("'", "''")
