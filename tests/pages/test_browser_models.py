@@ -22,6 +22,8 @@ TABLE_TOO_WIDE = """() => {
     return tables.some((e) => e.getBoundingClientRect().right
         > document.querySelector('[data-testid=stMain]').getBoundingClientRect().right);
 }"""
+SIDEBAR_CUT = """() => [...document.querySelectorAll('[data-testid=stSidebar] .stHtml p')]
+    .some((e) => e.scrollWidth > e.clientWidth)"""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,7 @@ def test_long_names_fit(browser: Browser, server: str, width: int, scheme: str) 
             where = f"{path} of {study} at {width}"
             assert page.get_by_test_id("stException").count() == 0, where
             assert not page.evaluate(TOO_WIDE), where
+            assert not page.evaluate(SIDEBAR_CUT), where
             assert path or not page.evaluate(TABLE_TOO_WIDE), where
     assert visitor.problems == []
     assert visitor.foreign == []

@@ -21,7 +21,7 @@ from vibecore.scoring import SCORER_VERSION, load_suite, score_output
 
 CANARY = "canary.invalid"
 NOTE = (
-    "Weights restored from Q4_K_M GGUF files, SHA-256 6a1a2eb6d15622bf and 1e8fcd25e7d48e2a, so "
+    f"Weights restored from Q4_K_M GGUF files, SHA-256 {'6a1a2eb6' * 8} and {'1e8fcd25' * 8}, so "
     f"every config begins from 4 bit. ![x](http://{CANARY}/n.png) <b>No</b> markup here."
 )
 SMOL, CODER = "SmolLM2-135M-Instruct", "Qwen2.5-Coder-0.5B-Instruct"

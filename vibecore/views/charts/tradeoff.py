@@ -30,8 +30,9 @@ from vibecore.views.short_names import short_models, short_names
 MIB = 1024**2
 # From so many characters on a label is the model's name alone: colour and shape say the precision.
 LONG_LABEL = 15
-# A label's width and height, and its distance from its mark, as shares of the drawing on a phone.
-LABEL_WIDTH, LABEL_HEIGHT = 0.45, 0.06
+# A label's distance from its mark, the width of its characters and its height, as shares of the
+# drawing on a phone.
+LABEL_DISTANCE, CHARACTER_WIDTH, LABEL_HEIGHT = 0.07, 0.022, 0.06
 HALF = 0.5
 # Where a label may stand, in heights above or below its mark, the nearest first.
 PLACES = (0, *(sign * steps for steps in range(1, 9) for sign in (1, -1)))
@@ -194,7 +195,9 @@ def _place_labels(values: Sequence[Value], right: float, top: float) -> None:
     for value in sorted(values, key=lambda v: -v["speed"]):
         x, y = value["memory"] / right, value["speed"] / top
         value["side"] = "right" if x < HALF else "left"
-        ends = (x, x + LABEL_WIDTH) if x < HALF else (x - LABEL_WIDTH, x)
+        longest = max(map(len, value["label"].split("\n")))
+        width = LABEL_DISTANCE + CHARACTER_WIDTH * longest
+        ends = (x, x + width) if x < HALF else (x - width, x)
         marks = [
             Strip(other["memory"] / right, other["memory"] / right, other["speed"] / top)
             for other in values
