@@ -53,6 +53,23 @@ def _alpha(value: float) -> float:
 Alpha = Annotated[
     float, typer.Option("--alpha", callback=_alpha, help="Significance level of the tests.")
 ]
+OwnModels = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Your own model: hub id, folder or GGUF file; repeatable."),
+]
+Precisions = Annotated[
+    list[str] | None,
+    typer.Option("--precision", help="With --model, for all of them; repeatable."),
+]
+ShortNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name", help="Short name of the first --model; again for the second, and so on."
+    ),
+]
+SystemMessage = Annotated[
+    str | None, typer.Option("--system", help="System message [the template's own].")
+]
 ExecuteCode = Annotated[
     bool, typer.Option("--execute-code", help="Run the code in answers, isolated, to judge it.")
 ]

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from vibecore.cli.base import Database, ExecuteCode, app, listed, message_when_stopped
+from vibecore.cli.base import (
+    Database,
+    ExecuteCode,
+    OwnModels,
+    Precisions,
+    ShortNames,
+    SystemMessage,
+    app,
+    listed,
+    message_when_stopped,
+)
 from vibecore.core.errors import InputError
 from vibecore.core.paths import DEFAULT_DB
 
@@ -20,17 +30,9 @@ def run(
     config: Annotated[
         list[str] | None, typer.Option(help="A config such as 0.5B-4bit; repeatable.")
     ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Your own model: hub id, folder or GGUF file; repeatable."),
-    ] = None,
-    precision: Annotated[
-        list[str] | None, typer.Option(help="With --model, for all of them; repeatable.")
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(help="Short name of the first --model; again for the second, and so on."),
-    ] = None,
+    model: OwnModels = None,
+    precision: Precisions = None,
+    name: ShortNames = None,
     suite: Annotated[str | None, typer.Option(help="Suite name or YAML file [vibe30].")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study [what and when].")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Tokens per output [200].")] = None,
@@ -43,7 +45,7 @@ def run(
     chat: Annotated[
         str | None, typer.Option(help="Ask through the chat template: auto, on or off [auto].")
     ] = None,
-    system: Annotated[str | None, typer.Option(help="System message [the template's own].")] = None,
+    system: SystemMessage = None,
     thinking: Annotated[
         str | None, typer.Option(help="Let a thinking model reason: auto, on or off [auto].")
     ] = None,

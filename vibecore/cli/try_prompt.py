@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vibecore.cli.base import ExecuteCode, app, listed, say
+from vibecore.cli.base import (
+    ExecuteCode,
+    OwnModels,
+    Precisions,
+    ShortNames,
+    SystemMessage,
+    app,
+    listed,
+    say,
+)
 from vibecore.core.errors import INTERRUPTED, InputError
 
 if TYPE_CHECKING:
@@ -24,17 +33,9 @@ def attempt(
     config: Annotated[
         list[str] | None, typer.Option(help="A config such as 5M-4bit; repeatable.")
     ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Your own model: hub id, folder or GGUF file; repeatable."),
-    ] = None,
-    precision: Annotated[
-        list[str] | None, typer.Option(help="With --model, for all of them; repeatable.")
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(help="Short name of the first --model; again for the second, and so on."),
-    ] = None,
+    model: OwnModels = None,
+    precision: Precisions = None,
+    name: ShortNames = None,
     suite: Annotated[str | None, typer.Option(help="Take a prompt of this suite.")] = None,
     prompt_id: Annotated[str | None, typer.Option("--prompt", help="Its id, with --suite.")] = None,
     weights: Annotated[str, typer.Option(help="hub, dummy or a folder.")] = "hub",
@@ -43,7 +44,7 @@ def attempt(
     chat: Annotated[
         str, typer.Option(help="Ask through the chat template: auto, on or off.")
     ] = "auto",
-    system: Annotated[str | None, typer.Option(help="System message [the template's own].")] = None,
+    system: SystemMessage = None,
     thinking: Annotated[
         str, typer.Option(help="Let a thinking model reason: auto, on or off.")
     ] = "auto",
