@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vibecore.core.errors import InputError
 from vibecore.studies.plan import Options, new_plan
 from vibecore.views.progress import follow
 
@@ -40,3 +41,13 @@ def test_a_batch_that_memory_chose_is_said(
     assert "batch auto." in said
     assert "Memory allows batches of 30." in said
     assert "on its first output\n" in said
+
+
+def test_a_plan_that_cannot_run_leaves_no_bar(
+    db: Path, fake_worker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    follow(plan(db), resume=False)
+    capfd.readouterr()
+    with pytest.raises(InputError, match="already has a study"):
+        follow(plan(db), resume=False)
+    assert "0:00:00" not in capfd.readouterr().err

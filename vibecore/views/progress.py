@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from vibecore.catalog.engines import why_left
+from vibecore.core.errors import InputError
 from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
@@ -52,7 +53,12 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
             "study", total=len(plan.configs) * len(plan.suite.prompts), note=""
         )
         view = _View(plan, progress, whole)
-        statuses = run_study(plan, view.show, resume=resume)
+        try:
+            statuses = run_study(plan, view.show, resume=resume)
+        except InputError:
+            # Nothing ran: the reason stands alone.
+            progress.update(whole, visible=False)
+            raise
     complete = sum(status == "complete" for status in statuses.values())
     console.print(
         f"{complete} of {len(statuses)} configs complete in study {plan.name}, in {plan.db}.\n"
