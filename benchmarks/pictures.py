@@ -14,11 +14,11 @@ from vibecore.core.paths import DEFAULT_DB
 WIDTH, HEIGHT, TALLEST = 1400, 900, 1500
 # picture -> (address, colour scheme, what shows that it is there)
 PICTURES = {
-    "metrics": ("", "light", "tr.marked"),
-    "metrics-dark": ("", "dark", "tr.marked"),
-    "charts": ("charts", "light", "[role=graphics-document]"),
-    "outputs": ("outputs", "light", "article"),
-    "outputs-demo": ("outputs?study=demo", "light", "article"),
+    "metrics": ("?study=published", "light", "tr.marked"),
+    "metrics-dark": ("?study=qwen2.5-coder", "dark", "tr.marked"),
+    "charts": ("charts?study=published", "light", "[role=graphics-document]"),
+    "outputs": ("outputs?study=published", "light", "article"),
+    "outputs-coder": ("outputs?study=qwen2.5-coder", "light", "article"),
     "speed": ("speed?study=bench-h100-dummy-engines", "light", "[role=graphics-document]"),
     "about": ("about", "light", "table"),
 }
