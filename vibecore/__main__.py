@@ -2,11 +2,11 @@
 
 import sys
 
-try:
-    from vibecore.cli import main
-# Ctrl-C while the libraries are imported, which takes a second on a busy machine.
-except KeyboardInterrupt:
-    sys.exit(130)
-
 if __name__ == "__main__":
-    main()
+    try:
+        from vibecore.cli import main
+
+        main()
+    # Ctrl-C while libraries are imported or Typer builds the commands, which it does not handle.
+    except KeyboardInterrupt:
+        sys.exit(130)

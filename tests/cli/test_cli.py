@@ -16,7 +16,7 @@ import pytest
 
 from vibecore import cli, store
 from vibecore.cli import base
-from vibecore.core.errors import InputError, VibeError
+from vibecore.core.errors import INTERRUPTED, InputError, VibeError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.studies.published import DATA
 
@@ -281,7 +281,9 @@ def test_a_run_stopped_before_it_began_says_that_nothing_is_stored(
         os.killpg(process.pid, signal.SIGINT)
         assert process.stderr is not None
         message = process.stderr.read()
-        assert process.wait() == 130
+        # A shell reports both as 130. The second is Python's own: it ends by the signal where an
+        # interrupt went through an exec or eval, as those of dataclasses, handled or not.
+        assert process.wait() in (INTERRUPTED, -signal.SIGINT)
     assert "Traceback" not in message
     if db.exists():
         assert "--resume --study s" in message
