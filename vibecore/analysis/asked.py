@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vibecore.catalog.models import MODELS
+from vibecore.catalog.precisions import AS_IS
 from vibecore.core.records import Kind
 from vibecore.core.rows import RunRow
 
 CHAT, PLAIN = "chat template", "plain text"
-AS_IS = "as-is"
 DUMMY = "dummy"
 # Characters shown of a hash.
 HASH_LENGTH = 12

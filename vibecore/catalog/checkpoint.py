@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.architectures import ModelSpec, read_spec
+from vibecore.catalog.precisions import AS_IS, Precision
 from vibecore.core.errors import InputError
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
@@ -265,6 +266,23 @@ def stored_as(folder: Path) -> str | None:
     raw = _read_json(folder / "config.json")
     found = raw.get("quantization_config") or raw.get("compression_config")
     return _quantised_words(found) if isinstance(found, dict) else None
+
+
+def require_label(folder: Path, precision: Precision) -> str | None:
+    """How a folder's weights are quantised already, None for plain ones. Raises InputError where
+    they are and would run under another label, and where they are not and would run as-is."""
+    stored = stored_as(folder)
+    if stored and not precision.as_stored:
+        raise InputError(
+            f"{folder} is quantised already ({stored}), and cannot be run as {precision.name}. Run "
+            f"it as it is, --precision {AS_IS}, or take the original weights."
+        )
+    if precision.as_stored and not stored:
+        raise InputError(
+            f"{folder} is not quantised: its config.json has no quantization_config. Choose a "
+            f"precision instead of {AS_IS}: --precision bf16, 8bit or 4bit."
+        )
+    return stored
 
 
 def _quantised_words(raw: Mapping[str, Any]) -> str:

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vibecore.catalog.precisions import PRECISIONS, Precision
+from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision
 
 ENGINES = ("eager", "graph")
 # Ways of loading whose layers engine `graph` has a product for (engine/linear/join.py); of a folder
 # that is quantised already, its layers decide when it is loaded.
-GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", "as-is")
+GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", AS_IS)
 
 
 def why_not_graph(precision: Precision) -> str | None:

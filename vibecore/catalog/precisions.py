@@ -14,6 +14,8 @@ from vibecore.catalog.architectures import ModelSpec
 from vibecore.core.errors import InputError
 
 SIXTEEN_BIT_BYTES = 2
+# The precision, and its method, of a folder that is quantised already.
+AS_IS = "as-is"
 FLOAT32_BYTES = 4
 
 
@@ -142,11 +144,11 @@ PRECISIONS: Mapping[str, Precision] = {
             listed=False,
         ),
         Precision(
-            "as-is",
+            AS_IS,
             "a folder that is quantised already, loaded as it is",
             "bfloat16",
             16,
-            "as-is",
+            AS_IS,
             _sixteen_bit,
             listed=False,
             as_stored=True,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, read_spec
 from vibecore.catalog.chat import kind_of, knows_thinking_switch, read_template
-from vibecore.catalog.checkpoint import refuse_adapter, require_complete, stored_as
+from vibecore.catalog.checkpoint import refuse_adapter, require_complete, require_label
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.gguf import read_gguf
 from vibecore.catalog.identity import weights_sha256
@@ -113,17 +113,7 @@ def asking_for(asking: Asking, resolved: Resolved) -> Asking:
 def _folder(config: Config, weights: str, folder: Path, revision: str | None = None) -> Resolved:
     """A folder, checked, with what it holds."""
     check_folder(folder)
-    stored = stored_as(folder)
-    if stored and not config.precision.as_stored:
-        raise InputError(
-            f"{folder} is quantised already ({stored}), and cannot be run as "
-            f"{config.precision.name}. Run it as it is: --precision as-is."
-        )
-    if config.precision.as_stored and not stored:
-        raise InputError(
-            f"{folder} is not quantised: its config.json has no quantization_config. Choose a "
-            "precision such as bf16, 8bit or 4bit instead of as-is."
-        )
+    stored = require_label(folder, config.precision)
     template = read_template(folder)
     return Resolved(
         weights,

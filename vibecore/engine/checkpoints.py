@@ -24,15 +24,15 @@ from transformers import (
 )
 
 from vibecore.catalog.architectures import spec_of
-from vibecore.catalog.checkpoint import refuse_adapter, stored_as
+from vibecore.catalog.checkpoint import refuse_adapter, require_label
 from vibecore.catalog.gguf import is_gguf, read_gguf
-from vibecore.catalog.precisions import Precision
+from vibecore.catalog.precisions import AS_IS, Precision
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadRequest
 from vibecore.engine.dummy import DUMMY_TOKENIZER, as_trained, random_weights
 from vibecore.engine.gguf_weights import read_once, read_weights, tokenizer_of
 from vibecore.engine.integrity import load_whole
-from vibecore.engine.quantisers import AS_IS, DTYPES, QUANTISERS
+from vibecore.engine.quantisers import DTYPES, QUANTISERS
 from vibecore.engine.stop_tokens import stop_tokens_of_file, stop_tokens_of_folder
 
 
@@ -59,7 +59,7 @@ def load_checkpoint(request: LoadRequest, precision: Precision) -> Checkpoint:
 def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
     # transformers would apply it where the package for that is installed, and else leave it out.
     refuse_adapter(folder)
-    _require_label(folder, stored_as(folder), precision)
+    stored = require_label(folder, precision)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False
@@ -69,7 +69,7 @@ def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
         folder,
         named=str(folder),
         config=config,
-        dtype="auto" if precision.method == AS_IS else DTYPES[precision.dtype],
+        dtype="auto" if precision.as_stored else DTYPES[precision.dtype],
         device_map={"": device},
         quantization_config=QUANTISERS[precision.method](precision),
         # Else the folder's own is read, and one that is invalid is an error.
@@ -78,33 +78,17 @@ def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
         local_files_only=True,
         trust_remote_code=False,
     )
-    if precision.method == AS_IS and getattr(model, "hf_quantizer", None) is None:
+    if precision.as_stored and getattr(model, "hf_quantizer", None) is None:
         raise RunError(
             f"{folder}: transformers does not know the quant_method that the quantization_config "
-            f"in config.json names ({stored_as(folder)}), and would run the weights unquantised."
+            f"in config.json names ({stored}), and would run the weights unquantised."
         )
     stop_tokens = stop_tokens_of_folder(folder, tokenizer, vocabulary_of(model))
     return Checkpoint(model, tokenizer, stop_tokens)
 
 
-def _require_label(source: Path, stored: str | None, precision: Precision) -> None:
-    """A source that is quantised runs under its own label, and no other one under that."""
-    as_is = precision.method == AS_IS
-    if stored is not None and not as_is:
-        raise RunError(
-            f"{source} is quantised already ({stored}, by the quantization_config in config.json), "
-            f"so it cannot run as {precision.name}. Run it with --precision {AS_IS}, or take the "
-            "original weights."
-        )
-    if stored is None and as_is:
-        raise RunError(
-            f"{source} is not quantised: config.json has no quantization_config. "
-            f"{AS_IS} is for a folder that is; run it with --precision bf16, 8bit or 4bit."
-        )
-
-
 def _load_gguf(path: Path, precision: Precision, device: str) -> Checkpoint:
-    if precision.method == AS_IS:
+    if precision.as_stored:
         raise RunError(
             f"{path} is dequantised to 16 bit on loading, so it cannot run as {AS_IS}. Run it with "
             "--precision bf16, 8bit or 4bit."
@@ -120,7 +104,7 @@ def _load_gguf(path: Path, precision: Precision, device: str) -> Checkpoint:
 
 def _load_random(request: LoadRequest, precision: Precision) -> Checkpoint:
     """Random weights through the same path that real ones take, quantiser included."""
-    if precision.method == AS_IS:
+    if precision.as_stored:
         raise RunError(f"Dummy weights have no precision of their own to run {AS_IS}.")
     assert request.architecture is not None
     spec = spec_of(request.architecture)

@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils.quantization_config import QuantizationMethod
 
-from vibecore.catalog.precisions import Precision
+from vibecore.catalog.precisions import AS_IS, Precision
 from vibecore.engine.light import import_bitsandbytes
 
 DTYPES: Mapping[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -63,9 +63,6 @@ def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
     mask = 2**bits - 1
     return torch.cat([packed >> shift & mask for shift in range(0, 8, bits)])
 
-
-# For what is quantised already, as its own configuration says.
-AS_IS = "as-is"
 
 # method -> what makes `quantization_config` of from_pretrained; None for 16 bit and
 # for a folder's own.
