@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.support.gguf_files import TEMPLATE
-from vibecore import list_studies, read_runs
+from vibecore import list_studies, read_runs, store
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.cli import app
 from vibecore.core.errors import InputError
@@ -85,3 +86,21 @@ def test_what_does_not_go_together_is_said(
     with pytest.raises(InputError, match=says):
         run(tmp_path / "new.duckdb", *arguments)
     assert not (tmp_path / "new.duckdb").exists()
+
+
+def test_a_database_that_git_tracks_is_said_once(tmp_path: Path, fake_worker) -> None:
+    for name in ("tracked.duckdb", "own.duckdb"):
+        store.prepare(tmp_path / name)
+    for command in (["init", "--quiet"], ["add", "tracked.duckdb"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+
+    def messages(name: str) -> str:
+        command = ["run", "--config", "1M-bf16,5M-bf16", "--suite", str(TWO_PROMPTS)]
+        done = CliRunner().invoke(app, [*command, "--study", "s", "--db", str(tmp_path / name)])
+        assert done.exit_code == 0, done.stderr
+        return done.stderr
+
+    said = messages("tracked.duckdb")
+    assert said.count("is tracked by git") == 1
+    assert "VIBECHECK_DB" in said and "--db" in said
+    assert "tracked by git" not in messages("own.duckdb")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from vibecore.core.errors import INTERRUPTED, InputError
+from vibecore.core.paths import DATABASE_VARIABLE
 
 app = typer.Typer(
     name="vibecore",
@@ -32,7 +33,22 @@ class Format(StrEnum):
     md = "md"
 
 
-Database = Annotated[Path, typer.Option("--db", help="The database file.")]
+def _home(value: Path) -> Path:
+    # A shell expands ~ in an argument, and nothing does in a variable that a file sets.
+    return value.expanduser()
+
+
+Database = Annotated[
+    Path,
+    typer.Option(
+        "--db",
+        envvar=DATABASE_VARIABLE,
+        callback=_home,
+        help=f"The database file [{DATABASE_VARIABLE} where it is set, else results.duckdb].",
+        show_envvar=False,
+        show_default=False,
+    ),
+]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 StudyName = Annotated[str, typer.Option("--study", help="A study's name; see `studies`.")]
 MemoryCap = Annotated[

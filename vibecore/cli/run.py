@@ -17,9 +17,10 @@ from vibecore.cli.base import (
     app,
     listed,
     message_when_stopped,
+    say,
 )
 from vibecore.core.errors import InputError
-from vibecore.core.paths import DEFAULT_DB
+from vibecore.core.paths import DEFAULT_DB, tracked_note
 
 
 @app.command()
@@ -88,6 +89,8 @@ def run(
             raise InputError("--extend adds configs and --resume goes on: give one of them.")
         make_plan = extended_plan if extend else resumed_plan if resume else new_plan
         plan = make_plan(options, db)
+        if note := tracked_note(plan.db):
+            say(note)
         with message_when_stopped(lambda: _stopped(plan.db, plan.name)):
             statuses = follow(plan, resume=resume or extend)
         if any(status != "complete" for status in statuses.values()):

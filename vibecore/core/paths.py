@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from vibecore.core.errors import InputError
@@ -11,12 +12,38 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_DB = PROJECT_ROOT / "results.duckdb"
 DATABASE_VARIABLE = "VIBECHECK_DB"
 STATE_VARIABLE = "VIBECHECK_STATE"
+GIT_SECONDS = 10.0
 
 
 def database_path() -> Path:
-    """The database the dashboard reads: VIBECHECK_DB where it is set, else results.duckdb."""
+    """The database of the dashboard, and of a command without --db: VIBECHECK_DB where it is set,
+    else results.duckdb."""
     named = os.environ.get(DATABASE_VARIABLE)
     return Path(named).expanduser() if named else DEFAULT_DB
+
+
+def is_tracked(file: Path) -> bool:
+    """Whether git tracks a file, so that writing it changes a checkout; False without git."""
+    try:
+        asked = subprocess.run(
+            ["git", "ls-files", "--error-unmatch", "--", file.name],
+            cwd=file.parent,
+            capture_output=True,
+            timeout=GIT_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
+
+
+def tracked_note(file: Path) -> str | None:
+    """What to know before own studies go into a file that git tracks; None for other files."""
+    if not is_tracked(file):
+        return None
+    return (
+        f"{file} is tracked by git, so this changes the checkout. To keep your own runs apart, set "
+        f"{DATABASE_VARIABLE}=FILE, which commands and the dashboard follow, or give --db FILE."
+    )
 
 
 def state_folder() -> Path:
