@@ -42,13 +42,15 @@ def _room_job(room: str) -> str:
 
 
 def pages() -> str:
-    """One line a page: its title, and its module's docstring."""
+    """One line a page: its section of the menu, its title, and its module's docstring."""
     page_table = import_module("pages.parts.page_table")
     rows = []
-    for name, title in page_table.PAGES.items():
-        about = _docstring(DOCS.parent / page_table.file_of(name))
-        rows.append((title, (about.partition(": ")[2] or about).replace("\n\n", " ")))
-    return table(("page", "what it shows"), rows)
+    for section, pages in page_table.SECTIONS.items():
+        for name, title in pages.items():
+            about = _docstring(DOCS.parent / page_table.file_of(name))
+            what = (about.partition(": ")[2] or about).replace("\n\n", " ")
+            rows.append((section, title, what))
+    return table(("section", "page", "what it shows"), rows)
 
 
 def commands() -> str:

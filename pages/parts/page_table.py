@@ -1,4 +1,4 @@
-"""The pages. A new page is one file in pages/ and one line here."""
+"""The pages, in an order of use. A new page is one file in pages/ and one line here."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import os
 
 import streamlit as st
 
-# file name in pages/ -> title; the first is the one without a path of its own
-PAGES = {
-    "metrics": "Metrics",
-    "charts": "Charts",
-    "findings": "Findings",
-    "outputs": "Outputs",
-    "compare": "Compare",
-    "speed": "Speed",
-    "try": "Try a prompt",
-    "launch": "Launch a run",
-    "about": "About",
+# section of the menu -> file name in pages/ -> title; the first page has no path of its own
+SECTIONS = {
+    "Results": {
+        "metrics": "Metrics",
+        "charts": "Charts",
+        "outputs": "Outputs",
+        "compare": "Compare",
+    },
+    "Run": {
+        "try": "Try a prompt",
+        "launch": "Launch a run",
+    },
+    "Details": {
+        "findings": "Findings",
+        "speed": "Speed",
+        "about": "About",
+    },
 }
+# file name -> title
+PAGES = {page: title for pages in SECTIONS.values() for page, title in pages.items()}
 FIRST_PAGE = next(iter(PAGES))
 # The pages that load models and start runs, which a server open to others may switch off.
 ACTING = ("try", "launch")
@@ -41,13 +49,15 @@ def navigation() -> st.Page:
     they are off (see frame.acting_page).
     """
     return st.navigation(
-        [
-            st.Page(
-                file_of(page),
-                title=title,
-                default=page == FIRST_PAGE,
-                visibility="visible" if page not in ACTING or may_act() else "hidden",
-            )
-            for page, title in PAGES.items()
-        ]
+        {section: [_page(*page) for page in pages.items()] for section, pages in SECTIONS.items()},
+        expanded=True,
+    )
+
+
+def _page(page: str, title: str) -> st.Page:
+    return st.Page(
+        file_of(page),
+        title=title,
+        default=page == FIRST_PAGE,
+        visibility="visible" if page not in ACTING or may_act() else "hidden",
     )

@@ -187,6 +187,12 @@ def test_mbu_of_a_bench_takes_the_bandwidth_it_measured() -> None:
         assert {row.mbu for row in read_summary(DEFAULT_DB, study).rows} == {None}
 
 
+def test_the_two_outputs_of_a_report_are_not_counted_beside_its_thirty() -> None:
+    for row in read_summary(DEFAULT_DB, "published").rows:
+        totals = {metric.total(row) for metric in METRICS if metric.value(row) is not None}
+        assert totals <= {None, 30}, row.config
+
+
 def test_every_metric_is_a_field_and_explains_itself() -> None:
     fields = {field.name for field in dataclasses.fields(ConfigMetrics)}
     for metric in METRICS:

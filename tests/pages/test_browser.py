@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from pages.parts.page_table import FIRST_PAGE, PAGES
+from pages.parts.page_table import FIRST_PAGE, PAGES, SECTIONS
 from tests.support import dashboard_database as made
 from tests.support.chromium import needs_chromium
 from tests.support.server import serve
@@ -50,6 +50,12 @@ def test_a_deep_link_opens_on_a_fresh_server(visitor: Visitor) -> None:
     expect(page.locator(".prompt h3")).to_contain_text("code_002")
     assert shown_configs(page) == ["1M-4bit", "5M-bf16"]
     expect(page.get_by_role("link", name="Metrics")).to_be_visible()
+
+
+def test_the_menu_has_the_pages_in_sections(visitor: Visitor) -> None:
+    menu = visitor.go("").get_by_test_id("stSidebarNav")
+    expect(menu.get_by_test_id("stNavSectionHeader")).to_contain_text(list(SECTIONS))
+    expect(menu.get_by_test_id("stSidebarNavLink")).to_have_text(list(PAGES.values()))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -172,8 +172,9 @@ def _measured(name: str) -> Summarise:
 
 
 def _some(name: str, judged: str) -> Summarise:
-    """An aggregate, None where nothing was judged."""
-    return lambda run, _: run.aggregates.get(name) if run.aggregates.get(judged) else None
+    """An aggregate over all outputs of a study (see _measured), None where nothing was judged."""
+    measured = _measured(name)
+    return lambda run, _: measured(run, None) if run.aggregates.get(judged) else None
 
 
 def _either(name: str, published: str) -> Summarise:
@@ -268,7 +269,8 @@ METRICS: tuple[Metric, ...] = (
         note=_speed_note,
         sentence="New tokens ÷ the time of the whole output, prompt included; of a batch, the "
         "tokens of all its outputs ÷ its time: a throughput.",
-        source="The published study's definition.",
+        source="As in most benchmarks of whole outputs. The published study does not say how it "
+        "measured its speeds.",
         judged_as="speed",
         best="the fastest",
     ),

@@ -195,7 +195,7 @@ class Generation:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """New tokens over total time: the published study's definition."""
+        """New tokens over total time, prompt included."""
         if self.batch_size > 1 or self.total_seconds <= 0:
             return None
         return self.new_tokens / self.total_seconds

@@ -35,9 +35,9 @@ PROTOCOL = (
     "One prompt at a time. A run in batches is marked: its speed is a throughput and is never "
     "compared with the speed of single prompts.",
     "Each config runs in a process of its own, warmed up before the first timed prompt.",
-    "Speed is new tokens over the total time of the output, reading the prompt included: the "
-    "published study's definition. Configs write texts of different length, so their mean "
-    "length is beside it.",
+    "Speed is new tokens over the total time of the output, reading the prompt included; how the "
+    "published study measured its speeds it does not say. Configs write texts of different "
+    "length, so their mean length is beside it.",
     "Memory is the peak allocated on a GPU; on a CPU, the weights as loaded. Where nothing was "
     "measured it is estimated from the architecture, weights alone, and says so.",
 )
