@@ -29,7 +29,8 @@ UNKNOWN = "–"
 class ConfigMetrics(ModelAsked):
     """One config's metrics, after what its model is and how it was asked: times in seconds, sizes
     in bytes, rates as fractions. What is not known is None; quality is None throughout where
-    weights are dummy."""
+    weights are dummy. `memory_bytes` is what was measured, or the weights alone; `need_bytes` what
+    the device must have free to run it (see need.need_of)."""
 
     prompts: int
     tokens_per_second: float | None = None
@@ -57,6 +58,8 @@ class ConfigMetrics(ModelAsked):
     memory_bytes: int | None = None
     memory_source: str | None = None
     memory_basis: str | None = None
+    need_bytes: int | None = None
+    need_basis: str | None = None
     weight_bytes: int | None = None
     batch_size: int | None = None
     engine: str | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from vibecore.analysis.asked import asked_fields
 from vibecore.analysis.metrics import BASELINE_PRECISION, METRICS, ConfigMetrics, memory_of
+from vibecore.analysis.need import need_of
 from vibecore.catalog.engines import decoded_by
 from vibecore.core.rows import RunRow
 
@@ -31,11 +32,14 @@ def _config_metrics(run: RunRow, baseline: RunRow | None) -> ConfigMetrics:
     for metric in METRICS:
         measured |= metric.fields(run, baseline)
     _, source, basis = memory_of(run)
+    need, need_basis = need_of(run)
     return ConfigMetrics(
         **asked_fields(run),
         prompts=run.published_prompts or run.generations or 0,
         memory_source=source,
         memory_basis=basis,
+        need_bytes=need,
+        need_basis=need_basis,
         weight_bytes=run.weight_bytes,
         batch_size=run.batch_size,
         engine=run.environment.get("engine"),

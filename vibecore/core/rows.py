@@ -63,7 +63,8 @@ class RunRow:
     a report that has no outputs behind it, None for a measured study. `copy_bytes_per_second` is
     the memory bandwidth that a copy reached, where `bench` measured the run. `weights_sha256` is
     the identity of the weight files (catalog.identity); `stored_as` says how they were stored where
-    that is not plain 16 bit (`gguf Q4_K_M`).
+    that is not plain 16 bit (`gguf Q4_K_M`). `longest_prompt` is in tokens; `max_new_tokens` and
+    `asked_device` are the study's protocol's.
     """
 
     run_id: int
@@ -101,6 +102,9 @@ class RunRow:
     kind: Kind | None = None
     weights_sha256: str | None = None
     stored_as: str | None = None
+    longest_prompt: int | None = None
+    max_new_tokens: int | None = None
+    asked_device: str | None = None
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:

@@ -123,6 +123,7 @@ def read_configs(
                    count(*) AS generations,
                    sum(new_tokens) AS new_tokens,
                    max(batch_size) AS batch_size,
+                   max(prompt_tokens) AS longest_prompt,
                    max(peak_memory_bytes) AS peak_memory_bytes
             FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id
         ), scores AS (
@@ -138,13 +139,15 @@ def read_configs(
                aggregate.repetitive AS published_repetitive,
                aggregate.empty AS published_empty,
                aggregate.adherent_prompts AS published_adherent_prompts,
+               CAST(study.protocol->>'max_new_tokens' AS INTEGER) AS max_new_tokens,
+               study.protocol->>'device' AS asked_device,
                -- The bench's result for the engine whose outputs the run has.
                CAST(json_extract(bench, '$[*].ceiling_bytes_per_second') AS DOUBLE[])[
                    list_position(
                        json_extract_string(bench, '$[*].engine'), environment->>'engine'
                    )
                ] AS copy_bytes_per_second
-        FROM run
+        FROM run JOIN study USING (study_id)
         LEFT JOIN outputs USING (run_id) LEFT JOIN scores USING (run_id)
         LEFT JOIN seconds USING (run_id) LEFT JOIN aggregate USING (run_id)
         WHERE run.study_id = $study ORDER BY run.position""",

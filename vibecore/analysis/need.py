@@ -1,0 +1,52 @@
+"""What a config needs on its device for its study's own workload: the memory model's answer."""
+
+from __future__ import annotations
+
+from vibecore.catalog.memory import ONE_PROMPT, RUNTIME_BYTES, Workload, needed_bytes
+from vibecore.catalog.models import MODELS, Config
+from vibecore.catalog.precisions import PRECISIONS
+from vibecore.core.rows import RunRow
+
+BY_MODEL = "weights, KV cache, activations and runtime, from the architecture"
+BY_PEAK = "measured peak and runtime"
+BY_WEIGHTS = "weights and runtime"
+
+
+def need_of(run: RunRow) -> tuple[int | None, str | None]:
+    """(bytes, what they are made of), on the device of the run, a GPU where none is known.
+
+    From the architecture for a model of the catalogue; else from what was measured. (None, None)
+    where neither is known.
+    """
+    device = run.environment.get("device") or run.asked_device
+    device = "cpu" if device == "cpu" else "cuda"
+    if (config := _catalogued(run)) is not None:
+        needed = needed_bytes(config, device, workload_of(run), weights=run.weights)
+        if needed is not None:
+            return needed, BY_MODEL
+    if run.peak_memory_bytes:
+        # On a CPU the peak is the whole process's, its runtime included.
+        runtime = RUNTIME_BYTES[device] if device == "cuda" else 0
+        return run.peak_memory_bytes + runtime, BY_PEAK
+    if size := run.weight_bytes or run.estimated_weight_bytes:
+        return size + RUNTIME_BYTES[device], BY_WEIGHTS
+    return None, None
+
+
+def workload_of(run: RunRow) -> Workload:
+    """What the run decoded at once; of what is not stored, one prompt of the shipped suite."""
+    return Workload(
+        run.longest_prompt or ONE_PROMPT.prompt_tokens,
+        run.max_new_tokens or ONE_PROMPT.new_tokens,
+        run.batch_size or 1,
+    )
+
+
+def _catalogued(run: RunRow) -> Config | None:
+    """The run's config, where the catalogue's model of that name has the weights that it had: a
+    folder may be anything."""
+    model, precision = MODELS.get(run.model), PRECISIONS.get(run.precision)
+    if model is None or precision is None:
+        return None
+    config = Config(model, precision)
+    return config if config.estimated_weight_bytes == run.estimated_weight_bytes else None
