@@ -39,6 +39,11 @@ def peak_bytes(device: torch.device) -> int:
         for line in PROC_STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    return resident_bytes()
+
+
+def resident_bytes() -> int:
+    """This process's resident memory now."""
     return psutil.Process().memory_info().rss
 
 
