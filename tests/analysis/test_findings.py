@@ -97,7 +97,7 @@ def test_published_reasons_carry_their_figures(published: dict[str, Finding]) ->
     four = scale["1.5B-4bit against 0.5B-4bit", "repetitive"]
     assert four.verdict == "not resolved"
     assert four.p == pytest.approx(0.279, abs=1e-3)
-    assert "from 1.6 to 5.3 times" in published["repetition-drops"].reason
+    assert "4bit 1.6 times (95 % 0.8 to 3.3)" in published["repetition-drops"].reason
     assert "2.6 times" in published["memory-fourfold"].reason
     assert "37 % of 8 GiB" in published["bf16-tight"].reason
     assert "10.5 v 13.7 tok/s" in published["8bit-slowest"].reason
@@ -115,6 +115,36 @@ def test_every_finding_is_whole(published: dict[str, Finding]) -> None:
             assert row.method
             if row.verdict and row.kind in ("difference", "ratio"):
                 assert row.n, "no verdict without n"
+
+
+def test_a_comparison_has_one_p_in_every_finding(published: dict[str, Finding]) -> None:
+    """4 v 13 repetitive outputs of 30 was not resolved in one finding and worse in the next."""
+    found: dict[tuple[frozenset[str], str], set[tuple[float | None, bool]]] = {}
+    for finding in published.values():
+        for row in finding.evidence:
+            if row.kind == "difference":
+                key = frozenset(row.compared.split(" against ")), row.measure
+                found.setdefault(key, set()).add((row.p_adjusted, row.verdict == "not resolved"))
+    assert all(len(seen) == 1 for seen in found.values())
+    [(p, unresolved)] = found[frozenset(("0.5B-bf16", "1.5B-bf16")), "repetitive"]
+    # Fisher's 0.020, the second smallest of the six comparisons by size.
+    assert (p, unresolved) == (pytest.approx(5 * 0.02018, abs=1e-3), True)
+
+
+def test_what_never_happened_supports_nothing() -> None:
+    """0 of 1,000 against 0 of 1,000, or all against all, would pass a test of equivalence."""
+    for count in (0, 1000):
+        found = {f.id: f for f in find_findings(study(**both(adherent_prompts=count)))}
+        assert found["adherence-unchanged"].verdict == UNTESTABLE
+        assert "Nothing to compare" in found["adherence-unchanged"].reason
+        assert found["4bit-matches-8bit"].verdict == "not resolved"
+        rows = [r for r in found["4bit-matches-8bit"].evidence if r.measure == "adherent"]
+        assert {(r.verdict, r.p, r.equivalence_p) for r in rows} == {("not resolved", None, None)}
+        assert "Nothing to test" in found["4bit-matches-8bit"].reason
+    some = study(**both(adherent_prompts=0) | {"small_4bit": {"adherent_prompts": 1}})
+    found = finding(some, "adherence-unchanged")
+    assert "the smallest p" not in found.reason and "small-4bit against small-bf16" in found.reason
+    assert "0/1000 v 0/1000, p" not in found.reason
 
 
 def both(**figures: object) -> dict:

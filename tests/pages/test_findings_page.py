@@ -83,7 +83,7 @@ def test_a_claim_is_chosen_on_the_page() -> None:
     shown = visit("findings", study="varied")
     shown.selectbox(key="claim").set_value("bf16-tight").run()
     assert not shown.exception
-    assert "is tight in 8 GB" in html(shown)
+    assert "is tight in 8 GiB" in html(shown)
     assert shown.query_params["claim"] == "bf16-tight"
 
 
@@ -133,10 +133,10 @@ def test_audit_on_the_command_line() -> None:
     # Programs read the words of the JSON as they were; a person reads plainer ones.
     assert [note["verdict"] for note in notes[:2]] == [
         "carried by the figures",
-        "not carried by the figures",
+        "not testable from this file",
     ]
     table = run("audit", str(DATA / "study.json"), "--format", "md")
-    assert "| adherence-level | not supported by the data |" in table
+    assert "| adherence-level | not testable from this file |" in table
     assert set(AUDIT_VERDICTS) == set(VERDICTS)
 
 

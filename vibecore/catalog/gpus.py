@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+# From this share of the bandwidth on, memory is what a decode step waits for.
+MEMORY_BOUND_SHARE = 0.5
+
 
 class Gpu(NamedTuple):
-    """A GPU's peak memory bandwidth in GB/s (10⁹ bytes) and its memory as sold, in GB."""
+    """A GPU's peak memory bandwidth in GB/s (10⁹ bytes) and its memory in GiB, which the vendors
+    call GB."""
 
     bandwidth: int
     memory: int

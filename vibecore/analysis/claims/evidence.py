@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vibecore.analysis.claims.study_data import StudyData
+from vibecore.analysis.claims.study_data import Pairs, StudyData
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact, wilson_interval
 from vibecore.analysis.stats.rate_ratio import rate_ratio
-from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
+from vibecore.analysis.stats.verdicts import UNRESOLVED, Judgement, judge_counts, judge_ratio
 from vibecore.core import formats
 from vibecore.core.rows import OutputRow
 
@@ -19,6 +19,7 @@ from vibecore.core.rows import OutputRow
 ALPHA = 0.05
 # One ratio alone has no spread: its interval would have no width.
 FEWEST_TIMINGS = 2
+NOTHING_TO_TEST = "every output of both alike, so nothing to test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,9 @@ class EvidenceRow:
     `ratio` or a `rate`, or, counted and so without an interval, `times` or a `share`. `low` to
     `high` is the 95 % interval, `inner_low` to `inner_high` the 90 % one that a verdict of
     equivalence within `margin` rests on, with `equivalence_p`. `p_adjusted` is Holm's, over the
-    comparisons of one finding; `needed_n` prompts would resolve the difference seen. `label` is
-    the row's name in a chart.
+    comparison's family (see judge_of_family); `needed_n` prompts would resolve the difference
+    seen. `label` is the row's name in a chart, `precision` the one at which two models are
+    compared.
     """
 
     compared: str
@@ -51,6 +53,12 @@ class EvidenceRow:
     inner_low: float | None = None
     inner_high: float | None = None
     label: str | None = None
+    precision: str | None = None
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether anything in the data could have told the two apart."""
+        return self.method != NOTHING_TO_TEST
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -105,6 +113,11 @@ class Comparison:
         first, second = self.measure.counted(self.first), self.measure.counted(self.second)
         return (first, second) if first and second else None
 
+    @property
+    def key(self) -> tuple[frozenset[str], str]:
+        """The two configs, either way round, and the measure."""
+        return frozenset((self.first.config, self.second.config)), self.measure.name
+
     def paired(self, study: StudyData) -> tuple[int, int, int, int] | None:
         """(both, only first, only second, neither), None unless the same prompts are behind both
         counts."""
@@ -127,32 +140,82 @@ class Comparison:
             figures=" v ".join(f"{count}/{total}" for count, total in figures),
             kind=kind,
             label=f"{first} {words[1]} {second}, {self.measure.name}",
+            precision=self.first.precision if self.first.model != self.second.model else None,
             **known,
         )
+
+
+def compared(pairs: Pairs, *measures: Measure) -> list[Comparison]:
+    """Every pair of configs on every measure."""
+    return [Comparison(a, b, measure) for measure in measures for a, b in pairs]
 
 
 def judge_all(study: StudyData, comparisons: Sequence[Comparison]) -> list[EvidenceRow]:
     """Evidence of comparisons of counts, Holm-adjusted over all of them; a comparison without
     counts is left out."""
-    known = [(c, c.counts, c.paired(study)) for c in comparisons if c.counts]
-    ps = [
-        mcnemar_exact(pairs[1], pairs[2]) if pairs else fisher_exact(*counts[0], *counts[1])
-        for _, counts, pairs in known
-    ]
-    rows = []
-    adjusted = holm(ps).tolist()
-    for (comparison, counts, pairs), p, p_adjusted in zip(known, ps, adjusted, strict=True):
-        judged = judge_counts(
-            *counts,
-            more_is_better=comparison.measure.more_is_better,
-            pairs=pairs,
-            alpha=ALPHA,
-            p_adjusted=p_adjusted,
-        )
-        row = comparison.row("difference", ("against", "−"), **_judged(judged))
-        method = judged.method.removesuffix(", Holm")
-        rows.append(replace(row, p=p, p_adjusted=p_adjusted, method=method))
-    return rows
+    adjusted = _adjusted(study, comparisons)
+    return [_judge(study, one, adjusted) for one in comparisons if one.counts]
+
+
+def judge_of_family(study: StudyData, comparisons: Sequence[Comparison]) -> list[EvidenceRow]:
+    """Evidence of comparisons within one study, Holm-adjusted over the whole family that each is
+    of, so that two configs have the same p in every finding that compares them.
+
+    The families are the comparisons of the models, and those of the precisions of one model, each
+    on repetition and adherence.
+    """
+    if not study.adjusted:
+        for pairs in (study.by_size(), study.by_precision()):
+            family = compared(pairs, REPETITION, ADHERENCE)
+            study.adjusted.update(_adjusted(study, family))
+    return [_judge(study, one, study.adjusted) for one in comparisons if one.counts]
+
+
+def _adjusted(study: StudyData, family: Sequence[Comparison]) -> dict[Any, float]:
+    """Holm's p by comparison, over those that could differ at all: without an output of either
+    kind the least p possible is 1, and a test that cannot reject is no part of the family (Tarone
+    1990, Biometrics 46)."""
+    ps = {one.key: _p(study, one) for one in family if one.counts and not _is_alike(one)}
+    return dict(zip(ps, holm(list(ps.values())).tolist(), strict=True))
+
+
+def _p(study: StudyData, comparison: Comparison) -> float:
+    """The exact test's p: McNemar's on the same prompts, else Fisher's."""
+    if pairs := comparison.paired(study):
+        return mcnemar_exact(pairs[1], pairs[2])
+    first, second = comparison.counts or ((0, 1), (0, 1))
+    return fisher_exact(*first, *second)
+
+
+def _is_alike(comparison: Comparison) -> bool:
+    """Whether all outputs of both configs are of one kind: 0 of 30 against 0 of 30, or 30 of 30
+    against 30 of 30."""
+    first, second = comparison.counts or ((0, 0), (0, 0))
+    return first[0] + second[0] in (0, first[1] + second[1])
+
+
+def _judge(study: StudyData, comparison: Comparison, adjusted: Mapping[Any, float]) -> EvidenceRow:
+    """Evidence of a comparison that has counts. Where all outputs are alike it has no verdict of
+    equivalence: what never happened cannot show that it happens equally often."""
+    first, second = comparison.counts or ((0, 1), (0, 1))
+    alike = _is_alike(comparison)
+    judged = judge_counts(
+        first,
+        second,
+        more_is_better=comparison.measure.more_is_better,
+        pairs=comparison.paired(study),
+        alpha=ALPHA,
+        p_adjusted=1.0 if alike else adjusted[comparison.key],
+    )
+    row = comparison.row("difference", ("against", "−"), **_judged(judged))
+    if alike:
+        return replace(row, verdict=UNRESOLVED, p=None, equivalence_p=None, method=NOTHING_TO_TEST)
+    return replace(
+        row,
+        p=_p(study, comparison),
+        p_adjusted=adjusted[comparison.key],
+        method=judged.method.removesuffix(", Holm"),
+    )
 
 
 def ratio_rows(comparisons: Sequence[Comparison], confidence: float = 0.95) -> list[EvidenceRow]:

@@ -1,11 +1,12 @@
 """Checks on quality: repetition, adherence and empty outputs, by size and by precision.
 
-Several comparisons of one claim are Holm-adjusted together, and a claim about "the models" or
-"quantisation" has to hold in every comparison that the study offers.
+Comparisons are Holm-adjusted by family (evidence.judge_of_family), and a claim about "the models"
+or "quantisation" has to hold in every comparison that the study offers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,10 +15,10 @@ from vibecore.analysis.claims.evidence import (
     ALPHA,
     EMPTY,
     REPETITION,
-    Comparison,
     EvidenceRow,
     Measure,
-    judge_all,
+    compared,
+    judge_of_family,
     rate_rows,
     ratio_rows,
 )
@@ -58,15 +59,30 @@ def having(rows: Sequence[EvidenceRow], *verdicts: str) -> list[EvidenceRow]:
     return [row for row in rows if row.verdict in verdicts]
 
 
-def compared(pairs: Pairs, *measures: Measure) -> list[Comparison]:
-    """Every pair of configs on every measure."""
-    return [Comparison(a, b, measure) for measure in measures for a, b in pairs]
+def judged(study: StudyData, pairs: Pairs, *measures: Measure) -> list[EvidenceRow]:
+    """Every pair of configs on every measure. Raises NotTestable where there is no count, or where
+    all outputs are alike in every pair."""
+    rows = need(judge_of_family(study, compared(pairs, *measures)), NO_QUALITY)
+    if not any(row.is_tested for row in rows):
+        figures = "; ".join(f"{row.compared}: {row.measure} {row.figures}" for row in rows)
+        raise NotTestable(
+            f"Nothing to compare: the outputs are all alike on what the claim is about. {figures}."
+        )
+    return rows
+
+
+def _alike(rows: Sequence[EvidenceRow]) -> str:
+    """A sentence on the comparisons that could show nothing; empty where there are none."""
+    alike = [f"{row.compared} {row.figures}" for row in rows if not row.is_tested]
+    if not alike:
+        return ""
+    return f"Nothing to test, all outputs being alike: {'; '.join(alike)}. "
 
 
 def scale_wins(study: StudyData) -> Outcome:
     """Every precision: the larger model is better on one measure at least and worse on none."""
     pairs = need(study.by_size(), ONE_MODEL)
-    rows = need(judge_all(study, compared(pairs, REPETITION, ADHERENCE)), NO_QUALITY)
+    rows = judged(study, pairs, REPETITION, ADHERENCE)
     by_pair: dict[str, set[str | None]] = {}
     for row in rows:
         by_pair.setdefault(row.compared, set()).add(row.verdict)
@@ -79,7 +95,7 @@ def scale_wins(study: StudyData) -> Outcome:
             contradicted=bool(worse and not better) or same,
         ),
         f"The larger model is better, Holm-adjusted, in {better} of {len(by_pair)} "
-        f"precisions on repetition or adherence, worse in {worse}. {summed_up(rows)}",
+        f"precisions on repetition or adherence, worse in {worse}. {_alike(rows)}{summed_up(rows)}",
         tuple(rows),
     )
 
@@ -91,17 +107,25 @@ class Ratios(NamedTuple):
     ratios: list[EvidenceRow]
     differences: list[EvidenceRow]
 
-    def span(self, pattern: str, undefined: str) -> str:
-        """The least and the most ratio seen, in a pattern; both are undefined for zero counts."""
-        seen = [row.estimate for row in self.ratios if row.estimate is not None]
-        return pattern.format(min(seen), max(seen)) if seen else f"{undefined} (zero counts)"
+    def by_precision(self) -> str:
+        """Each ratio with its interval; a count of zero has no ratio and says its figures."""
+        return "; ".join(f"{row.precision} {_ratio(row)}" for row in self.ratios)
+
+
+def _ratio(row: EvidenceRow) -> str:
+    if row.interval is None:
+        return f"no ratio, {row.figures}"
+    ends = f"(95 % {row.interval[0]:.1f} to {row.interval[1]:.1f})"
+    if row.estimate is None:
+        return f"no ratio, {row.figures} {ends}"
+    return f"{row.estimate:.1f} times {ends}"
 
 
 def _ratios(study: StudyData, measure: Measure, claimed: tuple[float, float]) -> Ratios:
     """The better model's rate over the other's where more is better, else the other way round."""
     pairs = [pair if measure.more_is_better else pair[::-1] for pair in study.by_size()]
     comparisons = compared(pairs, measure)
-    ratios, differences = ratio_rows(comparisons), judge_all(study, comparisons)
+    ratios, differences = ratio_rows(comparisons), judged(study, pairs, measure)
     low, high = claimed
     inside = [r.interval and low <= r.interval[0] and r.interval[1] <= high for r in ratios]
     # One of several intervals outside contradicts the claim, so that together they are 95 %.
@@ -116,9 +140,7 @@ def ratio_claim(study: StudyData, measure: Measure, claimed: tuple[float, float]
     """The better model's rate over the other's lies, at every precision, in the claimed range."""
     need(study.by_size(), ONE_MODEL)
     verdict, _, differences = found = _ratios(study, measure, claimed)
-    need(differences, NO_QUALITY)
-    span = found.span("from {:.1f} to {:.1f} times", "not defined")
-    parts = [f"By precision the ratio is {span}."]
+    parts = [f"The ratio by precision: {found.by_precision()}."]
     if same := [row.compared for row in having(differences, EQUIVALENT, UNRESOLVED)]:
         parts.append(f"No difference is shown for {'; '.join(same)}.")
     if verdict == NOT_RESOLVED:
@@ -131,21 +153,17 @@ def ratio_by_size(report: Report, measure: Measure, claim: str, what: str) -> Ou
     """A ratio between the models that is stated as one range, against that at each precision."""
     low, high = claimed = report.claimed(claim)
     verdict, ratios, differences = found = _ratios(report, measure, claimed)
-    unresolved = having(need(differences), EQUIVALENT, UNRESOLVED)
+    unresolved = having(differences, EQUIVALENT, UNRESOLVED)
     if not unresolved:
         gap = f"The gap is resolved at every precision at n = {report.prompts}"
     elif len(unresolved) < len(differences):
         gap = f"The gap is unresolved for {', '.join(row.compared for row in unresolved)}"
     else:
         gap = f"No gap at equal precision is resolved at n = {report.prompts}"
-    intervals = "; ".join(
-        f"{row.compared} {row.low:.1f} to {row.high:.1f}" for row in ratios if row.interval
-    )
     return Outcome(
         verdict,
-        f'"{low:g}{"" if low == high else f"–{high:g}"}×" {what} with size is '
-        f"{found.span('{:.1f}× to {:.1f}×', 'undefined')} by precision (95 % intervals: "
-        f"{intervals}). {gap}: {summed_up(differences)}",
+        f'"{low:g}{"" if low == high else f"–{high:g}"}×" {what} with size; the ratio by '
+        f"precision: {found.by_precision()}. {gap}: {summed_up(differences)}",
         (*ratios, *differences),
     )
 
@@ -172,7 +190,7 @@ def _changes(
 ) -> Outcome:
     """A change, or none: "none" takes a passed test of equivalence in every comparison, because no
     difference found is not enough."""
-    rows = need(judge_all(study, compared(pairs, *measures)), NO_QUALITY)
+    rows = judged(study, pairs, *measures)
     different, equivalent = having(rows, BETTER, WORSE), having(rows, EQUIVALENT)
     change, none = bool(different), len(equivalent) == len(rows)
     return Outcome(
@@ -181,7 +199,7 @@ def _changes(
             contradicted=none if change_claimed else change,
         ),
         f"Of {len(rows)} comparisons {len(different)} show a difference and {len(equivalent)} pass "
-        f"a test of equivalence. {summed_up(rows)}",
+        f"a test of equivalence. {_alike(rows)}{summed_up(rows)}",
         tuple(rows),
     )
 
@@ -195,7 +213,7 @@ def precisions_compared(report: Report) -> dict[str, Outcome]:
             f"{first}-against-{second}-{measure.name}": _precision_pair(rows)
             for measure in (REPETITION, ADHERENCE)
             for first, second in pairs
-            if (rows := judge_all(report, compared(report.at(first, second), measure)))
+            if (rows := judge_of_family(report, compared(report.at(first, second), measure)))
         }
     )
 
@@ -203,7 +221,7 @@ def precisions_compared(report: Report) -> dict[str, Outcome]:
 def _precision_pair(rows: Sequence[EvidenceRow]) -> Outcome:
     different, equivalent = having(rows, BETTER, WORSE), having(rows, EQUIVALENT)
     unresolved = having(rows, UNRESOLVED)
-    ties = ", ".join(row.figures for row in unresolved if row.estimate == 0)
+    ties = ", ".join(row.figures for row in unresolved if row.estimate == 0 and row.is_tested)
     of = f"of {len(rows)}"
     parts = [
         different and f"{len(different)} {of} differences are resolved",
@@ -216,7 +234,7 @@ def _precision_pair(rows: Sequence[EvidenceRow]) -> Outcome:
     text = "; ".join(part for part in parts if part)
     return Outcome(
         NOT_RESOLVED if unresolved else SUPPORTED,
-        f"{text[:1].upper()}{text[1:]}. {summed_up(rows)}",
+        f"{text[:1].upper()}{text[1:]}. {_alike(rows)}{summed_up(rows)}",
         tuple(rows),
     )
 
@@ -277,35 +295,48 @@ def possible_figures(report: Report) -> Outcome:
 
 
 def adherence_level(report: Report) -> Outcome:
-    """Whether adherence is a share of prompts or of single constraints, by the grid it lies on."""
-    n = report.prompts
-    columns = "adherent_prompts", COUNTS["adherent_prompts"][0]
-    need(any(one.get(name) is not None for one in report.stated.values() for name in columns))
-    off = [row.config for row in report.rows if row.adherent_prompts is None]
+    """Whether adherence, as percentages, is a share of prompts or of single constraints, by the
+    grid the percentages lie on. Counts of prompts lie on it by construction and say nothing."""
+    n, column = report.prompts, COUNTS["adherent_prompts"][0]
+    percents = {c: p for c, one in report.stated.items() if (p := one.get(column)) is not None}
+    if not percents:
+        need(any(one.get("adherent_prompts") is not None for one in report.stated.values()))
+        raise NotTestable(
+            f"The file gives adherence as counts of {n} prompts, so its figures are whole counts "
+            f"by construction. The percentages as published (`{column}`) could tell prompts from "
+            "constraints."
+        )
+    off = [config for config, percent in percents.items() if nearest_count(percent, n) is None]
     if off:
         return Outcome(
             NOT_RESOLVED,
-            f"Not every figure is a whole count of {n} prompts ({', '.join(off)}): adherence is "
-            "not prompt-level, or its figures are wrong.",
+            f"Not every percentage is that of a whole count of {n} prompts ({', '.join(off)}): "
+            "adherence is not by prompt, or its figures are wrong.",
         )
-    counts = [row.adherent_prompts for row in report.rows]
-    above_zero = sum(bool(count) for count in counts)
-    on_grid = {round(100 * count / n) for count in range(1, n + 1)} - {0}
-    chance = (len(on_grid) / 100) ** above_zero
-    figures = ", ".join(f"{count}/{n}" for count in counts)
+    above_zero = [percent for percent in percents.values() if percent]
+    chance = math.prod(_grid_share(percent, n) for percent in above_zero)
+    figures = ", ".join(f"{percent:g} %" for percent in percents.values())
     if chance >= CHANCE:
         raise NotTestable(
-            f"The figures ({figures}) would be whole counts of {n} prompts by chance with "
-            f"probability {chance:.2g}: too often to tell prompts from constraints."
+            f"Any percentages ({figures}) would be those of whole counts of {n} prompts by chance "
+            f"with probability {chance:.2g}: too often to tell prompts from constraints."
         )
     sentence = (
-        f"All {len(counts)} adherence figures are whole counts of {n} prompts ({figures}). Shares "
-        f"of single constraints, rounded to whole per cent, would all fall on that grid with "
-        f"probability {chance:.2g} ({above_zero} of them above zero). So it is adherence by "
-        "prompt, all constraints met"
+        f"All {len(percents)} percentages ({figures}) are those of whole counts of {n} prompts. "
+        f"If every value were as likely, all would be so with probability {chance:.2g} "
+        f"({len(above_zero)} of them above zero). So they are shares of {n}, the number of "
+        "prompts, and not of more constraints than that"
     )
     caption = next((t for c, t in report.captions.items() if c.startswith("adherent")), None)
     if caption and any(word in caption.lower() for word in CONSTRAINT_WORDS):
         return Outcome(CONTRADICTED, f'{sentence}; the caption, "{caption}", says otherwise.')
-    sentence += ", and a caption that calls it a share of constraints is contradicted"
+    sentence += ", and a caption that calls them shares of constraints is contradicted"
     return Outcome(SUPPORTED if caption else NOT_RESOLVED, f"{sentence}.")
+
+
+def _grid_share(percent: float, prompts: int) -> float:
+    """The share of all percentages above zero, written to as many decimals as this one, that are
+    those of whole counts."""
+    decimals = len(f"{percent}".removesuffix(".0").partition(".")[2])
+    on_grid = {round(100 * count / prompts, decimals) for count in range(1, prompts + 1)} - {0}
+    return len(on_grid) / (100 * 10**decimals)

@@ -59,7 +59,7 @@ CLAIMS = {
     "4bit-sweet-spot": Check(
         speed.four_bit_is_the_sweet_spot,
         "repetition, adherence, speed and memory by config",
-        "4bit is the sweet spot",
+        "4bit is the sweet spot, whichever prompts are drawn",
         "share",
     ),
     "8bit-slowest": Check(
@@ -102,7 +102,7 @@ CLAIMS = {
         memory.memory_falls_fourfold, MEMORY, "Memory falls 4 times from 16 bit to 4bit", "times"
     ),
     "bf16-tight": Check(
-        memory.bf16_is_tight, MEMORY, "{larger} in 16 bit is tight in 8 GB", "share"
+        memory.bf16_is_tight, MEMORY, "{larger} in 16 bit is tight in 8 GiB", "share"
     ),
     "8bit-dequantises": Check(
         speed.eight_bit_dequantises,

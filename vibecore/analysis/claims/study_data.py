@@ -45,6 +45,8 @@ class StudyData:
     shares: Mapping[str | None, float] = field(default_factory=dict)
     shares_method: str = ""
     profiles: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    # Holm's p of comparisons already made, kept by evidence.judge_of_family.
+    adjusted: dict[Any, float] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -95,6 +97,12 @@ class StudyData:
         precisions = dict.fromkeys(row.precision for row in self.rows)
         found = [(self.row(self.larger, p), self.row(self.smaller, p)) for p in precisions]
         return [(large, small) for large, small in found if large and small]
+
+    def by_precision(self) -> Pairs:
+        """Every two precisions of each model, (later, earlier) in the study's order."""
+        precisions = list(dict.fromkeys(row.precision for row in self.rows))
+        orders = [(b, a) for place, a in enumerate(precisions) for b in precisions[place + 1 :]]
+        return [pair for later, earlier in orders for pair in self.at(later, earlier)]
 
     def by_quantising(self) -> Pairs:
         """(quantised, 16-bit) configs of the same model."""

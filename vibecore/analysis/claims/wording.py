@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from vibecore.analysis.claims.evidence import EvidenceRow
@@ -38,19 +39,37 @@ def verdict_text(row: EvidenceRow) -> str:
 
 
 def summed_up(rows: Sequence[EvidenceRow]) -> str:
-    """Evidence as a sentence: all of a few rows; of many, those resolved and the strongest of
-    the rest. n and method come once, at the end, where all rows share them."""
+    """Evidence as a sentence: all of a few rows; of many, those resolved and, of the rest, the one
+    with the smallest p. n and method come once, at the end, where all rows share them."""
     if not rows:
         return ""
     resolved = [row for row in rows if row.verdict in (BETTER, WORSE)]
-    tested = sorted((row for row in rows if row.p is not None), key=lambda row: row.p or 0)
-    chosen, lead = list(rows), ""
-    if len(rows) > MOST_NAMED and tested:
-        unresolved = [row for row in tested if row not in resolved]
-        chosen, lead = [*resolved[:MOST_NAMED], *unresolved[:1]], "The strongest evidence: "
-    if len({(row.n, row.method) for row in rows}) > 1:
-        return f"{lead}{'; '.join(f'{_clause(row)}, {_basis(row)}' for row in chosen)}."
-    return f"{lead}{'; '.join(map(_clause, chosen))} ({_basis(rows[0])})."
+    rest = sorted((row for row in rows if row.p is not None and row not in resolved), key=_weight)
+    if len(rows) <= MOST_NAMED or not (resolved or rest):
+        return _joined(rows)
+    last = (
+        f"the smallest p of {len(rest)} others: "
+        if resolved
+        else f"Of {len(rest)} the smallest p: "
+    )
+    text = _joined([*resolved[:MOST_NAMED], *rest[:1]], last if len(rest) > 1 else "")
+    more = len(resolved) - MOST_NAMED
+    return f"{text} {more} more are resolved." if more > 0 else text
+
+
+def _joined(rows: Sequence[EvidenceRow], last: str = "") -> str:
+    """The clauses of some rows as a sentence, `last` before the last one."""
+    alike = len({(row.n, row.method) for row in rows}) == 1
+    clauses = [_clause(row) + ("" if alike else f", {_basis(row)}") for row in rows]
+    clauses[-1] = last + clauses[-1]
+    return f"{'; '.join(clauses)}{f' ({_basis(rows[0])})' if alike else ''}."
+
+
+def _weight(row: EvidenceRow) -> tuple[float, float]:
+    """The order of rows by what they show of a difference, the most first."""
+    if row.kind == "ratio" and row.estimate:
+        return row.p or 0, -abs(math.log(row.estimate))
+    return row.p or 0, -abs(row.estimate or 0)
 
 
 def beside(row: EvidenceRow) -> str:

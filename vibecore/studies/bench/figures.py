@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vibecore.catalog.gpus import MEMORY_BOUND_SHARE
+
 Row = dict[str, Any]
 
-# From this share of the copy's bandwidth on, memory is what a step waits for.
-MEMORY_BOUND_SHARE = 0.5
 READINGS = {
     "overhead-bound": "the host takes at least as long to launch a step as the device to run it",
     "memory-bound": "the step reads its weights at half of the copy's bandwidth or more",
