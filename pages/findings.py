@@ -1,7 +1,7 @@
-"""Findings: the published report's 14 claims on the chosen study, beside the published one.
+"""Findings: the published report's 14 claims, checked on the chosen study beside the published one.
 
 Supported, not resolved, contradicted, or cannot be tested here; each with its figures, interval, p,
-n and method.
+n and method. On a study of other models than the report's, what it cannot test is folded.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import link, show_table
-from vibecore.analysis.claims import CLAIMS, Finding
+from vibecore.analysis.claims import Finding
 from vibecore.analysis.claims.wording import evidence_table
 from vibecore.views.charts.findings import evidence_figure
+from vibecore.views.findings import ANOTHER_QUESTION, testable, whose
 from vibecore.views.study_order import beside
 
 # A sign beside each verdict, so that a column of them can be scanned.
 SIGNS = {"supported": "✓", "contradicted": "✗", "not resolved": "?", "cannot be tested here": "–"}
 # Wide enough for a chart with its labels; two fit side by side on a wide screen.
 COLUMN_WIDTH = 500
-PARAMETERS = {"claim": address.one_of(tuple(CLAIMS), next(iter(CLAIMS)))}
 
 
 def signed(verdict: str) -> str:
@@ -83,30 +83,56 @@ def show_evidence(name: str, finding: Finding) -> None:
         )
 
 
+def show_folded(folded: list[Finding]) -> None:
+    """The claims that this study cannot test, each with why."""
+    with st.expander(f"{len(folded)} claims that this study cannot test, and why"):
+        show_table(
+            {
+                "caption": "Claims that cannot be tested here",
+                "look": "plain prose",
+                "sortable": False,
+                "columns": [{"label": "claim"}, {"label": "why"}],
+                "rows": [
+                    {"id": one.id, "cells": [{"text": one.statement}, {"text": one.reason}]}
+                    for one in folded
+                ],
+            },
+            key="folded",
+        )
+
+
 study = frame.current_study()
-address.read("findings", PARAMETERS)
-frame.show_html("h1", "Findings")
-frame.show_html(
-    "p",
-    "What the published report claims, checked on this study and on the published one. A claim is "
-    "supported or contradicted only where its interval shows it; what shows neither is not "
-    "resolved, which is never the same as equal.",
-)
-frame.show_warnings(study.name)
-frame.show_model_notes(study.name)
 with frame.errors_in_words():
     key = cached.content()
+    runs = cached.runs(key, study.name)
     other = beside(study.name, [row.name for row in cached.studies(key)])
     names = [study.name, other] if other else [study.name]
     found = {name: findings for name in names if (findings := cached.findings(key, name))}
-if study.name not in found:
-    frame.show_html("p", "This study has no config yet, so there is nothing to check.")
+shown, folded = testable(found.get(study.name, []), runs)
+ids = [finding.id for finding in shown]
+PARAMETERS = {"claim": address.one_of(ids, ids[0])} if ids else {}
+address.read("findings", PARAMETERS)
+frame.show_html("h1", "Findings")
+frame.show_html("p", whose(runs))
+frame.show_note(
+    "A claim is supported or contradicted only where its interval shows it; what shows neither is "
+    f"not resolved, which is never the same as equal. {ANOTHER_QUESTION}"
+)
+frame.show_warnings(study.name)
+frame.show_model_notes(study.name)
+if not shown:
+    why = "has no config yet, so there is nothing to check" if not runs else "can test none of them"
+    frame.show_html("p", f"This study {why}.")
+    if folded:
+        show_folded(folded)
     address.write("findings", PARAMETERS)
     st.stop()
 
-show_overview(found)
-statements = {finding.id: finding.statement for finding in found[study.name]}
-st.selectbox("Claim", list(CLAIMS), format_func=lambda id_: statements[id_], key="claim")
+show_overview({n: [one for one in all_ if one.id in ids] for n, all_ in found.items()})
+if folded:
+    show_folded(folded)
+statements = {finding.id: finding.statement for finding in shown}
+st.selectbox("Claim", ids, format_func=lambda id_: statements[id_], key="claim")
 address.write("findings", PARAMETERS)
 chosen = {
     name: next(finding for finding in findings if finding.id == st.session_state["claim"])
@@ -123,5 +149,6 @@ for name, finding in chosen.items():
         show_evidence(name, finding)
 frame.show_note(
     "Intervals are over prompts: they say what other prompts of this kind would show, not another "
-    "run, machine or day. Several comparisons of one claim are Holm-adjusted together.",
+    "run, machine or day. All comparisons of the two models are Holm-adjusted together, and so are "
+    "all between precisions of one model.",
 )

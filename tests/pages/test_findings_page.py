@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,16 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from tests.analysis.test_comparison import add_study
-from tests.support.pages import component, html, visit
+from tests.support.pages import component, has_component, html, visit
 from vibecore.analysis.claims import CLAIMS, VERDICTS
 from vibecore.cli import app
 from vibecore.cli.judging import AUDIT_VERDICTS, bounded
 from vibecore.core.paths import DATABASE_VARIABLE
 from vibecore.studies.claims import read_findings
 from vibecore.studies.published import DATA
+from vibecore.studies.queries import read_runs
 from vibecore.views.charts.findings import KINDS, evidence_figure
+from vibecore.views.findings import is_the_reports, whose
 
 
 def view(page: str, study: str, **query: str) -> AppTest:
@@ -57,16 +60,51 @@ def run(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_every_claim_stands_beside_the_published_verdict(study: str) -> None:
+def test_what_a_study_can_test_stands_beside_the_published_verdict(study: str) -> None:
     shown = visit("findings", study=study)
     assert not shown.error
     table = component(shown, "findings")
     labels = [column["label"] for column in table["columns"]]
     assert labels == list(dict.fromkeys(["claim", study, "published"]))
-    assert [row["id"] for row in table["rows"]] == list(CLAIMS)
+    ids = [row["id"] for row in table["rows"]]
+    assert len(ids) == len(shown.selectbox(key="claim").options)
+    if study == "published":
+        assert ids == list(CLAIMS)
+        assert not has_component(shown, "folded")
+    else:
+        untestable = "– cannot be tested here"
+        assert untestable not in {row["cells"][1]["text"] for row in table["rows"]}
+        folded = [row["id"] for row in component(shown, "folded")["rows"]]
+        assert sorted([*ids, *folded]) == sorted(CLAIMS)
+        assert all(row["cells"][1]["text"] for row in component(shown, "folded")["rows"])
     published = {row["id"]: row["cells"][-1]["text"] for row in table["rows"]}
     assert published["memory-fourfold"] == "✗ contradicted"
-    assert published["scale-wins"] == "? not resolved"
+
+
+def test_the_first_line_says_whose_claims_these_are(studies: Path) -> None:
+    def first(study: str) -> str:
+        return html(visit("findings", study=study)).partition("</h1>")[2].partition("</p>")[0]
+
+    for study in STUDIES:
+        assert "14 claims of the published report about its own six configs" in first(study)
+    assert "checked on the figures that it gives" in first("published")
+    assert "Nobody made them about 1M and 5M" in first("varied")
+
+
+def test_random_weights_of_the_reports_architectures_are_not_its_models(studies: Path) -> None:
+    runs = read_runs(studies, "published")
+    assert is_the_reports(runs)
+    measured = [replace(run, published_prompts=None) for run in runs]
+    assert "outputs of the same models" in whose(measured)
+    dummy = [replace(run, weights="dummy") for run in measured]
+    assert not is_the_reports(dummy)
+    assert "random weights" in whose(dummy)
+
+
+def test_the_claim_about_the_sweet_spot_does_not_deny_the_headline() -> None:
+    shown = view("findings", "published", claim="4bit-sweet-spot")
+    assert "asks another question than these claims" in html(shown)
+    assert "its answer here is 1.5B-4bit, and this claim does not change it" in html(shown)
 
 
 def test_a_claim_is_opened_by_its_address() -> None:

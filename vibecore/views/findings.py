@@ -1,0 +1,65 @@
+"""Whose claims the Findings page shows, and which of them a study can test."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from vibecore.analysis.asked import DUMMY
+from vibecore.analysis.claims import CLAIMS, Finding
+from vibecore.analysis.claims.record import NOT_TESTABLE
+from vibecore.catalog.models import family_configs
+from vibecore.core.rows import RunRow
+
+# The family that the published report is about.
+FAMILY = "qwen2.5"
+ANOTHER_QUESTION = (
+    "The sweet spot's rule asks another question than these claims: which config needs the least "
+    "memory of those that are fast enough and not shown to be worse. So “4bit is better than every "
+    "other config: not resolved” and “the sweet spot is a 4bit config” can both hold, and a "
+    "difference that the rule resolves over its own comparisons can be open here, over more."
+)
+
+
+def is_the_reports(runs: Sequence[RunRow]) -> bool:
+    """Whether a study is of the published report's own models: the report itself, or its family
+    measured again."""
+    return _same_architectures(runs) and not any(run.weights == DUMMY for run in runs)
+
+
+def _same_architectures(runs: Sequence[RunRow]) -> bool:
+    reported = {config.model.source for config in family_configs(FAMILY)}
+    return bool(runs) and {run.source for run in runs} <= reported
+
+
+def whose(runs: Sequence[RunRow]) -> str:
+    """A sentence on whose claims these are, and what they are checked on here."""
+    report = f"These are {len(CLAIMS)} claims of the published report about its own six configs"
+    if any(run.published_prompts for run in runs):
+        return f"{report}, checked on the figures that it gives."
+    if is_the_reports(runs):
+        return f"{report}, checked on outputs of the same models, measured here."
+    if _same_architectures(runs):
+        return (
+            f"{report}. Here they are asked of the same architectures with random weights, so "
+            "those of speed and memory alone."
+        )
+    models = list(dict.fromkeys(run.model for run in runs))
+    return (
+        f"{report}, Qwen2.5 at 0.5B and 1.5B. Nobody made them about {_listed(models)}: here the "
+        "same questions are asked of this study, as far as it can answer them."
+    )
+
+
+def testable(
+    findings: Sequence[Finding], runs: Sequence[RunRow]
+) -> tuple[list[Finding], list[Finding]]:
+    """(shown, folded): on the report's own models every claim is shown, on others only those that
+    their study can test."""
+    own = is_the_reports(runs)
+    shown = [one for one in findings if own or one.verdict != NOT_TESTABLE]
+    return shown, [one for one in findings if one not in shown]
+
+
+def _listed(names: Collection[str]) -> str:
+    *others, last = names or ["these models"]
+    return f"{', '.join(others)} and {last}" if others else last
