@@ -14,6 +14,7 @@ import vibecore
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_cards
 from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.core.formats import counted
 from vibecore.core.rows import PromptResult
 from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows
 
@@ -143,7 +144,7 @@ def list_around(
         row["current"] = row["id"] == prompt
         view = link("outputs", study=study.name, prompt=row["id"], configs=configs)
         row["href"] = view["href"]
-    note = f"{len(listed):,} prompts" if len(listed) != 1 else "1 prompt"
+    note = counted(len(listed), "prompt")
     if len(rows) < len(listed):
         note += f", {len(rows)} of them shown"
     return {"rows": rows, "configs": configs, "note": note}

@@ -9,7 +9,7 @@ const promptList = (list, choose) => {
         title: `${state.config}: ${STATES[state.state][1]}${state.repetitive ? ", repetitive" : ""}` },
       STATES[state.state][0]));
     const passed = row.states.filter((state) => state.state === "pass").length;
-    const spoken = `${row.id}: ${passed} of ${row.states.length} configs pass`;
+    const spoken = `${row.id}: ${passed} of ${row.states.length} config${row.states.length === 1 ? "" : "s"} pass`;
     const anchor = make("a", { href: row.href, "aria-label": spoken, "data-prompt": row.id,
       "aria-current": row.current ? "true" : null }, make("span", { class: "id" }, row.id),
       make("span", { class: "states", "aria-hidden": "true" }, states));

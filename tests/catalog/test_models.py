@@ -239,3 +239,9 @@ def test_a_gguf_file_is_a_model(tmp_path: Path) -> None:
     assert again == models.Model("x", str(file), "gguf", config.model.spec)
     file.unlink()
     assert models.model_of("x", str(file), "gguf").spec is None
+
+
+@pytest.mark.parametrize("source", ["", " "])
+def test_an_empty_model_is_not_the_current_folder(source: str) -> None:
+    with pytest.raises(InputError, match="The model is empty"):
+        models.own_models([source])

@@ -74,3 +74,10 @@ def test_json_knows_times_and_keeps_characters() -> None:
     assert "é" in text
     with pytest.raises(TypeError):
         formats.to_json(object)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(0, "0 tokens"), (1, "1 token"), (2, "2 tokens"), (4096, "4,096 tokens")]
+)
+def test_a_count_has_its_noun_in_the_right_number(number: int, shown: str) -> None:
+    assert formats.counted(number, "token") == shown

@@ -164,7 +164,7 @@ def test_responses_are_scored_strictly_and_loosely(tmp_path):
     assert (row["constraints_met"], row["constraints_met_loose"]) == (1, 2)
     assert row["constraints"][0]["status_loose"] == "pass"
     assert ifeval_accuracies([row]) == (
-        "IFEval, 1 prompts, 2 instructions: prompt strict 0.0%, instruction strict 50.0%, "
+        "IFEval, 1 prompt, 2 instructions: prompt strict 0.0%, instruction strict 50.0%, "
         "prompt loose 100.0%, instruction loose 100.0%"
     )
     assert ifeval_accuracies([{"adherent": True}]) is None

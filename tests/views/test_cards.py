@@ -41,7 +41,7 @@ def test_a_plain_output_has_no_notice() -> None:
     ("text", "token_ids", "notice"),
     [
         ("la " * 20, None, "repetitive, degenerate (zlib ratio)"),
-        ("a", [4, *[1, 2] * 10], "loops after 1 tokens (period 2)"),
+        ("a", [4, *[1, 2] * 10], "loops after 1 token (period 2)"),
         ("I'm sorry, but no.", None, "begins as a refusal"),
         (
             "The sea was calm that day. Море было спокойным весь день.",

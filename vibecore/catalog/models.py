@@ -327,6 +327,12 @@ def _gguf_spec(path: Path) -> ModelSpec | None:
 
 def _own_model(source: str) -> Model:
     """The model of a folder, a GGUF file or a hub id, under the last part of its source."""
+    if not source.strip():
+        # As a path it would be the current folder.
+        raise InputError(
+            "The model is empty. Give the path of a folder with config.json and *.safetensors, a "
+            ".gguf file, or a hub id (ORGANISATION/NAME)."
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         resolved = path.resolve()

@@ -65,6 +65,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A count with its noun, which takes a plain s: `1 token`, `1,024 tokens`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def count_and_rate(count: int | None, total: int | None) -> str:
     """`13/30 · 43 %`."""
     if count is None or not total:

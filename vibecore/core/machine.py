@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from vibecore.core.formats import counted
+
 GIB = 1024**3
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -31,7 +33,7 @@ def hardware(device: str) -> str:
     machine = read_machine()
     if device == "cuda" and machine["gpus"]:
         return machine["gpus"][0]["name"]
-    return f"{machine['cpu']}, {machine['cores']} cores"
+    return f"{machine['cpu']}, {counted(machine['cores'], 'core')}"
 
 
 def usable_cores() -> int:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vibecore.core.formats import counted
+
 Relation = Literal["eq", "lt", "le", "gt", "ge"]
 
 RELATIONS: dict[str, tuple[Callable[[int, int], bool], str]] = {
@@ -43,8 +45,7 @@ class Undecided(Exception):
 def compare(found: int, relation: Relation, wanted: int, noun: str) -> Verdict:
     """Compare a count with the wanted one; `noun` is singular and takes a plain "s"."""
     holds, words = RELATIONS[relation]
-    plural = "" if found == 1 else "s"
-    return Verdict(holds(found, wanted), f"found {found} {noun}{plural}, wanted {words} {wanted}")
+    return Verdict(holds(found, wanted), f"found {counted(found, noun)}, wanted {words} {wanted}")
 
 
 def numbering_defect(numbers: Sequence[int]) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import FAMILIES, Config, family_configs
-from vibecore.core.formats import memory
+from vibecore.core.formats import counted, memory
 from vibecore.core.machine import GIB, likely_device, read_machine, torch_is_cpu_build
 from vibecore.scoring.sandbox import find_isolation
 
@@ -28,7 +28,7 @@ def examine() -> list[Row]:
         {
             "what": "processor",
             "state": "ok",
-            "detail": f"{machine['cpu']}, {machine['cores']} cores, "
+            "detail": f"{machine['cpu']}, {counted(machine['cores'], 'core')}, "
             f"{machine['memory_bytes'] / GIB:.1f} GiB",
         }
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vibecore.core import formats
 from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
+from vibecore.core.formats import counted
 from vibecore.scoring import SCORER_VERSION, load_suite, score_output
 
 Row = dict[str, Any]
@@ -91,7 +92,8 @@ def ifeval_accuracies(rows: Sequence[Row]) -> str | None:
         "instruction loose": sum(row["constraints_met_loose"] for row in judged) / instructions,
     }
     listed = ", ".join(f"{name} {share:.1%}" for name, share in figures.items())
-    return f"IFEval, {len(judged)} prompts, {instructions} instructions: {listed}"
+    prompts = counted(len(judged), "prompt")
+    return f"IFEval, {prompts}, {counted(instructions, 'instruction')}: {listed}"
 
 
 def read_responses(path: Path) -> list[tuple[int, Row]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow, PromptResult
 from vibecore.views.tables.metrics import shape
 from vibecore.views.terminal import FINISH_WORDS
@@ -122,12 +123,12 @@ def _folds(row: OutputRow) -> list[dict[str, str]]:
     if row.rendered_prompt is not None:
         label = "Prompt as the model was asked"
         if row.prompt_tokens is not None:
-            label += f", {row.prompt_tokens} tokens"
+            label += f", {counted(row.prompt_tokens, 'token')}"
         folds.append({"name": "prompt", "label": label, "text": row.rendered_prompt})
     if row.reasoning:
         label = "Reasoning, not scored"
         if row.reasoning_tokens:
-            label += f", {row.reasoning_tokens} tokens"
+            label += f", {counted(row.reasoning_tokens, 'token')}"
         folds.append({"name": "reasoning", "label": label, "text": row.reasoning})
     return folds
 
@@ -135,7 +136,7 @@ def _folds(row: OutputRow) -> list[dict[str, str]]:
 def _facts(row: OutputRow) -> list[str]:
     facts = []
     if row.new_tokens is not None:
-        facts.append(f"{row.new_tokens} tokens")
+        facts.append(counted(row.new_tokens, "token"))
     if row.tokens_per_second is not None:
         facts.append(f"{row.tokens_per_second:.1f} tok/s")
     if row.finish_reason:
@@ -151,7 +152,7 @@ def _notice(row: OutputRow) -> str | None:
         notices.append("repetitive")
     if row.loop_onset is not None:
         period = f" (period {row.loop_period})" if row.loop_period else ""
-        notices.append(f"loops after {row.loop_onset} tokens{period}")
+        notices.append(f"loops after {counted(row.loop_onset, 'token')}{period}")
     if row.degenerate:
         over = row.degenerate_by or []
         which = cut_name(over[0]) if len(over) == 1 else f"{len(over)} published cuts"
@@ -189,7 +190,7 @@ def _met(row: OutputRow) -> str | None:
         return None
     if not row.constraints_judged:
         return "no constraint judged"
-    return f"{row.constraints_met} of {row.constraints_judged} constraints met"
+    return f"{row.constraints_met} of {counted(row.constraints_judged, 'constraint')} met"
 
 
 def _pieces(

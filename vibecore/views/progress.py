@@ -19,6 +19,7 @@ from rich.progress import (
 
 from vibecore.catalog.engines import why_left
 from vibecore.core.errors import InputError
+from vibecore.core.formats import counted
 from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
@@ -33,8 +34,8 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
     console = Console(stderr=True)
     batch = AUTO if plan.auto_batch else plan.protocol.batch_size
     console.print(
-        f"Study {plan.name}: {_counted(len(plan.configs), 'config')} × "
-        f"{_counted(len(plan.suite.prompts), 'prompt')}, "
+        f"Study {plan.name}: {counted(len(plan.configs), 'config')} × "
+        f"{counted(len(plan.suite.prompts), 'prompt')}, "
         f"at most {plan.protocol.max_new_tokens} new tokens, batch {batch}.",
         markup=False,
         highlight=False,
@@ -61,17 +62,14 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
             raise
     complete = sum(status == "complete" for status in statuses.values())
     console.print(
-        f"{complete} of {len(statuses)} configs complete in study {plan.name}, in {plan.db}.\n"
+        f"{complete} of {counted(len(statuses), 'config')} complete in study {plan.name}, "
+        f"in {plan.db}.\n"
         f"Read it: python -m vibecore summary --study {plan.name} --db {plan.db}",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
     return statuses
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class _View:

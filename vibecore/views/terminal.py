@@ -13,6 +13,7 @@ from rich.text import Text
 
 from vibecore.analysis import Decision
 from vibecore.analysis.metrics import ConfigMetrics, Metric, known_metrics
+from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow
 from vibecore.views.models_asked import model_column
 
@@ -114,25 +115,33 @@ def print_outputs(rows: Sequence[OutputRow]) -> None:
     for row in rows:
         console.rule(Text(f"{row.prompt_id} · {row.config}"), align="left")
         if row.reasoning:
-            console.print(Text(f"(reasoning, {row.reasoning_tokens} tokens)\n{row.reasoning}\n"))
-        no_text = "(no text: only speed and memory were measured)"
-        console.print(Text(no_text if row.text is None else row.text))
+            tokens = counted(row.reasoning_tokens or 0, "token")
+            console.print(Text(f"(reasoning, {tokens})\n{row.reasoning}\n"))
+        console.print(Text(_text_of(row)))
         console.print(Text(output_facts(row)), style="dim")
         for verdict in row.constraints:
             console.print(Text(f"{verdict.status:7} {verdict.check}: {verdict.explanation}"))
+
+
+def _text_of(row: OutputRow) -> str:
+    """An output's text, or in brackets why there is none to see."""
+    if row.text is None:
+        return "(no text: only speed and memory were measured)"
+    return row.text if row.text.strip() else "(empty)"
 
 
 def output_facts(row: OutputRow) -> str:
     """One line on an output: tokens, how it ended, speed, repetition."""
     facts = []
     if row.new_tokens is not None:
-        facts.append(f"{row.new_tokens} tokens")
+        facts.append(counted(row.new_tokens, "token"))
     if row.finish_reason:
         facts.append(FINISH_WORDS[row.finish_reason])
     if row.tokens_per_second is not None:
         facts.append(f"{row.tokens_per_second:.1f} tok/s")
     if row.repetition_ratio is not None:
-        word = ", repetitive" if row.repetitive else ""
+        word = ", empty" if row.empty else ""
+        word += ", repetitive" if row.repetitive else ""
         word += ", degenerate" if row.degenerate else ""
         facts.append(f"repetition {row.repetition_ratio:.2f}{word}")
     return " · ".join(facts)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypedDict
 
+from vibecore.core.formats import counted
 from vibecore.scoring.measures.loops import find_loop
 from vibecore.views.differences import find_divergence, spans_not_in
 
@@ -60,7 +61,7 @@ def mark_repetition(text: str, loop_onset: int | None) -> list[Piece]:
     remarks: list[Remark] = []
     start = loop_start(text) if loop_onset is not None else None
     if start is not None:
-        remarks.append((start, f"loops after {loop_onset} tokens"))
+        remarks.append((start, f"loops after {counted(loop_onset or 0, 'token')}"))
     return cut(text, spans, remarks)
 
 
@@ -74,7 +75,8 @@ def mark_difference(
     divergence = find_divergence(text, baseline, token_ids, baseline_ids)
     if divergence is None:
         return cut(text, [], [])
-    place = f"{divergence.word} words" if divergence.token is None else f"{divergence.token} tokens"
+    token, word = divergence.token, divergence.word
+    place = counted(word, "word") if token is None else counted(token, "token")
     spans = [(start, end, "different") for start, end in spans_not_in(text, baseline)]
     return cut(text, spans, [(divergence.character, f"diverges after {place}")])
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vibecore.core.formats import duration, memory, number
+from vibecore.core.formats import counted, duration, memory, number
 from vibecore.core.rows import StudyRow
 from vibecore.live.launch.estimates import ConfigEstimate, Estimate
 from vibecore.live.launch.progress import STATES, ConfigProgress, RunProgress
@@ -64,11 +64,12 @@ def estimate_sentence(estimate: Estimate) -> str:
         )
     else:
         time_part = f"Decoding takes {duration(estimate.seconds)} at most."
-    configs = "1 config" if len(estimate.configs) == 1 else f"{len(estimate.configs)} configs"
-    prompts = "1 prompt" if estimate.prompts == 1 else f"{estimate.prompts} prompts"
+    configs = counted(len(estimate.configs), "config")
+    prompts = counted(estimate.prompts, "prompt")
+    tokens = counted(estimate.max_new_tokens, "token")
     scarce = "" if estimate.disk_bytes < estimate.free_disk_bytes else " That is too little."
     return (
-        f"Study {estimate.study}: {configs} × {prompts} × at most {estimate.max_new_tokens} tokens "
+        f"Study {estimate.study}: {configs} × {prompts} × at most {tokens} "
         f"on the {device_name(estimate.device)}. {time_part} About "
         f"{memory(estimate.disk_bytes)} on disk, where "
         f"{memory(estimate.free_disk_bytes)} is free.{scarce}"
@@ -79,7 +80,7 @@ def protocol_sentence(study: StudyRow) -> str:
     """What configs that are added to a study will be run with, in a sentence."""
     protocol = study.protocol
     assert protocol is not None
-    prompts = "1 prompt" if study.prompt_count == 1 else f"{study.prompt_count} prompts"
+    prompts = counted(study.prompt_count, "prompt")
     asked = {
         "auto": "chat template where the model has one",
         "on": "chat template",
@@ -89,7 +90,7 @@ def protocol_sentence(study: StudyRow) -> str:
     system = "" if protocol.system is None else ", with its system text"
     return (
         f"Configs are added under the study's own protocol: {study.suite}, {prompts} × at most "
-        f"{protocol.max_new_tokens} tokens, batch size {protocol.batch_size}, engine "
+        f"{counted(protocol.max_new_tokens, 'token')}, batch size {protocol.batch_size}, engine "
         f"{protocol.engine} on the {device_name(protocol.device)}, {asked[protocol.chat]}"
         f"{thinking}{system}."
     )
@@ -106,7 +107,7 @@ def progress_sentence(progress: RunProgress) -> str:
         left = "time left not known yet"
         if progress.seconds_left is not None:
             left = f"up to about {duration(progress.seconds_left)} left"
-        return f"{progress.done} of {progress.total} outputs, {left}."
+        return f"{progress.done} of {counted(progress.total, 'output')}, {left}."
     return STATES[progress.state]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from vibecore.analysis.asked import ModelAsked, asked_in_words
 from vibecore.catalog.suites import Constraint
-from vibecore.core.formats import duration, memory, to_json
+from vibecore.core.formats import counted, duration, memory, to_json
 from vibecore.core.records import Generation
 from vibecore.core.rows import OutputRow, VerdictRow
 from vibecore.live.playground.constraint_form import constraint_words
@@ -184,7 +184,7 @@ def generation_facts(generation: Generation, on_gpu: bool) -> list[str]:
     facts = [f"TTFT {generation.first_token_seconds:.3f} s"]
     if generation.tokens_per_second is not None:
         facts.append(f"{generation.tokens_per_second:.1f} tok/s")
-    facts.append(f"{generation.new_tokens} token{'' if generation.new_tokens == 1 else 's'}")
+    facts.append(counted(generation.new_tokens, "token"))
     if generation.finish_reason != "stopped":
         facts.append(FINISH_WORDS[generation.finish_reason])
     whose = "peak" if on_gpu else "process peak"
@@ -209,7 +209,7 @@ def _running_facts(pane: Pane, began_at: float) -> list[str]:
     return [
         f"first text {pane.first_text_at - began_at:.3f} s",
         f"about {pieces / seconds:.1f} tok/s",
-        f"about {pieces} tokens",
+        f"about {counted(pieces, 'token')}",
     ]
 
 

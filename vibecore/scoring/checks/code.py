@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from vibecore.core.formats import counted
 from vibecore.scoring.arguments import Patterns
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.code import NO_CODE, Block, find_code, missing_from
@@ -26,7 +27,8 @@ def code_parses(text: str) -> Verdict:
         return Verdict(False, f"{NO_CODE}, wanted code that parses")
     if blocks[0].error:
         return Verdict(False, f"the code does not parse ({blocks[0].error})")
-    return Verdict(True, f"{len(blocks[0].source.splitlines())} lines of code parse")
+    count = len(blocks[0].source.splitlines())
+    return Verdict(True, f"{counted(count, 'line')} of code {'parses' if count == 1 else 'parse'}")
 
 
 def defines_function(text: str, *, name: str, parameters: int) -> Verdict:
@@ -211,7 +213,7 @@ def _signature(function: Function, in_class: bool) -> str:
 
 
 def _arguments(count: int) -> str:
-    return f"{count} argument{'' if count == 1 else 's'}"
+    return counted(count, "argument")
 
 
 CHECKS = (

@@ -13,6 +13,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+from vibecore.core.formats import counted
 from vibecore.scoring.checks import Check
 from vibecore.scoring.sandbox import Call, Execution, Reply, run_calls
 from vibecore.scoring.text.code import Block, find_code, missing_from
@@ -157,8 +158,8 @@ def _judge(
             return number, Verdict(False, f"{where}: {_came(reply)}, wanted {_wanted(case)}")
     if execution.ending and len(replies) == len(execution.replies):
         return len(cases) - 1, Verdict(False, f"after its last case it {execution.ending}")
-    plural = "s pass" if len(cases) > 1 else " passes"
-    return len(cases), Verdict(True, f"{name}: {len(cases)} case{plural}")
+    passes = "passes" if len(cases) == 1 else "pass"
+    return len(cases), Verdict(True, f"{name}: {counted(len(cases), 'case')} {passes}")
 
 
 def _fits(reply: Reply, case: Mapping[str, Any]) -> bool:

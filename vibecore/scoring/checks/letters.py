@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated
 
+from vibecore.core.formats import counted
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.detection import detect_language
 from vibecore.scoring.text.words import has_visible
@@ -51,7 +52,7 @@ def capital_word_count(text: str, *, relation: Relation, count: int) -> Verdict:
 def no_commas(text: str) -> Verdict:
     """No comma of any script occurs, not even between digits ("1,200")."""
     found = sum(map(text.count, _COMMAS))
-    return Verdict(not found, f"found {found} comma{'' if found == 1 else 's'}, wanted none")
+    return Verdict(not found, f"found {counted(found, 'comma')}, wanted none")
 
 
 def response_language(text: str, *, language: Annotated[str, language_defect]) -> Verdict:

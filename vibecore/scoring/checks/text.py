@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
+from vibecore.core.formats import counted
 from vibecore.scoring.arguments import Pattern
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.patterns import search
@@ -125,10 +126,11 @@ def each_line_starts_with(text: str, *, prefixes: list[str]) -> Verdict:
     wrong = [line for line in found if not _line_starts(line.casefold(), starts)]
     wanted = f"wanted each to start with one of {listed(prefixes)}"
     if not wrong:
-        return Verdict(True, f"found {len(found)} lines, {wanted}")
+        return Verdict(True, f"found {counted(len(found), 'line')}, {wanted}")
     return Verdict(
         False,
-        f"{len(wrong)} of {len(found)} lines start otherwise (first: {quote(wrong[0])}), {wanted}",
+        f"{len(wrong)} of {counted(len(found), 'line')} start otherwise "
+        f"(first: {quote(wrong[0])}), {wanted}",
     )
 
 
@@ -183,7 +185,7 @@ def _all_different(pieces: Sequence[str], noun: str) -> Verdict:
     piece, most = times.most_common(1)[0]
     if most > 1:
         return Verdict(False, f"a {noun} comes {most} times, wanted none twice: {quote(piece)}")
-    return Verdict(True, f"found {len(times)} {noun}{'' if len(times) == 1 else 's'}, no two alike")
+    return Verdict(True, f"found {counted(len(times), noun)}, no two alike")
 
 
 @lru_cache(maxsize=512)

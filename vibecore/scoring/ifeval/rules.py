@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 
+from vibecore.core.formats import counted
 from vibecore.scoring.ifeval.words import count_capital_words, split_sentences
 from vibecore.scoring.ifeval.words import count_words as count_word_runs
 from vibecore.scoring.text.detection import detect_language
@@ -40,7 +41,7 @@ def keyword_existence(text: str, *, keywords: list[str]) -> Verdict:
 def keyword_frequency(text: str, *, keyword: str, frequency: int, relation: str) -> Verdict:
     """How often a keyword, as a pattern, is found, in any case, also inside other words."""
     found = len(find_all(keyword.strip(), text, re.IGNORECASE))
-    return _counted(found, relation, frequency, f'times "{keyword}"')
+    return _counted(found, relation, frequency, "time", f' "{keyword}"')
 
 
 def forbidden_words(text: str, *, forbidden_words: list[str]) -> Verdict:
@@ -54,7 +55,7 @@ def forbidden_words(text: str, *, forbidden_words: list[str]) -> Verdict:
 def letter_frequency(text: str, *, letter: str, let_frequency: int, let_relation: str) -> Verdict:
     """How often a letter occurs once the text is in lower case."""
     found = text.lower().count(letter.lower())
-    return _counted(found, let_relation, let_frequency, f'times the letter "{letter}"')
+    return _counted(found, let_relation, let_frequency, "time", f' the letter "{letter}"')
 
 
 def response_language(text: str, *, language: str) -> Verdict:
@@ -67,7 +68,7 @@ def response_language(text: str, *, language: str) -> Verdict:
 
 def number_sentences(text: str, *, num_sentences: int, relation: str) -> Verdict:
     """The number of sentences, as Punkt splits them."""
-    return _counted(len(split_sentences(text)), relation, num_sentences, "sentences")
+    return _counted(len(split_sentences(text)), relation, num_sentences, "sentence")
 
 
 def number_paragraphs(text: str, *, num_paragraphs: int) -> Verdict:
@@ -83,7 +84,7 @@ def number_paragraphs(text: str, *, num_paragraphs: int) -> Verdict:
 
 def number_words(text: str, *, num_words: int, relation: str) -> Verdict:
     """The number of runs of letters, digits and underscores ("don't" is two)."""
-    return _counted(count_word_runs(text), relation, num_words, "words")
+    return _counted(count_word_runs(text), relation, num_words, "word")
 
 
 def nth_paragraph_first_word(
@@ -113,7 +114,7 @@ def number_placeholders(text: str, *, num_placeholders: int) -> Verdict:
         end = 0
         while (start := line.find("[", end)) >= 0 and (end := line.find("]", start) + 1):
             found += 1
-    return _counted(found, LEAST, num_placeholders, "placeholders")
+    return _counted(found, LEAST, num_placeholders, "placeholder")
 
 
 def postscript(text: str, *, postscript_marker: str) -> Verdict:
@@ -144,7 +145,7 @@ def number_highlighted_sections(text: str, *, num_highlights: int) -> Verdict:
     """At least so many *highlights* that are not blank."""
     single = sum(bool(match.strip("*").strip()) for match in _HIGHLIGHT.findall(text))
     double = sum(bool(match[2:-2].strip()) for match in _DOUBLE_HIGHLIGHT.findall(text))
-    return _counted(single + double, LEAST, num_highlights, "highlighted sections")
+    return _counted(single + double, LEAST, num_highlights, "highlighted section")
 
 
 def multiple_sections(text: str, *, section_spliter: str, num_sections: int) -> Verdict:
@@ -152,7 +153,7 @@ def multiple_sections(text: str, *, section_spliter: str, num_sections: int) -> 
     marks = find_all(rf"\s?{section_spliter.strip()}\s?\d+\s?", text)
     # The reference counts the pieces of a split, which has a piece more for each group.
     found = sum(1 + mark.re.groups for mark in marks)
-    return _counted(found, LEAST, num_sections, "sections")
+    return _counted(found, LEAST, num_sections, "section")
 
 
 def json_format(text: str) -> Verdict:
@@ -207,7 +208,7 @@ def end_checker(text: str, *, end_phrase: str) -> Verdict:
 
 def capital_word_frequency(text: str, *, capital_frequency: int, capital_relation: str) -> Verdict:
     """The number of words all in capitals; "I" is one, "DON'T" is two."""
-    return _counted(count_capital_words(text), capital_relation, capital_frequency, "capital words")
+    return _counted(count_capital_words(text), capital_relation, capital_frequency, "capital word")
 
 
 def english_capital(text: str) -> Verdict:
@@ -223,7 +224,7 @@ def english_lowercase(text: str) -> Verdict:
 def no_comma(text: str) -> Verdict:
     """No comma: the ASCII one alone."""
     found = text.count(",")
-    return Verdict(not found, f"found {found} comma{'' if found == 1 else 's'}, wanted none")
+    return Verdict(not found, f"found {counted(found, 'comma')}, wanted none")
 
 
 def quotation(text: str) -> Verdict:
@@ -233,9 +234,9 @@ def quotation(text: str) -> Verdict:
     return Verdict(passed, f"the answer is {'' if passed else 'not '}in double quotes")
 
 
-def _counted(found: int, relation: str, wanted: int, noun: str) -> Verdict:
+def _counted(found: int, relation: str, wanted: int, noun: str, of: str = "") -> Verdict:
     passed = found < wanted if relation == LESS else found >= wanted
-    return Verdict(passed, f"found {found} {noun}, wanted {relation} {wanted}")
+    return Verdict(passed, f"found {counted(found, noun)}{of}, wanted {relation} {wanted}")
 
 
 def _one_case(text: str, holds: bool, kind: str) -> Verdict:

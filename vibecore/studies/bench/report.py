@@ -30,6 +30,7 @@ from typing import Any
 
 from vibecore.catalog.engines import engine_in_words
 from vibecore.core import formats
+from vibecore.core.formats import counted
 
 FORMAT, VERSION = "vibecheck-bench", 1
 UNKNOWN = "–"
@@ -131,10 +132,12 @@ def headline(report: Mapping[str, Any]) -> str:
     settings = report["settings"]
     order = "interleaved" if report["interleaved"] else "one config after the other"
     made = sorted(set(repetitions_made(report))) or [0]
-    number = str(made[0]) if len(made) == 1 else f"{made[0]} to {made[-1]}"
+    repetitions = counted(made[-1], "repetition")
+    if len(made) > 1:
+        repetitions = f"{made[0]} to {repetitions}"
     return (
-        f"{report['hardware']}: {settings['new_tokens']} tokens after a prompt of "
-        f"{settings['prompt_tokens']}, {number} repetition{'' if number == '1' else 's'}, "
+        f"{report['hardware']}: {counted(settings['new_tokens'], 'token')} after a prompt of "
+        f"{settings['prompt_tokens']}, {repetitions}, "
         f"{order}, weights {weights_of(report)}"
     )
 

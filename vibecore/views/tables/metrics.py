@@ -172,8 +172,8 @@ def _model_cell(kind: str, note: str) -> Cell:
 def _config(row: ConfigMetrics) -> Cell:
     notes = {
         "failed": "failed",
-        "running": f"in progress, {row.prompts} prompts so far",
-        "stopped": f"stopped after {row.prompts} prompts",
+        "running": f"in progress, {formats.counted(row.prompts, 'prompt')} so far",
+        "stopped": f"stopped after {formats.counted(row.prompts, 'prompt')}",
         "pending": "not started",
     }
     note = notes.get(row.status)
