@@ -13,7 +13,7 @@ from pages.parts.components import link, show_table
 from vibecore.analysis.claims import Finding
 from vibecore.analysis.claims.wording import evidence_table
 from vibecore.views.charts.findings import evidence_figure
-from vibecore.views.findings import ANOTHER_QUESTION, testable, whose
+from vibecore.views.findings import ANOTHER_QUESTION, FAMILIES_OF_TESTS, testable, whose
 from vibecore.views.study_order import beside
 
 # A sign beside each verdict, so that a column of them can be scanned.
@@ -85,7 +85,8 @@ def show_evidence(name: str, finding: Finding) -> None:
 
 def show_folded(folded: list[Finding]) -> None:
     """The claims that this study cannot test, each with why."""
-    with st.expander(f"{len(folded)} claims that this study cannot test, and why"):
+    claims = "1 claim" if len(folded) == 1 else f"{len(folded)} claims"
+    with st.expander(f"{claims} that this study cannot test, and why"):
         show_table(
             {
                 "caption": "Claims that cannot be tested here",
@@ -149,6 +150,5 @@ for name, finding in chosen.items():
         show_evidence(name, finding)
 frame.show_note(
     "Intervals are over prompts: they say what other prompts of this kind would show, not another "
-    "run, machine or day. All comparisons of the two models are Holm-adjusted together, and so are "
-    "all between precisions of one model.",
+    f"run, machine or day. {FAMILIES_OF_TESTS}",
 )

@@ -1,7 +1,8 @@
 """Speed: what `bench` measured, against the memory's bandwidth, and where one step's time goes.
 
 Each engine against the other, host time against GPU time, one decode step by layer and by kernel,
-every figure with its bottleneck (overhead-bound, memory-bound, …).
+every figure with its bottleneck (overhead-bound, memory-bound, …). On a study without a bench,
+links to those that have one.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import shlex
 import streamlit as st
 
 from pages.parts import address, cached, frame
-from pages.parts.components import show_table
+from pages.parts.components import link, show_table
 from pages.parts.drawing import show
 from vibecore.core.paths import DEFAULT_DB, database_path
+from vibecore.core.rows import StudyRow
 from vibecore.views.charts.engine_speed import (
     batch_sizes,
     engine_figure,
@@ -36,6 +38,36 @@ def import_command() -> str:
     return f"python -m vibecore import bench.json{place}"
 
 
+def show_benches(benches: list[StudyRow]) -> None:
+    """The studies that have a bench, each a link to its Speed page."""
+    frame.show_html(
+        "p",
+        "This study has no bench: its speeds are on Metrics and Charts. A bench measures decoding "
+        "alone, against the memory's bandwidth, as a study of its own."
+        + (" This database has these:" if benches else ""),
+    )
+    if benches:
+        show_table(
+            {
+                "caption": "Studies with a bench",
+                "look": "plain prose",
+                "sortable": False,
+                "columns": [{"label": "study"}, {"label": "what"}],
+                "rows": [
+                    {
+                        "id": bench.name,
+                        "link": link("speed", study=bench.name),
+                        "cells": [{"text": bench.name, "opens": True}, {"text": bench.title}],
+                    }
+                    for bench in benches
+                ],
+            },
+            key="benches",
+        )
+    frame.show_html("p", "Make one and import it:")
+    st.code(f"{MEASURE}\n{import_command()}", language=None)
+
+
 study = frame.current_study()
 with frame.errors_in_words():
     results = cached.bench(cached.content(), study.name)
@@ -44,12 +76,9 @@ PARAMETERS = {"step": address.one_of(list(found), next(iter(found), None))}
 address.read("speed", PARAMETERS)
 frame.show_html("h1", "Speed")
 if not results:
-    frame.show_html(
-        "p",
-        "This study has no bench: its speeds are on Metrics and Charts. A bench measures decoding "
-        "alone, against the memory's bandwidth, and is imported as a study of its own:",
-    )
-    st.code(f"{MEASURE}\n{import_command()}", language=None)
+    with frame.errors_in_words():
+        benches = cached.benches(cached.content())
+    show_benches(benches)
     address.write("speed", PARAMETERS)
     st.stop()
 if study.note:

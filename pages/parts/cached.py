@@ -37,6 +37,15 @@ def studies(key: Key) -> list[StudyRow]:
     return vibecore.list_studies(Path(key[0]))
 
 
+@st.cache_data(show_spinner=False, max_entries=4)
+def benches(key: Key) -> list[StudyRow]:
+    """The studies that hold what `bench` measured."""
+    from vibecore.studies.queries import list_benches
+
+    names = list_benches(Path(key[0]))
+    return [study for study in studies(key) if study.name in names]
+
+
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
 def summary(
     key: Key,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bench_report import make_report
-from tests.support.pages import component, html, visit
+from tests.support.pages import component, has_component, html, visit
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.views.charts.engine_speed import (
     batch_sizes,
@@ -184,6 +184,19 @@ def test_a_study_without_a_bench_says_how_to_make_one(studies: Path, use, study:
     assert not app.error
     assert "has no bench" in html(app)
     assert "python -m vibecore import" in app.code[0].value
+
+
+def test_a_study_without_a_bench_links_to_those_that_have_one(
+    studies: Path, use, published_db: Path
+) -> None:
+    use(studies)
+    rows = component(visit("speed", study="published"), "benches")["rows"]
+    assert [(row["id"], row["link"]["href"]) for row in rows] == [("gpu", "speed?study=gpu")]
+    assert rows[0]["cells"][1]["text"].startswith("Bench of")
+    use(published_db)
+    alone = visit("speed", study="published")
+    assert not has_component(alone, "benches")
+    assert "has no bench" in html(alone)
 
 
 @pytest.mark.parametrize("page", ["metrics", "charts", "outputs", "about"])

@@ -24,6 +24,7 @@ from vibecore.store.prompt_list import (
     read_prompt_results,
 )
 from vibecore.store.read import (
+    list_benches,
     list_studies,
     missing_prompts,
     read_bench,

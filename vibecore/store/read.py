@@ -181,6 +181,15 @@ def read_bench(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     return [result for row in rows for result in json.loads(row[0])]
 
 
+def list_benches(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The names of the studies that hold what `bench` measured, in the order of their ids."""
+    rows = connection.execute(
+        """SELECT name FROM study JOIN run USING (study_id)
+           WHERE bench IS NOT NULL GROUP BY ALL ORDER BY min(study_id)"""
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
 def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[ScoreRow]:
     """One row a scored output: config, prompt, category and its scores, without the text."""
     rows = rows_of(

@@ -62,6 +62,7 @@ def _opening(
 
 
 list_studies = _opening(store.list_studies)
+list_benches = _opening(store.list_benches)
 read_prompts = _opening(store.read_prompts)
 read_prompt_results = _opening(store.read_prompt_results)
 read_scores = _opening(store.read_scores)

@@ -13,10 +13,14 @@ from vibecore.core.rows import RunRow
 # The family that the published report is about.
 FAMILY = "qwen2.5"
 ANOTHER_QUESTION = (
-    "The sweet spot's rule asks another question than these claims: which config needs the least "
-    "memory of those that are fast enough and not shown to be worse. So “4bit is better than every "
-    "other config: not resolved” and “the sweet spot is a 4bit config” can both hold, and a "
-    "difference that the rule resolves over its own comparisons can be open here, over more."
+    "The sweet spot's rule asks another question, which config needs the least memory of those "
+    "fast enough and not shown to be worse, so a claim about 4bit can be open here while a 4bit "
+    "config is the sweet spot."
+)
+FAMILIES_OF_TESTS = (
+    "All comparisons of the two models are Holm-adjusted together, and so are all between "
+    "precisions of one model; the rule adjusts over its own comparisons with the best config, so "
+    "a difference can be resolved there and open here."
 )
 
 
