@@ -15,11 +15,11 @@ import streamlit as st
 
 from pages.parts import address, form, frame, keep, playground_view
 from pages.parts.buttons import pressed
-from vibecore.catalog.memory import Workload
 from vibecore.catalog.models import FAMILIES, Config, family_configs, listed_configs
 from vibecore.catalog.suites import Prompt, Suite, suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.machine import likely_device
+from vibecore.core.records import Asking
 from vibecore.live.form import (
     CHAT_SENTENCES,
     THINKING_SENTENCES,
@@ -38,6 +38,7 @@ from vibecore.live.playground import (
 from vibecore.live.playground.constraint_form import constraint_words
 from vibecore.live.playground.request import NEW_TOKENS
 from vibecore.scoring import load_suite
+from vibecore.studies.batches import workload_of_text
 
 OWN_TEXT = "my own text"
 FIRST_CONFIGS = ["5M-bf16", "5M-4bit"]
@@ -182,13 +183,15 @@ def request_of(prompt: Prompt | None, models: dict[str, Any], decoding: dict[str
     return make_request(prompt or own_prompt(st.session_state["try_text"]), configs, **decoding)
 
 
-def show_fit(configs: tuple[Config, ...], decoding: dict[str, Any]) -> None:
+def show_fit(configs: tuple[Config, ...], prompt: Prompt | None, decoding: dict[str, Any]) -> None:
     """Whether the chosen configs fit, before they are loaded."""
     device = likely_device(decoding["device"])
     kind = "dummy" if decoding["weights"] == "dummy" else "hub"
     available = playground_view.playground().available_bytes(device)
-    workload = Workload(new_tokens=max(1, decoding["max_new_tokens"]))
-    line, refusals = fit.preview(configs, device, kind, available, workload)
+    text = prompt.text if prompt else st.session_state["try_text"]
+    asking = Asking(decoding["chat"], decoding["system"], decoding["thinking"])
+    workload = workload_of_text(text, max(1, decoding["max_new_tokens"]), asking)
+    line, refusals = fit.preview(configs, device, kind, available, workload, decoding["engine"])
     frame.show_note(line)
     for refusal in refusals:
         st.warning(frame.plain(refusal))
@@ -217,7 +220,7 @@ if study is not None:
     address.write("try", described)
 # A choice that cannot be used is explained when it is tried.
 with suppress(VibeError):
-    show_fit(configs_of(models), decoding)
+    show_fit(configs_of(models), chosen, decoding)
 session = st.session_state.get(SESSION)
 active = session is not None and not session.finished.is_set()
 if not active and pressed("Try it", key="try-it", type="primary"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.folders import Tensors, demo_folder
 from tests.support.gguf_files import shape_of, write_gguf
-from vibecore.catalog import models
+from vibecore.catalog import demo_models, models
 from vibecore.catalog.architectures import read_spec
+from vibecore.catalog.memory import RUNTIME_BYTES, needed_bytes
 from vibecore.catalog.precisions import LISTED_PRECISIONS, PRECISIONS
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
@@ -28,6 +31,59 @@ PUBLISHED_GIB = {
 def test_estimates_of_the_published_six(config_id: str, gib: float) -> None:
     [config] = models.find_configs([config_id])
     assert round(config.estimated_weight_bytes / GIB, 2) == gib
+
+
+@pytest.mark.parametrize("precision", ["bf16", "8bit", "4bit", "int8-torchao"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_folder_of_an_unknown_architecture_is_sized_by_its_headers(
+    precision: str, tied: bool, tmp_path: Path
+) -> None:
+    """A shape that is known, under a name that is not: the files weigh what the shape says."""
+
+    def with_head(tensors: Tensors) -> Tensors:
+        return tensors | {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
+
+    folder = demo_folder(
+        tmp_path / "other",
+        config={"model_type": "another", "tie_word_embeddings": tied},
+        tensors=with_head,
+    )
+    [config] = models.own_configs(str(folder), [precision])
+    assert config.model.spec is None
+    spec = read_spec(demo_models.MODELS_DIR / "1M")
+    assert spec is not None
+    expected = PRECISIONS[precision].weight_bytes(replace(spec, tied=tied))
+    assert config.estimated_weight_bytes == expected
+    # Its config.json tells its shape all the same, so its cache and activations are counted.
+    known = models.find_configs(["1M-bf16"])[0]
+    if (precision, tied) == ("bf16", True):
+        assert needed_bytes(config, "cuda") == needed_bytes(known, "cuda")
+    else:
+        assert needed_bytes(config, "cuda") != needed_bytes(known, "cuda")
+
+
+def test_a_folder_whose_size_cannot_be_known(tmp_path: Path) -> None:
+    folder = demo_folder(tmp_path / "other", config={"model_type": "another"})
+    [plain] = models.own_configs(str(folder), ["bf16"])
+    assert plain.estimated_weight_bytes
+    # Quantised already: it is loaded at no other precision, and as it is weighs what its files do.
+    quantised = demo_folder(
+        tmp_path / "quantised",
+        config={
+            "model_type": "another",
+            "quantization_config": {"quant_method": "gptq", "bits": 4},
+        },
+    )
+    [as_is] = models.own_configs(str(quantised), ["as-is"])
+    as_bf16 = replace(as_is, precision=PRECISIONS["bf16"])
+    assert as_is.estimated_weight_bytes == (quantised / "model.safetensors").stat().st_size
+    assert as_bf16.estimated_weight_bytes is None
+    # Weights without a shape: they alone are counted.
+    (folder / "config.json").write_text('{"model_type": "another"}')
+    assert needed_bytes(plain, "cpu") == plain.estimated_weight_bytes + RUNTIME_BYTES["cpu"]
+    (folder / "model.safetensors").unlink()
+    assert plain.estimated_weight_bytes is None
+    assert needed_bytes(plain, "cpu") is None
 
 
 # As the hub shows them for each model's safetensors, tied heads counted once.

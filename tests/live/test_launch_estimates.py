@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.folders import demo_folder
+from vibecore import read_summary
 from vibecore.core.errors import InputError
+from vibecore.core.formats import memory
 from vibecore.live import launch
 from vibecore.live.launch import estimates
-from vibecore.studies.plan import Options
+from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.run import run_study
 
 
 def test_a_config_that_can_never_fit_is_refused(db: Path, monkeypatch) -> None:
@@ -39,9 +43,6 @@ def test_an_estimate_says_from_what_it_is(db: Path, fake_worker) -> None:
     unknown = launch.estimate(options, db)
     assert [config.known_from for config in unknown.configs] == [None, None]
     assert unknown.seconds is None
-    from vibecore.studies.plan import new_plan
-    from vibecore.studies.run import run_study
-
     run_study(new_plan(Options(configs=("1M-bf16",), study="earlier"), db), lambda event: None)
     known, other = launch.estimate(options, db).configs
     # The fake worker makes 10 tokens in 0.5 s and loads in 0.5 s.
@@ -56,3 +57,22 @@ def test_the_disk_is_asked_where_the_database_is(tmp_path: Path) -> None:
     found = launch.estimate(Options(family="demo"), tmp_path / "new.duckdb")
     assert found.disk_bytes == 6 * 30 * estimates.OUTPUT_BYTES + estimates.EMPTY_BYTES
     assert found.free_disk_bytes > 0
+
+
+def test_a_folder_of_an_unknown_architecture_has_a_size_before_it_is_loaded(
+    db: Path, tmp_path: Path
+) -> None:
+    folder = demo_folder(tmp_path / "other", config={"model_type": "another"})
+    options = Options(models=(str(folder),), precisions=("4bit",), device="cpu")
+    [config] = launch.estimate(options, db).configs
+    assert config.fit == "yes"
+    assert config.reason.startswith("other-4bit needs about 0.5")
+
+
+def test_what_a_launch_needs_is_what_the_metrics_of_its_study_need(db: Path, fake_worker) -> None:
+    options = Options(configs=("1.5B-bf16",), weights="dummy", study="s", device="cpu")
+    [guess] = launch.estimate(options, db).configs
+    run_study(new_plan(options, db), lambda event: None)
+    [row] = read_summary(db, "s").rows
+    assert row.need_bytes is not None
+    assert f"needs about {memory(row.need_bytes)} in memory" in guess.reason

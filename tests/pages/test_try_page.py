@@ -16,7 +16,10 @@ from tests.support.pages import buttons, component, errors, html, press, warning
 from tests.support.playground_fakes import Script, wait_until
 from vibecore import store
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
+from vibecore.catalog.memory import needed_bytes
+from vibecore.catalog.models import find_configs
 from vibecore.catalog.suites import Prompt
+from vibecore.core.formats import memory
 from vibecore.core.paths import DATABASE_VARIABLE
 from vibecore.core.records import Asking
 from vibecore.live.playground import Playground
@@ -180,7 +183,8 @@ def test_what_cannot_fit_is_said_before_it_is_tried(playground: Playground, monk
     monkeypatch.setattr(playground, "available_bytes", lambda device: 2**30)
     app = visit()
     app.multiselect(key="try_configs").set_value(["1.5B-bf16"]).run()
-    assert "1.5B-bf16 needs about 3.41 GiB" in warnings(app)
+    [config] = find_configs(["1.5B-bf16"])
+    assert f"1.5B-bf16 needs about {memory(needed_bytes(config, 'cpu'))}" in warnings(app)
     assert "would fit" in app.warning[0].value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vibecore.catalog.memory import ONE_PROMPT, RUNTIME_BYTES, Workload, needed_bytes
+from vibecore.catalog.memory import RUNTIME_BYTES, needed_bytes, workload
 from vibecore.catalog.models import MODELS, Config
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.rows import RunRow
@@ -21,7 +21,13 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
     device = run.environment.get("device") or run.asked_device
     device = "cpu" if device == "cpu" else "cuda"
     if (config := _catalogued(run)) is not None:
-        needed = needed_bytes(config, device, workload_of(run), weights=run.weights)
+        needed = needed_bytes(
+            config,
+            device,
+            workload(run.longest_prompt, run.max_new_tokens, run.batch_size),
+            engine=run.environment.get("engine") or "eager",
+            weights=run.weights,
+        )
         if needed is not None:
             return needed, BY_MODEL
     if run.peak_memory_bytes:
@@ -31,15 +37,6 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
     if size := run.weight_bytes or run.estimated_weight_bytes:
         return size + RUNTIME_BYTES[device], BY_WEIGHTS
     return None, None
-
-
-def workload_of(run: RunRow) -> Workload:
-    """What the run decoded at once; of what is not stored, one prompt of the shipped suite."""
-    return Workload(
-        run.longest_prompt or ONE_PROMPT.prompt_tokens,
-        run.max_new_tokens or ONE_PROMPT.new_tokens,
-        run.batch_size or 1,
-    )
 
 
 def _catalogued(run: RunRow) -> Config | None:

@@ -149,11 +149,30 @@ def spec_of(raw: RawConfig) -> ModelSpec | None:
 
 def read_spec(folder: Path) -> ModelSpec | None:
     """The spec in a model folder's config.json; None where there is none that is known."""
+    return spec_of(_read_config(folder))
+
+
+def rough_spec(folder: Path) -> ModelSpec | None:
+    """The shape in a model folder's config.json, read as Llama's block whatever its architecture:
+    good for sizes and for nothing else. None where a field is missing."""
+    try:
+        return _llama(_read_config(folder))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+
+
+def is_tied(folder: Path) -> bool:
+    """Whether a model folder's config.json says that head and embedding are one matrix."""
+    return bool(_read_config(folder).get("tie_word_embeddings", False))
+
+
+def _read_config(folder: Path) -> RawConfig:
+    """A folder's config.json; empty where it is absent or holds no object."""
     try:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return spec_of(raw) if isinstance(raw, dict) else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
 
 
 def _llama(raw: RawConfig) -> ModelSpec:

@@ -1,22 +1,26 @@
-"""The memory model: what a config takes on a device, estimated from its spec before it is loaded.
+"""The memory model: what a config takes on a device, by part, from its architecture alone.
 
 Weights + KV cache for the context asked + activations + what the runtime itself takes. Every "does
-it fit" comes here: the automatic batch size, the Try page, launches, doctor and bench. Pure
-arithmetic; nothing here asks a device. All sizes in bytes.
+it fit" comes here: the sweet spot's cap, the Metrics page, the automatic batch size, the Try page,
+launches, inspect, doctor and bench. Pure arithmetic; nothing here asks a device. All sizes in
+bytes. `python -m benchmarks.memory_model` holds it against what was measured; docs/method.md has
+the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vibecore.catalog.architectures import ModelSpec
+from vibecore.catalog.architectures import ModelSpec, read_spec, rough_spec
+from vibecore.catalog.engines import why_not_graph
 from vibecore.catalog.models import Config
-from vibecore.catalog.precisions import PRECISIONS
+from vibecore.catalog.precisions import PRECISIONS, Precision
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
 
+MIB = 2**20
 # What a worker takes before it has a model. GPU: CUDA context, kernels and their workspaces. CPU:
 # torch and transformers, 0.41 GB seen; forked workers share most of it, which is left out.
 RUNTIME_BYTES = {"cpu": GIB // 2, "cuda": GIB * 3 // 4}
@@ -24,12 +28,21 @@ RUNTIME_BYTES = {"cpu": GIB // 2, "cuda": GIB * 3 // 4}
 CUDA_HOST_BYTES = 3 * GIB
 # An automatic batch leaves this share of what is free to the allocator's fragments.
 ALLOCATOR_SHARE = 0.1
-CACHE_ELEMENT_BYTES = 2
-# Logits of one position exist as bf16 and, for argmax or softmax, twice more as float32.
-LOGIT_BYTES = 2 + 4 + 4
-# What one prompt token holds at once inside a layer, in bf16: hidden states (input, residual,
-# query, output) and three of the MLP's width.
-HIDDEN_COPIES, INTERMEDIATE_COPIES = 4, 3
+# What cuBLAS asks of torch's allocator for each stream that it multiplies on: of a Hopper GPU; of
+# others 8 MiB (torch's CUDABlas.cpp, getChosenWorkspaceSize).
+CUBLAS_WORKSPACE_BYTES = 32 * MIB
+# A captured batch multiplies by cuBLAS, on two more streams: to warm up, and to record.
+CAPTURE_STREAMS = 2
+# Engine `graph` on a GPU records its step for caches of whole multiples of so many tokens.
+CACHE_STEP = 512
+# Keys, values and activations are in 16 bit.
+ELEMENT_BYTES = 2
+# Of each row of a batch, the logits of one position: in 16 bit; transformers' `generate` makes
+# them float32 beside that.
+LOGIT_BYTES = {"graph": 2, "eager": 2 + 4}
+# What bitsandbytes' int8 layer makes of a weight's outlier columns, per number: the int8 column,
+# and twice float32 (backends/default/ops.py, int8_mixed_scaled_mm).
+OUTLIER_BYTES = 1 + 4 + 4
 
 
 @dataclass(frozen=True)
@@ -45,28 +58,70 @@ class Workload:
 ONE_PROMPT = Workload()
 
 
-def cache_bytes(spec: ModelSpec, tokens: int) -> int:
-    """KV cache of one sequence of `tokens` in 16 bit, over all layers; a layer with a sliding
-    window keeps its window."""
-    kept = sum(min(tokens, window or tokens) for window in spec.windows)
-    return 2 * spec.kv_heads * spec.head_size * CACHE_ELEMENT_BYTES * kept
+def workload(prompt_tokens: int | None, new_tokens: int | None, batch_size: int | None) -> Workload:
+    """A workload of which some may not be known. A single prompt counts as one of the shipped
+    suite at least, so that what is said before a run, of a prompt not yet in tokens, and after it
+    is the same."""
+    rows = batch_size or 1
+    least = ONE_PROMPT.prompt_tokens
+    tokens = max(prompt_tokens or least, least) if rows == 1 else prompt_tokens or least
+    return Workload(tokens, new_tokens or ONE_PROMPT.new_tokens, rows)
 
 
-def cache_bytes_per_token(spec: ModelSpec) -> int:
-    """KV cache of one token that every layer keeps."""
-    return cache_bytes(spec, 1)
+@dataclass(frozen=True)
+class Need:
+    """What a worker takes of its device at its peak: weights, keys and values, everything else
+    that is computed with, and what the runtime takes beside them."""
+
+    weights: int
+    cache: int
+    activations: int
+    runtime: int
+
+    @property
+    def allocated(self) -> int:
+        """What torch's allocator gives out at the peak: what a study stores as peak memory of a
+        run on a GPU."""
+        return self.weights + self.cache + self.activations
+
+    @property
+    def total(self) -> int:
+        """What the device must have free."""
+        return self.allocated + self.runtime
 
 
-def sequence_bytes(spec: ModelSpec, prompt_tokens: int, new_tokens: int) -> int:
-    """The most that one more sequence in a batch takes, on top of the weights: its KV cache and
-    the activations of its prefill. A prompt is cut at the model's context."""
-    prompt_tokens = min(prompt_tokens, spec.context)
-    cache = cache_bytes(spec, prompt_tokens + new_tokens)
-    logits = LOGIT_BYTES * spec.vocab_size
-    width = HIDDEN_COPIES * spec.hidden_size + INTERMEDIATE_COPIES * spec.intermediate_size
-    # The attention scores of one layer's prefill, where no fused kernel avoids them.
-    scores = 4 * spec.heads * prompt_tokens**2
-    return cache + logits + 2 * width * prompt_tokens + scores
+def need(
+    config: Config,
+    device: str,
+    workload: Workload = ONE_PROMPT,
+    *,
+    engine: str = "eager",
+    weights: str = "hub",
+    folder: Path | None = None,
+) -> Need | None:
+    """What a worker with the config takes on `device` (`cpu` or `cuda`), loading included; None
+    where neither its architecture nor its files tell what its weights weigh.
+
+    `weights` is `dummy` for random ones; `folder` is where the files are of a model whose source
+    does not say it. Of an architecture that is not known, what config.json says of its shape
+    stands in, and without that cache and activations are left out.
+    """
+    if config.model.spec is None and folder is not None and folder.is_dir():
+        files = replace(config.model, source=str(folder), weights="local", spec=read_spec(folder))
+        config = replace(config, model=files)
+    size, runtime = config.estimated_weight_bytes, RUNTIME_BYTES[device]
+    if size is None:
+        return None
+    spec = config.model.spec or _rough_spec(config)
+    if spec is None:
+        return Need(size, 0, 0, runtime)
+    engine = decoding_engine(config, device, workload.batch_size, engine)
+    phases = _phases(spec, config.precision, device, workload, engine, dummy=weights == "dummy")
+    if device == "cpu" and (weights == "dummy" or config.model.weights == "gguf"):
+        # They are made in 16 bit in main memory, and freed before anything is decoded.
+        phases.append((0, PRECISIONS["bf16"].weight_bytes(spec)))
+    cache, activations = max(phases, key=sum)
+    return Need(size, cache, activations, runtime)
 
 
 def needed_bytes(
@@ -74,47 +129,139 @@ def needed_bytes(
     device: str,
     workload: Workload = ONE_PROMPT,
     *,
+    engine: str = "eager",
     weights: str = "hub",
     folder: Path | None = None,
 ) -> int | None:
-    """What a worker with the config takes on `device` (`cpu` or `cuda`) at its peak, loading
-    included; None where neither a spec nor the files in `folder` tell.
+    """What `device` must have free for the config, all in one figure (see need)."""
+    found = need(config, device, workload, engine=engine, weights=weights, folder=folder)
+    return None if found is None else found.total
 
-    Dummy weights and those of a GGUF file are made in 16 bit in main memory, and freed before
-    anything is decoded.
-    """
-    spec, size = config.model.spec, config.estimated_weight_bytes
-    if spec is None or size is None:
-        if folder is None or folder.is_file():
-            return None
-        return RUNTIME_BYTES[device] + sum(
-            file.stat().st_size for file in folder.glob("*.safetensors")
-        )
-    decoding = workload.batch_size * sequence_bytes(
-        spec, workload.prompt_tokens, workload.new_tokens
-    )
-    loading = 0
-    if device == "cpu" and (weights == "dummy" or config.model.weights == "gguf"):
-        loading = PRECISIONS["bf16"].weight_bytes(spec)
-    return RUNTIME_BYTES[device] + size + max(decoding, loading)
+
+def decoding_engine(config: Config, device: str, batch_size: int, engine: str) -> str:
+    """The engine that decodes where `engine` is asked for: `graph` leaves some to `eager`."""
+    precision = config.precision
+    unjoined = why_not_graph(precision) is not None or config.model.spec is None
+    uncaptured = device == "cuda" and batch_size > 1 and bool(precision.outlier_threshold)
+    return "eager" if unjoined or uncaptured else engine
+
+
+def cache_bytes(spec: ModelSpec, tokens: int) -> int:
+    """KV cache of one sequence of `tokens` in 16 bit, over all layers; a layer with a sliding
+    window keeps its window."""
+    kept = sum(min(tokens, window or tokens) for window in spec.windows)
+    return 2 * spec.kv_heads * spec.head_size * ELEMENT_BYTES * kept
+
+
+def cache_bytes_per_token(spec: ModelSpec) -> int:
+    """KV cache of one token that every layer keeps."""
+    return cache_bytes(spec, 1)
 
 
 def largest_batch(
-    configs: Sequence[Config], device: str, prompt_tokens: int, new_tokens: int, free_bytes: int
+    configs: Sequence[Config],
+    device: str,
+    prompt_tokens: int,
+    new_tokens: int,
+    free_bytes: int,
+    *,
+    most: int,
+    engine: str = "eager",
 ) -> int:
-    """The largest batch that every config has room for in `free_bytes`, at least 1: whether one
-    sequence fits is for the run to find out.
+    """The largest batch, up to `most`, that every config has room for in `free_bytes`, at least 1:
+    whether one sequence fits is for the run to find out.
 
     Raises InputError for a config whose architecture is not known.
     """
-    room = free_bytes - int(ALLOCATOR_SHARE * free_bytes) - RUNTIME_BYTES[device]
-    sizes = []
-    for config in configs:
-        spec, size = config.model.spec, config.estimated_weight_bytes
-        if spec is None or size is None:
-            raise InputError(
-                f"--batch-size auto needs the architecture of {config.id}, which is not known. "
-                "Give a number."
-            )
-        sizes.append((room - size) // sequence_bytes(spec, prompt_tokens, new_tokens))
-    return max(1, min(sizes))
+    unknown = next((config.id for config in configs if config.model.spec is None), None)
+    if unknown is not None:
+        raise InputError(
+            f"--batch-size auto needs the architecture of {unknown}, which is not known. Give a "
+            "number."
+        )
+    room = free_bytes - int(ALLOCATOR_SHARE * free_bytes)
+
+    def fits(size: int) -> bool:
+        workload = Workload(prompt_tokens, new_tokens, size)
+        needs = (needed_bytes(config, device, workload, engine=engine) for config in configs)
+        return all(needed is not None and needed <= room for needed in needs)
+
+    fitting, too_large = 1, most + 1
+    while too_large - fitting > 1:
+        middle = (fitting + too_large) // 2
+        fitting, too_large = (middle, too_large) if fits(middle) else (fitting, middle)
+    return fitting
+
+
+def _phases(
+    spec: ModelSpec,
+    precision: Precision,
+    device: str,
+    workload: Workload,
+    engine: str,
+    *,
+    dummy: bool,
+) -> list[tuple[int, int]]:
+    """(KV cache, all else that is computed with) while the prompt is read and while its answer is
+    decoded. A prompt is cut at the model's context."""
+    rows, prompt = workload.batch_size, min(workload.prompt_tokens, spec.context)
+    whole = prompt + workload.new_tokens
+    on_gpu = device == "cuda"
+    streams = 1 + (CAPTURE_STREAMS if engine == "graph" and rows > 1 else 0)
+    workspaces = streams * CUBLAS_WORKSPACE_BYTES if on_gpu else 0
+    logits = rows * spec.vocab_size * LOGIT_BYTES[engine]
+    # transformers reads the prompt, into a cache that grows.
+    read = rows * cache_bytes(spec, prompt)
+    reading = max(_reading_bytes(spec, precision, rows, prompt, dummy=dummy), logits)
+    if engine == "graph":
+        length = -(-whole // CACHE_STEP) * CACHE_STEP if on_gpu else whole
+        # Its own cache has every token in every layer, and stands beside the prompt's.
+        fixed = rows * cache_bytes(replace(spec, windows=(None,) * spec.layers), length)
+        return [(fixed + read, workspaces + reading), (fixed, workspaces + logits)]
+    full = rows * cache_bytes(spec, whole)
+    # A layer's keys, or its values, are copied to make room for the next token's.
+    growing = full // (2 * spec.layers)
+    return [(read, workspaces + reading), (full, workspaces + logits + growing)]
+
+
+def _reading_bytes(
+    spec: ModelSpec, precision: Precision, rows: int, prompt: int, *, dummy: bool
+) -> int:
+    """What reading a batch's prompts holds at once beside weights and cache: the more of attention
+    and MLP, which take turns. Attention itself is by a fused kernel, without a table of scores."""
+    each = rows * prompt * ELEMENT_BYTES
+    hidden, wide = each * spec.hidden_size, each * spec.intermediate_size
+    heads, kv_heads = each * spec.heads * spec.head_size, each * spec.kv_heads * spec.head_size
+    # The residual and the normed input; queries, rotated queries and output; keys, rotated keys
+    # and values. Padded rows have a mask, in 8 and in 16 bit, and keys and values for each head.
+    masked = 2 * heads + 3 * rows * prompt**2 if rows > 1 else 0
+    attention = 2 * hidden + 3 * heads + 3 * kv_heads + masked
+    return max(attention, 2 * hidden + _mlp_bytes(spec, precision, hidden, wide, dummy=dummy))
+
+
+def _mlp_bytes(
+    spec: ModelSpec, precision: Precision, hidden: int, wide: int, *, dummy: bool
+) -> int:
+    """What the MLP holds beside its input, at its most: `hidden` and `wide` are the bytes of all
+    tokens at the model's and at the MLP's width."""
+    # The activated gate, the up projection, and their product.
+    product = 3 * wide
+    if precision.method == "plain":
+        return product
+    largest = max(weight.parameters for weight in spec.weights() if weight.kind == "linear")
+    if precision.method != "llm-int8":
+        # The activated gate and the up projection, and the weight that makes it in 16 bit.
+        return max(product, 2 * wide + ELEMENT_BYTES * largest)
+    # The activated gate; of the up projection sums in int32, then fp16, then bf16; its input once
+    # more in fp16 and int8.
+    multiplied = 5 * wide + hidden + hidden // 2
+    if dummy or not precision.outlier_threshold:
+        # Random weights have no outliers.
+        return multiplied
+    # How many columns have an outlier is for the text to say: at most all.
+    return max(multiplied, product + OUTLIER_BYTES * largest)
+
+
+def _rough_spec(config: Config) -> ModelSpec | None:
+    """The shape that a local folder's config.json gives an architecture that is not known."""
+    return rough_spec(Path(config.model.source)) if config.model.weights == "local" else None

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from vibecore.catalog.architectures import ModelSpec, RawConfig, read_spec, spec_of
-from vibecore.catalog.checkpoint import stored_as, weight_file_bytes
+from vibecore.catalog.architectures import ModelSpec, RawConfig, is_tied, read_spec, spec_of
+from vibecore.catalog.checkpoint import stored_as, stored_tensors, weight_file_bytes
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.gguf import is_gguf, read_gguf
 from vibecore.catalog.precisions import PRECISIONS, Precision, find_precision
@@ -54,21 +54,31 @@ class Config:
 
     @property
     def estimated_weight_bytes(self) -> int | None:
-        """Weight bytes from the architecture, or from the files where they are loaded as they are;
-        None where neither is known yet."""
-        if self.precision.as_stored:
-            return _file_bytes(self.model)
-        return self.precision.weight_bytes(self.model.spec) if self.model.spec else None
+        """Weight bytes from the architecture; from a local folder's files where they are loaded as
+        they are, and from their headers where the architecture is not known. None where none of
+        them is here, or not whole."""
+        if self.model.spec is not None and not self.precision.as_stored:
+            return self.precision.weight_bytes(self.model.spec)
+        if self.model.weights != "local":
+            return None
+        folder = Path(self.model.source)
+        try:
+            if self.precision.as_stored:
+                return weight_file_bytes(folder)
+            return self._bytes_by_header(folder)
+        except InputError:
+            return None
 
-
-def _file_bytes(model: Model) -> int | None:
-    """Bytes of a folder's weight files; None where they are not here, or not whole."""
-    if model.weights != "local":
-        return None
-    try:
-        return weight_file_bytes(Path(model.source))
-    except InputError:
-        return None
+    def _bytes_by_header(self, folder: Path) -> int | None:
+        """From the shapes in the headers of a folder's weight files; None where it is quantised
+        already, as it is loaded at no other precision then. Raises InputError as `stored_tensors`
+        does."""
+        if stored_as(folder):
+            return None
+        shapes = {name: tensor.shape for name, tensor in stored_tensors(folder).items()}
+        if is_tied(folder):
+            shapes.pop("lm_head.weight", None)
+        return self.precision.stored_weight_bytes(shapes.items())
 
 
 # What the config.json files of a family's repositories have in common, besides SHAPE.

@@ -6,7 +6,9 @@ engine/quantisers.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -17,6 +19,8 @@ SIXTEEN_BIT_BYTES = 2
 # The precision, and its method, of a folder that is quantised already.
 AS_IS = "as-is"
 FLOAT32_BYTES = 4
+# Matrices of a checkpoint that no quantiser stores: embeddings, of tokens and positions, and heads.
+NOT_LINEAR = re.compile(r"embed|\bw[tp]e\b|\bhead\b|_head\b|\boutput\.weight$")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,17 @@ class Precision:
             if weight.kind == "linear"
             else SIXTEEN_BIT_BYTES * weight.parameters
             for weight in spec.weights()
+        )
+
+    def stored_weight_bytes(self, shapes: Iterable[tuple[str, tuple[int, ...]]]) -> int:
+        """Bytes of the tensors of a checkpoint, by name and shape, as loaded at this precision,
+        where no spec says which are linear layers: all matrices but embeddings and heads, which
+        have those in their names."""
+        return sum(
+            self.linear_bytes(shape[0], shape[1])
+            if len(shape) == 2 and not NOT_LINEAR.search(name)
+            else SIXTEEN_BIT_BYTES * math.prod(shape)
+            for name, shape in shapes
         )
 
 

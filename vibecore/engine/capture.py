@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 import torch
 
+from vibecore.catalog.memory import CACHE_STEP
 from vibecore.engine.cache import Cache, new_cache, prefill
 from vibecore.engine.choice import Chosen
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.gpu_steps import choose_step
 from vibecore.engine.model import Batch, Collector
 
-CACHE_STEP = 512
 WARM_UP_STEPS = 2
 # Each keeps a cache of its own on the GPU; a study needs two or three, a long conversation more.
 MOST_CAPTURES = 6

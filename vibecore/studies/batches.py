@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vibecore.catalog.memory import Workload, largest_batch
+from vibecore.catalog.memory import Workload, largest_batch, workload
 from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Prompt
 from vibecore.core.records import Asking
@@ -13,6 +13,8 @@ AUTO = "auto"
 # What a chat template adds around a prompt, its own system message included: Qwen2.5's 30 tokens,
 # Llama 3.2's 40.
 TEMPLATE_TOKENS = 128
+# A text has seldom less than two bytes a token: what is likely, where `most` is for certain.
+LIKELY_BYTES, LIKELY_TEMPLATE_TOKENS = 2, 40
 AS_THEY_STAND = Asking("off")
 Batches = tuple[tuple[Prompt, ...], ...]
 
@@ -33,8 +35,18 @@ def workload_of(
     batch_size: int = 1,
     asking: Asking = AS_THEY_STAND,
 ) -> Workload:
-    """The most that is decoded at once."""
-    return Workload(most_prompt_tokens(prompts, asking), new_tokens, min(batch_size, len(prompts)))
+    """What is likely to be decoded at once, at most."""
+    longest = max((prompt.text for prompt in prompts), key=lambda text: len(text.encode()))
+    return workload_of_text(longest, new_tokens, asking, min(batch_size, len(prompts)))
+
+
+def workload_of_text(
+    text: str, new_tokens: int, asking: Asking = AS_THEY_STAND, batch_size: int = 1
+) -> Workload:
+    """What decoding a prompt, or several that are no longer, is likely to be at most."""
+    template, system = (0, "") if asking.chat == "off" else (LIKELY_TEMPLATE_TOKENS, asking.system)
+    tokens = template + len((text + (system or "")).encode()) // LIKELY_BYTES
+    return workload(tokens, new_tokens, batch_size)
 
 
 def auto_batch_size(
@@ -44,13 +56,16 @@ def auto_batch_size(
     new_tokens: int,
     free_bytes: int,
     asking: Asking = AS_THEY_STAND,
+    engine: str = "eager",
 ) -> int:
     """The largest batch that every config of a study has room for, at most all its prompts.
 
     Raises InputError for a config whose architecture is not known.
     """
     longest = most_prompt_tokens(prompts, asking)
-    return min(largest_batch(configs, device, longest, new_tokens, free_bytes), len(prompts))
+    return largest_batch(
+        configs, device, longest, new_tokens, free_bytes, most=len(prompts), engine=engine
+    )
 
 
 def make_batches(prompts: Sequence[Prompt], size: int) -> Batches:

@@ -102,7 +102,7 @@ def _fit(config: Config, machine: dict[str, Any]) -> Row:
     available = machine["gpus"][0]["free_bytes"] if on_gpu else machine["memory_bytes"]
     place = "the GPU" if on_gpu else "memory"
     fits = needed <= available
-    detail = f"weights {memory(config.estimated_weight_bytes)}: " + (
+    detail = f"needs about {memory(needed)}: " + (
         f"fits in {place}" if fits else f"too large for {place}"
     )
     return {"what": config.id, "state": "ok" if fits else "missing", "detail": detail}

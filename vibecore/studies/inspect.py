@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -386,6 +386,9 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
         found.cache_bytes = cache_bytes(spec, found.cache_tokens)
     folder = Path(found.folder) if found.folder else None
     quantised = found.stored_as is not None and found.weights != "gguf"
+    if model.spec is None and folder is not None and folder.is_dir():
+        # What its files say of a model whose source is not where they are.
+        model = replace(model, source=str(folder), weights="local", spec=spec)
     fits = []
     for precision in PRECISIONS.values():
         if precision.as_stored and not quantised:
@@ -394,7 +397,7 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
         refused = _refusal(found, precision, quantised)
         foreign = quantised and not precision.as_stored
         stored = found.stored_bytes if precision.as_stored else config.estimated_weight_bytes
-        needed = needed_bytes(config, found.device, weights=found.weights, folder=folder)
+        needed = needed_bytes(config, found.device, weights=found.weights)
         fits.append(
             Fit(
                 precision.name,

@@ -237,6 +237,7 @@ def with_batch_size(plan: Plan) -> Plan:
         plan.protocol.max_new_tokens,
         free_bytes(plan.protocol.device),
         plan.protocol.asking,
+        plan.protocol.engine,
     )
     return replace(plan, protocol=replace(plan.protocol, batch_size=size))
 

@@ -15,8 +15,8 @@ WARM_UP_TOKENS = 4
 def memory_use(
     loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> dict[str, int]:
-    """Bytes after loading, at the peak of one batch of random tokens, decoded in full once its shape
-    is warm, as a study decodes, and after it.
+    """Bytes after loading, at the peak of one batch of random tokens, decoded in full as a study
+    does once its shape is warm, and after it.
 
     On a GPU what torch's allocator gave out (`allocated`) and what it holds (`reserved`); on a CPU
     the process's resident memory under both names. Raises RunError for what does not fit.

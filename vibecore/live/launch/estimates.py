@@ -135,8 +135,10 @@ def _fit(plan: Plan, config: Config, device: str) -> tuple[str, str]:
     if not total:
         return "never", f"{config.id} cannot run on a GPU: none was found here. Choose the CPU."
     protocol = plan.protocol
-    workload = workload_of(plan.suite.prompts, protocol.max_new_tokens, protocol.batch_size)
-    needed = needed_bytes(config, device, workload, weights=plan.weights)
+    workload = workload_of(
+        plan.suite.prompts, protocol.max_new_tokens, protocol.batch_size, protocol.asking
+    )
+    needed = needed_bytes(config, device, workload, engine=protocol.engine, weights=plan.weights)
     if needed is None:
         return "unknown", f"{config.id}: its size is not known before it is loaded."
     needs = f"{config.id} needs about {memory(needed)} {PLACES[device]}"

@@ -20,10 +20,14 @@ def preview(
     weights: str,
     available: int,
     workload: Workload = ONE_PROMPT,
+    engine: str = "eager",
 ) -> tuple[str, list[str]]:
     """What is shown before loading: one line on all configs, and a sentence for each that does
     not fit. `available` bytes are free or can be freed by unloading idle models."""
-    needs = {config: needed_bytes(config, device, workload, weights=weights) for config in configs}
+    needs = {
+        config: needed_bytes(config, device, workload, engine=engine, weights=weights)
+        for config in configs
+    }
     known = [needed for needed in needs.values() if needed is not None]
     line = f"{memory(available)} available {PLACES[device]}."
     if known:

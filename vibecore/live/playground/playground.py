@@ -35,7 +35,7 @@ from vibecore.runtime import fork_server
 from vibecore.runtime.device_queue import QueueEntry, acquire
 from vibecore.runtime.worker import Worker, WorkerDied
 from vibecore.scoring import score_output
-from vibecore.studies.batches import workload_of
+from vibecore.studies.batches import workload_of_text
 
 IDLE_SECONDS = 600.0
 WATCH_SECONDS = 0.3
@@ -208,7 +208,8 @@ class Playground:
             needed = needed_bytes(
                 pane.config,
                 device,
-                workload_of([request.prompt], request.max_new_tokens),
+                workload_of_text(request.prompt.text, request.max_new_tokens, request.asking),
+                engine=request.engine,
                 weights=resolved.weights,
                 folder=resolved.folder,
             )

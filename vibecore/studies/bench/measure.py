@@ -108,10 +108,11 @@ def _fit_together(bench: Bench, device: str) -> bool:
     workload = Workload(bench.prompt_tokens, bench.new_tokens, max(bench.batch_sizes))
     needed = 0
     for config in bench.configs:
-        size = needed_bytes(config, device, workload)
-        if size is None:
-            return False
-        needed += len(bench.engines) * size
+        for engine in bench.engines:
+            size = needed_bytes(config, device, workload, engine=engine, weights=bench.weights)
+            if size is None:
+                return False
+            needed += size
     host = len(bench.configs) * len(bench.engines) * CUDA_HOST_BYTES if device == "cuda" else 0
     return needed <= free_bytes(device) and host <= free_bytes("cpu")
 
