@@ -20,7 +20,7 @@ from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
 from vibecore.core.rows import StudyRow
 from vibecore.live import launch
-from vibecore.live.form import OwnModel, in_form, required, sources_and_names
+from vibecore.live.form import EMPTY_MODEL, OwnModel, in_form, required, sources_and_names
 from vibecore.live.launch import tables
 from vibecore.live.launch.like_study import can_be_extended
 from vibecore.studies.plan import DEFAULT_SUITE, Options
@@ -119,19 +119,27 @@ def start(options: Options, own: Own, extend: bool) -> None:
     run_view.open_run(run)
 
 
-def show_form() -> None:
-    """What to run and how, and below it what that takes, as it is now."""
+def show_form(failure: str | None) -> str | None:
+    """What to run and how, and below it what that takes, as it is now; or why it cannot be run,
+    which is also returned. `failure` is why the last start failed."""
     into = choose_study()
     what, own = choose_what()
     options = replace(what, study=into.name) if into else choose_how(what)
     if not (what.family or what.configs or own.models):
-        frame.show_note("Choose at least one config to see what it takes.")
-        return
+        frame.show_note(
+            "Choose at least one config to see what it takes, or enter a model of your own: "
+            f"{EMPTY_MODEL}."
+        )
+        return None
     extend = into is not None
+    why_not = None
     try:
         estimate = launch.estimate(complete(options, own), database_path(), extend=extend)
     except VibeError as error:
-        st.warning(frame.plain(in_form(str(error))))
+        why_not = str(error)
+        # A start that failed for the same reason is not told a second time.
+        show = st.error if why_not == failure else st.warning
+        show(frame.plain(in_form(why_not)))
     else:
         show_table(tables.estimate_table(estimate), key="estimate")
         frame.show_note(tables.estimate_sentence(estimate))
@@ -142,6 +150,7 @@ def show_form() -> None:
         args=(options, own, extend),
         key="launch_start",
     )
+    return why_not
 
 
 frame.acting_page()
@@ -150,14 +159,15 @@ frame.show_note(
     "A run is a process of its own: it goes on when this page is closed, and when the server ends. "
     "Runs on one device are queued, and models that the Try page has loaded are unloaded first."
 )
-if failure := st.session_state.pop(run_view.FAILURE, None):
-    st.error(frame.plain(in_form(failure)))
+failure_place = st.empty()
+failure = st.session_state.pop(run_view.FAILURE, None)
 with frame.errors_in_words():
     runs = launch.list_runs(database_path())
     states = run_view.show_chosen(run_view.chosen_run(runs), runs)
 
 frame.show_html("h2", "A new run")
-show_form()
+if show_form(failure) != failure and failure:
+    failure_place.error(frame.plain(in_form(failure)))
 
 if runs:
     frame.show_html("h2", "Runs")

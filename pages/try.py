@@ -1,9 +1,9 @@
 """Try a prompt: a text of your own or a suite's prompt on one to six configs; nothing is stored.
 
 Instruct models are asked through their chat template, and the prompt as it was rendered can be
-opened. Each config streams its answer, a thinking model its reasoning before it, with load time,
-TTFT, tok/s, peak memory, scores and verdicts. Constraints get their verdict at once, and a prompt
-can be saved to a suite of your own and run on all configs of a study.
+opened. Each config streams its answer, a thinking model its reasoning before it, with start-up
+and load time, TTFT, tok/s, peak memory, scores and verdicts. Constraints get their verdict at once,
+and a prompt can be saved to a suite of your own and run on all configs of a study.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from vibecore.live.form import (
     CHAT_SENTENCES,
     THINKING_SENTENCES,
     in_form,
+    refuse_empty_model,
     required,
     sources_and_names,
 )
@@ -139,6 +140,7 @@ def choose_models() -> dict[str, Any]:
 def configs_of(models: dict[str, Any]) -> tuple[Config, ...]:
     """The configs of the filled form. Raises InputError that says what is wrong in it."""
     sources, names = sources_and_names(models["own"])
+    refuse_empty_model(sources, models["ids"], models["precisions"])
     return choose_configs(models["ids"], sources, models["precisions"], names)
 
 

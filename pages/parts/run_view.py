@@ -69,9 +69,18 @@ def _follow(run: LaunchedRun | None, watched: list[LaunchedRun]) -> None:
     frame.show_html("p", tables.progress_sentence(progress))
     show_table(tables.progress_table(progress), key="progress")
     _show_actions(run, progress)
-    if progress.state in ("refused", "died", "failed") and progress.log:
+    if progress.state in ("refused", "died") and progress.log:
         frame.show_note("The last lines of its log:")
-        st.code("\n".join(progress.log), language=None)
+        _show_log(progress)
+    elif progress.state == "failed" and progress.log:
+        # Why its configs failed is in the table.
+        with st.expander("The last lines of its log"):
+            _show_log(progress)
+
+
+def _show_log(progress: launch.RunProgress) -> None:
+    # Wrapped: the end of a long line says what to do.
+    st.code("\n".join(progress.log), language=None, wrap_lines=True)
 
 
 def _show_actions(run: LaunchedRun, progress: launch.RunProgress) -> None:

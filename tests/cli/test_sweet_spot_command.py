@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vibecore.cli import app
+from vibecore.cli.base import share_of
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
 
@@ -90,3 +91,27 @@ def test_the_summary_starts_light(published_db: Path) -> None:
         "assert not {'pandas', 'scipy', 'torch', 'altair'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "share"),
+    [("0.85", 0.85), ("85", 0.85), ("85%", 0.85), (" 85 % ", 0.85), ("0.5%", 0.005), ("1", 1.0),
+     ("100", 1.0), ("0", 0.0), (0.85, 0.85)],
+)  # fmt: skip
+def test_a_speed_floor_is_a_share_or_percent(given: str | float, share: float) -> None:
+    assert share_of(given) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("given", ["1.05", "101", "101%", "-1", "-5%", "nan", "fast", "%", "8%5"])
+def test_a_speed_floor_that_is_no_share_is_refused(published_db: Path, given: str) -> None:
+    command = ["summary", "--study", "published", "--db", str(published_db)]
+    result = CliRunner().invoke(app, [*command, f"--speed-floor={given}"])
+    assert isinstance(result.exception, InputError)
+    assert "--speed-floor must be a share" in str(result.exception)
+
+
+def test_percent_and_share_give_the_same_answer(published_db: Path) -> None:
+    def answer(floor: str) -> str:
+        return sweet_spot(published_db, "--speed-floor", floor, "--format", "json")
+
+    assert answer("95 %") == answer("0.95") != answer("0.85")

@@ -92,3 +92,43 @@ def test_what_cannot_be_asked_is_refused_before_loading(
     assert isinstance(done.exception, InputError)
     assert says in str(done.exception)
     assert script.started == []
+
+
+def on_a_gpu(*words: str) -> Result:
+    return CliRunner().invoke(app, ["try", "Name a colour.", *words, "--device=cuda"])
+
+
+@pytest.mark.parametrize("format", ["table", "json"])
+def test_a_device_that_is_not_there_is_bad_usage_and_said_once(script: Script, format: str) -> None:
+    done = on_a_gpu("--config=1M-bf16,5M-bf16", f"--format={format}")
+    assert done.exit_code == 2
+    assert done.stderr.count("CUDA was asked for") == 1
+    assert "5M-bf16 failed for the same reason as 1M-bf16." in done.stderr
+    assert "no answer yet" not in done.stderr
+
+
+def test_a_config_that_fails_is_no_interruption(script: Script) -> None:
+    """However soon the command ends after the last config: closing used to look like Ctrl-C."""
+    script.broken = {"1M-bf16": "1M-bf16 cannot be loaded."}
+    done = attempt("--config=1M-bf16")
+    assert done.exit_code == 1
+    assert done.stderr.count("cannot be loaded") == 1
+    assert "no answer yet" not in done.stderr
+
+
+def test_an_empty_answer_is_said(script: Script) -> None:
+    script.tokens = 0
+    done = attempt("--config=1M-bf16")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "0 tokens" in done.stderr
+    assert "repetition 0.00, empty" in done.stderr
+
+
+def test_start_up_is_told_beside_loading(script: Script) -> None:
+    script.start_pause = 0.2
+    done = attempt("--config=1M-bf16", "--format=json")
+    [row] = json.loads(done.stdout)
+    assert 0.2 <= row["startup_seconds"] < 5
+    assert row["load_seconds"] == 0.5
+    assert row["warm_up_seconds"] >= 0
+    assert f"start-up {row['startup_seconds']:.2f} s · load 0.50 s · warm-up" in done.stderr

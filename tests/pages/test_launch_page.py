@@ -62,6 +62,8 @@ def test_a_number_out_of_bounds_is_told(use: Path, value: int) -> None:
     assert not pages.has_component(app, "estimate")
     app.button(key="launch_start").click().run()
     assert says in errors(app)
+    assert says not in warnings(app), "once, not above the form and in it"
+    assert len(app.error) == 1
     assert not app.exception
 
 
@@ -87,6 +89,7 @@ def test_a_taken_name_and_a_missing_model_are_told(use: Path) -> None:
     app.text_input(key="launch_study").set_value("new").run()
     app.multiselect(key="launch_families").set_value([]).run()
     assert "Choose at least one config" in html(app)
+    assert "or enter a model of your own: its field is empty" in html(app)
     app.text_input(key="launch_model_0").set_value("/no/such/model").run()
     assert "'/no/such/model' is neither a model folder" in warnings(app)
     app.text_input(key="launch_model_0").set_value(str(PROJECT_ROOT / "tests")).run()
@@ -243,6 +246,7 @@ def test_a_run_that_was_killed_says_so_with_its_last_words(use: Path, state: Pat
     assert "It ended before it began" in shown
     assert "resume" not in {button.key for button in app.button}
     assert app.code[0].value == "Study night\n**Traceback**"
+    assert app.code[0].proto.wrap_lines, "the end of a long line says what to do"
     assert table(app, "progress")["1M-bf16"][1]["text"] == "pending"
     assert table(app, "runs")["one"][1]["text"] == "ended without finishing"
 
@@ -338,3 +342,22 @@ def test_the_switch_hides_the_page_and_its_link_says_so(
     assert "Switched off" in html(app)
     assert not app.button
     assert not app.error
+
+
+def test_why_configs_failed_is_told_once_and_the_log_is_folded(
+    use: Path, fake_worker, state: Path
+) -> None:
+    from vibecore.studies.run import run_study
+
+    why = "The file is cut short. Fetch it again."
+    fake_worker.broken = {"1M-bf16": why, "1M-4bit": why}
+    mine = Options(configs=("1M-bf16", "1M-4bit"), study="s", suite=TWO_PROMPTS)
+    run_study(new_plan(mine, use), lambda event: None)
+    run = made(state, db=use.resolve(), configs=("1M-bf16", "1M-4bit"))
+    run.log.write_text(f"1M-bf16 failed: {why}\n", encoding="utf-8")
+    (run.folder / "ended.json").write_text('{"code": 1, "at": 0}', encoding="utf-8")
+    app = visit(run="one")
+    rows = table(app, "progress")
+    assert rows["1M-bf16"][1]["note"] == why
+    assert rows["1M-4bit"][1]["note"] == "for the same reason as 1M-bf16"
+    assert "The last lines of its log" in {fold.label for fold in app.expander}

@@ -136,7 +136,7 @@ def test_a_whole_family_is_one_choice() -> None:
         (" ", 200, ["1M-bf16"], "The prompt is empty"),
         ("Hello", 0, ["1M-bf16"], "from 1 to 32768, not 0"),
         ("Hello", 10**6, ["1M-bf16"], "not 1000000"),
-        ("Hello", 200, [], "none is chosen"),
+        ("Hello", 200, [], "enter a model of your own: its field is empty"),
     ],
 )
 def test_bad_input_is_told_and_the_page_works_on(
@@ -376,3 +376,13 @@ def test_the_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch, script: Script
     assert "Switched off" in html(app)
     assert not app.text_area
     assert script.started == []
+
+
+def test_precisions_of_a_model_that_is_not_entered_are_told() -> None:
+    app = visit()
+    app.text_area(key="try_text").set_value("Hello")
+    app.multiselect(key="try_precisions").set_value(["bf16", "4bit"])
+    press(app, "Try it")
+    assert "The model field is empty: enter a folder, .gguf file or hub id for bf16, 4bit" in (
+        errors(app)
+    )

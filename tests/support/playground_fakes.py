@@ -34,6 +34,7 @@ class Script:
 
     tokens: int = 5
     pause: float = 0.0
+    start_pause: float = 0.0
     load_pause: float = 0.0
     broken: dict[str, str] = field(default_factory=dict)
     dies_at: dict[str, int] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Worker:
         self.close()
 
     def wait_ready(self) -> None:
+        self.ended.wait(self.script.start_pause)
         self._check()
 
     def choose_device(self, device: str) -> str:

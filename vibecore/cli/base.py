@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,8 +55,35 @@ StudyName = Annotated[str, typer.Option("--study", help="A study's name; see `st
 MemoryCap = Annotated[
     float | None, typer.Option("--vram-gb", min=0, help="Memory cap in GiB; default: none.")
 ]
+
+
+def share_of(text: str | float) -> float:
+    """A share from 0 to 1: `0.85`, `85`, `85%` and `85 %` are the same; 1 is all of it.
+
+    Without a sign a number up to 1 is a share and one from 2 on percent. Raises InputError.
+    """
+    value, sign, rest = str(text).strip().partition("%")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    share = number / 100 if sign or number >= 2 else number
+    if rest or not 0 <= share <= 1:
+        raise InputError(
+            f"--speed-floor must be a share of the fastest config's speed, such as 0.85 or 85 %, "
+            f"not '{text}'."
+        )
+    return share
+
+
 SpeedFloor = Annotated[
-    float, typer.Option("--speed-floor", min=0, max=1, help="Share of the fastest config's speed.")
+    float,
+    typer.Option(
+        "--speed-floor",
+        parser=share_of,
+        metavar="SHARE",
+        help="Share of the fastest config's speed: 0.85, 85 or 85%; 1 is 100 %.",
+    ),
 ]
 LEAST_ALPHA, MOST_ALPHA = 1e-6, 0.5
 

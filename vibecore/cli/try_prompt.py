@@ -18,6 +18,8 @@ from vibecore.cli.base import (
     say,
 )
 from vibecore.core.errors import INTERRUPTED, InputError
+from vibecore.core.formats import counted
+from vibecore.views.failures import Failures
 
 if TYPE_CHECKING:
     from vibecore.live.playground import Pane, Playground, Session
@@ -104,33 +106,36 @@ def attempt(
     playground = Playground()
     try:
         session = playground.submit(request, is_watched=lambda: True)
-        _follow(playground, session, streaming=format == "table")
+        stopped = _follow(playground, session, streaming=format == "table")
     finally:
         playground.close()
     if format == "json":
         print(to_json([pane_row(session, pane) for pane in session.panes]))
-    if session.cancelled.is_set():
+    if stopped:
         raise typer.Exit(INTERRUPTED)
     failed = [pane for pane in session.panes if pane.error]
     if failed:
         raise typer.Exit(2 if any(pane.bad_input for pane in failed) else 1)
 
 
-def _follow(playground: Playground, session: Session, *, streaming: bool) -> None:
-    """Print the panes as they are written until the session has ended; Ctrl-C stops it."""
+def _follow(playground: Playground, session: Session, *, streaming: bool) -> bool:
+    """Print the panes as they are written until the session has ended; Ctrl-C stops it. Returns
+    whether it did."""
+    failures = Failures()
     if not session.request.comparable:
         say("Sampled: not comparable with studies, which decode greedily.")
     for pane in session.panes:
         try:
-            _follow_pane(session, pane, streaming)
+            _follow_pane(session, pane, streaming, failures)
         except KeyboardInterrupt:
             playground.stop(session)
             session.finished.wait()
             say("Stopped.")
-            return
+            return True
+    return False
 
 
-def _follow_pane(session: Session, pane: Pane, streaming: bool) -> None:
+def _follow_pane(session: Session, pane: Pane, streaming: bool, failures: Failures) -> None:
     from vibecore.live.playground.cards import pane_facts, why_no_answer
 
     shown = shown_reasoning = 0
@@ -159,13 +164,17 @@ def _follow_pane(session: Session, pane: Pane, streaming: bool) -> None:
         say("")
     if pane.generation is not None and pane.text is None:
         say("No text: the weights are random.")
-    say(f"{pane.config.id}: {pane.error or ' · '.join(pane_facts(pane))}")
+    if pane.error:
+        say(failures.line(pane.config.id, pane.error))
+    else:
+        say(f"{pane.config.id}: {' · '.join(pane_facts(pane))}")
     if why := why_no_answer(pane):
         say(why)
     if pane.score is not None:
         score = pane.score
-        flags = [name for name in ("repetitive", "degenerate") if getattr(score, name)]
-        loop = [] if score.loop_period is None else [f"loops every {score.loop_period} tokens"]
+        flags = [name for name in ("empty", "repetitive", "degenerate") if getattr(score, name)]
+        period = score.loop_period
+        loop = [] if period is None else [f"loops every {counted(period, 'token')}"]
         say(", ".join([f"repetition {score.repetition_ratio:.2f}", *flags, *loop]))
         for result in pane.score.constraints:
             say(f"{result.status:7} {result.check}: {result.explanation}")

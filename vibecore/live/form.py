@@ -27,6 +27,8 @@ THINKING_SENTENCES: Mapping[str, str] = {
     "off": "Models that can reason answer at once.",
 }
 SYSTEM_SENTENCE = "Goes before the prompt, through the chat template."
+MODEL_SOURCES = "folder, .gguf file or hub id"
+EMPTY_MODEL = "its field is empty"
 OWN_SENTENCE = (
     "A folder, a .gguf file or a hub id each. All of them run at the precisions chosen here; a "
     "short name stands for a model in tables and charts."
@@ -64,9 +66,24 @@ def sources_and_names(models: Sequence[OwnModel]) -> tuple[tuple[str, ...], tupl
     """Models as the command line takes them: the first name is the first model's, and so on, ""
     for none. Raises InputError for a name without a model."""
     for model in models:
-        required(model.source, f"folder, .gguf file or hub id of the model called {model.name}")
+        required(model.source, f"{MODEL_SOURCES} of the model called {model.name}")
     names = tuple(model.name for model in models)
     return tuple(model.source for model in models), names if any(names) else ()
+
+
+def refuse_empty_model(
+    sources: Sequence[str], others: Sequence[str], precisions: Sequence[str] = ()
+) -> None:
+    """Raise InputError where nothing is chosen to run, or precisions of a model of one's own that
+    is not entered. `others` are what else is chosen."""
+    if sources or (others and not precisions):
+        return
+    if precisions:
+        raise InputError(
+            f"The model field is empty: enter a {MODEL_SOURCES} for {', '.join(precisions)}, or "
+            "take the precisions out."
+        )
+    raise InputError(f"Choose at least one config, or enter a model of your own: {EMPTY_MODEL}.")
 
 
 def required(value: str, what: str) -> str:

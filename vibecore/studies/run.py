@@ -17,7 +17,7 @@ from vibecore.core.machine import hardware, read_gpus, usable_cores
 from vibecore.core.records import Generation, LoadReport
 from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.device_queue import QueueEntry
-from vibecore.runtime.worker import Worker
+from vibecore.runtime.worker import Worker, WorkerDied
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.studies.jobs import (
     Job,
@@ -134,6 +134,8 @@ def _settle_device(stack: ExitStack, plan: Plan) -> tuple[list[Worker], str]:
     first = _start_workers(stack, 1 if others else len(plan.configs))
     try:
         return first, first[0].choose_device(wanted)
+    except WorkerDied:
+        raise
     except RunError as error:
         raise InputError(str(error)) from None
 

@@ -24,6 +24,7 @@ from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
 from vibecore.studies.run import Event, run_study
+from vibecore.views.failures import Failures
 
 # Characters shown of a config's first output.
 SHOWN_CHARACTERS = 60
@@ -81,6 +82,7 @@ class _View:
         self.tasks: dict[str, TaskID] = {}
         self.done: dict[str, int] = {}
         self.begun: set[str] = set()
+        self.failures = Failures()
         self.places: dict[str, Mapping[str, Any]] = {}
 
     def show(self, event: Event) -> None:
@@ -103,7 +105,7 @@ class _View:
         if event.report is not None:
             self.places[event.config] = event.report.environment
         if event.kind == "failed":
-            self._say(f"{event.config} failed: {event.error}")
+            self._say(self.failures.line(event.config, event.error or ""))
         if event.kind == "generated" and event.config not in self.begun:
             # Bars are drawn on a terminal only; this line shows in any log that the config works.
             self.begun.add(event.config)

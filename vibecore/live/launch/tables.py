@@ -12,6 +12,7 @@ from vibecore.live.launch.estimates import ConfigEstimate, Estimate
 from vibecore.live.launch.progress import STATES, ConfigProgress, RunProgress
 from vibecore.live.launch.record import LaunchedRun
 from vibecore.live.table import row, table
+from vibecore.views.failures import Failures
 
 Table = dict[str, Any]
 FITS = {"yes": "fits", "not now": "does not fit now", "never": "too large", "unknown": "not known"}
@@ -113,6 +114,7 @@ def progress_sentence(progress: RunProgress) -> str:
 
 def progress_table(progress: RunProgress) -> Table:
     """Each config of a run: its status, outputs stored, speed, time left and error."""
+    failures = Failures()
     return table(
         "Progress, one row a config",
         [
@@ -126,7 +128,7 @@ def progress_table(progress: RunProgress) -> Table:
             row(
                 config.config,
                 config.config,
-                {"text": config.status, "note": config.error},
+                {"text": config.status, "note": _why(failures, config)},
                 {
                     "text": f"{config.done} of {config.total}",
                     "share": config.done / config.total if config.total else 0.0,
@@ -137,6 +139,10 @@ def progress_table(progress: RunProgress) -> Table:
             for config in progress.configs
         ),
     )
+
+
+def _why(failures: Failures, config: ConfigProgress) -> str | None:
+    return failures.why(config.config, config.error) if config.error else None
 
 
 def _time_left(progress: RunProgress, config: ConfigProgress) -> str:

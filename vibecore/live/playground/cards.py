@@ -47,6 +47,7 @@ STATUS_WORDS = {"resolving": "looking for its weights", "queued": "waiting"}
 # What somebody can do about an answer that did not come.
 ADVICE = "Allow more new tokens, or switch thinking off."
 STOPPED_THINKING = "Stopped while it was thinking, before an answer."
+FAILED_THINKING = "Failed while it was thinking, before an answer."
 BROKEN = "The logits became NaN or infinite here, so what it wrote is not scored."
 STILL_THINKING = "Thinking; no answer yet."
 
@@ -70,7 +71,9 @@ def pane_row(session: Session, pane: Pane) -> dict[str, Any]:
         "thinking": asked.get("thinking"),
         "text": pane.text,
         "was_warm": pane.was_warm,
+        "startup_seconds": pane.startup_seconds,
         "load_seconds": report.load_seconds if report else None,
+        "warm_up_seconds": pane.warm_up_seconds,
         "weight_bytes": report.weight_bytes if report else None,
         **_figures_and_scores(pane),
         "constraints": [vars(result) for result in score.constraints] if score else [],
@@ -113,7 +116,10 @@ def pane_card(session: Session, pane: Pane) -> dict[str, Any]:
 def why_no_answer(pane: Pane) -> str | None:
     """Why what it wrote is no answer; None where it is one, or random weights made no text."""
     if pane.generation is None:
-        return None if pane.text else STILL_THINKING
+        if pane.text or (pane.ended and not pane.reasoning):
+            return None
+        ended = FAILED_THINKING if pane.error else STOPPED_THINKING
+        return ended if pane.ended else STILL_THINKING
     reason = pane.generation.finish_reason
     made_none = pane.generation.text is None and reason != "non_finite"
     if pane.has_answer or made_none:
@@ -152,7 +158,11 @@ def pane_facts(pane: Pane) -> list[str]:
     if pane.was_warm:
         facts.append("was loaded")
     elif pane.report is not None:
+        if pane.startup_seconds is not None:
+            facts.append(f"start-up {pane.startup_seconds:.2f} s")
         facts.append(f"load {pane.report.load_seconds:.2f} s")
+        if pane.warm_up_seconds is not None:
+            facts.append(f"warm-up {pane.warm_up_seconds:.2f} s")
     if pane.generation is not None:
         on_gpu = pane.report is not None and pane.report.environment.get("device") == "cuda"
         facts += generation_facts(pane.generation, on_gpu)

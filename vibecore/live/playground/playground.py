@@ -149,7 +149,9 @@ class Playground:
         pane.status = "resolving"
         resolved = resolve(pane.config, request.weights)
         pane.kind, pane.stored_as = resolved.kind, resolved.stored_as
+        asked_at = time.monotonic()
         device = self._device(request.device)
+        choosing_seconds = time.monotonic() - asked_at
         pane.status = "queued"
 
         def on_wait(ahead: list[QueueEntry]) -> None:
@@ -165,6 +167,8 @@ class Playground:
             pane.ahead = ()
             with self._warm(session, pane, resolved, device) as warm:
                 pane.report = warm.report
+                if pane.startup_seconds is not None:
+                    pane.startup_seconds += choosing_seconds
                 warm.worker.prepare([[request.prompt.text]], request.max_new_tokens)
                 pane.status, pane.began_at = "running", time.monotonic()
                 [generation] = warm.worker.generate(
@@ -181,12 +185,19 @@ class Playground:
         pane.generation = generation
 
     def _device(self, asked: str) -> str:
-        """`cpu` or `cuda`. Only a worker, which imports torch, can tell whether CUDA works."""
+        """`cpu` or `cuda`. Only a worker, which imports torch, can tell whether CUDA works.
+
+        Raises InputError for a device that is not there."""
         if likely_device(asked) == "cpu":
             return "cpu"
         if asked not in self._devices:
             with self._start_worker() as worker:
-                self._devices[asked] = worker.choose_device(asked)
+                try:
+                    self._devices[asked] = worker.choose_device(asked)
+                except WorkerDied:
+                    raise
+                except RunError as error:
+                    raise InputError(str(error)) from None
         return self._devices[asked]
 
     @contextmanager
@@ -224,16 +235,21 @@ class Playground:
             self._pool.give_back(warm)
 
     def _load(self, session: Session, pane: Pane, key: Key, resolved: Resolved) -> WarmWorker:
+        started_at = time.monotonic()
         worker = pane.worker = self._start_worker()
         try:
             if session.cancelled.is_set():
                 raise RunError("Stopped.")
+            worker.wait_ready()
+            pane.startup_seconds = time.monotonic() - started_at
             report = worker.load(
                 load_request(pane.config, resolved, key.device, key.engine, key.asking)
             )
+            loaded_at = time.monotonic()
             # A prompt that is too long for the model is reported by the timed generation.
             with contextlib.suppress(RunError):
                 worker.warm_up([session.request.prompt.text])
+            pane.warm_up_seconds = time.monotonic() - loaded_at
             warm = WarmWorker(key, pane.config, worker, report)
             self._pool.add(warm)
         except BaseException:

@@ -35,7 +35,9 @@ def answer_of(generation: Generation) -> str | None:
 class Pane:
     """One config's part of a session. `status` is one of ACTIVE or ENDED; times are of
     time.monotonic(). `kind` is what its checkpoint is and `stored_as` how that is stored where it
-    is not plain 16 bit, once they are known.
+    is not plain 16 bit, once they are known. Of a model that was not warm, `startup_seconds` is
+    from the start of its process to when it could load, with asking which device there is, and
+    `warm_up_seconds` of the untimed tokens after loading.
 
     `ahead` names who is before it in the device's queue, the holder first. `error` is why it
     failed, `bad_input` whether the request was at fault; text written before that is kept.
@@ -48,6 +50,8 @@ class Pane:
     kind: Kind | None = None
     stored_as: str | None = None
     report: LoadReport | None = None
+    startup_seconds: float | None = None
+    warm_up_seconds: float | None = None
     began_at: float | None = None
     first_text_at: float | None = None
     # Of the answer, and of the reasoning before it.

@@ -20,7 +20,7 @@ from vibecore.core.machine import free_bytes, hardware, usable_cores
 from vibecore.core.records import Asking
 from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.device_queue import QueueEntry
-from vibecore.runtime.worker import Worker
+from vibecore.runtime.worker import Worker, WorkerDied
 from vibecore.studies.bench.choose import Bench
 from vibecore.studies.bench.report import FORMAT, VERSION
 from vibecore.studies.bench.session import Session, Tell, errors_kept, repeat, result_of, warm_up
@@ -48,6 +48,8 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
         first = stack.enter_context(Worker())
         try:
             device = first.choose_device(bench.device)
+        except WorkerDied:
+            raise
         except RunError as error:
             raise InputError(str(error)) from None
         left = stack.enter_context(_acquire(device, tell))
