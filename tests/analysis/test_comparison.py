@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,8 @@ def add_study(
                     prompt_tokens=9,
                     finish_reason="length",
                     first_token_seconds=0.1,
-                    total_seconds=seconds * (1 + 0.01 * (index % 7)),
+                    total_seconds=seconds
+                    * random.Random(f"{name} {seconds} {index}").uniform(1, 1.07),
                     peak_memory_bytes=10,
                     batch_size=protocol.batch_size,
                 )

@@ -130,13 +130,51 @@ def test_batched_speeds_are_not_judged() -> None:
     assert all("batched" in pair.sentence() for pair in speeds)
 
 
-def test_peaks_on_a_gpu_are_judged() -> None:
+@pytest.mark.parametrize(
+    ("basis", "source"), [(PEAK_MEMORY, "measured"), ("weights from the architecture", "estimated")]
+)
+def test_memory_is_a_ratio_and_never_a_test(basis: str, source: str) -> None:
+    decision = made_up_decision(made_up(30, 3), memory_basis=basis, memory_source=source)
+    pairs = [pair for pair in decision.pairs if pair.metric == "memory"]
+    assert {pair.config: pair.ratio for pair in pairs} == {"b": 2.0, "c": 1.0, "d": 3.0}
+    for pair in pairs:
+        assert pair.judgement is None
+        said = pair.sentence()
+        assert f"not judged: a size, not a sample ({basis}, {source})" in said
+        assert " p " not in said and "interval" not in said
+
+
+def test_sizes_counted_in_two_ways_say_so() -> None:
     outcomes = made_up(30, 3)
-    outcomes.memory[:] = [1e9, 2e9, 1.5e9, 3e9]
-    outcomes.memory[0] += 1e6
-    decision = made_up_decision(outcomes, memory_basis=PEAK_MEMORY)
-    judged = [pair.judgement for pair in decision.pairs if pair.metric == "memory"]
-    assert {one.verdict for one in judged} == {"worse"}
+    rows, patterns = tables(outcomes, memory_basis=PEAK_MEMORY, memory_source="measured")
+    rows[0] = replace(rows[0], memory_basis="weights", memory_source="estimated")
+    decision = decide(gather(rows, patterns, outcomes), Rule())
+    notes = {pair.config: pair.note for pair in decision.pairs if pair.metric == "memory"}
+    assert f"({PEAK_MEMORY}, measured against weights, estimated)" in notes["d"]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "said"),
+    [(1, "1 prompt, an interval needs 4"), (3, "3 prompts, an interval needs 4")],
+)
+def test_a_speed_of_too_few_prompts_has_a_ratio_alone(prompts: int, said: str) -> None:
+    decision = made_up_decision(made_up(prompts, 3))
+    speeds = [pair for pair in decision.pairs if pair.metric == "speed"]
+    assert len(speeds) == 3
+    for pair in speeds:
+        assert pair.judgement is None and pair.ratio is not None
+        assert pair.sentence().endswith(f"not judged: {said}")
+
+
+def test_the_same_speed_ratio_on_every_prompt_is_not_judged() -> None:
+    outcomes = made_up(30, 3)
+    outcomes.seconds[:, 3] = 2 * outcomes.seconds[:, 0]
+    outcomes.tokens[:, 3] = outcomes.tokens[:, 0]
+    outcomes.seconds[:, 1:3] *= 4
+    pairs = {p.config: p for p in made_up_decision(outcomes).pairs if p.metric == "speed"}
+    assert pairs["d"].judgement is None
+    assert "the same ratio on every prompt" in pairs["d"].sentence()
+    assert pairs["b"].judgement is not None, "the others still are"
 
 
 def test_holm_holds_back_what_one_comparison_would_say() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -200,7 +201,8 @@ def timed(data: StudyData, seconds: dict[str, float], prompts: int = 30) -> Stud
             (f"p{i}", 0): row_of(
                 OutputRow,
                 new_tokens=100 + i,
-                total_seconds=seconds[row.precision] * (1 + 0.01 * (i % 5)),
+                total_seconds=seconds[row.precision]
+                * random.Random(f"{row.config} {i}").uniform(1, 1.05),
                 batch_size=1,
             )
             for i in range(prompts)
@@ -234,16 +236,22 @@ def test_speeds_at_other_batch_sizes_are_not_compared() -> None:
     assert "batch" in finding(batched, "8bit-slowest").reason
 
 
-def test_a_speeds_interval_needs_two_shared_prompts_and_its_figures_are_theirs() -> None:
-    data = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05}, prompts=2)
+def test_a_speeds_interval_needs_four_shared_prompts_and_its_figures_are_theirs() -> None:
+    data = timed(study(), {"bf16": 1.0, "8bit": 3.0, "4bit": 1.05}, prompts=4)
     eight, baseline = (data.row("small", precision) for precision in ("8bit", "bf16"))
-    # 201 tokens in 2.01 and in 6.03 seconds: not the 40 and 100 of all that the runs wrote.
+    # The speeds of the prompts timed, not the 40 and 100 of all that the runs wrote.
     pair = speed_row(data, eight, baseline)
-    assert (pair.figures, pair.n) == ("33.3 v 100.0 tok/s", 2)
+    assert pair.n == 4 and pair.low < pair.estimate < pair.high
+    assert pair.figures != "40.0 v 100.0 tok/s"
     del data.outcomes["small-bf16"]["p1", 0]
+    few = speed_row(data, eight, baseline)
+    assert few.estimate == pytest.approx(1 / 3, rel=0.1)
+    assert (few.low, few.verdict) == (None, None)
+    assert few.method == "3 prompts, an interval needs 4"
+    data.outcomes["small-bf16"].clear()
     alone = speed_row(data, eight, baseline)
     assert (alone.figures, alone.estimate) == ("40.0 v 100.0 tok/s", 0.4)
-    assert (alone.low, alone.verdict) == (None, None), "one ratio has no spread"
+    assert (alone.low, alone.method) == (None, "one figure each, no spread")
 
 
 def test_a_profile_decides_where_time_goes() -> None:

@@ -65,7 +65,7 @@ def made_up(prompts: int, seed: int, unknown: float = 0.0) -> Outcomes:
     flags["adherence"][rng.random((prompts, 4)) < unknown] = -1
     tokens = rng.integers(20, 200, (prompts, 4)).astype(float)
     seconds = tokens / np.array([100.0, 105.0, 110.0, 60.0]) * rng.lognormal(0, 0.1, tokens.shape)
-    return Outcomes(CONFIGS, flags, tokens, seconds, np.full(tokens.shape, np.nan))
+    return Outcomes(CONFIGS, flags, tokens, seconds)
 
 
 def tables(
@@ -113,9 +113,7 @@ def drawn_again(outcomes: Outcomes, counts: Any) -> Outcomes:
     """A resampled study, prompt by prompt."""
     rows = np.repeat(np.arange(outcomes.prompts), counts.astype(int))
     flags = {metric: values[rows] for metric, values in outcomes.flags.items()}
-    return Outcomes(
-        CONFIGS, flags, outcomes.tokens[rows], outcomes.seconds[rows], outcomes.memory[rows]
-    )
+    return Outcomes(CONFIGS, flags, outcomes.tokens[rows], outcomes.seconds[rows])
 
 
 @pytest.mark.parametrize("unknown", [0.0, 0.1])

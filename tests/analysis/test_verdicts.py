@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vibecore.analysis.stats.bootstrap import bootstrap_ratio, resample_counts
-from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio
+from vibecore.analysis.stats.bootstrap import FEWEST_PROMPTS, bootstrap_ratio, resample_counts
+from vibecore.analysis.stats.verdicts import Judgement, judge_counts, judge_ratio, no_spread
 
 
 def paired(b: int, c: int, n: int = 30, both: int = 2, **options: float) -> Judgement:
@@ -157,16 +157,34 @@ def test_ratios_are_judged_by_their_interval() -> None:
     assert seen == {"better", "worse", "equivalent", "not resolved"}
 
 
-def test_the_same_ratio_on_every_prompt_is_a_sign_test() -> None:
+def test_where_nothing_was_sampled_there_is_no_judgement() -> None:
     values = [float(v) for v in range(10, 40)]
-    doubled = judge_ratio([2 * v for v in values], values, more_is_better=True)
-    assert (doubled.verdict, doubled.p) == ("better", 2.0**-29)
-    assert judge_ratio(values, values, more_is_better=True).verdict == "equivalent"
-    assert judge_ratio([2.0], [1.0], more_is_better=True).verdict == "not resolved"
+    assert judge_ratio([2 * v for v in values], values, more_is_better=True) is None
+    assert judge_ratio(values, values, more_is_better=True) is None
+    assert judge_ratio([2.0], [1.0], more_is_better=True) is None
+    assert judge_ratio([2.0, 3.0], [1.0, 1.1], more_is_better=True) is None
+    assert no_spread(1) == "1 prompt, an interval needs 4"
+    assert no_spread(30) == "the same ratio on every prompt, no spread"
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.5])
+@pytest.mark.parametrize("prompts", [FEWEST_PROMPTS, 6, 10])
+def test_the_fewest_prompts_that_have_an_interval_are_covered_by_it(
+    prompts: int, spread: float
+) -> None:
+    rng, hits, studies = np.random.default_rng(1), 0, 1_000
+    for _ in range(studies):
+        second = rng.lognormal(4, 0.5, prompts)
+        found = bootstrap_ratio(second * rng.lognormal(0, spread, prompts), second, resamples=500)
+        low, high = found.interval(0.05)
+        # The mean of a factor exp(N(0, spread²)) is exp(spread² / 2).
+        hits += low <= spread**2 / 2 <= high
+    # Three standard errors of a share of 1,000 under 95 %.
+    assert hits / studies >= 0.93
 
 
 def test_few_prompts_resolve_nothing() -> None:
-    judged = judge_ratio([1.0, 2.0, 3.1], [2.0, 4.4, 6.0], more_is_better=True)
+    judged = judge_ratio([1.0, 2.0, 3.1, 5.0], [2.0, 4.4, 6.0, 9.9], more_is_better=True)
     assert judged.verdict == "not resolved"
 
 

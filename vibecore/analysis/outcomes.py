@@ -19,15 +19,14 @@ Array: TypeAlias = "NDArray[Any]"
 class Outcomes:
     """Arrays of shape (prompts, configs).
 
-    `flags` has one array a metric of the rule: 1, 0, or −1 where not known. `tokens`, `seconds`
-    and `memory` are NaN where not known.
+    `flags` has one array a metric of the rule: 1, 0, or −1 where not known. `tokens` and
+    `seconds` are NaN where not known.
     """
 
     configs: tuple[str, ...]
     flags: Mapping[str, Array]
     tokens: Array
     seconds: Array
-    memory: Array
 
     @property
     def prompts(self) -> int:
@@ -61,5 +60,4 @@ def to_outcomes(columns: Mapping[str, Any], configs: Sequence[str]) -> Outcomes 
         {name: spread(metric.flag, -1, np.int8) for name, metric in RULE_METRICS.items()},
         spread("new_tokens", np.nan, float),
         spread("total_seconds", np.nan, float),
-        spread("peak_memory_bytes", np.nan, float),
     )

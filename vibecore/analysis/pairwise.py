@@ -1,8 +1,8 @@
 """Every config judged against the best one on each metric: repetition, adherence, speed, memory.
 
 Repetition and adherence are the rule's own comparisons. A speed is judged where every prompt was
-timed alone; memory where it was measured prompt by prompt. Where a figure has no spread behind it
-the ratio is shown without a verdict, and `note` says why.
+timed alone. Memory is a size, not a sample of prompts, so it has a ratio and no verdict, as has a
+speed without a spread behind it; `note` says why.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vibecore.analysis.metrics import JUDGED_METRICS, PEAK_MEMORY, ConfigMetrics
+from vibecore.analysis.metrics import JUDGED_METRICS, ConfigMetrics
 from vibecore.analysis.outcomes import Array, Outcomes
 from vibecore.analysis.rule import Rule, fits
 from vibecore.analysis.stats.exact import holm
@@ -22,6 +22,7 @@ from vibecore.analysis.stats.verdicts import (
     Judgement,
     judge_counts,
     judge_ratio,
+    no_spread,
     without_difference,
 )
 from vibecore.analysis.sweet_spot import Comparison, SweetSpot, batch_size
@@ -55,7 +56,7 @@ def judge_pairs(
     pairs = [_judge_rate(comparison, rule.alpha) for comparison in spot.comparisons]
     if rows:
         pairs += _judge_speeds(rows, outcomes, rule.alpha)
-        pairs += _judge_memory(rows, outcomes, rule.alpha)
+        pairs += _ratios("memory", [row for row in rows if row.memory_bytes], _measured_how)
     return tuple(pairs)
 
 
@@ -79,61 +80,58 @@ def _judge_speeds(
     elif batch_size(rows[0]) > 1:
         note = "batched, so no prompt has a time of its own"
     else:
-        return _judge_ratios("speed", rows, outcomes, outcomes.tokens, outcomes.seconds, alpha)
-    return _ratios("speed", rows, lambda row: note)
+        return _judge_by_prompt(rows, outcomes, alpha)
+    return _ratios("speed", rows, lambda row, best: note)
 
 
-def _judge_memory(
-    rows: Sequence[ConfigMetrics], outcomes: Outcomes | None, alpha: float
-) -> list[Pair]:
-    known = [row for row in rows if row.memory_bytes]
-    if not known:
-        return []
-    peaks = all(row.memory_basis == PEAK_MEMORY and batch_size(row) == 1 for row in known)
-    if peaks and outcomes is not None and _whole(known, outcomes, outcomes.memory):
-        return _judge_ratios("memory", known, outcomes, outcomes.memory, None, alpha)
-    return _ratios("memory", known, lambda row: row.memory_basis or "")
+def _judge_by_prompt(rows: Sequence[ConfigMetrics], outcomes: Outcomes, alpha: float) -> list[Pair]:
+    """Each config's speed over the best one's, judged over the prompts."""
 
+    def of(array: Array, config: str) -> Any:
+        return array[:, outcomes.place(config)]
 
-def _judge_ratios(
-    name: str,
-    rows: Sequence[ConfigMetrics],
-    outcomes: Outcomes,
-    values: Array,
-    weights: Array | None,
-    alpha: float,
-) -> list[Pair]:
-    """Each config's ratio to the best judged over the prompts; arrays are (prompts, configs)."""
-
-    def of(array: Array | None, config: str) -> Any:
-        return None if array is None else array[:, outcomes.place(config)]
-
-    pairs = _ratios(name, rows, lambda row: "")
-    judged = [
-        judge_ratio(
-            of(values, pair.config),
-            of(values, pair.best),
-            first_weights=of(weights, pair.config),
-            second_weights=of(weights, pair.best),
-            more_is_better=JUDGED_METRICS[name].better == "more",
+    pairs = _ratios("speed", rows, lambda row, best: no_spread(outcomes.prompts))
+    found = {
+        pair.config: judge_ratio(
+            of(outcomes.tokens, pair.config),
+            of(outcomes.tokens, pair.best),
+            first_weights=of(outcomes.seconds, pair.config),
+            second_weights=of(outcomes.seconds, pair.best),
+            more_is_better=True,
             alpha=alpha,
         )
         for pair in pairs
+    }
+    judged = {config: one for config, one in found.items() if one is not None}
+    judged = dict(zip(judged, adjust(list(judged.values())), strict=True))
+    return [
+        replace(pair, judgement=judged[pair.config], note="") if pair.config in judged else pair
+        for pair in pairs
     ]
-    return [replace(p, judgement=j) for p, j in zip(pairs, adjust(judged), strict=True)]
+
+
+def _measured_how(row: ConfigMetrics, best: ConfigMetrics) -> str:
+    """Whose figures two sizes are: what was counted, and whether by measurement."""
+    ways = [f"{one.memory_basis}, {one.memory_source}" for one in (row, best)]
+    return f"a size, not a sample ({' against '.join(dict.fromkeys(ways))})"
 
 
 def _ratios(
-    name: str, rows: Sequence[ConfigMetrics], note: Callable[[ConfigMetrics], str]
+    name: str,
+    rows: Sequence[ConfigMetrics],
+    note: Callable[[ConfigMetrics, ConfigMetrics], str],
 ) -> list[Pair]:
-    """Each config's figure over the best one's, not judged: `note` says why."""
+    """Each config's figure over the best one's, not judged: `note` of both says why."""
+    if not rows:
+        return []
     metric = JUDGED_METRICS[name]
     figures = {row.config: float(metric.value(row) or 0) for row in rows}
-    best = (max if metric.better == "more" else min)(figures, key=lambda config: figures[config])
+    best = (max if metric.better == "more" else min)(rows, key=lambda row: figures[row.config])
+    least = figures[best.config]
     return [
-        Pair(name, row.config, best, figures[row.config] / figures[best], None, note(row))
+        Pair(name, row.config, best.config, figures[row.config] / least, None, note(row, best))
         for row in rows
-        if row.config != best
+        if row is not best
     ]
 
 

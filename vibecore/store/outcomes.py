@@ -14,8 +14,8 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str,
 
     `config` (its place among the study's runs, from 0), `prompt` (its position in the suite),
     `sample`,
-    `repetitive` and `adherent` (1, 0, or −1 where not known), `new_tokens`, `total_seconds` and
-    `peak_memory_bytes` (NaN where not known). Prompts without an output have no row.
+    `repetitive` and `adherent` (1, 0, or −1 where not known), `new_tokens` and `total_seconds`
+    (NaN where not known). Prompts without an output have no row.
     """
     return connection.execute(
         """
@@ -29,8 +29,7 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str,
                coalesce(score.repetitive::TINYINT, -1)::TINYINT AS repetitive,
                coalesce(score.adherent::TINYINT, -1)::TINYINT AS adherent,
                coalesce(new_tokens, 'nan'::DOUBLE) AS new_tokens,
-               coalesce(total_seconds, 'nan'::DOUBLE) AS total_seconds,
-               coalesce(peak_memory_bytes, 'nan'::DOUBLE) AS peak_memory_bytes
+               coalesce(total_seconds, 'nan'::DOUBLE) AS total_seconds
         FROM generation
         JOIN runs USING (run_id)
         JOIN prompt ON prompt.study_id = $study AND prompt.prompt_id = generation.prompt_id

@@ -11,14 +11,18 @@ from vibecore.analysis.claims.study_data import Pairs, StudyData
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact, wilson_interval
 from vibecore.analysis.stats.rate_ratio import rate_ratio
-from vibecore.analysis.stats.verdicts import UNRESOLVED, Judgement, judge_counts, judge_ratio
+from vibecore.analysis.stats.verdicts import (
+    UNRESOLVED,
+    Judgement,
+    judge_counts,
+    judge_ratio,
+    no_spread,
+)
 from vibecore.core import formats
 from vibecore.core.rows import OutputRow
 
 # The findings' level; a study's controls do not move it.
 ALPHA = 0.05
-# One ratio alone has no spread: its interval would have no width.
-FEWEST_TIMINGS = 2
 NOTHING_TO_TEST = "every output of both alike, so nothing to test"
 
 
@@ -274,8 +278,9 @@ def speed_row(
 ) -> EvidenceRow | None:
     """Speed of `first` over that of `second`, tokens over seconds on the same prompts.
 
-    With fewer than two prompts that both were timed on alone there is no interval, and the
-    figures are those of the whole runs. None where a speed is not known or batch sizes differ.
+    With too few prompts that both were timed on alone, or the same ratio on each, there is no
+    interval; with none the figures are those of the whole runs. None where a speed is not known
+    or batch sizes differ.
     """
     speeds = first.tokens_per_second, second.tokens_per_second
     if not speeds[0] or not speeds[1] or first.batch_size != second.batch_size:
@@ -291,7 +296,7 @@ def speed_row(
     )
     timings = [_timings(study, config.config) for config in (first, second)]
     shared = [prompt for prompt in timings[0] if prompt in timings[1]]
-    if len(shared) < FEWEST_TIMINGS:
+    if not shared:
         return row
     tokens, seconds = (
         [[timing[prompt][place] for prompt in shared] for timing in timings] for place in (0, 1)
@@ -304,7 +309,10 @@ def speed_row(
         margin=margin,
     )
     rates = [sum(tokens[side]) / sum(seconds[side]) for side in (0, 1)]
-    return replace(row, figures=f"{rates[0]:.1f} v {rates[1]:.1f} tok/s", **_judged(judged))
+    row = replace(row, figures=f"{rates[0]:.1f} v {rates[1]:.1f} tok/s")
+    if judged is None:
+        return replace(row, estimate=rates[0] / rates[1], method=no_spread(len(shared)))
+    return replace(row, **_judged(judged))
 
 
 def _timings(study: StudyData, config: str) -> dict[tuple[str, int], tuple[int, float]]:

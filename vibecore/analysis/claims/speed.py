@@ -56,8 +56,8 @@ LARGER_LAYERS = 1.5
 
 NO_SPEED = "The study gives no speeds for the configs to be compared at one batch size."
 NO_SPREAD = (
-    "The study has no timing of single prompts (one speed a config, or prompts in batches), so no "
-    "interval can be put on a difference. Its figures: "
+    "The study has too few prompts that were timed alone (one speed a config, prompts in batches, "
+    "or a few prompts), so no interval can be put on a difference. Its figures: "
 )
 NO_PROFILE = (
     "It takes a profile of an 8bit decode step by engine eager, and this study has none; "

@@ -17,7 +17,6 @@ from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
 from vibecore.analysis.stats.intervals import newcombe_interval, tango_interval
 
 BOOTSTRAP = "paired bootstrap-t and swap test"
-SIGN_TEST = "the same ratio on every prompt, sign test"
 BETTER, WORSE, EQUIVALENT, UNRESOLVED = "better", "worse", "equivalent", "not resolved"
 
 
@@ -172,25 +171,27 @@ def judge_ratio(
     more_is_better: bool,
     alpha: float = 0.05,
     margin: float = 0.05,
-) -> Judgement:
+) -> Judgement | None:
     """Judge values of the same prompts by the ratio of their sums: paired bootstrap-t, swap test.
 
     With weights each sum is divided by the sum of its weights: tokens over seconds, say. The
     interval covers other prompts, not another run on another day. Equivalent means within
-    1/(1 + margin) and 1 + margin. Raises ValueError where a sum is not above zero.
+    1/(1 + margin) and 1 + margin. None where nothing was sampled: fewer than FEWEST_PROMPTS, or the
+    same ratio on each; `no_spread` says which. Raises ValueError where a sum is not above zero.
     """
     from vibecore.analysis.stats.bootstrap import bootstrap_ratio
 
     found = bootstrap_ratio(first, second, first_weights, second_weights)
+    if found is None:
+        return None
     low, high = found.interval(alpha)
     inner = found.inner_interval(alpha)
     log_margin = math.log1p(margin)
     p, equivalence_p = found.p(), found.equivalence_p(log_margin)
     margins = (-log_margin, log_margin)
     verdict = _verdict(p, (low, high), equivalence_p, inner, margins, alpha, more_is_better)
-    same_everywhere = found.pivots is None
     needed = None
-    if verdict == UNRESOLVED and not same_everywhere:
+    if verdict == UNRESOLVED:
         needed = power.ratio_needed(found.estimate, found.error * math.sqrt(found.n), alpha)
     return Judgement(
         verdict,
@@ -200,15 +201,24 @@ def judge_ratio(
         p,
         equivalence_p,
         found.n,
-        SIGN_TEST if same_everywhere else BOOTSTRAP,
+        BOOTSTRAP,
         margin,
         needed if needed is None or needed > found.n else None,
         "ratio",
         _exp(inner[0]),
         _exp(inner[1]),
-        "sign test TOST" if same_everywhere else "bootstrap-t TOST",
+        "bootstrap-t TOST",
         alpha,
     )
+
+
+def no_spread(prompts: int) -> str:
+    """Why a ratio over so many prompts was not judged: see judge_ratio."""
+    from vibecore.analysis.stats.bootstrap import FEWEST_PROMPTS
+
+    if prompts < FEWEST_PROMPTS:
+        return f"{prompts} prompt{'s' * (prompts != 1)}, an interval needs {FEWEST_PROMPTS}"
+    return "the same ratio on every prompt, no spread"
 
 
 def without_difference(judged: Judgement) -> str:
