@@ -34,7 +34,8 @@ DASHBOARD = ("-m", "streamlit", "run", "app.py")
 PROMPTS = 166_667
 MILLION_CONFIGS = [(m, p) for m in ("1M", "5M") for p in ("bf16", "8bit", "4bit")]
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-MILLION_PROMPT = "outputs?study=million&prompt=p_100000"
+MILLION_STUDY = "million"
+MILLION_PROMPT = f"outputs?study={MILLION_STUDY}&prompt=p_100000"
 
 
 @dataclass(frozen=True)
@@ -137,69 +138,79 @@ def measure(browser: Browser, case: Case, db: Path) -> dict[str, float]:
         return {"first view": first, "page change": statistics.median(changes)}
 
 
-def make_million(db: Path) -> None:
-    """A study of six configs by 166,667 prompts: a million generations, scored."""
+def make_million(db: Path, prompts: int = PROMPTS) -> None:
+    """A study of six configs by so many prompts, 166,667 for a million generations, scored.
+
+    Every value stands beside the name of its column, so a column that the schema gains is NULL.
+    """
     store.prepare(db)
     with store.writing(db) as connection:
         connection.execute(
-            """INSERT INTO study VALUES (1, 'million', 'measured', 'A million generations',
-               'generated', 'generated', NULL, ?, '{}', NULL, NULL, NULL)""",
-            [PROMPTS],
+            """INSERT INTO study BY NAME
+               SELECT 1 AS study_id, $name AS name, 'measured' AS source,
+                      'A million generations' AS title, 'generated' AS hardware,
+                      'generated' AS suite, $prompts AS prompt_count, '{}' AS protocol""",
+            {"name": MILLION_STUDY, "prompts": prompts},
         )
         connection.execute(
-            """INSERT INTO prompt
-               SELECT 1, format('p_{:06d}', i), i,
-                      ['code', 'creative', 'reasoning', 'instruction'][1 + i % 4],
-                      'Write about the number ' || i,
+            """INSERT INTO prompt BY NAME
+               SELECT 1 AS study_id, format('p_{:06d}', i) AS prompt_id, i AS position,
+                      ['code', 'creative', 'reasoning', 'instruction'][1 + i % 4] AS category,
+                      'Write about the number ' || i AS text,
                       '[{"check": "word_count", "at_least": 3}, {"check": "code_parses"}]'
-               FROM range(?) numbers(i)""",
-            [PROMPTS],
+                          AS constraints
+               FROM range($prompts) numbers(i)""",
+            {"prompts": prompts},
         )
         for run_id, (model, precision) in enumerate(MILLION_CONFIGS, start=1):
+            run = {"run": run_id}
             connection.execute(
-                """INSERT INTO run (run_id, study_id, position, config, model, precision, source,
-                                    weights, status, weight_bytes, dtype, environment)
-                   VALUES ($run, 1, $run, $config, $model, $precision, 'generated', 'demo',
-                           'complete', $run * 10000000, 'bfloat16', '{"device": "cpu"}')""",
-                {
-                    "run": run_id,
-                    "config": f"{model}-{precision}",
-                    "model": model,
-                    "precision": precision,
-                },
+                """INSERT INTO run BY NAME
+                   SELECT $run AS run_id, 1 AS study_id, $run AS position, $config AS config,
+                          $model AS model, $precision AS precision, 'generated' AS source,
+                          'demo' AS weights, 'complete' AS status,
+                          $run * 10000000 AS weight_bytes, 'bfloat16' AS dtype,
+                          '{"device": "cpu"}' AS environment""",
+                run | {"config": f"{model}-{precision}", "model": model, "precision": precision},
             )
             connection.execute(
-                """INSERT INTO generation (
-                       run_id, prompt_id, text, token_ids, prompt_tokens, new_tokens, finish_reason,
-                       batch_index, batch_size, first_token_seconds, total_seconds,
-                       tokens_per_second, decode_tokens_per_second, peak_memory_bytes
-                   ) SELECT $run, prompt_id,
-                          repeat('words of an answer about ' || position || ' ', 10),
-                          range(40)::INTEGER[], 20, 60 + position % 140, 'eos', position, 1, 0.01,
-                          0.5 + $run * 0.01, 100.0, 100.0, 100000000
+                """INSERT INTO generation BY NAME
+                   SELECT $run AS run_id, prompt_id,
+                          repeat('words of an answer about ' || position || ' ', 10) AS text,
+                          range(40)::INTEGER[] AS token_ids, 20 AS prompt_tokens,
+                          60 + position % 140 AS new_tokens, 'eos' AS finish_reason,
+                          position AS batch_index, 1 AS batch_size, 0.01 AS first_token_seconds,
+                          0.5 + $run * 0.01 + 0.001 * (hash(position + $run) % 100)
+                              AS total_seconds,
+                          100.0 AS tokens_per_second, 100.0 AS decode_tokens_per_second,
+                          100000000 AS peak_memory_bytes
                    FROM prompt""",
-                {"run": run_id},
+                run,
             )
             connection.execute(
-                """INSERT INTO score (
-                       run_id, prompt_id, scorer_version, words, characters, sentences, lines,
-                       empty, repetition_ratio, repetitive, garbage, distinct_1, distinct_2, rep_4,
-                       zlib_ratio, loop_onset, constraints_met, constraints_total,
-                       constraints_judged, adherent
-                   ) SELECT $run, prompt_id, 1, 60, 300, 3, 3, position % 97 = 0, 0.1,
-                          hash(position * 7 + $run) % 10 < 3, NULL, 0.5, 0.5, 0.1, 1.5, NULL,
-                          (hash(position + $run) % 3)::INTEGER, 2, 2, hash(position + $run) % 3 = 2
+                """INSERT INTO score BY NAME
+                   SELECT $run AS run_id, prompt_id, 1 AS scorer_version, 60 AS words,
+                          300 AS characters, 3 AS sentences, 3 AS lines,
+                          position % 97 = 0 AS empty, 0.1 AS repetition_ratio,
+                          hash(position * 7 + $run) % 10 < 3 AS repetitive, false AS garbage,
+                          0.5 AS distinct_1, 0.5 AS distinct_2, 0.1 AS rep_4, 1.5 AS zlib_ratio,
+                          (hash(position + $run) % 3)::INTEGER AS constraints_met,
+                          2 AS constraints_total, 2 AS constraints_judged,
+                          hash(position + $run) % 3 = 2 AS adherent,
+                          hash(position * 5 + $run) % 20 = 0 AS degenerate
                    FROM prompt""",
-                {"run": run_id},
+                run,
             )
             connection.execute(
-                """INSERT INTO verdict (
-                       run_id, prompt_id, position, check_name, arguments, status, explanation
-                   ) SELECT $run, prompt_id, place, ['word_count', 'code_parses'][place + 1], '{}',
+                """INSERT INTO verdict BY NAME
+                   SELECT $run AS run_id, prompt_id, place AS position,
+                          ['word_count', 'code_parses'][place + 1] AS check_name,
+                          '{}' AS arguments,
                           CASE WHEN hash(position + $run + place) % 3 = 0 THEN 'fail'
-                               ELSE 'pass' END, 'found something'
+                               ELSE 'pass' END AS status,
+                          'found something' AS explanation
                    FROM prompt, range(2) places(place)""",
-                {"run": run_id},
+                run,
             )
 
 
@@ -209,12 +220,12 @@ def measure_million(browser: Browser, folder: Path) -> None:
     make_million(db)
     print(f"\na million generations, {db.stat().st_size / 1e6:.0f} MB on disk")
     for name, path, shown in (
-        ("Metrics", "?study=million", "tr.marked"),
+        ("Metrics", f"?study={MILLION_STUDY}", "tr.marked"),
         ("Outputs", MILLION_PROMPT, "article"),
     ):
         with serving(DASHBOARD, db) as (address, server):
             page = browser.new_page(viewport={"width": 1400, "height": 900})
-            page.goto(f"{address}/about?study=million")
+            page.goto(f"{address}/about?study={MILLION_STUDY}")
             wait_shown(page, "table")
             page.wait_for_timeout(500)
             begin = time.perf_counter()

@@ -15,7 +15,8 @@ import streamlit as st
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_table
 from vibecore.analysis import Decision, switch_sentences
-from vibecore.analysis.metrics import BASELINE_PRECISION, known_metrics
+from vibecore.analysis.metrics import known_metrics
+from vibecore.views.beside import read_beside
 from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
 
 SPEED_NOTE = "Speed is new tokens ÷ total time, and configs write texts of different length."
@@ -113,14 +114,8 @@ def choose_rule() -> tuple[float | None, float, float]:
 
 
 def outputs_of(config: str) -> dict:
-    """The view of a config's outputs, beside those of the same model's baseline."""
-    models = {row.config: row.model for row in summary.rows}
-    baseline = [
-        row.config
-        for row in summary.rows
-        if row.precision == BASELINE_PRECISION and row.model == models[config]
-    ]
-    beside = [*baseline, config] if config not in baseline else [config]
+    """The view of a config's outputs beside those that it is read against."""
+    beside = read_beside(config, summary.rows, summary.sweet_spot.config)
     return link("outputs", study=study.name, configs=beside)
 
 

@@ -1,27 +1,41 @@
-"""Outputs: one prompt, two to six configs side by side, with scores, verdicts and differences.
+"""Outputs: what the configs wrote, one prompt side by side or many as a grid, with verdicts.
 
-The text with repetition, loops or differences marked, how it ended, every constraint's verdict in a
-sentence; filters, search, previous and next.
+Side by side: one prompt at one to six configs, the text with repetition, loops or differences
+marked, how it ended, every constraint's verdict in a sentence. The grid: prompts × configs, each
+answer's beginning with its verdicts, sorted by how much the configs disagree. Filters, search,
+previous and next.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 import vibecore
-from pages.parts import address, cached, downloads, frame
+from pages.parts import address, cached, downloads, frame, outputs_grid
 from pages.parts.components import link, show_cards
-from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import PromptResult
-from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows
+from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows, why_missing
+from vibecore.views.disagreement import ORDERS, differences, texts_differ
+from vibecore.views.short_names import short_names
 
 MOST_CONFIGS = 6
-FIRST_CONFIGS = 3
 LISTED_PROMPTS = 200
-SHOW = {"all": "all prompts", "differ": "configs differ", "repetitive": "repetitive"}
+SIDE, GRID = "side by side", "grid"
+# view -> how its prompts are sorted, and how many configs it shows, before anything is chosen
+FIRST_ORDER = {SIDE: "suite", GRID: "disagreement"}
+FIRST_CONFIGS = {SIDE: 3, GRID: MOST_CONFIGS}
+SHOW = {
+    "all": "all prompts",
+    "differ": "configs differ in a verdict",
+    "differ in adherence": "configs differ in adherence",
+    "differ in broken": "configs differ in broken",
+    "differ in text": "configs differ in text",
+    "broken": "broken",
+}
 # Offered where a study has such outputs.
 NO_ANSWER = "no answer"
 LEGENDS = {
@@ -31,32 +45,37 @@ LEGENDS = {
     "word-by-word diff.",
     "nothing": None,
 }
+# Set by a filter that was changed: the first prompt it leaves is shown.
+_FILTERED = "a filter was changed"
 
 
-def first_configs(sweet_spot: str | None) -> list[str]:
+def first_configs(sweet_spot: str | None, view: str) -> list[str]:
     """What is shown before anything is chosen: the sweet spot among the first with outputs."""
+    most = FIRST_CONFIGS[view]
     with_outputs = [config for config, run in runs.items() if run.prompts]
     if study.source == "published":
         rows = cached.outputs(key, study.name, everything.ids[0])
         with_outputs = [row.config for row in rows]
-    chosen = (with_outputs or list(runs))[:FIRST_CONFIGS]
+    chosen = (with_outputs or list(runs))[:most]
     if sweet_spot and sweet_spot not in chosen:
-        chosen = [*chosen[: FIRST_CONFIGS - 1], sweet_spot]
+        chosen = [*chosen[: most - 1], sweet_spot]
     return chosen
 
 
-def parameters(sweet_spot: str | None) -> dict[str, address.Parameter]:
+def parameters(sweet_spot: str | None, view: str) -> dict[str, address.Parameter]:
     """The parameters of a view's address."""
     configs = list(runs)
     return {
+        "sort": address.one_of(list(ORDERS), FIRST_ORDER[view]),
         "prompt": address.member_of(everything.ids, everything.ids[0]),
-        "configs": address.some_of(configs, first_configs(sweet_spot), MOST_CONFIGS),
+        "configs": address.some_of(configs, first_configs(sweet_spot, view), MOST_CONFIGS),
         "mark": address.one_of(MARKINGS, MARKINGS[0]),
         "baseline": address.one_of(configs, configs[0]),
         "category": address.one_of(everything.categories),
         "show": address.one_of(list(shows()), "all"),
         "failing": address.one_of(everything.checks),
         "search": address.text(),
+        "start": address.number(1, len(everything.ids), 1, int),
     }
 
 
@@ -66,47 +85,95 @@ def shows() -> dict[str, str]:
     return {**SHOW, NO_ANSWER: NO_ANSWER} if missing else SHOW
 
 
-def choose_configs() -> tuple[list[str], str, str]:
-    """Which configs, what is marked in their texts, and the baseline of a difference."""
-    left, middle, right = st.columns([3, 1.2, 1.2])
-    configs = list(runs)
-    chosen = left.multiselect("Configs", configs, max_selections=MOST_CONFIGS, key="configs")
-    marking = middle.selectbox("Mark in the texts", MARKINGS, key="mark")
-    baseline = right.selectbox(
-        "Baseline",
-        configs,
-        key="baseline",
-        disabled=marking != "difference",
-        help="What a difference is marked against.",
+def choose_view() -> tuple[str, list[str]]:
+    """Side by side or the grid, and of which configs; side by side also what is marked in their
+    texts, and against which one."""
+    grid = st.session_state["view"] == GRID
+    left, wide, *marks = st.columns([1.3, 5.4] if grid else [1.3, 3, 1.2, 1.2])
+    view = left.radio(
+        "View", list(FIRST_ORDER), horizontal=True, key="view", on_change=_view_changed
     )
-    return sorted(chosen, key=configs.index), marking, baseline
+    configs = list(runs)
+    chosen = wide.multiselect("Configs", configs, max_selections=MOST_CONFIGS, key="configs")
+    if marks:
+        marking = marks[0].selectbox("Mark in the texts", MARKINGS, key="mark")
+        marks[1].selectbox(
+            "Baseline",
+            configs,
+            key="baseline",
+            disabled=marking != "difference",
+            help="What a difference is marked against.",
+        )
+    return view, sorted(chosen, key=configs.index)
+
+
+def _view_changed() -> None:
+    """The order and the configs of a view's first sight, where nothing else was chosen."""
+    spot, view = summary.sweet_spot.config, st.session_state["view"]
+    other = SIDE if view == GRID else GRID
+    st.session_state["sort"] = FIRST_ORDER[view]
+    if st.session_state["configs"] == first_configs(spot, other):
+        st.session_state["configs"] = first_configs(spot, view)
 
 
 def choose_filter(configs: list[str]) -> vibecore.PromptFilter:
-    """Which prompts are listed."""
-    category, only, failing, search = st.columns([1.2, 1.2, 1.4, 1.6])
+    """Which prompts are listed, and in which order."""
+    category, only, failing, search, order = st.columns([1, 1.4, 1.2, 1.2, 1.4])
     return vibecore.PromptFilter(
         configs=tuple(configs),
         category=category.selectbox(
-            "Category", everything.categories, index=None, placeholder="all", key="category"
+            "Category",
+            everything.categories,
+            index=None,
+            placeholder="all",
+            key="category",
+            on_change=_filter_changed,
         ),
-        only=only.selectbox("Show", list(shows()), format_func=shows().__getitem__, key="show"),
+        only=only.selectbox(
+            "Show",
+            list(shows()),
+            format_func=shows().__getitem__,
+            key="show",
+            on_change=_filter_changed,
+        ),
         failing=failing.selectbox(
             "Failing a check",
             everything.checks,
             index=None,
             placeholder="any or none",
             key="failing",
+            on_change=_filter_changed,
         ),
-        search=search.text_input("Text in prompt or output", key="search", placeholder="any")
+        search=search.text_input(
+            "Text in prompt or output", key="search", placeholder="any", on_change=_filter_changed
+        )
         or None,
+        order=order.selectbox(
+            "Sort",
+            list(ORDERS),
+            format_func=ORDERS.__getitem__,
+            key="sort",
+            on_change=_filter_changed,
+        ),
     )
+
+
+def _filter_changed() -> None:
+    st.session_state[_FILTERED] = True
+
+
+def move_to_first(listed: list[str]) -> None:
+    """After a filter was changed, show the first prompt that it leaves."""
+    if st.session_state.pop(_FILTERED, False):
+        st.session_state["start"] = 1
+        if listed:
+            st.session_state["prompt"] = listed[0]
 
 
 def step_through(prompt: str, listed: list[str]) -> None:
     """Buttons and keys for the previous and the next prompt of the list."""
     at = listed.index(prompt) if prompt in listed else None
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with frame.row():
         back = st.button(
             "Previous", shortcut="Left", key="previous", disabled=not listed or at in (None, 0)
         )
@@ -114,7 +181,7 @@ def step_through(prompt: str, listed: list[str]) -> None:
             "Next", shortcut="Right", key="next", disabled=not listed or at == len(listed) - 1
         )
         where = f"{at + 1} of {len(listed)}" if at is not None else f"not among {len(listed)}"
-        frame.show_html("span", f"{prompt} · {where} listed", "vc-soft")
+        frame.show_note(f"{prompt} · {where} listed")
     if back or onward:
         step = (at - 1 if back else at + 1) if at is not None else 0
         go_to(listed[step])
@@ -124,6 +191,14 @@ def go_to(prompt: str) -> None:
     """Show a prompt."""
     st.session_state["prompt"] = prompt
     st.rerun()
+
+
+def view_of(prompt: str, configs: Sequence[str]) -> dict[str, Any]:
+    """The side-by-side view of a prompt, with the filters and the order as they are."""
+    kept = {name: st.session_state[name] for name in ("category", "failing", "search")}
+    for name, default in (("show", "all"), ("sort", FIRST_ORDER[SIDE])):
+        kept[name] = st.session_state[name] if st.session_state[name] != default else None
+    return link("outputs", study=study.name, prompt=prompt, configs=list(configs), **kept)
 
 
 def near(prompt: str, listed: list[str]) -> tuple[str, ...]:
@@ -137,30 +212,30 @@ def near(prompt: str, listed: list[str]) -> tuple[str, ...]:
 def list_around(
     prompt: str, listed: list[str], results: list[PromptResult], configs: list[str]
 ) -> dict[str, Any]:
-    """The prompt list around the current prompt."""
-    members = set(listed)
-    rows = prompt_rows([row for row in results if row.prompt_id in members], configs)
+    """The prompt list around the current prompt, in its order."""
+    place = {id_: number for number, id_ in enumerate(listed)}
+    rows = prompt_rows([row for row in results if row.prompt_id in place], configs)
+    rows.sort(key=lambda row: place[row["id"]])
     for row in rows:
         row["current"] = row["id"] == prompt
-        view = link("outputs", study=study.name, prompt=row["id"], configs=configs)
-        row["href"] = view["href"]
+        row["href"] = view_of(row["id"], configs)["href"]
     note = counted(len(listed), "prompt")
     if len(rows) < len(listed):
         note += f", {len(rows)} of them shown"
-    return {"rows": rows, "configs": configs, "note": note}
+    by_difference = st.session_state["show"].startswith("differ")
+    return {"rows": rows, "configs": configs, "note": note, "differ": by_difference}
 
 
-def make_cards(prompt: str, configs: list[str], marking: str, baseline: str) -> list[Card]:
+def make_cards(prompt: str, configs: list[str]) -> list[Card]:
     """One card a config, with a word of explanation where there is no output."""
-    outputs = {row.config: row for row in cached.outputs(key, study.name, prompt)}
+    marking, baseline = st.session_state["mark"], st.session_state["baseline"]
+    outputs = first_outputs(prompt)
     published = study.source == "published"
-    against = outputs.get(baseline)
     cards = []
     for config in configs:
         run = runs[config]
         if config not in outputs:
-            why = "No output of this config was published." if published else _why_none(run)
-            cards.append(missing_card(config, run.precision, why))
+            cards.append(missing_card(config, run.precision, why_missing(run, published)))
             continue
         cards.append(
             output_card(
@@ -169,17 +244,68 @@ def make_cards(prompt: str, configs: list[str], marking: str, baseline: str) -> 
                 sweet_spot=run.sweet_spot,
                 published=published,
                 marking=marking,
-                baseline=against,
+                baseline=outputs.get(baseline),
                 same_tokenizer=run.model == runs[baseline].model,
             )
         )
     return cards
 
 
-def _why_none(run: ConfigMetrics) -> str:
-    if run.status == "failed":
-        return f"This config failed: {run.error}"
-    return f"No output yet: the run is {run.status}."
+def first_outputs(prompt: str) -> dict[str, Any]:
+    """By config, its first output of a prompt."""
+    rows = cached.outputs(key, study.name, prompt)
+    return {row.config: row for row in reversed(rows)}
+
+
+def difference_note(
+    prompt: str, results: Sequence[PromptResult], configs: Sequence[str]
+) -> str | None:
+    """In what these configs differ on a prompt, in one sentence; None with fewer than two."""
+    outputs = first_outputs(prompt)
+    written = [config for config in configs if config in outputs]
+    if len(written) < 2:
+        return None
+    here = [
+        row
+        for row in results
+        if row.prompt_id == prompt and row.config in written and not row.sample
+    ]
+    differ = differences(here)
+    if texts_differ([outputs[config].text for config in written]):
+        differ.append("text")
+    return f"These configs differ here in {', '.join(differ)}." if differ else "No difference here."
+
+
+def show_side_by_side(configs: list[str], found: list[str]) -> None:
+    """The current prompt at the configs, beside the list of prompts."""
+    prompt = st.session_state["prompt"]
+    if len(everything.ids) > 1:
+        step_through(prompt, found)
+    with frame.errors_in_words():
+        results = cached.prompt_results(key, study.name, near(prompt, found))
+        shown = next(row for row in results if row.prompt_id == prompt)
+        chosen = show_cards(
+            {
+                "list": list_around(prompt, found, results, configs),
+                "prompt": {
+                    "id": prompt,
+                    "category": shown.category,
+                    "text": shown.prompt,
+                    "note": "The one published prompt; two of its outputs were published."
+                    if study.source == "published"
+                    else None,
+                    "differ": difference_note(prompt, results, configs),
+                },
+                "legend": (LEGENDS[st.session_state["mark"]] or "").format(
+                    baseline=st.session_state["baseline"]
+                )
+                or None,
+                "cards": make_cards(prompt, configs),
+            },
+            key="cards",
+        )
+    if chosen:
+        go_to(chosen)
 
 
 study = frame.current_study()
@@ -194,44 +320,39 @@ if not everything.ids or not runs:
     frame.show_html("p", "This study has no prompts stored, so there is nothing to read here.")
     st.stop()
 
-described = parameters(summary.sweet_spot.config)
+seen = {"view": address.one_of(list(FIRST_ORDER), SIDE)}
+address.read("outputs", seen)
+described = parameters(summary.sweet_spot.config, st.session_state["view"])
 address.read("outputs", described)
-configs, marking, baseline = choose_configs()
-wanted = choose_filter(configs) if len(everything.ids) > 1 else None
-address.write("outputs", described)
-prompt = st.session_state["prompt"]
+view, configs = choose_view()
+several = len(everything.ids) > 1
+wanted = choose_filter(configs) if several else None
 with frame.errors_in_words():
     filtered = wanted is not None and wanted != vibecore.PromptFilter(configs=wanted.configs)
     found = cached.prompt_list(key, study.name, wanted) if filtered else everything
-if len(everything.ids) > 1:
-    step_through(prompt, found.ids)
+move_to_first(found.ids)
+address.write("outputs", {**seen, **described})
 if not found.ids:
-    frame.show_html("p", "No prompt matches. Clear a filter to see the list again.", "vc-soft")
+    frame.show_note("No prompt matches. Clear a filter to see the list again.")
 if not configs:
-    frame.show_html("p", "Choose at least one config to read its output.", "vc-soft")
-with frame.errors_in_words():
-    results = cached.prompt_results(key, study.name, near(prompt, found.ids))
-    shown = next(row for row in results if row.prompt_id == prompt)
-    chosen = show_cards(
-        {
-            "list": list_around(prompt, found.ids, results, configs),
-            "prompt": {
-                "id": prompt,
-                "category": shown.category,
-                "text": shown.prompt,
-                "note": "The one published prompt; two of its outputs were published."
-                if study.source == "published"
-                else None,
-            },
-            "legend": (LEGENDS[marking] or "").format(baseline=baseline) or None,
-            "cards": make_cards(prompt, configs, marking, baseline),
-        },
-        key="cards",
-    )
-if chosen:
-    go_to(chosen)
-with frame.errors_in_words():
-    rows = [row for row in cached.outputs(key, study.name, prompt) if row.config in configs]
+    frame.show_note("Choose at least one config to read its output.")
+if view == GRID:
+    if found.ids and configs:
+        outputs_grid.show(
+            study,
+            found,
+            configs,
+            runs,
+            short_names(summary.rows),
+            st.session_state["sort"],
+            view_of,
+        )
+else:
+    show_side_by_side(configs, found.ids)
 frame.show_scorers(study.name)
-if rows:
-    downloads.show(downloads.outputs(rows), f"{study.name}-{prompt}")
+if view == SIDE:
+    prompt = st.session_state["prompt"]
+    with frame.errors_in_words():
+        rows = [row for row in cached.outputs(key, study.name, prompt) if row.config in configs]
+    if rows:
+        downloads.show(downloads.outputs(rows), f"{study.name}-{prompt}")

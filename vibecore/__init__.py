@@ -24,6 +24,7 @@ _PUBLIC = {
     "read_evidence": "vibecore.studies.queries",
     "read_bench": "vibecore.studies.queries",
     "read_outputs": "vibecore.studies.queries",
+    "read_prompt_outputs": "vibecore.studies.queries",
     "read_prompt_results": "vibecore.studies.queries",
     "read_prompts": "vibecore.studies.queries",
     "read_runs": "vibecore.studies.queries",

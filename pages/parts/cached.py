@@ -16,7 +16,7 @@ from vibecore.core.paths import database_path
 if TYPE_CHECKING:
     from vibecore.analysis import Decision, Evidence
     from vibecore.analysis.comparison import StudyComparison
-    from vibecore.core.rows import OutputRow, PromptResult, RunRow, ScoreRow, StudyRow
+    from vibecore.core.rows import OutputRow, PromptOutput, PromptResult, RunRow, ScoreRow, StudyRow
     from vibecore.store import PromptFilter
     from vibecore.studies.claims import Finding
     from vibecore.studies.queries import PromptList, Summary
@@ -92,6 +92,14 @@ def prompt_list(key: Key, study: str, wanted: PromptFilter | None = None) -> Pro
 def prompt_results(key: Key, study: str, prompt_ids: tuple[str, ...]) -> list[PromptResult]:
     """How each config did on some prompts."""
     return vibecore.read_prompt_results(Path(key[0]), study, prompt_ids)
+
+
+@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+def prompt_outputs(
+    key: Key, study: str, prompt_ids: tuple[str, ...], configs: tuple[str, ...]
+) -> list[PromptOutput]:
+    """The first output of each config on some prompts, for a grid."""
+    return vibecore.read_prompt_outputs(Path(key[0]), study, prompt_ids, configs)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

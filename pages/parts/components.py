@@ -29,7 +29,8 @@ def _component(name: str, *files: str) -> Any:
 
 
 _table = _component("table", "table.css", "table.js")
-_cards = _component("cards", "cards.css", "card.js", "cards.js")
+_cards = _component("cards", "cards.css", "states.js", "card.js", "cards.js")
+_grid = _component("grid", "grid.css", "states.js", "grid.js")
 _panes = _component("panes", "cards.css", "panes.css", "card.js", "panes.js")
 
 
@@ -51,6 +52,13 @@ def show_table(table: dict[str, Any], key: str) -> None:
 def show_cards(cards: dict[str, Any], key: str) -> str | None:
     """Show the prompt list and output cards; the prompt that was clicked, if one was."""
     return _cards(data=_plain(cards), key=key, on_prompt_change=_nothing).prompt
+
+
+def show_grid(grid: dict[str, Any], key: str) -> None:
+    """Show a grid of prompts × configs (see views.grid) and open the view that was clicked."""
+    result = _grid(data=_plain(grid), key=key, on_open_change=_nothing)
+    if result.open:
+        open_view(result.open)
 
 
 def show_panes(panes: dict[str, Any], key: str) -> None:

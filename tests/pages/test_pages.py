@@ -162,7 +162,8 @@ def test_filters_buttons_and_their_ends() -> None:
 @pytest.mark.parametrize(
     ("query", "listed"),
     [
-        ({"show": "repetitive", "configs": ["1M-bf16"]}, ["reasoning_001"]),
+        ({"show": "broken", "configs": ["1M-bf16"]}, ["reasoning_001", "reasoning_002"]),
+        ({"show": "broken", "configs": ["5M-bf16"]}, ["reasoning_001"]),
         ({"search": "ONERROR", "configs": ["1M-bf16"]}, ["creative_001"]),
         ({"failing": "has_docstring", "configs": ["5M-bf16"]}, []),
         ({"failing": "has_docstring", "configs": ["1M-bf16"]}, ["code_001"]),
@@ -171,6 +172,18 @@ def test_filters_buttons_and_their_ends() -> None:
             ["code_001", "code_002"],
         ),
         ({"show": "differ", "configs": ["1M-bf16", "1M-4bit"]}, []),
+        (
+            {"show": "differ in broken", "configs": ["1M-bf16", "5M-bf16"]},
+            ["reasoning_002"],
+        ),
+        (
+            {"show": "differ in text", "configs": ["1M-8bit", "1M-4bit"], "category": "reasoning"},
+            ["reasoning_002"],
+        ),
+        (
+            {"show": "differ in adherence", "configs": ["1M-bf16", "1M-8bit"], "category": "code"},
+            [],
+        ),
     ],
 )
 def test_each_filter(query: dict[str, Any], listed: list[str]) -> None:

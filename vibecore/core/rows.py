@@ -231,6 +231,19 @@ class PromptResult:
     empty: bool | None
     constraints_met: int | None
     constraints_judged: int | None
+    broken: bool | None = None
+
+
+@dataclass
+class PromptOutput(PromptResult):
+    """The first output of one config on one prompt, as a grid shows it: `text` is its beginning,
+    of `characters` in all; None where there is no output, or no text."""
+
+    text: str | None = None
+    characters: int | None = None
+    finish_reason: str | None = None
+    degenerate: bool | None = None
+    garbage: bool | None = None
 
 
 @dataclass

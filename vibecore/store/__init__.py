@@ -18,9 +18,11 @@ from vibecore.store.copy import copy_studies, is_database
 from vibecore.store.outcomes import read_outcomes
 from vibecore.store.prompt_list import (
     PromptFilter,
+    compares_words,
     find_prompts,
     list_categories,
     list_checks,
+    read_prompt_outputs,
     read_prompt_results,
 )
 from vibecore.store.read import (

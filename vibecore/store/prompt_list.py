@@ -1,4 +1,7 @@
-"""Which prompts of a study match a filter, and how each config did on them, without texts."""
+"""Which prompts of a study match a filter, in which order, and what each config wrote on them.
+
+Where a study has several samples of a prompt, the first of each config stands for it.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,25 @@ from typing import Any
 
 import duckdb
 
-from vibecore.core.rows import PromptResult
+from vibecore.core.rows import PromptOutput, PromptResult
 from vibecore.store.read import rows_of, study_id_of
+
+# Up to this many outputs, ties of `disagreement` are settled by the words of every pair of texts;
+# beyond it that takes seconds, and their lengths settle them.
+MOST_COMPARED = 6_000
+# Of each text in a grid; more is read in the side-by-side view.
+CELL_CHARACTERS = 4_000
 
 
 @dataclass(frozen=True)
 class PromptFilter:
-    """What a prompt must show in one of `configs` (none named: all of the study's).
+    """What a prompt must show in one of `configs` (none named: all of the study's), and the order.
 
-    `only` is `all`, `differ` (configs differ in constraints met or in being repetitive),
-    `repetitive` or `no answer` (thinking took all tokens, or logits were not finite); `failing`
-    names a check that fails; `search` is in the prompt or an output, whatever its case.
+    `only` is `all`, `broken`, `no answer` (thinking took all tokens, or logits were not finite), or
+    how the configs differ: `differ` (in adherence, in being broken or in constraints met),
+    `differ in adherence`, `differ in broken`, `differ in text`. `failing` names a check that
+    fails; `search` is in the prompt or an output, whatever its case. `order` is `suite` or
+    `disagreement` (see find_prompts).
     """
 
     configs: tuple[str, ...] = ()
@@ -26,32 +37,78 @@ class PromptFilter:
     only: str = "all"
     failing: str | None = None
     search: str | None = None
+    order: str = "suite"
 
+
+# Broken by its scores; an output whose logits were not finite is broken too, and has no scores.
+_BROKEN = """(score.empty OR score.repetitive OR coalesce(score.degenerate, false)
+    OR coalesce(score.garbage, false))"""
+# The first output of each chosen config, as judged.
+_OUTPUTS = f"""outputs AS (
+    SELECT prompt_id, adherent, {_BROKEN} AS broken,
+           constraints_met / nullif(constraints_judged, 0) AS met, characters
+    FROM chosen JOIN score USING (run_id) WHERE sample = 0
+    UNION ALL
+    SELECT prompt_id, NULL, true, NULL, NULL
+    FROM chosen JOIN generation USING (run_id)
+    WHERE sample = 0 AND finish_reason = 'non_finite')"""
+_TEXTS = """texts AS (
+    SELECT prompt_id, run_id, text FROM chosen JOIN generation USING (run_id) WHERE sample = 0)"""
+_DIFFER = "prompt_id IN (SELECT prompt_id FROM outputs GROUP BY prompt_id HAVING {})"
 
 # filter field -> the condition that a prompt must meet
 _CONDITIONS = {
     "category": "prompt.category = $category",
-    "differ": """prompt_id IN (
-        SELECT prompt_id FROM chosen JOIN score USING (run_id) GROUP BY prompt_id, sample
-        HAVING count(DISTINCT constraints_met) > 1 OR count(DISTINCT repetitive) > 1)""",
-    "repetitive": """prompt_id IN (
-        SELECT prompt_id FROM chosen JOIN score USING (run_id) WHERE repetitive)""",
+    "differ": _DIFFER.format(
+        "min(adherent) <> max(adherent) OR min(broken) <> max(broken) OR min(met) <> max(met)"
+    ),
+    "differ in adherence": _DIFFER.format("min(adherent) <> max(adherent)"),
+    "differ in broken": _DIFFER.format("min(broken) <> max(broken)"),
+    "differ in text": """prompt_id IN (
+        SELECT prompt_id FROM texts GROUP BY prompt_id
+        HAVING min(hash(text)) <> max(hash(text)))""",
+    "broken": "prompt_id IN (SELECT prompt_id FROM outputs WHERE broken)",
     "no answer": """prompt_id IN (
         SELECT prompt_id FROM chosen JOIN generation USING (run_id)
-        WHERE finish_reason IN ('thinking', 'non_finite'))""",
+        WHERE sample = 0 AND finish_reason IN ('thinking', 'non_finite'))""",
     "failing": """prompt_id IN (
         SELECT prompt_id FROM chosen JOIN verdict USING (run_id)
-        WHERE check_name = $failing AND verdict.status = 'fail')""",
+        WHERE sample = 0 AND check_name = $failing AND verdict.status = 'fail')""",
     "search": """(contains(lower(prompt.text), lower($search)) OR prompt_id IN (
-        SELECT prompt_id FROM chosen JOIN generation USING (run_id)
-        WHERE contains(lower(generation.text), lower($search))))""",
+        SELECT prompt_id FROM texts WHERE contains(lower(text), lower($search))))""",
 }
+
+_SPREAD = """spread AS (
+    SELECT prompt_id,
+           coalesce(max(adherent::INTEGER) - min(adherent::INTEGER), 0)
+           + coalesce(max(broken::INTEGER) - min(broken::INTEGER), 0)
+           + coalesce(max(met) - min(met), 0) AS verdicts,
+           1 - min(characters) / nullif(max(characters), 0) AS lengths
+    FROM outputs GROUP BY prompt_id)"""
+_DISTANCE = r"""words AS (
+    SELECT prompt_id, run_id,
+           list_distinct(regexp_extract_all(lower(coalesce(text, '')), '\S+')) AS words
+    FROM texts
+), pairs AS (
+    SELECT one.prompt_id, len(list_intersect(one.words, two.words)) AS shared,
+           len(one.words) + len(two.words) AS total
+    FROM words one JOIN words two
+        ON one.prompt_id = two.prompt_id AND one.run_id < two.run_id
+), distance AS (
+    SELECT prompt_id, max(1 - shared / nullif(total - shared, 0)) AS texts
+    FROM pairs GROUP BY prompt_id)"""
 
 
 def find_prompts(
     connection: duckdb.DuckDBPyConnection, name: str, wanted: PromptFilter | None = None
 ) -> list[str]:
-    """Ids of the prompts that match, in suite order."""
+    """Ids of the prompts that match, in the order asked for.
+
+    `disagreement`: by the spread of the configs' verdicts (highest less lowest of adherence,
+    broken, each 0 or 1, and share of constraints met, added up), the largest first; ties by the
+    largest distance of two texts (1 − shared words over all words), or, beyond MOST_COMPARED
+    outputs, by 1 − shortest over longest text; then in suite order.
+    """
     wanted = wanted or PromptFilter()
     parameters: dict[str, Any] = {"study": study_id_of(connection, name)}
     given = {
@@ -70,13 +127,54 @@ def find_prompts(
     if wanted.configs:
         parameters["configs"] = list(wanted.configs)
         chosen = "AND list_contains($configs, config)"
+    tables = [
+        f"chosen AS (SELECT run_id FROM run WHERE study_id = $study {chosen})",
+        _OUTPUTS,
+        _TEXTS,
+    ]
+    joined, order = "", "position"
+    if wanted.order == "disagreement":
+        tables.append(_SPREAD)
+        joined, ties = "LEFT JOIN spread USING (prompt_id)", "lengths"
+        if compares_words(connection, name, wanted.configs):
+            tables.append(_DISTANCE)
+            joined, ties = f"{joined} LEFT JOIN distance USING (prompt_id)", "distance.texts"
+        order = f"verdicts DESC NULLS LAST, {ties} DESC NULLS LAST, position"
     where = "".join(f" AND {condition}" for condition in conditions)
     rows = connection.execute(
-        f"""WITH chosen AS (SELECT run_id FROM run WHERE study_id = $study {chosen})
-            SELECT prompt_id FROM prompt WHERE study_id = $study {where} ORDER BY position""",
+        f"""WITH {", ".join(tables)}
+            SELECT prompt_id FROM prompt {joined}
+            WHERE study_id = $study {where} ORDER BY {order}""",
         parameters,
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def compares_words(
+    connection: duckdb.DuckDBPyConnection, name: str, configs: Sequence[str] = ()
+) -> bool:
+    """Whether ties of `disagreement` are settled by words: at most MOST_COMPARED outputs of
+    `configs` (none named: all)."""
+    [(outputs,)] = connection.execute(
+        """SELECT count(*) FROM generation JOIN run USING (run_id)
+           WHERE study_id = $study AND sample = 0
+             AND (len($configs) = 0 OR list_contains($configs, config))""",
+        {"study": study_id_of(connection, name), "configs": list(configs)},
+    ).fetchall()
+    return outputs <= MOST_COMPARED
+
+
+_RESULT = f"""prompt.prompt_id, category, prompt.text AS prompt, run.config, generation.sample,
+    score.adherent, coalesce({_BROKEN}, generation.finish_reason = 'non_finite' OR NULL) AS broken,
+    score.repetitive, score.empty, score.constraints_met, score.constraints_judged"""
+_FROM_RESULTS = """FROM prompt
+    LEFT JOIN run ON run.study_id = prompt.study_id
+    LEFT JOIN generation ON generation.run_id = run.run_id
+                        AND generation.prompt_id = prompt.prompt_id {of_sample}
+    LEFT JOIN score ON score.run_id = generation.run_id
+                   AND score.prompt_id = generation.prompt_id
+                   AND score.sample = generation.sample
+    WHERE prompt.study_id = $study AND prompt.prompt_id IN (SELECT unnest($ids))"""
 
 
 def read_prompt_results(
@@ -86,17 +184,39 @@ def read_prompt_results(
     whole."""
     rows = rows_of(
         connection,
-        """SELECT prompt.prompt_id, category, prompt.text AS prompt, run.config, score.sample,
-                  score.adherent, score.repetitive, score.empty,
-                  score.constraints_met, score.constraints_judged
-           FROM prompt
-           LEFT JOIN run ON run.study_id = prompt.study_id
-           LEFT JOIN score ON score.run_id = run.run_id AND score.prompt_id = prompt.prompt_id
-           WHERE prompt.study_id = $study AND list_contains($ids, prompt.prompt_id)
-           ORDER BY prompt.position, run.position, score.sample""",
+        f"""SELECT {_RESULT} {_FROM_RESULTS.format(of_sample="")}
+            ORDER BY prompt.position, run.position, score.sample""",
         {"study": study_id_of(connection, name), "ids": list(prompt_ids)},
     )
     return [PromptResult(**row) for row in rows]
+
+
+def read_prompt_outputs(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    prompt_ids: Sequence[str],
+    configs: Sequence[str],
+) -> list[PromptOutput]:
+    """One row a prompt and config: its first output's beginning (CELL_CHARACTERS) and verdicts.
+
+    In the order of `prompt_ids`, then of the study's runs. Memory follows the rows asked for.
+    """
+    rows = rows_of(
+        connection,
+        f"""SELECT {_RESULT},
+                   left(generation.text, {CELL_CHARACTERS}) AS text,
+                   length(generation.text) AS characters,
+                   generation.finish_reason, score.degenerate, score.garbage
+            {_FROM_RESULTS.format(of_sample="AND generation.sample = 0")}
+              AND list_contains($configs, run.config)
+            ORDER BY list_position($ids, prompt.prompt_id), run.position""",
+        {
+            "study": study_id_of(connection, name),
+            "ids": list(prompt_ids),
+            "configs": list(configs),
+        },
+    )
+    return [PromptOutput(**row) for row in rows]
 
 
 def list_checks(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:

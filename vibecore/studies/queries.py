@@ -65,6 +65,7 @@ list_studies = _opening(store.list_studies)
 list_benches = _opening(store.list_benches)
 read_prompts = _opening(store.read_prompts)
 read_prompt_results = _opening(store.read_prompt_results)
+read_prompt_outputs = _opening(store.read_prompt_outputs)
 read_scores = _opening(store.read_scores)
 read_runs = _opening(store.read_configs)
 read_bench = _opening(store.read_bench)
@@ -100,20 +101,25 @@ def _compared(
 
 @dataclass(frozen=True)
 class PromptList:
-    """The prompts that match a filter, and what a filter can name in this study."""
+    """The prompts that match a filter, in its order, and what a filter can name in this study.
+
+    `compares_words` says what settles ties of the order `disagreement` (see store.compares_words).
+    """
 
     ids: list[str]
     categories: list[str]
     checks: list[str]
+    compares_words: bool = True
 
 
 def find_prompts(db: Path, study: str, wanted: store.PromptFilter | None = None) -> PromptList:
-    """The ids of a study's prompts that match a filter, in suite order."""
+    """The ids of a study's prompts that match a filter, in its order."""
     with store.reading(db) as connection:
         return PromptList(
             store.find_prompts(connection, study, wanted),
             store.list_categories(connection, study),
             store.list_checks(connection, study),
+            store.compares_words(connection, study, wanted.configs if wanted else ()),
         )
 
 

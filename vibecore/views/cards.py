@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow, PromptResult
+from vibecore.views.disagreement import differences
 from vibecore.views.tables.metrics import shape
 from vibecore.views.terminal import FINISH_WORDS
 from vibecore.views.text_marks import Piece, cut, mark_difference, mark_repetition
@@ -69,10 +71,10 @@ def output_card(
         "facts": _facts(row),
         "notice": _notice(row),
         "folds": _folds(row),
-        "code": row.category == "code" or (text is not None and "```" in text),
+        "code": is_code(row.category, text),
         "text": text,
         "pieces": _pieces(row, marking, baseline, same_tokenizer),
-        "instead": _instead(row),
+        "instead": instead(text, row.finish_reason),
         "verdicts": [
             {
                 "status": verdict.status,
@@ -92,29 +94,71 @@ def missing_card(config: str, precision: str, why: str) -> Card:
 
 
 def prompt_rows(results: Sequence[PromptResult], configs: Sequence[str]) -> list[dict[str, Any]]:
-    """The prompt list: each prompt with one state a config.
+    """The prompt list: each prompt with its first words, one state a config, and in which verdicts
+    these configs differ.
 
-    A state is `pass` (all constraints met), `fail`,
-    or `none` (no verdict); `repetitive` is beside it.
+    A state is `pass` (all constraints met), `fail`, or `none` (no verdict); `broken` is beside it.
+    Of several samples the first counts.
     """
-    listed: dict[str, dict[str, Any]] = {}
+    listed: dict[str, list[PromptResult]] = {}
     for result in results:
-        known = {"id": result.prompt_id, "category": result.category, "states": []}
-        line = listed.setdefault(result.prompt_id, known)
-        if result.config in configs:
-            state = "none" if result.adherent is None else "pass" if result.adherent else "fail"
-            repetitive = bool(result.repetitive)
-            line["states"].append(
-                {"config": result.config, "state": state, "repetitive": repetitive}
-            )
-    return list(listed.values())
+        here = listed.setdefault(result.prompt_id, [])
+        if all(other.config != result.config for other in here):
+            here.append(result)
+    rows = []
+    for prompt_id, found in listed.items():
+        chosen = [result for result in found if result.config in configs]
+        rows.append(
+            {
+                "id": prompt_id,
+                "category": found[0].category,
+                "words": first_words(found[0].prompt),
+                "differ": differences(chosen),
+                "states": [
+                    {
+                        "config": result.config,
+                        "state": state_of(result),
+                        "broken": bool(result.broken),
+                    }
+                    for result in chosen
+                ],
+            }
+        )
+    return rows
 
 
-def _instead(row: OutputRow) -> str | None:
+def state_of(result: PromptResult) -> str:
+    """`pass` where all judged constraints are met, `fail` where not, `none` without a verdict."""
+    return "none" if result.adherent is None else "pass" if result.adherent else "fail"
+
+
+def first_words(text: str, most: int = 60) -> str:
+    """The beginning of a text on one line, whole words, at most `most` characters."""
+    words = " ".join(text[: 4 * most].split())
+    if len(words) <= most and len(text) <= 4 * most:
+        return words
+    return words[: most - 1].rsplit(" ", 1)[0] + "…"
+
+
+def is_code(category: str, text: str | None) -> bool:
+    """Whether a text is set as code: an answer to a code prompt, or one with a code fence."""
+    return category == "code" or (text is not None and "```" in text)
+
+
+def instead(text: str | None, finish_reason: str | None) -> str | None:
     """What stands in place of an output's text; None where it has one."""
-    if row.text is None:
+    if text is None:
         return NO_TEXT
-    return None if row.text.strip() else NO_ANSWER.get(row.finish_reason or "", EMPTY_TEXT)
+    return None if text.strip() else NO_ANSWER.get(finish_reason or "", EMPTY_TEXT)
+
+
+def why_missing(run: ConfigMetrics, published: bool) -> str:
+    """Why a config has no output of a prompt."""
+    if published:
+        return "No output of this config was published."
+    if run.status == "failed":
+        return f"This config failed: {run.error}"
+    return f"No output yet: the run is {run.status}."
 
 
 def _folds(row: OutputRow) -> list[dict[str, str]]:

@@ -62,7 +62,8 @@ class ReportRow(Strict):
 
 
 class Hardware(Strict):
-    """The GPU; its memory and bandwidth are looked up by its name where they are not given."""
+    """The GPU; its memory in GiB and its bandwidth in 10⁹ bytes a second are looked up by its name
+    where they are not given."""
 
     gpu: str | None = None
     vram_gb: Positive | None = None

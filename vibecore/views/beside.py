@@ -1,0 +1,26 @@
+"""Which outputs are read beside a config's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vibecore.analysis.metrics import BASELINE_PRECISION, ConfigMetrics
+
+
+def read_beside(config: str, rows: Sequence[ConfigMetrics], sweet_spot: str | None) -> list[str]:
+    """The configs to open for one of them: its baseline and itself.
+
+    The baseline is the same model at bf16. Where `config` is its own baseline, or there is none in
+    the study, it is opened beside the sweet spot; alone where that is itself or does not exist.
+    """
+    models = {row.config: row.model for row in rows}
+    baseline = [
+        row.config
+        for row in rows
+        if row.precision == BASELINE_PRECISION and row.model == models[config]
+    ]
+    if baseline and config not in baseline:
+        return [*baseline, config]
+    if sweet_spot is not None and sweet_spot != config:
+        return [config, sweet_spot]
+    return [config]
