@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vibecore import read_outputs, read_prompts, read_runs
+from vibecore import read_outputs, read_prompts, read_runs, store
 from vibecore.studies.published import read_samples
+from vibecore.studies.rescore import rescore
 
 
 def test_only_the_two_published_outputs_are_there(published_db: Path) -> None:
@@ -30,6 +31,22 @@ def test_our_scores_are_the_published_ones(published_db: Path) -> None:
         if "constraints_met" in published:
             assert row.constraints_met == published["constraints_met"]
             assert row.constraints_total == published["constraints_total"]
+
+
+def test_code_that_publication_changed_is_not_judged(published_db: Path) -> None:
+    """Its indentation was lost in print: that it does not parse says nothing of the model."""
+    looping, changed = read_outputs(published_db, "published")
+    assert {verdict.status for verdict in looping.constraints} == {"fail"}
+    assert {verdict.status for verdict in changed.constraints} == {"skipped"}
+    assert "indentation was lost in publication" in changed.constraints[0].explanation
+    assert (changed.constraints_judged, changed.adherent) == (0, None)
+
+
+def test_rescoring_keeps_what_publication_changed_unjudged(published_db: Path, db: Path) -> None:
+    store.copy_studies(published_db, db, ("published",))
+    rows = rescore(db, "published")
+    assert all(row["before"] == row["after"] for row in rows[1:])
+    assert read_outputs(db, "published")[1].adherent is None
 
 
 def test_runs_have_no_measured_figure(published_db: Path) -> None:

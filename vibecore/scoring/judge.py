@@ -22,6 +22,8 @@ CHECKS: dict[str, Check] = {
 }
 # The names of the checks that run the answer's code.
 EXECUTING = frozenset(name for name, check in CHECKS.items() if check.runs_code)
+# The names of the checks that parse the answer's code, or run it.
+READS_CODE = EXECUTING | {check.name for check in code.CHECKS}
 
 
 def runs_code(prompts: Iterable[Prompt]) -> bool:

@@ -15,8 +15,8 @@ from vibecore import store
 from vibecore.catalog.models import MODELS, Config
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.suites import Prompt
-from vibecore.scoring import SCORER_VERSION, load_suite, score_output
-from vibecore.scoring.judge import EXECUTING
+from vibecore.scoring import SCORER_VERSION, Score, load_suite, score_output
+from vibecore.scoring.judge import EXECUTING, READS_CODE
 
 DATA = Path(__file__).resolve().parent / "published_data"
 STUDY = "published"
@@ -71,7 +71,7 @@ def add_published(db: Path) -> None:
                 "text": sample["text"],
                 "new_tokens": sample["published"]["new_tokens"],
             }
-            score = score_output(prompt, sample["text"])
+            score = score_sample(prompt, sample["text"])
             store.add_generations(
                 connection,
                 run_ids[sample["config"]],
@@ -79,6 +79,30 @@ def add_published(db: Path) -> None:
                 [(prompt.id, generation, score)],
                 SCORER_VERSION,
             )
+
+
+def score_sample(prompt: Prompt, text: str) -> Score:
+    """The scores of a published output.
+
+    Where the report says that publication changed its text (`note`), no check of its code is
+    judged: they would judge the print, not what the model wrote. Such a verdict is `skipped`, and
+    says why.
+    """
+    score = score_output(prompt, text)
+    notes = {sample["text"]: sample["published"].get("note") for sample in read_samples()}
+    note = notes.get(text)
+    if note is None:
+        return score
+    why = f"not meaningful for this output: {note}"
+    return replace(
+        score,
+        constraints=tuple(
+            replace(verdict, status="skipped", status_loose=None, explanation=why)
+            if verdict.check in READS_CODE
+            else verdict
+            for verdict in score.constraints
+        ),
+    )
 
 
 def _only_read(prompt: Prompt) -> Prompt:

@@ -18,6 +18,7 @@ from vibecore.scoring import SCORER_VERSION, Score, score_output
 from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.sandbox import require_isolation
 from vibecore.studies.plan import stored_prompt
+from vibecore.studies.published import score_sample
 
 Row = dict[str, Any]
 
@@ -34,7 +35,8 @@ def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
     cannot be isolated.
     """
     with store.reading(db) as connection:
-        protocol = store.read_study(connection, study).protocol
+        found = store.read_study(connection, study)
+        protocol = found.protocol
         prompts = {
             row.prompt_id: stored_prompt(row) for row in store.read_prompts(connection, study)
         }
@@ -51,8 +53,11 @@ def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
     for start in range(0, len(rows), OUTPUTS_AT_ONCE):
         scored: dict[int, list[tuple[str, int, Score]]] = {}
         for row in rows[start : start + OUTPUTS_AT_ONCE]:
-            score = score_output(
-                prompts[row.prompt_id], row.text, _answer_ids(row), execute_code=execute_code
+            prompt = prompts[row.prompt_id]
+            score = (
+                score_sample(prompt, row.text)
+                if found.source == "published"
+                else score_output(prompt, row.text, _answer_ids(row), execute_code=execute_code)
             )
             scored.setdefault(row.run_id, []).append((row.prompt_id, row.sample, score))
         with store.writing(db) as connection:
