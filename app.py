@@ -14,5 +14,6 @@ from pages.parts import frame, page_table
 st.set_page_config(page_title="Vibe check", layout="wide", initial_sidebar_state="auto")
 frame.show_style()
 page = page_table.navigation()
-frame.choose_study()
+study = frame.choose_study(page.title)
 page.run()
+frame.show_names(study)

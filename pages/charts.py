@@ -21,6 +21,7 @@ from vibecore.views.charts.quality import (
 )
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
+from vibecore.views.short_names import names_of
 from vibecore.views.tables.metrics import prompt_table
 
 # A grid of more prompts than a person scans; Outputs has a list that filters.
@@ -80,7 +81,9 @@ else:
         with st.expander("The same grid as a table of links"):
             show_table(
                 prompt_table(
-                    scores, lambda prompt: link("outputs", study=study.name, prompt=prompt)
+                    scores,
+                    lambda prompt: link("outputs", study=study.name, prompt=prompt),
+                    names_of(summary.rows),
                 ),
                 key="grid",
             )

@@ -20,7 +20,7 @@ from vibecore.core.formats import counted
 from vibecore.core.rows import PromptResult
 from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows, why_missing
 from vibecore.views.disagreement import ORDERS, differences, texts_differ
-from vibecore.views.short_names import short_names
+from vibecore.views.short_names import names_of
 
 MOST_CONFIGS = 6
 LISTED_PROMPTS = 200
@@ -94,12 +94,19 @@ def choose_view() -> tuple[str, list[str]]:
         "View", list(FIRST_ORDER), horizontal=True, key="view", on_change=_view_changed
     )
     configs = list(runs)
-    chosen = wide.multiselect("Configs", configs, max_selections=MOST_CONFIGS, key="configs")
+    chosen = wide.multiselect(
+        "Configs",
+        configs,
+        max_selections=MOST_CONFIGS,
+        format_func=names.short,
+        key="configs",
+    )
     if marks:
         marking = marks[0].selectbox("Mark in the texts", MARKINGS, key="mark")
         marks[1].selectbox(
             "Baseline",
             configs,
+            format_func=names.short,
             key="baseline",
             disabled=marking != "difference",
             help="What a difference is marked against.",
@@ -223,7 +230,12 @@ def list_around(
     if len(rows) < len(listed):
         note += f", {len(rows)} of them shown"
     by_difference = st.session_state["show"].startswith("differ")
-    return {"rows": rows, "configs": configs, "note": note, "differ": by_difference}
+    return {
+        "rows": rows,
+        "configs": [names.short(config) for config in configs],
+        "note": note,
+        "differ": by_difference,
+    }
 
 
 def make_cards(prompt: str, configs: list[str]) -> list[Card]:
@@ -248,7 +260,10 @@ def make_cards(prompt: str, configs: list[str]) -> list[Card]:
                 same_tokenizer=run.model == runs[baseline].model,
             )
         )
-    return cards
+    return [
+        {**card, "name": names.short(card["config"]), "full": names.full(card["config"])}
+        for card in cards
+    ]
 
 
 def first_outputs(prompt: str) -> dict[str, Any]:
@@ -297,7 +312,7 @@ def show_side_by_side(configs: list[str], found: list[str]) -> None:
                     "differ": difference_note(prompt, results, configs),
                 },
                 "legend": (LEGENDS[st.session_state["mark"]] or "").format(
-                    baseline=st.session_state["baseline"]
+                    baseline=names.short(st.session_state["baseline"])
                 )
                 or None,
                 "cards": make_cards(prompt, configs),
@@ -314,6 +329,7 @@ with frame.errors_in_words():
     summary = cached.summary(key, study.name)
     everything = cached.prompt_list(key, study.name)
 runs = {row.config: row for row in summary.rows}
+names = names_of(summary.rows)
 frame.show_html("h1", "Outputs")
 frame.show_warnings(study.name)
 if not everything.ids or not runs:
@@ -343,7 +359,7 @@ if view == GRID:
             found,
             configs,
             runs,
-            short_names(summary.rows),
+            names.configs,
             st.session_state["sort"],
             view_of,
         )

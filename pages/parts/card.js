@@ -42,7 +42,7 @@ const foldOf = (fold, config, opened) => {
 
 const cardOf = (card, opened) => make("article", { "data-config": card.config },
   make("header", {},
-    make("h3", {}, precisionMark(card.shape), card.config,
+    make("h3", {}, precisionMark(card.shape), shortName(card.name || card.config, card.full),
       card.badge ? make("span", { class: "badge" }, card.badge) : null),
     make("div", { class: "note" }, (card.facts || []).join(" · "),
       card.label ? make("span", { class: "label" }, card.label) : null),

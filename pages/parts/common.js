@@ -31,7 +31,7 @@ const precisionMark = (mark) => {
 };
 
 // A real link: a plain click stays in this session, any other click is the browser's own.
-const viewLink = (target, text, open) => {
+const viewLink = (target, text, open, full) => {
   const anchor = make("a", { href: target.href }, text);
   anchor.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
@@ -39,5 +39,33 @@ const viewLink = (target, text, open) => {
     event.stopPropagation();
     open(target);
   });
-  return anchor;
+  return full ? named(anchor, text, full) : anchor;
+};
+
+// A short name: its full one shows beside it under the pointer, on focus and on a tap.
+const shortName = (text, full) => full
+  ? named(make("button", { type: "button" }, text), text, full) : text;
+const named = (element, text, full) => {
+  const bubble = make("span", { class: "full-name", "aria-hidden": "true" }, full);
+  const show = () => {
+    const root = element.closest(".root");
+    root.append(bubble);
+    const [around, at] = [root, element].map((e) => e.getBoundingClientRect());
+    const furthest = Math.max(0, around.width - bubble.offsetWidth);
+    bubble.style.left = `${Math.min(Math.max(0, at.left - around.left), furthest)}px`;
+    bubble.style.top = `${at.bottom - around.top + 3}px`;
+  };
+  const hide = () => {
+    if (element.getRootNode().activeElement !== element) bubble.remove();
+  };
+  element.classList.add("name");
+  element.setAttribute("aria-label", `${text}: ${full}`);
+  element.addEventListener("pointerenter", show);
+  element.addEventListener("focus", show);
+  element.addEventListener("pointerleave", hide);
+  element.addEventListener("blur", () => bubble.remove());
+  if (element.tagName === "BUTTON") {
+    element.addEventListener("click", (event) => { event.stopPropagation(); show(); });
+  }
+  return element;
 };

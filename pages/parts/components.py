@@ -33,6 +33,8 @@ _cards = _component("cards", "cards.css", "states.js", "card.js", "cards.js")
 _grid = _component("grid", "grid.css", "states.js", "grid.js")
 _panes = _component("panes", "cards.css", "panes.css", "card.js", "panes.js")
 
+_menu = _component("menu", "menu.js")
+
 
 def link(page: str, **parameters: Any) -> dict[str, Any]:
     """A view as the components open it: its page, its parameters, and its address."""
@@ -64,6 +66,11 @@ def show_grid(grid: dict[str, Any], key: str) -> None:
 def show_panes(panes: dict[str, Any], key: str) -> None:
     """Show a session's panes: `cards` (see live.playground.cards) and `session`, its id."""
     _panes(data=_plain(panes), key=key)
+
+
+def close_menu(view: str) -> None:
+    """On a phone, close the sidebar once another `view` is shown: it covers the page there."""
+    _menu(data={"view": view}, key="menu")
 
 
 def open_view(target: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import address, cached, page_table
+from pages.parts.components import close_menu
 from pages.parts.plain import plain
 from vibecore.analysis.asked import ModelAsked, model_asked
 from vibecore.core.errors import VibeError
@@ -20,6 +21,7 @@ from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
 from vibecore.core.rows import StudyRow
 from vibecore.studies.rescore import versions_note
 from vibecore.views.models_asked import asking_notes, asking_warnings
+from vibecore.views.short_names import names_of
 from vibecore.views.study_facts import study_facts
 from vibecore.views.study_order import in_order, opens_with
 
@@ -82,9 +84,23 @@ def _models_of(study: str) -> list[ModelAsked]:
         return [model_asked(run) for run in cached.runs(cached.content(), study)]
 
 
-def choose_study() -> None:
-    """The sidebar's study picker with the study's facts; pages get its study by current_study."""
-    st.session_state[ROUTED] = _picked_study()
+def show_names(study: StudyRow | None) -> None:
+    """What the study's short names stand for, where the sidebar, which says so too, is closed."""
+    key = names_of(_models_of(study.name)).key() if study is not None else ""
+    if key:
+        show_html("p", f"Short names: {key}", "vc-soft vc-narrow")
+
+
+def choose_study(page: str) -> StudyRow | None:
+    """The sidebar's study picker with the study's facts; pages get its study by current_study.
+
+    On a phone the sidebar closes when another study, or another `page`, has been chosen.
+    """
+    study = _picked_study()
+    st.session_state[ROUTED] = study
+    with st.sidebar:
+        close_menu(f"{page} {study.name if study else ''}")
+    return study
 
 
 def _picked_study() -> StudyRow | None:

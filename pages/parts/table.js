@@ -1,15 +1,23 @@
-// A table: columns [{label, unit, numeric, narrow}], rows [{cells, marked, link}],
-// cells {text, note, sort, shape, badge, interval, share}. Headers sort; a row opens its link.
+// A table: columns [{label, full, unit, beside, numeric, narrow}], rows [{cells, marked, link}],
+// cells {text, full, note, sort, shape, badge, interval, share}. `full` is the name that a text is
+// short for. Headers sort; a row opens its link. Where the page is narrow a row is a block of
+// labelled values: `narrow` is the label there instead of label and unit, `beside` the unit that
+// stands after the figure.
 // A config's name stays on its line up to so many characters.
 const LONG_NAME = 16;
+// Longer texts and notes take a narrow page's whole width.
+const LONG_TEXT = 40, LONG_NOTE = 80;
 
 // A figure stays with its unit where a cell wraps.
 const together = (text) => text && String(text).replace(/(\d) (?=\S+$)/, "$1\u00a0");
 
-const cellContent = (cell, row, open) => {
-  const text = row.link && cell.opens ? viewLink(row.link, cell.text, open) : cell.text;
+const cellContent = (cell, row, open, beside) => {
+  const text = row.link && cell.opens
+    ? viewLink(row.link, cell.text, open, cell.full) : shortName(cell.text, cell.full);
   const main = make("div", { class: "main" },
     cell.shape ? precisionMark(cell.shape) : null, text,
+    beside && typeof cell.sort === "number"
+      ? make("span", { class: "beside" }, `\u00a0${beside}`) : null,
     cell.badge ? make("span", { class: "badge" }, cell.badge) : null);
   const parts = [main];
   if (cell.interval) {
@@ -61,8 +69,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const arrow = make("span", { class: "arrow", "aria-hidden": "true" },
         sorted ? (state.down ? "▾" : "▴") : "▾");
       const label = data.sortable === false
-        ? make("span", {}, column.label)
-        : make("button", { type: "button", title: `Sort by ${column.label}` }, column.label, arrow);
+        ? make("span", {}, shortName(column.label, column.full))
+        : make("button", { type: "button", title: `Sort by ${column.full || column.label}` },
+          column.label, arrow);
       if (data.sortable !== false) {
         label.addEventListener("click", () => {
           state.down = sorted ? !state.down : Boolean(column.numeric);
@@ -78,15 +87,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const body = rows.map((row) => {
       const line = make("tr", { class: row.marked ? "marked" : null, "data-row": row.id },
         row.cells.map((cell, index) => {
-          const { numeric, narrow, label } = data.columns[index];
+          const { numeric, narrow, label, unit, beside } = data.columns[index];
           const shown = numeric
             ? { ...cell, text: together(cell.text), note: together(cell.note) } : cell;
           const long = String(cell.text).length > LONG_NAME;
+          const wide = String(cell.text).length > LONG_TEXT
+            || String(cell.note || "").length > LONG_NOTE;
           return make(index === 0 ? "th" : "td", {
             scope: index === 0 ? "row" : null,
-            class: numeric ? "number" : long ? "long" : null,
-            "data-label": narrow || label,
-          }, cellContent(shown, row, open));
+            class: [numeric ? "number" : long && "long", wide && "wide"].filter(Boolean).join(" ")
+              || null,
+            "data-label": narrow ?? [label, beside ? null : unit].filter(Boolean).join(", "),
+          }, cellContent(shown, row, open, beside));
         }));
       if (row.link) {
         line.classList.add("opens");
@@ -96,7 +108,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       }
       return line;
     });
-    root.replaceChildren(make("table", { class: data.look || null },
+    const look = [data.look, data.columns.length === 2 && "pair"].filter(Boolean).join(" ");
+    root.replaceChildren(make("table", { class: look || null },
       make("caption", { class: "visually-hidden" }, data.caption),
       make("thead", {}, header), make("tbody", {}, body)));
   };

@@ -8,6 +8,7 @@ from vibecore.analysis.asked import ModelAsked
 from vibecore.core.rows import StudyRow
 from vibecore.studies.bench.import_report import SUITE as BENCH_SUITE
 from vibecore.views.models_asked import agreed_facts
+from vibecore.views.short_names import names_of
 
 
 def study_facts(study: StudyRow, asked: Sequence[ModelAsked] = ()) -> dict[str, str]:
@@ -29,6 +30,8 @@ def study_facts(study: StudyRow, asked: Sequence[ModelAsked] = ()) -> dict[str, 
     facts["configs"] = (
         str(study.configs) if ended else f"{study.complete} of {study.configs} complete"
     )
+    if key := names_of(asked).key():
+        facts["names"] = key.removesuffix(".")
     facts |= agreed_facts(asked)
     if protocol and protocol.execute_code:
         facts["code"] = "run in a sandbox"

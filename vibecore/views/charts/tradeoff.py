@@ -25,7 +25,7 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.style import ACCENT, NEUTRAL
-from vibecore.views.short_names import short_models, short_names
+from vibecore.views.short_names import names_of, short_names
 
 MIB = 1024**2
 # From so many characters on a label is the model's name alone: colour and shape say the precision.
@@ -168,7 +168,7 @@ def _speed_axis(field: str, top: float) -> alt.Y:
 
 def _labels(rows: Sequence[ConfigMetrics], names: Mapping[str, str]) -> dict[str, str]:
     """Each config's label: its short name, or the model's alone where that is long."""
-    models = short_models(rows)
+    models = names_of(rows).models
     long = len(models) > 1 and max(map(len, names.values())) >= LONG_LABEL
     return {row.config: models[row.model] if long else names[row.config] for row in rows}
 

@@ -24,6 +24,7 @@ from vibecore.core.rows import ScoreRow
 from vibecore.studies.queries import Summary
 from vibecore.views.charts.style import mark_of
 from vibecore.views.models_asked import model_column
+from vibecore.views.short_names import Names, names_of
 
 Cell = dict[str, Any]
 
@@ -31,13 +32,16 @@ Cell = dict[str, Any]
 def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """The table of every config's metrics; `link` gives the view that a config's row opens."""
     metrics = known_metrics(summary.rows)
-    models = model_column(summary.rows)
+    models, names = model_column(summary.rows), names_of(summary.rows)
     return {
         "caption": f"Metrics of study {summary.study.name}, one row a config",
         "columns": [
             {"label": "config", "unit": "", "numeric": False},
             *([{"label": "model", "unit": "", "numeric": False}] if models else []),
-            *({"label": m.label, "unit": m.unit, "numeric": True} for m in metrics),
+            *(
+                {"label": m.label, "unit": m.unit, "beside": _unit(m), "numeric": True}
+                for m in metrics
+            ),
         ],
         "rows": [
             {
@@ -45,7 +49,7 @@ def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dic
                 "marked": row.sweet_spot,
                 "link": link(row.config),
                 "cells": [
-                    _config(row),
+                    _config(row, names),
                     *([_model_cell(*models[place])] if models else []),
                     *(_metric_cell(metric, row) for metric in metrics),
                 ],
@@ -57,6 +61,7 @@ def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dic
 
 def exclusion_table(summary: Summary) -> dict[str, Any]:
     """What kept every config but the sweet spot from being it."""
+    names = names_of(summary.rows)
     return {
         "caption": "Why each other config is not the sweet spot",
         "look": "plain",
@@ -66,8 +71,8 @@ def exclusion_table(summary: Summary) -> dict[str, Any]:
             {
                 "id": row.config,
                 "cells": [
-                    {"text": row.config, "shape": shape(row.precision)},
-                    {"text": summary.sweet_spot.excluded[row.config]},
+                    config_cell(row.config, row.precision, names),
+                    {"text": names.in_text(summary.sweet_spot.excluded[row.config])},
                 ],
             }
             for row in summary.rows
@@ -85,6 +90,7 @@ def judgement_table(decision: Decision, rows: Sequence[ConfigMetrics]) -> dict[s
     best = {pair.metric: pair.best for pair in decision.pairs}
     metrics = [metric for metric in JUDGED_METRICS if metric in best]
     shown = {config for config, _ in found} | set(best.values())
+    names = names_of(rows)
     return {
         "caption": "Each config against the one that did best, metric by metric",
         "look": "verdicts",
@@ -93,8 +99,7 @@ def judgement_table(decision: Decision, rows: Sequence[ConfigMetrics]) -> dict[s
             *(
                 {
                     "label": metric,
-                    "unit": f"against {best[metric]}",
-                    "narrow": f"{metric}, against {best[metric]}",
+                    "unit": f"against {names.short(best[metric])}",
                 }
                 for metric in metrics
             ),
@@ -104,9 +109,7 @@ def judgement_table(decision: Decision, rows: Sequence[ConfigMetrics]) -> dict[s
                 "id": row.config,
                 "cells": [
                     {
-                        "text": row.config,
-                        "sort": row.config,
-                        "shape": shape(row.precision),
+                        **config_cell(row.config, row.precision, names),
                         "badge": "sweet spot" if row.config == decision.sweet_spot.config else None,
                     },
                     *(
@@ -135,8 +138,23 @@ def _pair_cell(pair: Pair | None) -> Cell:
 
 def _best_cell(row: ConfigMetrics, name: str) -> Cell:
     metric = JUDGED_METRICS[name]
-    unit = "" if metric.of or not metric.heading else f" {metric.heading}"
-    return {"text": f"{metric.text(row)}{unit}", "sort": None, "note": metric.best}
+    unit = _unit(metric)
+    return {"text": f"{metric.text(row)} {unit}".strip(), "sort": None, "note": metric.best}
+
+
+def _unit(metric: Metric) -> str:
+    """The unit that stands beside a figure, where the figure does not have it itself."""
+    return "" if metric.of else metric.heading
+
+
+def config_cell(config: str, precision: str, names: Names) -> Cell:
+    """A config's short name with its precision's mark; the full name is on demand."""
+    return {
+        "text": names.short(config),
+        "full": names.full(config),
+        "sort": config,
+        "shape": shape(precision),
+    }
 
 
 def shape(precision: str) -> dict[str, str]:
@@ -169,7 +187,7 @@ def _model_cell(kind: str, note: str) -> Cell:
     return {"text": kind, "sort": kind, "note": note or None}
 
 
-def _config(row: ConfigMetrics) -> Cell:
+def _config(row: ConfigMetrics, names: Names) -> Cell:
     notes = {
         "failed": "failed",
         "running": f"in progress, {formats.counted(row.prompts, 'prompt')} so far",
@@ -180,9 +198,7 @@ def _config(row: ConfigMetrics) -> Cell:
     if row.weights == "dummy":
         note = "; ".join(filter(None, (note, "random weights, quality not scored")))
     return {
-        "text": row.config,
-        "sort": row.config,
-        "shape": shape(row.precision),
+        **config_cell(row.config, row.precision, names),
         "badge": "sweet spot" if row.sweet_spot else None,
         "note": note,
         "opens": True,
@@ -190,7 +206,7 @@ def _config(row: ConfigMetrics) -> Cell:
 
 
 def prompt_table(
-    scores: Sequence[ScoreRow], link: Callable[[str], dict[str, Any]]
+    scores: Sequence[ScoreRow], link: Callable[[str], dict[str, Any]], names: Names
 ) -> dict[str, Any]:
     """Each prompt at each config in words; `link` gives the view that a prompt's row opens.
 
@@ -202,7 +218,7 @@ def prompt_table(
         prompts.setdefault(score.prompt_id, {})[score.config] = score
     return {
         "caption": "Constraints met by prompt and config",
-        "columns": [{"label": "prompt"}, *({"label": config} for config in configs)],
+        "columns": [{"label": "prompt"}, *_headings(configs, names)],
         "rows": [
             {
                 "id": prompt,
@@ -215,6 +231,11 @@ def prompt_table(
             for prompt, by_config in prompts.items()
         ],
     }
+
+
+def _headings(configs: Sequence[str], names: Names) -> list[Cell]:
+    """Columns headed by configs' short names."""
+    return [{"label": names.short(config), "full": names.full(config)} for config in configs]
 
 
 def _met(score: ScoreRow | None) -> Cell:
