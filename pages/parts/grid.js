@@ -1,9 +1,8 @@
 // Prompts × configs. Data: see vibecore/views/grid.py.
-const headOf = (column) => make("th", { scope: "col", title: column.config },
-  make("div", { class: "name" }, precisionMark(column.shape), column.name,
+const headOf = (column) => make("th", { scope: "col" },
+  make("div", { class: "name" }, precisionMark(column.shape),
+    shortName(column.name, column.name === column.config ? null : column.config),
     column.badge ? make("span", { class: "badge" }, column.badge) : null),
-  column.name === column.config ? null
-    : make("span", { class: "visually-hidden" }, ` ${column.config}`),
   column.totals.map((total) => make("div", { class: "note" }, total)));
 
 const answerOf = (cell, key, opened) => {
