@@ -55,10 +55,11 @@ with frame.errors_in_words():
     summary = cached.summary(key, study.name)
     few = study.prompt_count <= MOST_PROMPTS
     scores = cached.scores(key, study.name) if few else []
+    outcomes = cached.evidence(key, study.name).outcomes
 
 wide = {
-    "speed": speed_figure(summary.rows),
-    "loss": loss_figure(summary.rows),
+    "speed": speed_figure(summary.rows, outcomes),
+    "loss": loss_figure(summary.rows, outcomes),
     "repetition": repetition_figure(summary.rows),
     "by-prompt": prompt_adherence_figure(summary.rows),
     "by-constraint": constraint_adherence_figure(summary.rows),

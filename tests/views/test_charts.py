@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from tests.support import dashboard_database as made
+from vibecore.analysis.speed_interval import speed_interval
 from vibecore.catalog.precisions import LISTED_PRECISIONS
-from vibecore.studies.queries import Summary, read_scores, read_summary
+from vibecore.core.paths import DEFAULT_DB
+from vibecore.studies.queries import Summary, read_evidence, read_scores, read_summary
 from vibecore.views.charts.figure import PICKED, Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
 from vibecore.views.charts.quality import (
@@ -50,14 +53,18 @@ def figures(db: Path, study: str) -> dict[str, Figure]:
 
 
 TITLES = {
-    "speed": "0.5B-bf16 is the fastest, at 23.6 tok/s, 2.6 times as fast as 1.5B-8bit, the slowest",
-    "loss": "8bit is 52 to 56 % slower than bf16; 4bit is 9 to 42 % slower than bf16",
-    "repetition": "1.5B-8bit: fewest repetitive outputs, 3 of 30; 0.5B-8bit: most, 16 of 30; the "
-    "intervals of the two do not overlap",
-    "by prompt": "1.5B-8bit: most prompts met in full, 5 of 30; 0.5B-bf16: fewest, 0 of 30",
+    "speed": "0.5B-bf16 is the fastest, at 23.6 tok/s, 2.6 times as fast as 1.5B-8bit, the "
+    "slowest; without an interval, since no prompt's own time is known",
+    "loss": "8bit is 52 % to 56 % slower than bf16; 4bit is 9 % to 42 % slower than bf16; without "
+    "an interval, since no prompt's own time is known",
+    "repetition": "1.5B-8bit: fewest repetitive outputs, 3 of 30 (95 % 3–26 %); 0.5B-8bit: most, "
+    "16 of 30 (95 % 36–70 %)",
+    "by prompt": "1.5B-8bit: most prompts met in full, 5 of 30 (95 % 7–34 %); 0.5B-bf16: fewest, 0 "
+    "of 30 (95 % 0–11 %)",
     "by constraint": "Adherence by constraint is not known in this study",
-    "tradeoff": "0.5B-8bit is matched or beaten by another config on memory, speed and repetition; "
-    "the sweet spot, 1.5B-4bit, is on the front",
+    "tradeoff": "0.5B-8bit alone is off the Pareto front of memory, speed and repetition, behind "
+    "0.5B-4bit: repetitive 16/30 (95 % 36–70 %) against 13/30 (95 % 27–61 %); the sweet spot, "
+    "1.5B-4bit, is on the front",
 }
 
 
@@ -108,6 +115,26 @@ def test_marks_have_contrast_on_both_backgrounds(background: str) -> None:
     for colour in [ACCENT, *(mark.colour for mark in PRECISION_MARKS.values())]:
         light, dark = sorted((luminance(colour), luminance(background)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3, colour
+
+
+def test_a_speed_title_has_its_interval_where_prompts_were_timed() -> None:
+    rows = read_summary(DEFAULT_DB, "demo").rows
+    outcomes = read_evidence(DEFAULT_DB, "demo").outcomes
+    title = speed_figure(rows, outcomes).title
+    fastest, slowest = (
+        pick(rows, key=lambda row: row.tokens_per_second or 0) for pick in (max, min)
+    )
+    low, high = speed_interval(fastest, slowest, outcomes)
+    times = fastest.tokens_per_second / slowest.tokens_per_second
+    assert low < times < high
+    assert f"{times:.1f} times (95 % {low:.1f} to {high:.1f}) as fast" in title
+    assert "without an interval" not in title
+    loss = loss_figure(rows, outcomes)
+    assert re.search(r"4bit runs from \d+ % \(95 % \d+ to \d+\) slower to", loss.title)
+    assert "over prompts" in loss.note
+    batched = [replace(row, batch_size=8) for row in rows]
+    assert "without an interval" in speed_figure(batched, outcomes).title
+    assert speed_interval(fastest, slowest, None) is None
 
 
 def test_precisions_keep_their_colour_on_every_chart(studies: Path) -> None:

@@ -14,7 +14,10 @@ from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
 from vibecore.views.charts.figure import Figure, precision_marks
 from vibecore.views.short_names import short_names
 
-INTERVALS = "Bars are 95 % Wilson intervals: where two overlap widely, n is too small to tell."
+INTERVALS = (
+    "Bars are 95 % Wilson intervals: where two overlap widely, n is too small to tell. The most "
+    "and the fewest are picked from all, so their difference looks larger than it is."
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Rate:
         """The interval as a person reads it: `5–30 %`."""
         return f"{100 * self.low:.0f}–{100 * self.high:.0f} %"
 
+    @property
+    def figures(self) -> str:
+        """Count, total and interval: `4 of 30 (95 % 5–30 %)`."""
+        return f"{self.count} of {self.total} (95 % {self.range})"
+
 
 def repetition_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     """Share of repetitive outputs by config."""
@@ -52,13 +60,11 @@ def repetition_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         return Figure("Repetition is not scored in this study")
     least, most = _ends(rates)
     if least == most:
-        title = f"Every config repeats itself on {least[0].count} of {least[0].total} outputs"
+        title = f"Every config repeats itself on {least[0].figures} outputs"
     else:
-        apart = "do not overlap" if least[0].high < most[0].low else "overlap"
         title = (
-            f"{_named(least)}: fewest repetitive outputs, {least[0].count} of {least[0].total}; "
-            f"{_named(most)}: most, {most[0].count} of {most[0].total}; "
-            f"the intervals of the two {apart}"
+            f"{_named(least)}: fewest repetitive outputs, {least[0].figures}; "
+            f"{_named(most)}: most, {most[0].figures}"
         )
     note = f"Repetitive: 0.5 or more of the word pairs. {INTERVALS}"
     return _rate_figure(rates, title, note, "share of outputs that are repetitive")
@@ -83,11 +89,11 @@ def _adherence_figure(rates: Sequence[Rate], level: str, things: str, axis: str)
         return Figure(f"Adherence {level} is not known in this study")
     worst, best = _ends(rates)
     if best == worst:
-        title = f"Every config has {best[0].count} of {best[0].total} {things}"
+        title = f"Every config has {best[0].figures} {things}"
     else:
         title = (
-            f"{_named(best)}: most {things}, {best[0].count} of {best[0].total}; "
-            f"{_named(worst)}: fewest, {worst[0].count} of {worst[0].total}"
+            f"{_named(best)}: most {things}, {best[0].figures}; "
+            f"{_named(worst)}: fewest, {worst[0].figures}"
         )
     return _rate_figure(rates, title, f"Adherence {level}: {axis}. {INTERVALS}", axis)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import altair as alt
 
-from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.metrics import BASELINE_PRECISION, ConfigMetrics
+from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.speed_interval import speed_interval
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
 from vibecore.views.charts.figure import Figure, precision_marks
@@ -16,10 +19,12 @@ LOSS_AXIS = "speed against bf16 of the same model"
 # Room at the right for a mark's label, as a share of the fastest speed: long names leave a drawing
 # on a phone half as wide.
 LABEL_ROOM, LABEL_ROOM_LONG, LONG_NAME = 1.2, 1.45, 15
+OVER_PROMPTS = "Intervals are over prompts: another run, machine or day is not in them."
+NO_INTERVAL = "without an interval, since no prompt's own time is known"
 
 
-def speed_figure(rows: Sequence[ConfigMetrics]) -> Figure:
-    """Tokens per second by config."""
+def speed_figure(rows: Sequence[ConfigMetrics], outcomes: Outcomes | None = None) -> Figure:
+    """Tokens per second by config; `outcomes`, where there are any, give ratios their interval."""
     known = [(row, row.tokens_per_second) for row in rows if row.tokens_per_second]
     if not known:
         return Figure("No speed is known yet")
@@ -27,8 +32,13 @@ def speed_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     slowest, least = min(known, key=lambda pair: pair[1])
     fastest, most = max(known, key=lambda pair: pair[1])
     title = f"{names[fastest.config]} is the fastest, at {most:.1f} tok/s"
+    interval = speed_interval(fastest, slowest, outcomes)
     if slowest is not fastest:
-        title += f", {most / least:.1f} times as fast as {names[slowest.config]}, the slowest"
+        range_ = f" (95 % {interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
+        title += (
+            f", {most / least:.1f} times{range_} as fast as {names[slowest.config]}, the slowest"
+        )
+        title += "" if interval else f"; {NO_INTERVAL}"
     dots = [
         config_dot(
             row,
@@ -56,30 +66,59 @@ def speed_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         marks=precision_marks(dot.group for dot in dots),
     )
     note = "Speed is new tokens over total time, prompt included."
-    return Figure(title, note, chart, description)
+    return Figure(title, f"{note} {OVER_PROMPTS}" if interval else note, chart, description)
 
 
-def loss_figure(rows: Sequence[ConfigMetrics]) -> Figure:
-    """Speed against the same model at bf16."""
-    known = [(row, row.vs_bf16) for row in rows if row.vs_bf16 is not None]
+@dataclass(frozen=True)
+class Loss:
+    """A config's speed against bf16 of the same model, minus one, with its 95 % interval where one
+    is known."""
+
+    row: ConfigMetrics
+    change: float
+    interval: tuple[float, float] | None
+
+    @property
+    def range(self) -> str:
+        """The interval as a person reads it, of the signed change."""
+        if self.interval is None:
+            return "none"
+        low, high = (formats.percent(end - 1, signed=True) for end in self.interval)
+        return f"{low} to {high}"
+
+
+def _losses(rows: Sequence[ConfigMetrics], outcomes: Outcomes | None) -> list[Loss]:
+    bases = {row.model: row for row in rows if row.precision == BASELINE_PRECISION}
+    return [
+        Loss(row, row.vs_bf16, speed_interval(row, base, outcomes) if base else None)
+        for row in rows
+        if row.vs_bf16 is not None
+        for base in [bases.get(row.model)]
+    ]
+
+
+def loss_figure(rows: Sequence[ConfigMetrics], outcomes: Outcomes | None = None) -> Figure:
+    """Speed against the same model at bf16; `outcomes` as in speed_figure."""
+    known = _losses(rows, outcomes)
     if not known:
         return Figure("No config has a bf16 baseline of its own model to compare with")
     names = short_names(rows)
-    changes = [change for _, change in known]
+    changes = [loss.change for loss in known]
     dots = [
         config_dot(
-            row,
-            names[row.config],
-            change,
-            min(0.0, change),
-            max(0.0, change),
-            formats.percent(change, signed=True),
+            loss.row,
+            names[loss.row.config],
+            loss.change,
+            min(0.0, loss.change),
+            max(0.0, loss.change),
+            formats.percent(loss.change, signed=True),
             {
-                "against bf16": formats.percent(change, signed=True),
-                "prompts (n)": str(row.prompts),
+                "against bf16": formats.percent(loss.change, signed=True),
+                "95 % interval": loss.range,
+                "prompts (n)": str(loss.row.prompts),
             },
         )
-        for row, change in known
+        for loss in known
     ]
     description = "Speed against bf16. " + "; ".join(f"{d.line} {d.label}" for d in dots)
     ends = [min(-0.05, *changes) - 0.25, max(0.05, *changes) + 0.05]
@@ -92,17 +131,33 @@ def loss_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         labels_at="low",
     )
     title = "; ".join(
-        _change(name, sorted(change for row, change in known if row.precision == name))
-        for name in dict.fromkeys(row.precision for row, _ in known)
+        _change(name, sorted((x for x in known if x.row.precision == name), key=lambda x: x.change))
+        for name in dict.fromkeys(loss.row.precision for loss in known)
     )
-    return Figure(title, "0 % is bf16 of the same model.", chart, description)
+    note = "0 % is bf16 of the same model."
+    if not all(loss.interval for loss in known):
+        return Figure(f"{title}; {NO_INTERVAL}", note, chart, description)
+    return Figure(title, f"{note} {OVER_PROMPTS}", chart, description)
 
 
-def _change(precision: str, changes: Sequence[float]) -> str:
+def _change(precision: str, losses: Sequence[Loss]) -> str:
     """A precision's changes of speed, slowest first, in words."""
-    slow, fast = changes[0], changes[-1]
-    if slow < 0 <= fast:
-        return f"{precision} runs from {-100 * slow:.0f} % slower to {100 * fast:.0f} % faster"
-    least, most = (f"{abs(100 * change):.0f}" for change in sorted((slow, fast), key=abs))
-    span = most if least == most else f"{least} to {most}"
-    return f"{precision} is {span} % {'slower' if fast < 0 else 'faster'} than bf16"
+    slow, fast = losses[0], losses[-1]
+    if slow.change < 0 <= fast.change:
+        return f"{precision} runs from {_amount(slow)} slower to {_amount(fast)} faster than bf16"
+    least, most = (_amount(loss) for loss in sorted((slow, fast), key=lambda x: abs(x.change)))
+    alike = least.partition(" ")[0] == most.partition(" ")[0]
+    span = most if alike else f"{least} to {most}"
+    return f"{precision} is {span} {'slower' if fast.change < 0 else 'faster'} than bf16"
+
+
+def _amount(loss: Loss) -> str:
+    """How much slower or faster, with its interval, which says so where it reaches both ways."""
+    amount = f"{abs(100 * loss.change):.0f} %"
+    if loss.interval is None:
+        return amount
+    low, high = sorted(100 * abs(end - 1) for end in loss.interval)
+    if loss.interval[0] <= 1 <= loss.interval[1]:
+        slower, faster = (100 * abs(end - 1) for end in loss.interval)
+        return f"{amount} (95 % {slower:.0f} slower to {faster:.0f} faster)"
+    return f"{amount} (95 % {low:.0f} to {high:.0f})"

@@ -8,6 +8,7 @@ from itertools import product
 
 import altair as alt
 
+from vibecore.analysis import wilson_interval
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.machine import GIB
@@ -52,6 +53,11 @@ class Point:
         """What is better when less."""
         return self.memory, -self.speed, self.repetition
 
+    def is_behind(self, other: Point) -> bool:
+        """Whether another is at least as good on all three and better on one."""
+        no_worse = all(a <= b for a, b in zip(other.costs, self.costs, strict=True))
+        return no_worse and other.costs != self.costs
+
 
 def known_points(rows: Sequence[ConfigMetrics]) -> list[Point]:
     """The configs of which all three are known."""
@@ -63,19 +69,8 @@ def known_points(rows: Sequence[ConfigMetrics]) -> list[Point]:
 
 
 def pareto_front(points: Sequence[Point]) -> list[str]:
-    """Configs that no other beats: less memory, more speed and fewer repetitive at once.
-
-    A config is beaten by one that is at least as good on all three and better on one.
-    """
-    return [
-        point.row.config
-        for point in points
-        if not any(
-            all(a <= b for a, b in zip(other.costs, point.costs, strict=True))
-            and other.costs != point.costs
-            for other in points
-        )
-    ]
+    """Configs that no other beats: less memory, more speed and fewer repetitive at once."""
+    return [point.row.config for point in points if not any(map(point.is_behind, points))]
 
 
 def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
@@ -151,8 +146,10 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         alt.LayerChart(layer=[*layers, clicks.add_params(picks("config"))]), 400, description
     )
     note = (
-        "Best is top left, and large. Filled marks are the Pareto front. A hollow one is no better "
-        "than another config on memory, speed and repetition, and worse on at least one."
+        "Best is top left, and large. Filled marks are the Pareto front of the figures as they "
+        "are: a hollow one is no better than another config on memory, speed and repetition, and "
+        "worse on at least one. The front has no interval; a difference in repetition whose "
+        "intervals overlap can put a config on it or off it."
     )
     return Figure(_title(points, front, names), note, chart, description)
 
@@ -231,17 +228,32 @@ def _value(point: Point, size: int, on_front: bool, labels: Mapping[str, str]) -
 
 
 def _title(points: Sequence[Point], front: list[str], names: Mapping[str, str]) -> str:
-    beaten = [names[point.row.config] for point in points if point.row.config not in front]
-    if beaten:
-        are = "is" if len(beaten) == 1 else "are"
+    beaten = [point for point in points if point.row.config not in front]
+    if not beaten:
+        first = "Every config is on the Pareto front of memory, speed and repetition"
+    elif len(beaten) == 1:
         first = (
-            f"{', '.join(beaten)} {are} matched or beaten by another config on memory, speed and "
-            "repetition"
+            f"{names[beaten[0].row.config]} alone is off the Pareto front of memory, speed and "
+            f"repetition{_by_how_much(beaten[0], points, names)}"
         )
     else:
-        first = "No config is beaten by another on memory, speed and repetition at once"
+        which = ", ".join(names[point.row.config] for point in beaten)
+        first = f"Off the Pareto front of memory, speed and repetition: {which}"
     chosen = next((point.row.config for point in points if point.row.sweet_spot), None)
     if chosen is None:
         return first
     where = "on" if chosen in front else "off"
     return f"{first}; the sweet spot, {names[chosen]}, is {where} the front"
+
+
+def _by_how_much(beaten: Point, points: Sequence[Point], names: Mapping[str, str]) -> str:
+    """The repetition of a config and of the first that is ahead of it, with 95 % intervals."""
+    ahead = next(filter(beaten.is_behind, points))
+    figures = " against ".join(_repetition(point) for point in (beaten, ahead))
+    return f", behind {names[ahead.row.config]}: repetitive {figures}"
+
+
+def _repetition(point: Point) -> str:
+    count, total = point.row.repetitive or 0, point.row.repetition_judged or 1
+    low, high = wilson_interval(count, total)
+    return f"{count}/{total} (95 % {100 * low:.0f}–{100 * high:.0f} %)"

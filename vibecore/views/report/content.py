@@ -86,13 +86,14 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
     """Everything a report of a study says. Raises InputError for an unknown study."""
     rule = rule or Rule()
     summary = read_summary(db, study, rule)
-    decision = decide(read_evidence(db, study), rule)
+    evidence = read_evidence(db, study)
+    decision = decide(evidence, rule)
     rows, few = summary.rows, summary.study.prompt_count <= MOST_PROMPTS
     scores = read_scores(db, study) if few and summary.study.source == "measured" else []
     figures = [
         tradeoff_figure(rows),
-        speed_figure(rows),
-        loss_figure(rows),
+        speed_figure(rows, evidence.outcomes),
+        loss_figure(rows, evidence.outcomes),
         repetition_figure(rows),
         prompt_adherence_figure(rows),
         constraint_adherence_figure(rows),
