@@ -58,8 +58,12 @@ def commands() -> str:
     import typer
 
     group: Any = typer.main.get_command(import_module("vibecore.cli").app)
-    parts = []
+    found: list[tuple[str, Any]] = []
     for name, command in group.commands.items():
+        found.append((name, command))
+        found += [(f"{name} {sub}", one) for sub, one in getattr(command, "commands", {}).items()]
+    parts = []
+    for name, command in found:
         rows = [
             (_how_given(parameter), getattr(parameter, "help", None) or "")
             for parameter in command.params

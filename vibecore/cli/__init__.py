@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 # In the order that --help lists their commands.
-from vibecore.cli import bench, inspect, judging, read, rescore, run, tools, try_prompt
+from vibecore.cli import bench, inspect, judging, read, rescore, run, studies, tools, try_prompt
 from vibecore.cli.base import app, say
 from vibecore.core.errors import InputError, VibeError
 
@@ -23,6 +23,7 @@ __all__ = [
     "read",
     "rescore",
     "run",
+    "studies",
     "tools",
     "try_prompt",
 ]

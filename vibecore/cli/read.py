@@ -1,4 +1,4 @@
-"""What a database holds: `studies`, `summary`, `sweet-spot`, `outputs`, `export`."""
+"""What a database holds: `summary`, `sweet-spot`, `outputs`, `export`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,6 @@ from vibecore.cli.base import (
     say,
 )
 from vibecore.core.paths import DEFAULT_DB
-
-
-@app.command()
-def studies(db: Database = DEFAULT_DB, format: OutputFormat = Format.table) -> None:
-    """List the studies of a database."""
-    from vibecore.studies.queries import list_studies
-    from vibecore.views.terminal import STUDY_COLUMNS
-
-    rows = [{name: getattr(row, name) for name in STUDY_COLUMNS} for row in list_studies(db)]
-    print_rows(rows, format, "Studies")
 
 
 @app.command()

@@ -3,16 +3,12 @@
     with device_queue.acquire("cuda", "study night-1", clear=True):
         ...  # nothing else of Vibe check generates on the GPU, and nothing else is loaded on it
 
-A queue entry is two files in the state folder: a JSON record, and a lock file that its owner keeps
-locked while the entry is valid. The operating system releases the locks of a dead process, so its
-entries become invalid by themselves. A mutex guards the numbering and reading of entries.
+A queue entry is a locked record in the state folder (see runtime.locked_records), so that the
+entries of a dead process become invalid by themselves.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from vibecore.core.errors import RunError
 from vibecore.core.paths import state_folder
+from vibecore.runtime.locked_records import LockedRecord, mutex, new_record, valid_records
 
 FIRST_PAUSE_SECONDS = 0.02
 # A waiting process must not take a core's time from the one that measures.
@@ -52,29 +47,6 @@ class QueueEntry:
     resident: bool = False
 
 
-@dataclass(frozen=True)
-class _LockedRecord:
-    """A record of this process, valid while its lock is held."""
-
-    record: Path
-    lock: FileLock
-    since: float
-
-    def write(self, content: dict[str, Any]) -> None:
-        """Write the owner, the time and this content to the record."""
-        row = {"pid": os.getpid(), "since": self.since, **content}
-        self.record.write_text(json.dumps(row), encoding="utf-8")
-
-    def release(self) -> None:
-        """Delete the record and release its lock. Safe to call twice."""
-        with _mutex(self.record.parent):
-            if not self.lock.is_locked:
-                return
-            self.record.unlink(missing_ok=True)
-            self.lock.release()
-            Path(self.lock.lock_file).unlink(missing_ok=True)
-
-
 OnWait = Callable[[list[QueueEntry]], None]
 
 
@@ -96,7 +68,7 @@ def acquire(
     true.
     """
     folder = _folder(device)
-    own = _new_record(folder, "entry", {"what": what, "clear": clear})
+    own = new_record(folder, "entry", {"what": what, "clear": clear})
     try:
         reported: list[tuple[str, int]] = []
         pause, first_at = FIRST_PAUSE_SECONDS, None
@@ -117,7 +89,7 @@ def acquire(
                 reported, pause = who, FIRST_PAUSE_SECONDS
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
-        with _mutex(folder):
+        with mutex(folder):
             own.write({"what": what, "clear": clear, "begun": True})
         yield ahead
     finally:
@@ -126,14 +98,14 @@ def acquire(
 
 def queue_of(device: str) -> list[QueueEntry]:
     """The entries of everyone who holds or waits for a device, the holder first."""
-    return _entries(row for _, row in _valid_records(_folder(device), "entry"))
+    return _entries(row for _, row in valid_records(_folder(device), "entry"))
 
 
 def residents(device: str) -> list[QueueEntry]:
     """The processes that keep models on a device without holding it."""
     return [
         QueueEntry(row["what"], row["pid"], row["since"], 0, resident=True)
-        for _, row in _valid_records(_folder(device), "resident")
+        for _, row in valid_records(_folder(device), "resident")
     ]
 
 
@@ -153,21 +125,21 @@ class Residency:
     def __init__(self, device: str, what: str) -> None:
         self._folder = _folder(device)
         self._what = what
-        self._held: _LockedRecord | None = None
+        self._held: LockedRecord | None = None
 
     def mark(self, config_ids: Sequence[str]) -> None:
         """Record which configs are loaded; none is the same as `release`."""
         earlier, self._held = self._held, None
         if config_ids:
             what = f"{self._what} ({', '.join(config_ids)})"
-            self._held = _new_record(self._folder, "resident", {"what": what})
+            self._held = new_record(self._folder, "resident", {"what": what})
         # Last, so that at every moment a record says that something is loaded.
         if earlier is not None:
             earlier.release()
 
     def wanted(self) -> str | None:
         """What the first entry is, where it needs the device empty; else None."""
-        first = next(iter(_valid_records(self._folder, "entry")), None)
+        first = next(iter(valid_records(self._folder, "entry")), None)
         return first[1]["what"] if first and first[1]["clear"] else None
 
     def release(self) -> None:
@@ -181,43 +153,8 @@ def _folder(device: str) -> Path:
     return folder
 
 
-def _mutex(folder: Path) -> FileLock:
-    """Held while records are created, read or deleted."""
-    return FileLock(folder / "mutex.lock", thread_local=False)
-
-
-def _new_record(folder: Path, kind: str, content: dict[str, Any]) -> _LockedRecord:
-    """Create a record with the next number, locked before another process can read it."""
-    with _mutex(folder):
-        taken = [int(path.stem.partition("-")[2]) for path in folder.glob(f"{kind}-*.json")]
-        record = folder / f"{kind}-{max(taken, default=0) + 1:09d}.json"
-        lock = FileLock(record.with_suffix(".lock"), timeout=0, thread_local=False)
-        lock.acquire()
-        own = _LockedRecord(record, lock, time.time())
-        own.write(content)
-    return own
-
-
-def _valid_records(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
-    """Records whose owner is alive, in order; those of dead processes are deleted."""
-    found = []
-    with _mutex(folder):
-        for record in sorted(folder.glob(f"{kind}-*.json")):
-            lock = FileLock(record.with_suffix(".lock"), timeout=0, thread_local=False)
-            try:
-                lock.acquire()
-            except Timeout:
-                found.append((record, json.loads(record.read_text(encoding="utf-8"))))
-                continue
-            record.unlink(missing_ok=True)
-            lock.release()
-            with contextlib.suppress(OSError):
-                Path(lock.lock_file).unlink(missing_ok=True)
-    return found
-
-
-def _ahead(folder: Path, own: _LockedRecord) -> list[QueueEntry]:
-    return _entries(row for record, row in _valid_records(folder, "entry") if record < own.record)
+def _ahead(folder: Path, own: LockedRecord) -> list[QueueEntry]:
+    return _entries(row for record, row in valid_records(folder, "entry") if record < own.record)
 
 
 def _entries(rows: Iterable[dict[str, Any]]) -> list[QueueEntry]:

@@ -15,6 +15,7 @@ from vibecore.store.connection import (
     writing,
 )
 from vibecore.store.copy import copy_studies, is_database
+from vibecore.store.manage import delete_study, rename_study, set_note
 from vibecore.store.outcomes import read_outcomes
 from vibecore.store.prompt_list import (
     PromptFilter,

@@ -21,6 +21,7 @@ from vibecore.scoring.sandbox import require_isolation
 from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
 from vibecore.studies.limits import DEVICES, MOST_BATCH_SIZE, MOST_TOKENS, one_of, within
+from vibecore.studies.names import study_name
 
 DEFAULT_SUITE = "vibe30"
 # What --chat and --thinking may be; `auto` is what the checkpoint's template says.
@@ -89,7 +90,7 @@ def new_plan(options: Options, db: Path) -> Plan:
     """The plan of a new study. Raises InputError for options that are invalid."""
     options = absolute(options)
     configs = _chosen_configs(options)
-    name = options.study or _default_name(options, configs)
+    name = study_name(options.study) if options.study else _default_name(options, configs)
     suite = load_suite(options.suite or DEFAULT_SUITE)
     new_tokens = 200 if options.max_new_tokens is None else options.max_new_tokens
     protocol = Protocol(

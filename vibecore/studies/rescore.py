@@ -14,6 +14,7 @@ from typing import Any
 from vibecore import store
 from vibecore.core.errors import InputError
 from vibecore.core.rows import RunRow, TextRow
+from vibecore.runtime import study_use
 from vibecore.scoring import SCORER_VERSION, Score, score_output
 from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.sandbox import require_isolation
@@ -34,6 +35,11 @@ def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
     InputError for an unknown study, where verdicts on run code would be lost, and where code
     cannot be isolated.
     """
+    with study_use.writing_to(db, study, "a rescoring"):
+        return _rescore(db, study, execute_code)
+
+
+def _rescore(db: Path, study: str, execute_code: bool) -> list[dict[str, Any]]:
     with store.reading(db) as connection:
         found = store.read_study(connection, study)
         protocol = found.protocol

@@ -15,7 +15,7 @@ from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import hardware, read_gpus, usable_cores
 from vibecore.core.records import Generation, LoadReport
-from vibecore.runtime import device_queue, fork_server
+from vibecore.runtime import device_queue, fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker, WorkerDied
 from vibecore.scoring import SCORER_VERSION, score_output
@@ -69,6 +69,11 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
 
     Raises InputError, with nothing written, for a plan that cannot run.
     """
+    with study_use.writing_to(plan.db, plan.name, "a run"):
+        return _run_study(plan, on_event, resume=resume)
+
+
+def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]:
     store.check_writable(plan.db)
     if not resume:
         refuse_existing(plan)

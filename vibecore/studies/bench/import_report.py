@@ -21,6 +21,7 @@ from vibecore.core.errors import InputError
 from vibecore.core.records import LoadReport, Protocol
 from vibecore.scoring import SCORER_VERSION
 from vibecore.studies.bench.report import headline, repetitions_made, weights_of
+from vibecore.studies.names import study_name
 
 SUITE = "bench"
 CATEGORY = "synthetic"
@@ -45,7 +46,7 @@ def import_reports(db: Path, files: Sequence[Path], study: str | None = None) ->
             "--study names one study: import the files one at a time, or leave it out."
         )
     reports = [read_report(file) for file in files]
-    names = [study or _default_name(report) for report in reports]
+    names = [study_name(study) if study else _default_name(report) for report in reports]
     if len(set(names)) < len(names):
         raise InputError(
             "Several files would make a study of one name: import them one at a time with --study."
