@@ -89,7 +89,8 @@ def choose_view() -> tuple[str, list[str]]:
     """Side by side or the grid, and of which configs; side by side also what is marked in their
     texts, and against which one."""
     grid = st.session_state["view"] == GRID
-    left, wide, *marks = st.columns([1.3, 5.4] if grid else [1.3, 3, 1.2, 1.2])
+    with st.container(key="view-row"):
+        left, wide, *marks = st.columns([1.3, 5.4] if grid else [1.3, 3, 1.2, 1.2])
     view = left.radio(
         "View", list(FIRST_ORDER), horizontal=True, key="view", on_change=_view_changed
     )
@@ -125,7 +126,8 @@ def _view_changed() -> None:
 
 def choose_filter(configs: list[str]) -> vibecore.PromptFilter:
     """Which prompts are listed, and in which order."""
-    category, only, failing, search, order = st.columns([1, 1.4, 1.2, 1.2, 1.4])
+    with st.container(key="filters"):
+        category, only, failing, search, order = st.columns([1, 1.4, 1.2, 1.2, 1.4])
     return vibecore.PromptFilter(
         configs=tuple(configs),
         category=category.selectbox(
