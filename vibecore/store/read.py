@@ -84,13 +84,16 @@ def study_id_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return row[0] if row else read_study(connection, name).study_id
 
 
-def read_prompts(connection: duckdb.DuckDBPyConnection, name: str) -> list[PromptRow]:
-    """The suite as it was when the study ran: id, category, text, constraints."""
+def read_prompts(
+    connection: duckdb.DuckDBPyConnection, name: str, most: int | None = None
+) -> list[PromptRow]:
+    """The suite as it was when the study ran, or its first `most` prompts: id, category, text,
+    constraints."""
     rows = rows_of(
         connection,
         """SELECT prompt_id, category, text, constraints, position
-           FROM prompt WHERE study_id = ? ORDER BY position""",
-        [study_id_of(connection, name)],
+           FROM prompt WHERE study_id = ? ORDER BY position LIMIT ?""",
+        [study_id_of(connection, name), most],
     )
     return [PromptRow(**{**row, "constraints": json.loads(row["constraints"])}) for row in rows]
 
