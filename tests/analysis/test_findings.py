@@ -100,7 +100,8 @@ def test_published_reasons_carry_their_figures(published: dict[str, Finding]) ->
     assert four.p == pytest.approx(0.279, abs=1e-3)
     assert "4bit 1.6 times (95 % 0.8 to 3.3)" in published["repetition-drops"].reason
     assert "2.6 times" in published["memory-fourfold"].reason
-    assert "37 % of 8 GiB" in published["bf16-tight"].reason
+    assert "of 8 GiB, where tight" in published["bf16-tight"].reason
+    assert "for 2,048 tokens: 2.88 GiB of weights" in published["bf16-tight"].reason
     assert "10.5 v 13.7 tok/s" in published["8bit-slowest"].reason
     noise = {r.compared: r for r in published["4bit-matches-8bit"].evidence}
     assert noise["1.5B-4bit against 1.5B-8bit"].equivalence_p > 0.05

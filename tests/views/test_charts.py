@@ -63,8 +63,8 @@ TITLES = {
     "of 30 (95 % 0–11 %)",
     "by constraint": "Adherence by constraint is not known in this study",
     "tradeoff": "0.5B-8bit alone is off the Pareto front of memory, speed and repetition, behind "
-    "0.5B-4bit: repetitive 16/30 (95 % 36–70 %) against 13/30 (95 % 27–61 %); the sweet spot, "
-    "1.5B-4bit, is on the front",
+    "0.5B-4bit on memory, speed and repetition, repetitive 16/30 (95 % 36–70 %) against 13/30 (95 "
+    "% 27–61 %); the sweet spot, 1.5B-4bit, is on the front",
 }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from vibecore.analysis.asked import DUMMY
 from vibecore.analysis.claims import CLAIMS, Finding
 from vibecore.analysis.claims.record import NOT_TESTABLE
 from vibecore.catalog.models import family_configs
+from vibecore.core import formats
 from vibecore.core.rows import RunRow
 
 # The family that the published report is about.
@@ -49,8 +50,8 @@ def whose(runs: Sequence[RunRow]) -> str:
         )
     models = list(dict.fromkeys(run.model for run in runs))
     return (
-        f"{report}, Qwen2.5 at 0.5B and 1.5B. Nobody made them about {_listed(models)}: here the "
-        "same questions are asked of this study, as far as it can answer them."
+        f"{report}, Qwen2.5 at 0.5B and 1.5B. Nobody made them about {formats.listed(models)}: "
+        "here the same questions are asked of this study, as far as it can answer them."
     )
 
 
@@ -62,8 +63,3 @@ def testable(
     own = is_the_reports(runs)
     shown = [one for one in findings if own or one.verdict != NOT_TESTABLE]
     return shown, [one for one in findings if one not in shown]
-
-
-def _listed(names: Collection[str]) -> str:
-    *others, last = names or ["these models"]
-    return f"{', '.join(others)} and {last}" if others else last

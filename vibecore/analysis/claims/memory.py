@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vibecore.analysis.claims.evidence import EvidenceRow, memory_row
-from vibecore.analysis.claims.record import CONTRADICTED, SUPPORTED, Outcome, need
+from vibecore.analysis.claims.record import (
+    CONTRADICTED,
+    SUPPORTED,
+    NotTestable,
+    Outcome,
+    need,
+)
 from vibecore.analysis.claims.study_data import CLAIMED, Report, StudyData
 from vibecore.analysis.metrics import PEAK_MEMORY, ConfigMetrics
-from vibecore.catalog.memory import cache_bytes
+from vibecore.catalog.memory import ONE_PROMPT, Need, Workload
+from vibecore.catalog.memory import need as memory_need
+from vibecore.catalog.models import MODELS, Config
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core import formats
 from vibecore.core.machine import GIB
 
@@ -58,29 +67,36 @@ def memory_fall(report: Report) -> Outcome:
 
 
 def bf16_is_tight(study: StudyData) -> Outcome:
-    """The larger model's 16-bit config with a context takes most of the card."""
+    """The larger model's 16-bit config with a context takes most of the card.
+
+    By the memory model, as every other "does it fit"; of a model that is not in the catalogue, by
+    the peak that was measured, which leaves out what the runtime takes.
+    """
     missing = "The study has no memory of a 16-bit config."
     row = need(study.baseline(study.larger), missing)
-    size, cache = need(row.memory_bytes, missing), 0
-    # A measured peak has the run's own context in it.
-    if row.memory_basis != PEAK_MEMORY:
-        cache = _cache(study, row, "The model's shape is not known, so its cache is not counted.")
-    share = (size + cache) / (CARD_GIB * GIB)
-    with_cache = f" and {formats.memory(cache)} for {CONTEXT_TOKENS:,} tokens" if cache else ""
+    found = _need(study, row)
+    if found:
+        size, method = found.total, f"memory model, {CONTEXT_TOKENS:,} tokens"
+        parts = _parts(found)
+    elif row.memory_basis == PEAK_MEMORY:
+        size, method = need(row.memory_bytes, missing), f"{PEAK_MEMORY}, {row.memory_source}"
+        parts = f"{method}; what the runtime takes beside it is not counted"
+    else:
+        raise NotTestable("The model's shape is not known, so its context is not counted.")
+    share = size / (CARD_GIB * GIB)
     evidence = EvidenceRow(
         compared=row.config,
         measure="memory",
-        figures=f"{formats.memory(size + cache)} of {CARD_GIB} GiB",
+        figures=f"{formats.memory(size)} of {CARD_GIB} GiB",
         kind="share",
         estimate=share,
-        method=f"{row.memory_basis}, {row.memory_source}",
+        method=method,
         label=f"{row.config} in {CARD_GIB} GiB",
     )
     return Outcome(
         SUPPORTED if share > TIGHT else CONTRADICTED,
-        f"{row.config} takes {formats.memory(size)} ({evidence.method}){with_cache}: "
-        f"{formats.percent(share)} of {CARD_GIB} GiB, where tight is taken as more than "
-        f"{formats.percent(TIGHT)}.",
+        f"{row.config} takes {formats.memory(size)} ({parts}): {formats.percent(share)} of "
+        f"{CARD_GIB} GiB, where tight is taken as more than {formats.percent(TIGHT)}.",
         (evidence,),
     )
 
@@ -88,18 +104,34 @@ def bf16_is_tight(study: StudyData) -> Outcome:
 def memory_tight(report: Report) -> Outcome:
     """Whether the largest 16-bit config, with a context's KV cache, is tight on the card."""
     row, card = need(report.baseline(report.larger)), need(report.vram_gib)
-    size, cache = need(row.memory_bytes), _cache(report, row)
-    share = (size + cache) / (card * GIB)
+    found = need(_need(report, row))
+    share = found.total / (card * GIB)
     verdict, is_tight = (SUPPORTED, "is") if share > TIGHT else (CONTRADICTED, "is not")
     return Outcome(
         verdict,
-        f"{row.config} needs {formats.memory(size)} of weights and {formats.memory(cache)} for "
-        f"the keys and values of {CONTEXT_TOKENS:,} tokens: {formats.percent(share)} of "
-        f"{card:g} GiB, which {is_tight} tight (more than {formats.percent(TIGHT)}); activations "
-        "and what the runtime takes are not counted.",
+        f"{row.config} needs {formats.memory(found.total)} ({_parts(found)}): "
+        f"{formats.percent(share)} of {card:g} GiB, which {is_tight} tight (more than "
+        f"{formats.percent(TIGHT)}).",
     )
 
 
-def _cache(study: StudyData, row: ConfigMetrics, missing: str = "") -> int:
-    """Bytes of the KV cache of a chat's context."""
-    return cache_bytes(need(study.architecture(row.model), missing), CONTEXT_TOKENS)
+def _need(study: StudyData, row: ConfigMetrics) -> Need | None:
+    """What a config takes of a GPU with a chat's context, None for a model whose shape is not
+    known."""
+    spec = study.architecture(row.model)
+    model = next((one for one in MODELS.values() if spec and one.spec == spec), None)
+    if model is None or row.precision not in PRECISIONS:
+        return None
+    new = ONE_PROMPT.new_tokens
+    workload = Workload(CONTEXT_TOKENS - new, new)
+    return memory_need(Config(model, PRECISIONS[row.precision]), "cuda", workload)
+
+
+def _parts(found: Need) -> str:
+    """The parts of what is needed, in words."""
+    size = formats.memory
+    return (
+        f"by the memory model, for {CONTEXT_TOKENS:,} tokens: {size(found.weights)} of weights, "
+        f"{size(found.cache)} of keys and values, {size(found.activations)} of activations, "
+        f"{size(found.runtime)} for the runtime"
+    )

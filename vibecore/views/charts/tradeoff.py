@@ -247,10 +247,15 @@ def _title(points: Sequence[Point], front: list[str], names: Mapping[str, str]) 
 
 
 def _by_how_much(beaten: Point, points: Sequence[Point], names: Mapping[str, str]) -> str:
-    """The repetition of a config and of the first that is ahead of it, with 95 % intervals."""
+    """What a config is worse at than the first that is ahead of it; of repetition both counts,
+    with 95 % intervals."""
     ahead = next(filter(beaten.is_behind, points))
-    figures = " against ".join(_repetition(point) for point in (beaten, ahead))
-    return f", behind {names[ahead.row.config]}: repetitive {figures}"
+    what = ("memory", "speed", "repetition")
+    worse = [n for n, a, b in zip(what, ahead.costs, beaten.costs, strict=True) if a < b]
+    text = f", behind {names[ahead.row.config]} on {formats.listed(worse)}"
+    if worse[-1] != "repetition":
+        return text
+    return f"{text}, repetitive {_repetition(beaten)} against {_repetition(ahead)}"
 
 
 def _repetition(point: Point) -> str:
