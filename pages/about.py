@@ -1,15 +1,18 @@
-"""About: the protocol, each score with formula and source, the limits, and where studies ran."""
+"""About: the pages, the protocol, each score with its source, the limits, words, and where studies
+ran.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 import streamlit as st
 
-from pages.parts import address, cached, frame
-from pages.parts.components import show_table
+from pages.parts import address, cached, frame, page_table
+from pages.parts.components import link, show_table
 from vibecore.analysis.asked import HASH_LENGTH, model_asked
 from vibecore.analysis.flag_accuracy import Agreement, measure_flags
 from vibecore.core import formats
@@ -28,10 +31,16 @@ def show_list(items: Iterable[str], tag: str = "ul") -> None:
 
 
 def show_plain_table(
-    caption: str, columns: list[str], rows: list[list[Any]], key: str, look: str = "plain"
+    caption: str,
+    columns: list[str],
+    rows: list[list[Any]],
+    key: str,
+    look: str = "plain",
+    links: Sequence[dict[str, Any]] = (),
 ) -> None:
     """A small table of text; a cell is text or a cell of the table component. Of many columns it
-    needs the `look` "", which has one block a row where the page is narrow."""
+    needs the `look` "", which has one block a row where the page is narrow. `links` are what the
+    rows open."""
     show_table(
         {
             "caption": caption,
@@ -41,11 +50,12 @@ def show_plain_table(
             "rows": [
                 {
                     "id": str(number),
+                    "link": link_,
                     "cells": [
                         cell if isinstance(cell, dict) else {"text": str(cell)} for cell in row
                     ],
                 }
-                for number, row in enumerate(rows)
+                for number, (row, link_) in enumerate(zip_longest(rows, links))
             ],
         },
         key=key,
@@ -56,6 +66,26 @@ def show_plain_table(
 def measured_flags(scorer_version: int) -> list[Agreement]:
     """Each flag against the labelled set, by this version of the scorers."""
     return measure_flags()
+
+
+def show_pages() -> None:
+    """The pages in the order of use, each a link."""
+    shown = [
+        (section, page, title)
+        for section, pages in page_table.SECTIONS.items()
+        for page, title in pages.items()
+        if page not in page_table.ACTING or page_table.may_act()
+    ]
+    show_plain_table(
+        "Pages",
+        ["page", "what it shows", "section"],
+        [
+            [{"text": title, "opens": True}, page_table.what_it_shows(page), section]
+            for section, page, title in shown
+        ],
+        "pages",
+        links=[link(page, study=study.name) for _, page, _ in shown],
+    )
 
 
 def show_flags() -> None:
@@ -163,6 +193,8 @@ frame.show_html(
     "Which small model, at which precision, should run on one consumer GPU? The same prompts go "
     "through every config, every output is scored, and one rule chooses.",
 )
+frame.show_html("h2", "Where to look")
+show_pages()
 frame.show_html("h2", "How it is measured")
 show_list(PROTOCOL)
 frame.show_html("h2", "How the sweet spot is chosen")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
+from functools import cache
+from pathlib import Path
 
 import streamlit as st
 
@@ -40,6 +43,15 @@ def may_act() -> bool:
 def file_of(page: str) -> str:
     """The file of a page, as Streamlit names it."""
     return f"pages/{page}.py"
+
+
+@cache
+def what_it_shows(page: str) -> str:
+    """A page in a line: the first paragraph of its file's docstring, after the title."""
+    file = Path(__file__).resolve().parents[2] / file_of(page)
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    line = " ".join(docstring.split("\n\n")[0].split()).partition(": ")[2]
+    return (line[:1].upper() + line[1:]).replace("`", "")
 
 
 def navigation() -> st.Page:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pages.parts.page_table import ACTING, ACTING_VARIABLE, PAGES
 from tests.support.pages import component, html, visit
 from vibecore import store
 from vibecore.analysis.flag_accuracy import FLAGS, measure_flags
@@ -49,6 +50,18 @@ def test_scores_that_are_not_today_s_are_said_to_be_so(older: Path, page: str) -
     assert "version 1 of the scorers" in said
     assert "rescore --study varied" in said
     assert "of the scorers" not in html(visit(page, study="published"))
+
+
+def test_the_pages_are_listed_in_the_order_of_use_with_a_link(
+    older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = component(visit("about", study="published"), "pages")["rows"]
+    assert [row["cells"][0]["text"] for row in rows] == list(PAGES.values())
+    assert rows[1]["link"]["href"] == "charts?study=published"
+    assert all(len(row["cells"][1]["text"]) > 20 for row in rows)
+    monkeypatch.setenv(ACTING_VARIABLE, "off")
+    shown = component(visit("about", study="published"), "pages")["rows"]
+    assert len(shown) == len(PAGES) - len(ACTING)
 
 
 def test_about_names_today_s_scorers(older: Path) -> None:
