@@ -215,13 +215,14 @@ def make_million(db: Path, prompts: int = PROMPTS) -> None:
 
 
 def measure_million(browser: Browser, folder: Path) -> None:
-    """Metrics, and one prompt's outputs, each on a fresh server; and the server's memory."""
+    """Metrics, one prompt's outputs and the grid of all, each on a fresh server; and its memory."""
     db = folder / "million.duckdb"
     make_million(db)
     print(f"\na million generations, {db.stat().st_size / 1e6:.0f} MB on disk")
-    for name, path, shown in (
-        ("Metrics", f"?study={MILLION_STUDY}", "tr.marked"),
-        ("Outputs", MILLION_PROMPT, "article"),
+    for name, view, path, shown in (
+        ("Metrics", "", f"?study={MILLION_STUDY}", "tr.marked"),
+        ("Outputs", "", MILLION_PROMPT, "article"),
+        ("Outputs", "grid", f"outputs?study={MILLION_STUDY}&view=grid", "table.grid td"),
     ):
         with serving(DASHBOARD, db) as (address, server):
             page = browser.new_page(viewport={"width": 1400, "height": 900})
@@ -230,6 +231,10 @@ def measure_million(browser: Browser, folder: Path) -> None:
             page.wait_for_timeout(500)
             begin = time.perf_counter()
             page.get_by_test_id("stSidebarNavLink").filter(has_text=name).click()
+            if view:
+                wait_shown(page, "article")
+                begin = time.perf_counter()
+                page.get_by_test_id("stRadio").get_by_text(view).click()
             wait_shown(page, shown)
             seconds = time.perf_counter() - begin
             begin = time.perf_counter()
@@ -239,8 +244,8 @@ def measure_million(browser: Browser, folder: Path) -> None:
             memory = server.memory_info().rss / 1024**2
             page.close()
         print(
-            f"{name}: {seconds:.2f} s by the menu, nothing read before; {reload:.2f} s as a link "
-            f"opened anew; server memory {memory:.0f} MiB"
+            f"{' '.join(filter(None, (name, view)))}: {seconds:.2f} s by a click, not seen before; "
+            f"{reload:.2f} s as a link opened anew; server memory {memory:.0f} MiB"
         )
 
 
