@@ -33,7 +33,7 @@ const cellOf = (row, cell, column, open, opened) => {
   const element = make("td", { "data-config": column.config, title: column.config },
     make("div", { class: "name", "aria-hidden": "true" }, precisionMark(column.shape), column.name),
     verdict,
-    cell.broken ? make("div", { class: "mark" }, `broken: ${cell.broken}`) : null,
+    cell.broken ? make("div", { class: "mark" }, cell.broken) : null,
     answerOf(cell, `${row.id}/${column.config}`, opened));
   element.addEventListener("click", () => {
     if (!window.getSelection().toString()) open(row.link);

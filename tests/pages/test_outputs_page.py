@@ -59,9 +59,9 @@ def test_the_grid_has_every_config_and_its_totals() -> None:
     assert len(rows) == 8
     cells = dict(zip(made.CONFIGS, rows["reasoning_002"]["cells"], strict=True))
     assert cells["1M-bf16"]["instead"] == "The output is empty."
-    assert cells["1M-bf16"]["broken"] == "empty"
+    assert cells["1M-bf16"]["broken"] == "broken: empty"
     assert cells["1M-8bit"]["text"] == made.LOOP
-    assert cells["1M-8bit"]["broken"].startswith("repetitive")
+    assert cells["1M-8bit"]["broken"].startswith("broken: repetitive")
     assert cells["5M-bf16"]["broken"] is None
     assert cells[made.FAILED]["instead"] == f"This config failed: {made.HOSTILE_ERROR}"
     assert cells[made.UNFINISHED]["instead"] == "No output yet: the run is running."

@@ -40,7 +40,7 @@ def test_a_plain_output_has_no_notice() -> None:
 @pytest.mark.parametrize(
     ("text", "token_ids", "notice"),
     [
-        ("la " * 20, None, "repetitive, degenerate (zlib ratio)"),
+        ("la " * 20, None, "broken: repetitive, degenerate (zlib ratio)"),
         ("a", [4, *[1, 2] * 10], "loops after 1 token (period 2)"),
         ("I'm sorry, but no.", None, "begins as a refusal"),
         (
@@ -56,7 +56,7 @@ def test_what_is_amiss_is_said(text: str, token_ids: list[int] | None, notice: s
 
 def test_the_published_cuts_exceeded_are_counted_and_named() -> None:
     found = card("the same line of words again\n" * 12)
-    assert found["notice"].startswith("repetitive, degenerate (")
+    assert found["notice"].startswith("broken: repetitive, degenerate (")
     assert "published cuts" in found["notice"]
     scores = {score["label"]: score for score in found["scores"]}
     assert scores["duplicate 5-grams"]["value"] == "0.92"
@@ -69,7 +69,7 @@ def test_scores_of_an_older_scorer_are_left_out() -> None:
         ("degenerate", "degenerate_by", "duplicates", "loop_period", "prompt_echo", "refusal")
     )
     found = card("la " * 20, language_switch=None, **older)
-    assert found["notice"] == "repetitive"
+    assert found["notice"] == "broken: repetitive"
     labels = [score["label"] for score in found["scores"]]
     assert "duplicate 5-grams" not in labels
     assert "echo" not in labels

@@ -173,11 +173,11 @@ def test_cards_fold_the_prompt_and_the_reasoning_and_say_why_there_is_no_answer(
     assert card["folds"][0]["text"].startswith("<|im_start|>user\n")
     assert card["folds"][1]["label"] == "Reasoning, not scored, 90 tokens"
     assert "still reasoning" in card["instead"]
-    assert card["notice"].startswith("no answer")
+    assert card["notice"] == "broken: empty; no answer"
     [broken] = read_outputs(studies, "mixed", made.BROKEN_PROMPT, "Qwen2.5-0.5B-bf16")
     card = output_card(broken, "bf16")
     assert card["text"] == "!!!!"
-    assert card["notice"] == "numerically broken, so not scored"
+    assert card["notice"] == "broken: logits not finite, so not scored"
     assert (card["scores"], card["met"]) == ([], None)
 
 

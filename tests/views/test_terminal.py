@@ -27,4 +27,4 @@ def test_an_output_without_text_says_why(
 
 def test_facts_are_counted_and_flagged() -> None:
     row = row_of(OutputRow, new_tokens=1, finish_reason="eos", repetition_ratio=0.0, empty=True)
-    assert output_facts(row) == "1 token · ended by itself · repetition 0.00, empty"
+    assert output_facts(row) == "1 token · ended by itself · repetition 0.00 · broken: empty"

@@ -8,6 +8,7 @@ from typing import Any
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow, PromptResult
+from vibecore.views.broken import broken_because
 from vibecore.views.disagreement import differences
 from vibecore.views.tables.metrics import shape
 from vibecore.views.terminal import FINISH_WORDS
@@ -27,7 +28,6 @@ NO_ANSWER = {
 NOTICES = {
     "length": "truncated",
     "thinking": "no answer",
-    "non_finite": "numerically broken, so not scored",
 }
 
 # score -> (label, decimals, what the value says)
@@ -189,25 +189,20 @@ def _facts(row: OutputRow) -> list[str]:
 
 
 def _notice(row: OutputRow) -> str | None:
-    notices = []
+    over = row.degenerate_by or []
+    which = cut_name(over[0]) if len(over) == 1 else f"{len(over)} published cuts"
+    broken = broken_because(row, f"degenerate ({which})")
+    notices = [broken] if broken else []
     if row.finish_reason in NOTICES:
         notices.append(NOTICES[row.finish_reason])
-    if row.repetitive:
-        notices.append("repetitive")
     if row.loop_onset is not None:
         period = f" (period {row.loop_period})" if row.loop_period else ""
         notices.append(f"loops after {counted(row.loop_onset, 'token')}{period}")
-    if row.degenerate:
-        over = row.degenerate_by or []
-        which = cut_name(over[0]) if len(over) == 1 else f"{len(over)} published cuts"
-        notices.append(f"degenerate ({which})")
-    if row.garbage:
-        notices.append("not made of words")
     if row.refusal:
         notices.append("begins as a refusal")
     if row.language_switch is not None:
         notices.append(f"goes on in another script from character {row.language_switch:,}")
-    return ", ".join(notices) or None
+    return "; ".join(notices) or None
 
 
 def cut_name(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.rows import PromptOutput
+from vibecore.views.broken import broken_because
 from vibecore.views.cards import first_words, instead, is_code, state_of, why_missing
 from vibecore.views.disagreement import differences, furthest_pair, texts_differ
 from vibecore.views.tables.metrics import shape
@@ -74,7 +75,7 @@ def _cell(row: PromptOutput, run: ConfigMetrics, published: bool) -> dict[str, A
     return {
         "state": state_of(row),
         "verdict": _verdict(row),
-        "broken": _broken(row),
+        "broken": broken_because(row),
         "text": text,
         "left": max(0, (row.characters or 0) - len(text or "")),
         "code": is_code(row.category, text),
@@ -86,18 +87,6 @@ def _verdict(row: PromptOutput) -> str:
     if not row.constraints_judged:
         return "not judged"
     return f"{row.constraints_met} of {row.constraints_judged} met"
-
-
-def _broken(row: PromptOutput) -> str | None:
-    """Why an output is broken, in words; None where it is not."""
-    reasons = {
-        "empty": row.empty,
-        "repetitive": row.repetitive,
-        "degenerate": row.degenerate,
-        "not made of words": row.garbage,
-        "logits not finite": row.finish_reason == "non_finite",
-    }
-    return ", ".join(word for word, holds in reasons.items() if holds) or None
 
 
 def _totals(row: ConfigMetrics) -> list[str]:

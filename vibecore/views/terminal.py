@@ -15,6 +15,7 @@ from vibecore.analysis import Decision
 from vibecore.analysis.metrics import ConfigMetrics, Metric, known_metrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow
+from vibecore.views.broken import broken_because
 from vibecore.views.models_asked import model_column
 
 Row = dict[str, Any]
@@ -131,7 +132,7 @@ def _text_of(row: OutputRow) -> str:
 
 
 def output_facts(row: OutputRow) -> str:
-    """One line on an output: tokens, how it ended, speed, repetition."""
+    """One line on an output: tokens, how it ended, speed, repetition, and why it is broken."""
     facts = []
     if row.new_tokens is not None:
         facts.append(counted(row.new_tokens, "token"))
@@ -140,10 +141,9 @@ def output_facts(row: OutputRow) -> str:
     if row.tokens_per_second is not None:
         facts.append(f"{row.tokens_per_second:.1f} tok/s")
     if row.repetition_ratio is not None:
-        word = ", empty" if row.empty else ""
-        word += ", repetitive" if row.repetitive else ""
-        word += ", degenerate" if row.degenerate else ""
-        facts.append(f"repetition {row.repetition_ratio:.2f}{word}")
+        facts.append(f"repetition {row.repetition_ratio:.2f}")
+    if because := broken_because(row):
+        facts.append(because)
     return " · ".join(facts)
 
 
