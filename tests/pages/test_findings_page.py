@@ -160,6 +160,9 @@ def test_findings_on_the_command_line(studies: Path) -> None:
     )
     assert [one["id"] for one in found] == list(CLAIMS)
     assert found[0]["evidence"][0]["n"] == 30
+    arguments = ["findings", "--study", "varied", "--db", str(studies)]
+    said = CliRunner().invoke(app, arguments).stderr
+    assert "Nobody made them about 1M and 5M" in said
     rows = run("findings", "--study", "varied", "--db", str(studies), "--format", "csv")
     assert len(list(csv.DictReader(io.StringIO(rows)))) == len(CLAIMS)
     assert "scale-wins" in run("findings", "--study", "varied", "--db", str(studies))
@@ -184,6 +187,11 @@ def test_report_and_compare_on_the_command_line(studies: Path, tmp_path: Path) -
         "report", "--study", "published", "--db", str(studies), "--out", str(out)
     ).strip() == (str(out))
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    run("report", "--study", "varied", "--db", str(studies), "--out", str(out))
+    page = out.read_text(encoding="utf-8")
+    assert "Nobody made them about 1M and 5M" in page
+    assert "Claims that this study cannot test, and why" in page
+    assert ": cannot be tested here</h3>" not in page
     pair = ("--study", "first", "--study", "second", "--db", str(studies))
     found = json.loads(run("compare", *pair, "--format", "json"))
     assert {row["measure"] for row in found["rows"]} >= {"speed", "memory", "repetitive"}

@@ -39,8 +39,11 @@ def findings(
     """The published report's claims, checked on a study."""
     from vibecore.core.formats import to_json
     from vibecore.studies.claims import read_findings
+    from vibecore.studies.queries import read_runs
+    from vibecore.views.findings import whose
 
     found = read_findings(db, study)
+    say(whose(read_runs(db, study)))
     if format is Format.json:
         print(to_json([bounded(asdict(one)) for one in found]))
         return

@@ -32,6 +32,7 @@ from vibecore.views.charts.quality import (
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
 from vibecore.views.decoding_facts import decoding_facts
+from vibecore.views.findings import testable, whose
 from vibecore.views.models_asked import agreed_facts, asking_notes, asking_warnings
 from vibecore.views.terminal import output_facts
 
@@ -69,12 +70,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Content:
-    """What a report says of a study; `warnings` are notes that no reader may miss."""
+    """What a report says of a study; `warnings` are notes that no reader may miss. `whose` says
+    whose claims the findings are, `untestable` are those that this study cannot test."""
 
     summary: Summary
     decision: Decision
     switches: tuple[str, ...]
+    whose: str
     findings: tuple[Finding, ...]
+    untestable: tuple[Finding, ...]
     figures: tuple[Figure, ...]
     samples: tuple[Sample, ...]
     facts: tuple[tuple[str, str], ...]
@@ -102,14 +106,18 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         grid = prompt_figure(scores, rows)
         still = replace(grid, note=grid.note.removesuffix(" A click opens it."))
         figures += [category_figure(scores, rows), still]
+    runs = read_runs(db, study)
+    shown, folded = testable(read_findings(db, study), runs)
     return Content(
         summary,
         decision,
         tuple(switch_sentences(decision.switches, rule)) if decision.sweet_spot.config else (),
-        tuple(read_findings(db, study)),
+        whose(runs),
+        tuple(shown),
+        tuple(folded),
         tuple(figures),
         _samples(db, study),
-        tuple(_facts(summary, read_runs(db, study))),
+        tuple(_facts(summary, runs)),
         tuple(asking_warnings(rows)),
         tuple(_notes(summary)),
     )

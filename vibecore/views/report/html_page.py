@@ -68,6 +68,7 @@ def to_html(content: Content) -> str:
             Claim(f, draw(evidence_figure(f.evidence, f.chart)), evidence_table(f.evidence))
             for f in content.findings
         ],
+        untestable=[{"claim": f.statement, "why": f.reason} for f in content.untestable],
         facts=[{"what": name, "recorded": value} for name, value in content.facts],
         protocol=PROTOCOL,
         limits=LIMITS,

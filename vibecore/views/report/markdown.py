@@ -30,11 +30,12 @@ def to_markdown(content: Content) -> str:
     if content.switches:
         lines += [*(f"- {text(sentence)}" for sentence in content.switches), ""]
     lines += [formats.to_markdown(metrics_table(content.summary.rows)), "## Findings", ""]
+    lines += [text(content.whose), ""]
     lines.append(
         formats.to_markdown(
             [
                 {"claim": f.statement, "verdict": f.verdict, "because": f.reason}
-                for f in content.findings
+                for f in (*content.findings, *content.untestable)
             ]
         )
     )
