@@ -1,8 +1,12 @@
 """How often each verdict is wrong, and how often it is right, in simulated studies.
 
     python -m benchmarks.null_studies [--studies 2000] [--prompts 30]
+    python -m benchmarks.null_studies --rule [--studies 2000] [--prompts 30,100,300]
 
-Null studies have no difference ("better" or "worse" is an error) or are on the margin's edge
+With `--rule` the sweet spot's quality step: how often it drops any of six configs that are all
+alike, and how often the one, or the model, that is 30 points worse, beside what the rule did before
+(Holm-adjusted exact McNemar tests, at α for each metric). Else the verdicts on two configs: null
+studies have no difference ("better" or "worse" is an error) or are on the margin's edge
 ("equivalent" is an error). Power is beside its exact value: the sum over every table. Needs
 the development requirements (scipy).
 """
@@ -13,14 +17,16 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from vibecore.analysis import find_sweet_spot
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
+from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.rule import Rule, apply
 from vibecore.analysis.stats import power
-from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
+from vibecore.analysis.stats.exact import fisher_exact, holm, mcnemar_exact
 from vibecore.analysis.stats.verdicts import (
     BETTER,
     EQUIVALENT,
@@ -29,7 +35,7 @@ from vibecore.analysis.stats.verdicts import (
     judge_counts,
     judge_ratio,
 )
-from vibecore.core.rows import PatternRow
+from vibecore.analysis.sweet_spot import Observed
 
 RATE_MARGIN, RATIO_MARGIN = 0.10, 0.05
 ALPHA = 0.05
@@ -112,39 +118,153 @@ def share(judged: Sequence[Judgement], *verdicts: str) -> float:
     return sum(one.verdict in verdicts for one in judged) / len(judged)
 
 
-def rule_drops(studies: int, prompts: int, rate: float, together: float) -> float:
-    """How often the sweet spot's quality step drops any of six configs that are all alike.
+PRECISIONS = ("bf16", "8bit", "4bit")
+# Six models, or two at three precisions.
+SIX, TWO = tuple("abcdef"), tuple("aaabbb")
 
-    Each prompt's outcome is shared by all six with chance `together`, else each has its own.
-    """
-    rng = np.random.default_rng(2026)
-    names = [f"config {i}" for i in range(6)]
-    dropped = 0
-    for _ in range(studies):
-        flags = rng.random((2, prompts, 6)) < rate
-        shared = rng.random((2, prompts)) < together
-        flags[shared] = flags[shared][:, :1]
-        rows = [
-            ConfigMetrics(
-                config=name,
-                model=name,
-                precision="bf16",
-                prompts=prompts,
-                tokens_per_second=1.0,
-                memory_bytes=1,
-                repetitive=int(repetitive),
-                repetition_judged=prompts,
-                adherent_prompts=int(adherent),
-                adherence_judged=prompts,
+
+@dataclass(frozen=True)
+class Case:
+    """Simulated studies of six configs: the chance of a broken output and of an adherent one, by
+    config. Each prompt's outcome is shared by all configs with chance `together`, else by those of
+    a model with chance `within`."""
+
+    name: str
+    models: tuple[str, ...]
+    broken: tuple[float, ...]
+    adherent: float = 0.2
+    together: float = 0.0
+    within: float = 0.0
+    counts_only: bool = False
+
+    def draw(self, rng: np.random.Generator, prompts: int) -> np.ndarray:
+        """Outcomes of shape (2, prompts, configs): broken, adherent."""
+        chances = rng.random((2, prompts, 6))
+        for model in dict.fromkeys(self.models):
+            own = [place for place, other in enumerate(self.models) if other == model]
+            shared = rng.random((2, prompts)) < self.within
+            values = chances[:, :, own]
+            values[shared] = values[shared][:, :1]
+            chances[:, :, own] = values
+        shared = rng.random((2, prompts)) < self.together
+        chances[shared] = chances[shared][:, :1]
+        return chances < np.array([self.broken, [self.adherent] * 6])[:, None, :]
+
+
+def _alike(rate: float) -> tuple[float, ...]:
+    return (rate,) * 6
+
+
+ALIKE = (
+    Case("six models, 20 %, apart", SIX, _alike(0.2)),
+    Case("six models, 20 %, half of prompts together", SIX, _alike(0.2), together=0.5),
+    Case("six models, 40 %, apart", SIX, _alike(0.4), adherent=0.5),
+    Case("two models x three, 20 %, apart", TWO, _alike(0.2)),
+    Case("two models x three, 20 %, models agree", TWO, _alike(0.2), together=0.3, within=0.8),
+    Case("two models x three, counts alone, apart", TWO, _alike(0.2), counts_only=True),
+    Case(
+        "two models x three, counts alone, models agree",
+        TWO,
+        _alike(0.2),
+        together=0.3,
+        within=0.8,
+        counts_only=True,
+    ),
+)
+ONE = (0.45, *(0.15,) * 5)
+MODEL = (*(0.45,) * 3, *(0.15,) * 3)
+DIFFERENT = (
+    Case("one config of six models, apart", SIX, ONE),
+    Case("one config of six models, half together", SIX, ONE, together=0.5),
+    Case("one precision of two models, apart", TWO, ONE),
+    Case("one precision of two models, models agree", TWO, ONE, together=0.3, within=0.8),
+    Case("a model at all three, apart", TWO, MODEL),
+    Case("a model at all three, models agree", TWO, MODEL, together=0.3, within=0.8),
+    Case("a model at all three, counts alone", TWO, MODEL, counts_only=True),
+    Case("five configs of six models, apart", SIX, (*(0.45,) * 5, 0.15)),
+)
+
+
+def dropped_by_rule(case: Case, flags: np.ndarray) -> np.ndarray:
+    """Which configs the rule drops on quality, unusable ones included: (configs,)."""
+    prompts = flags.shape[1]
+    names = [f"{model}-{PRECISIONS[i % 3]}" for i, model in enumerate(case.models)]
+    rows = [
+        ConfigMetrics(
+            config=names[i],
+            model=case.models[i],
+            precision=PRECISIONS[i % 3],
+            prompts=prompts,
+            tokens_per_second=1.0,
+            memory_bytes=1,
+            broken=int(flags[0, :, i].sum()),
+            broken_judged=prompts,
+            adherent_prompts=int(flags[1, :, i].sum()),
+            adherence_judged=prompts,
+        )
+        for i in range(6)
+    ]
+    nothing = np.full((prompts, 6), np.nan)
+    outcomes = Outcomes(
+        tuple(names),
+        {name: one.astype(np.int8) for name, one in zip(RULE_METRICS, flags, strict=True)},
+        nothing,
+        nothing,
+        np.arange(prompts),
+    )
+    return ~apply(Observed(rows, None if case.counts_only else outcomes), Rule()).good[0]
+
+
+def dropped_before(case: Case, flags: np.ndarray) -> np.ndarray:
+    """Which configs the rule of before drops: (configs,)."""
+    dropped = np.zeros(6, dtype=bool)
+    prompts = flags.shape[1]
+    for one, sign in zip(flags, (1, -1), strict=True):
+        counts = one.sum(axis=0)
+        best = int((sign * counts).argmin())
+        p = [
+            fisher_exact(int(counts[i]), prompts, int(counts[best]), prompts)
+            if case.counts_only
+            else mcnemar_exact(
+                int((one[:, i] & ~one[:, best]).sum()), int((one[:, best] & ~one[:, i]).sum())
             )
-            for name, repetitive, adherent in zip(names, *flags.sum(axis=1), strict=True)
+            for i in range(6)
+            if i != best
         ]
-        patterns = {
-            metric: [PatternRow(dict(zip(names, prompt, strict=True)), 1) for prompt in one]
-            for metric, one in zip(RULE_METRICS, flags.tolist(), strict=True)
-        }
-        dropped += any(c.p < ALPHA for c in find_sweet_spot(rows, patterns).comparisons)
-    return dropped / studies
+        dropped[[i for i in range(6) if i != best]] |= holm(p) < ALPHA
+    return dropped
+
+
+def show_rule(studies: int, sizes: Sequence[int]) -> None:
+    """Print what the rule drops of alike and of different configs, as Markdown tables."""
+    print(f"{studies:,} studies a line, α {ALPHA:g}\n")
+    print("| six alike configs | prompts | any dropped | before |\n| --- | --- | --- | --- |")
+    for case in ALIKE:
+        for prompts in sizes:
+            rng = np.random.default_rng(2026)
+            any_now = any_before = 0
+            for _ in range(studies):
+                flags = case.draw(rng, prompts)
+                any_now += dropped_by_rule(case, flags).any()
+                any_before += dropped_before(case, flags).any()
+            now, before = any_now / studies, any_before / studies
+            print(f"| {case.name} | {prompts} | {now:.2%} | {before:.2%} |", flush=True)
+    print("\n| 45 % broken against 15 % | prompts | power | before | others dropped | before |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for case in DIFFERENT:
+        prompts = sizes[0]
+        rng = np.random.default_rng(2026)
+        now, before = np.zeros(6), np.zeros(6)
+        for _ in range(studies):
+            flags = case.draw(rng, prompts)
+            now += dropped_by_rule(case, flags)
+            before += dropped_before(case, flags)
+        worse = np.array(case.broken) > min(case.broken)
+        shares = [
+            counts[which].mean() / studies for which in (worse, ~worse) for counts in (now, before)
+        ]
+        figures = " | ".join(f"{share:.1%}" for share in shares)
+        print(f"| {case.name} | {prompts} | {figures} |", flush=True)
 
 
 def paired_power(
@@ -199,9 +319,15 @@ def main() -> None:
     """Print the figures as Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=2_000)
-    parser.add_argument("--prompts", type=int, default=30)
+    parser.add_argument("--prompts", default="30", help="with --rule several, by commas")
+    parser.add_argument("--rule", action="store_true", help="the sweet spot's quality step")
     options = parser.parse_args()
-    studies, n = options.studies, options.prompts
+    studies = options.studies
+    sizes = [int(number) for number in options.prompts.split(",")]
+    if options.rule:
+        show_rule(studies, sizes)
+        return
+    n = sizes[0]
 
     def judge_all(judge: Judge, prompts: int = n) -> list[Judgement]:
         rng = np.random.default_rng(2026)
@@ -212,10 +338,6 @@ def main() -> None:
     print("| no difference | better or worse |\n| --- | --- |")
     for name, judge in NULL.items():
         print(f"| {name} | {share(judge_all(judge), BETTER, WORSE):.2%} |")
-    for rate, together in ((0.2, 0.5), (0.2, 0.0), (0.5, 0.0)):
-        found = rule_drops(studies, n, rate, together)
-        name = f"the rule, six alike configs, rate {rate:.0%}, {together:.0%} shared"
-        print(f"| {name}: any dropped | {found:.2%} |")
     print("\n| at the margin's edge | equivalent | TOST p < α |\n| --- | --- | --- |")
     for name, judge in EDGE.items():
         judged = judge_all(judge)

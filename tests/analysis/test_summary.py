@@ -198,4 +198,4 @@ def test_every_metric_is_a_field_and_explains_itself() -> None:
     for metric in METRICS:
         assert {metric.name, metric.of or metric.name, metric.rate or metric.name} <= fields
         assert metric.sentence or not metric.label
-    assert list(RULE_METRICS) == ["repetition", "adherence"]
+    assert list(RULE_METRICS) == ["broken outputs", "adherence"]

@@ -330,28 +330,6 @@ def test_unknown_names_list_what_there_is(db: Path) -> None:
             store.read_outputs(connection, "s", None, "x")
 
 
-def test_patterns_count_what_configs_did_together(db: Path) -> None:
-    prompts = tuple(replace(PROMPT, id=f"p{i}") for i in range(3))
-    study = replace(STUDY, prompts=prompts)
-    runs = [RUN, replace(RUN, config="1M-4bit")]
-    with store.writing(db) as connection:
-        ids = store.create_study(connection, study, runs)
-    texts = {"1M-bf16": ["hi", "hi", "no"], "1M-4bit": ["hi", "no"]}
-    for config, answers in texts.items():
-        rows = [(f"p{i}", {"text": a}, score_output(PROMPT, a)) for i, a in enumerate(answers)]
-        with store.writing(db) as connection:
-            store.add_generations(connection, ids[config], 0, rows, SCORER_VERSION)
-    with store.reading(db) as connection:
-        patterns = store.read_patterns(connection, "s", "adherent")
-        with pytest.raises(ValueError, match="adherent"):
-            store.read_patterns(connection, "s", "text")
-    assert sorted((sorted(p.outcomes.items()), p.prompts) for p in patterns) == [
-        ([("1M-4bit", False), ("1M-bf16", True)], 1),
-        ([("1M-4bit", True), ("1M-bf16", True)], 1),
-        ([("1M-bf16", False)], 1),
-    ]
-
-
 def test_the_content_key_follows_the_content(db: Path) -> None:
     before = content_key(db)
     assert content_key(db) == before

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import ENVIRONMENT
 from tests.support.gguf_files import TEMPLATE
 from vibecore import list_studies, read_outputs, read_runs, read_summary, store
+from vibecore.analysis import to_outcomes
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import Asking, Decoding, Protocol
@@ -128,11 +129,10 @@ def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_
     assert (run.generations, run.new_tokens, run.total_seconds) == (60, 600, pytest.approx(3.0))
     assert [study.protocol for study in list_studies(db)] == [resumed.protocol]
     with store.reading(db) as connection:
-        [pattern] = store.read_patterns(connection, "s", "repetitive")
         [progress] = store.read_run_progress(connection, "s", datetime(2026, 1, 1))
         results = store.read_prompt_results(connection, "s", ["code_001"])
         outcomes = store.read_outcomes(connection, "s")
-    assert pattern.prompts == 60
+    assert to_outcomes(outcomes, [run.config]).flags["broken outputs"].shape == (60, 1)
     assert (progress.done, progress.total) == (60, 60)
     assert [result.sample for result in results] == [0, 1]
     assert sorted(outcomes["sample"]) == [0] * 30 + [1] * 30

@@ -1,8 +1,8 @@
 """Pure functions from tables to tables: summary, statistics, sweet spot.
 
 Nothing here imports pandas. NumPy, and the files that are made of it (stability, stats/bootstrap,
-stats/equivalence, stats/lookup), are imported only inside functions, so that commands that need no
-statistics start without it; the tests check every statistic against scipy.
+stats/equivalence, stats/permutation), are imported only inside functions, so that commands that
+need no statistics start without it; the tests check every statistic against scipy.
 """
 
 from vibecore.analysis.decision import Decision, Evidence, decide, decision_record, gather

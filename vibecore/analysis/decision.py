@@ -11,7 +11,7 @@ from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.pairwise import Pair, judge_pairs
 from vibecore.analysis.rule import Rule
-from vibecore.analysis.sweet_spot import Observed, Patterns, SweetSpot, choose
+from vibecore.analysis.sweet_spot import Observed, SweetSpot, choose
 from vibecore.analysis.switches import Switch, find_switches
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decision:
-    """The choice under a rule; `stability` is None where no config can be compared."""
+    """The choice under a rule; `stability` is None where no config can be compared, and where the
+    choice only leads so far."""
 
     rule: Rule
     sweet_spot: SweetSpot
@@ -42,13 +43,11 @@ class Decision:
     pairs: tuple[Pair, ...]
 
 
-def gather(
-    summary: Sequence[ConfigMetrics], patterns: Patterns, outcomes: Outcomes | None
-) -> Evidence:
+def gather(summary: Sequence[ConfigMetrics], outcomes: Outcomes | None) -> Evidence:
     """The evidence of a study, its resampled studies included."""
     from vibecore.analysis.stability import draw_studies
 
-    study = Observed(summary, patterns)
+    study = Observed(summary, outcomes)
     return Evidence(study, outcomes, draw_studies(study.rows, outcomes))
 
 
@@ -61,7 +60,7 @@ def decide(evidence: Evidence, rule: Rule) -> Decision:
     return Decision(
         rule,
         spot,
-        find_stability(draws, rule, spot.config) if draws is not None else None,
+        None if draws is None or spot.leading else find_stability(draws, rule, spot.config),
         find_switches(study, rule, spot),
         judge_pairs(study.rows, outcomes, rule, spot),
     )
@@ -73,6 +72,10 @@ def decision_record(decision: Decision) -> dict[str, Any]:
     return {
         "config": spot.config,
         "reason": spot.reason,
+        "leading": spot.leading,
+        "missing": list(spot.missing),
+        "best_that_fits": spot.best_that_fits,
+        "worse_at": spot.worse_at,
         "excluded": spot.excluded,
         "comparisons": [asdict(comparison) for comparison in spot.comparisons],
         "stability": None
@@ -81,6 +84,7 @@ def decision_record(decision: Decision) -> dict[str, Any]:
             "share": stability.share,
             "resamples": stability.resamples,
             "how": stability.how,
+            "word": stability.word,
             "shares": [
                 {"config": config, "share": share} for config, share in stability.shares.items()
             ],

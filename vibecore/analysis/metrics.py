@@ -36,6 +36,9 @@ class ConfigMetrics(ModelAsked):
     tokens_per_second: float | None = None
     vs_bf16: float | None = None
     mean_new_tokens: float | None = None
+    broken: int | None = None
+    broken_judged: int | None = None
+    broken_rate: float | None = None
     repetitive: int | None = None
     repetition_judged: int | None = None
     repetition_rate: float | None = None
@@ -72,6 +75,12 @@ class ConfigMetrics(ModelAsked):
     tpot_p99_seconds: float | None = None
     mbu: float | None = None
     sweet_spot: bool = False
+
+    @property
+    def fit_bytes(self) -> int | None:
+        """What is held against a memory cap: what the config needs by the memory model, or what it
+        took where its architecture is not known."""
+        return self.memory_bytes if self.need_bytes is None else self.need_bytes
 
 
 # A config's run, and that of the same model at bf16 (None for that one itself) -> the value.
@@ -209,6 +218,25 @@ def _speed(run: RunRow, _: RunRow | None = None) -> float | None:
 def _versus(run: RunRow, baseline: RunRow | None) -> float | None:
     own, base = _speed(run), baseline and _speed(baseline)
     return own / base - 1 if own and base else None
+
+
+def _broken(run: RunRow, _: RunRow | None) -> int | None:
+    """Empty and repetitive outputs of a report are never the same ones."""
+    if _is_published(run):
+        return _both(run.published_repetitive, run.published_empty)
+    return _both(run.aggregates.get("broken_scored"), run.aggregates.get("non_finite"))
+
+
+def _broken_judged(run: RunRow, _: RunRow | None) -> int | None:
+    """How many outputs have a verdict; one that is numerically broken has it without a score."""
+    if _is_published(run):
+        return run.published_prompts
+    return _both(run.aggregates.get("scored"), run.aggregates.get("non_finite"))
+
+
+def _both(one: float | None, other: float | None) -> int | None:
+    """The sum of two counts; None where either is not known."""
+    return None if one is None or other is None else int(one + other)
 
 
 def memory_of(run: RunRow) -> tuple[int | None, str | None, str | None]:
@@ -352,6 +380,29 @@ METRICS: tuple[Metric, ...] = (
         source="Databricks 2023, LLM inference performance engineering.",
     ),
     Metric(
+        "broken",
+        "broken",
+        "fewer is better",
+        "less",
+        _broken,
+        {
+            "broken_scored": Aggregate("count_true", "broken"),
+            "scored": Aggregate("count", "empty"),
+            "non_finite": Aggregate("count_true", "non_finite"),
+        },
+        of="broken_judged",
+        judged=_broken_judged,
+        rate="broken_rate",
+        heading="broken outputs",
+        always=True,
+        sentence="Outputs of no use to anybody: empty, repetitive, degenerate, not made of words, "
+        "or numerically broken. Each counts once.",
+        source="Ours, from the measures named.",
+        judged_as="broken outputs",
+        best="the lowest rate",
+        flag="broken",
+    ),
+    Metric(
         "repetitive",
         "repetitive",
         "fewer is better",
@@ -369,9 +420,6 @@ METRICS: tuple[Metric, ...] = (
         "output of 0.50 or more is repetitive.",
         source="The published study's measure; it gives its 0.73 and 0.17 on the two samples. The "
         "cut is ours, because the report does not state one.",
-        judged_as="repetition",
-        best="the lowest rate",
-        flag="repetitive",
     ),
     Metric(
         "degenerate",
@@ -418,8 +466,8 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "non_finite",
-        "broken",
-        "numerically",
+        "non-finite",
+        "numerically broken",
         "less",
         _measured("non_finite"),
         {"non_finite": Aggregate("count_true", "non_finite")},

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from vibecore.analysis.metrics import RULE_METRICS
+from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,25 +17,46 @@ Array: TypeAlias = "NDArray[Any]"
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Arrays of shape (prompts, configs).
+    """Arrays of shape (outputs, configs): one row a prompt, or a sample of one.
 
-    `flags` has one array a metric of the rule: 1, 0, or −1 where not known. `tokens` and
-    `seconds` are NaN where not known.
+    `prompt` (outputs,) numbers the prompt that each row is of. `flags` has one array a metric of
+    the rule: 1, 0, or −1 where not known. `tokens` and `seconds` are NaN where not known.
     """
 
     configs: tuple[str, ...]
     flags: Mapping[str, Array]
     tokens: Array
     seconds: Array
+    prompt: Array
 
     @property
     def prompts(self) -> int:
         """How many prompts have at least one output."""
-        return len(self.tokens)
+        return int(self.prompt.max(initial=-1)) + 1
+
+    def by_prompt(self, values: Array) -> Array:
+        """Sums of values (outputs, …) over the samples of each prompt: (prompts, …)."""
+        import numpy as np
+
+        if len(values) == self.prompts:
+            return values.astype(float)
+        sums = np.zeros((self.prompts, *values.shape[1:]))
+        np.add.at(sums, self.prompt, values)
+        return sums
 
     def place(self, config: str) -> int:
         """A config's column."""
         return self.configs.index(config)
+
+    def covers(self, rows: Sequence[ConfigMetrics]) -> bool:
+        """Whether every count of these configs has its outputs behind it."""
+        for name, metric in RULE_METRICS.items():
+            for row in rows:
+                flags = self.flags[name][:, self.place(row.config)]
+                counts = (flags >= 0).sum(), (flags == 1).sum()
+                if counts != (metric.total(row), metric.value(row)):
+                    return False
+        return True
 
 
 def to_outcomes(columns: Mapping[str, Any], configs: Sequence[str]) -> Outcomes | None:
@@ -47,8 +68,11 @@ def to_outcomes(columns: Mapping[str, Any], configs: Sequence[str]) -> Outcomes 
 
     if not len(columns["prompt"]):
         return None
-    _, rows = np.unique(columns["prompt"], return_inverse=True)
-    shape = (int(rows.max()) + 1, len(configs))
+    samples = int(columns["sample"].max()) + 1
+    keys = columns["prompt"].astype(np.int64) * samples + columns["sample"]
+    found, rows = np.unique(keys, return_inverse=True)
+    _, prompt = np.unique(found // samples, return_inverse=True)
+    shape = (len(found), len(configs))
 
     def spread(name: str, missing: float, kind: type) -> Array:
         values: Array = np.full(shape, missing, dtype=kind)
@@ -60,4 +84,5 @@ def to_outcomes(columns: Mapping[str, Any], configs: Sequence[str]) -> Outcomes 
         {name: spread(metric.flag, -1, np.int8) for name, metric in RULE_METRICS.items()},
         spread("new_tokens", np.nan, float),
         spread("total_seconds", np.nan, float),
+        prompt,
     )

@@ -1,8 +1,9 @@
-"""Every config judged against the best one on each metric: repetition, adherence, speed, memory.
+"""Every config judged against the best one on each metric: broken outputs, adherence, speed,
+memory.
 
-Repetition and adherence are the rule's own comparisons. A speed is judged where every prompt was
-timed alone. Memory is a size, not a sample of prompts, so it has a ratio and no verdict, as has a
-speed without a spread behind it; `note` says why.
+Broken outputs and adherence are the rule's own comparisons. A speed is judged where every prompt
+was timed alone. Memory is a size, not a sample of prompts, so it has a ratio and no verdict, as has
+a speed without a spread behind it; `note` says why.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def judge_pairs(
 
 
 def _judge_rate(comparison: Comparison, alpha: float) -> Pair:
+    by_model = ", of its model" if comparison.models else ""
     judged = judge_counts(
         (comparison.count, comparison.total),
         (comparison.best_count, comparison.best_total),
@@ -68,6 +70,7 @@ def _judge_rate(comparison: Comparison, alpha: float) -> Pair:
         pairs=comparison.pairs,
         alpha=alpha,
         p_adjusted=comparison.p,
+        adjusted_by=f"{comparison.test}{by_model}",
     )
     return Pair(comparison.metric, comparison.config, comparison.best, None, judged, "")
 

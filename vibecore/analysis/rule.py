@@ -1,19 +1,20 @@
-"""The sweet spot's rule, applied to a batch of studies at once: fit, quality, speed, least memory.
+"""The sweet spot's rule, applied to a batch of studies at once: usable, quality, fit, speed, least
+memory.
 
-There is one implementation. A study itself is a batch of one (`sweet_spot.Observed`, with exact
-p-values), its resamples a batch of thousands (`stability.Draws`, with p-values from tables).
-`apply` returns what each step found, from which the reasons for every exclusion are written.
+There is one implementation. A study itself is a batch of one (`sweet_spot.Observed`), its resamples
+a batch of thousands (`stability.Draws`). `apply` returns what each step found, from which the
+reasons for every exclusion are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
 from vibecore.analysis.outcomes import Array
-from vibecore.analysis.stats.exact import holm
+from vibecore.analysis.quality import BROKEN, Quality
 from vibecore.core.machine import GIB
 
 
@@ -29,8 +30,8 @@ class Rule:
 class Studies(Protocol):
     """A batch of studies of the same configs, all of which can be compared.
 
-    `rates` gives, by metric, an array (studies, configs), NaN without a verdict; `speeds` has the
-    same shape, in tokens per second. Memory is the same in every study of a batch.
+    `speeds` is (studies, configs), in tokens per second. Memory is the same in every study of a
+    batch.
     """
 
     @property
@@ -38,66 +39,82 @@ class Studies(Protocol):
         """The configs."""
 
     @property
-    def rates(self) -> Mapping[str, Array]:
-        """By metric, each config's rate in each study."""
-
-    @property
     def speeds(self) -> Array:
         """Each config's speed in each study."""
 
-    def p_against(self, metric: str, best: Array) -> Array:
-        """The unadjusted p of every config against config `best[i]` of study i: (studies,
-        configs). What has no verdict, and the best itself, may have any value."""
+    @property
+    def rates(self) -> dict[str, Array]:
+        """By metric of the rule, each config's rate in each study, NaN without a verdict."""
+
+    @property
+    def quality(self) -> Quality:
+        """What the quality step found, which depends on no threshold."""
 
 
 @dataclass(frozen=True)
 class Steps:
     """What each step of the rule found. Arrays are (studies, configs) unless said otherwise.
 
-    `fits` is (configs,). By metric, `best` (studies,) is the config the others are compared with,
-    −1 where none has a verdict, and `p` is Holm-adjusted, NaN where there is no comparison.
-    `good` fit and are not significantly worse; `fast` are good and reach the speed floor.
-    `choice` (studies,) is a place among the configs, −1 for no sweet spot.
+    `good` are usable and not significantly worse than the best usable config; `fits` is (configs,);
+    `left` are good and fit; `fast` are left and reach the speed floor. `choice` (studies,) is a
+    place among the configs, −1 for no sweet spot; `best_that_fits` (studies,) is the usable config
+    with the fewest broken outputs among those that fit, −1 where none is.
     """
 
-    fits: Array
-    best: Mapping[str, Array]
-    p: Mapping[str, Array]
+    quality: Quality
     good: Array
+    fits: Array
+    left: Array
     fast: Array
     choice: Array
+    best_that_fits: Array
 
 
 def fits(row: ConfigMetrics, rule: Rule) -> bool:
     """Whether a config stays under the memory cap; unknown memory passes no cap."""
     if rule.vram_gib is None:
         return True
-    return row.memory_bytes is not None and row.memory_bytes <= rule.vram_gib * GIB
+    return row.fit_bytes is not None and row.fit_bytes <= rule.vram_gib * GIB
 
 
 def apply(studies: Studies, rule: Rule) -> Steps:
     """Apply the rule to every study of a batch."""
     import numpy as np
 
+    quality = studies.quality
+    good = quality.usable
+    for p in quality.p.values():
+        good = good & ~(p < rule.alpha)
     within = np.array([fits(row, rule) for row in studies.rows])
-    good = np.broadcast_to(within, studies.speeds.shape)
-    best, p = {}, {}
-    for name, metric in RULE_METRICS.items():
-        sign = -1.0 if metric.better == "more" else 1.0
-        rates = np.where(within, studies.rates[name], np.nan)
-        judged = ~np.isnan(rates)
-        first = np.where(judged, sign * rates, np.inf).argmin(axis=1)
-        others = judged.copy()
-        others[np.arange(len(first)), first] = False
-        p[name] = holm(np.where(others, studies.p_against(name, first), np.nan))
-        best[name] = np.where(judged.any(axis=1), first, -1)
-        good = good & ~(p[name] < rule.alpha)
-    speeds = np.where(good, studies.speeds, 0.0)
-    fast = good & (speeds >= rule.speed_floor * speeds.max(axis=1, keepdims=True))
+    left = good & within
+    speeds = np.where(left, studies.speeds, 0.0)
+    fast = left & (speeds >= rule.speed_floor * speeds.max(axis=1, keepdims=True))
     # Unknown memory comes last, but before what was dropped.
     unknown = np.finfo(float).max
-    memory = [unknown if row.memory_bytes is None else row.memory_bytes for row in studies.rows]
+    memory = [unknown if row.fit_bytes is None else row.fit_bytes for row in studies.rows]
     costs = np.where(fast, np.array(memory, dtype=float), np.inf)
     least = fast & (costs == costs.min(axis=1, keepdims=True))
     choice = np.where(least, speeds, -np.inf).argmax(axis=1)
-    return Steps(within, best, p, good, fast, np.where(fast.any(axis=1), choice, -1))
+    return Steps(
+        quality,
+        good,
+        within,
+        left,
+        fast,
+        np.where(fast.any(axis=1), choice, -1),
+        _best(studies, quality.usable & within),
+    )
+
+
+def _best(studies: Studies, among: Array) -> Array:
+    """The place of the best config among some: fewest broken outputs, then most adherent, then
+    fastest; −1 where there is none."""
+    import numpy as np
+
+    keys = [-studies.speeds]
+    for name, metric in reversed(RULE_METRICS.items()):
+        rates = np.nan_to_num(studies.rates[name])
+        keys.append(-rates if metric.better == "more" else rates)
+    assert next(iter(RULE_METRICS)) == BROKEN, "compared first"
+    order = np.lexsort([*keys, ~among], axis=1)
+    return np.where(among.any(axis=1), order[:, 0], -1)

@@ -9,30 +9,42 @@ control moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
 from vibecore.analysis.outcomes import Array, Outcomes
+from vibecore.analysis.quality import (
+    LARGEST_P,
+    MOST_UNITS,
+    FromCounts,
+    FromOutcomes,
+    Quality,
+    Sampled,
+    judge,
+    to_units,
+)
 from vibecore.analysis.rule import Rule, apply
-from vibecore.analysis.stats.bootstrap import MOST_UNITS, RESAMPLES, resample_counts, sum_groups
-from vibecore.analysis.stats.lookup import fisher_p_values, mcnemar_p_values
+from vibecore.analysis.stats.bootstrap import RESAMPLES, resample_counts
 from vibecore.analysis.sweet_spot import batch_size
+
+# The least share of resampled studies with the same answer that each word needs; else it is open.
+WORDS = {"clear": 0.95, "likely": 0.70}
+OPEN = "open"
 
 
 @dataclass(frozen=True)
 class Draws:
     """Resampled studies of the comparable configs, as a batch for the rule.
 
-    Arrays by metric: `rates` (resamples, configs), NaN without a verdict, and `p` (resamples,
-    configs, configs), of each pair. `speeds` is (resamples, configs). `how` says what was drawn.
+    `speeds` is (resamples, configs). `how` says what was drawn.
     """
 
     rows: tuple[ConfigMetrics, ...]
-    rates: Mapping[str, Array]
-    p: Mapping[str, Array]
+    sampled: Sampled
     speeds: Array
     how: str
 
@@ -41,9 +53,16 @@ class Draws:
         """How many studies were drawn."""
         return len(self.speeds)
 
-    def p_against(self, metric: str, best: Array) -> Array:
-        """The p of every config against config `best[i]` of resample i: (resamples, configs)."""
-        return self.p[metric][np.arange(len(best)), :, best]
+    @cached_property
+    def rates(self) -> dict[str, Array]:
+        """By metric of the rule, each config's rate in each resample: (resamples, configs)."""
+        return {name: one.rates for name, one in self.sampled.compared.items()}
+
+    @cached_property
+    def quality(self) -> Quality:
+        """The quality step of each resample. Its p-values come from the draws of the study itself,
+        by statistics that are divided by each resample's own error."""
+        return judge(self.sampled, LARGEST_P)
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,11 @@ class Stability:
     shares: dict[str | None, float]
     resamples: int
     how: str
+
+    @property
+    def word(self) -> str:
+        """How sure the answer is, in a word: clear, likely or open."""
+        return next((word for word, least in WORDS.items() if self.share >= least), OPEN)
 
     def sentence(self) -> str:
         """How often the answer came out, and what came out instead."""
@@ -82,7 +106,7 @@ def draw_studies(
     """Draw the prompts, or the counts, of comparable configs again; None where there is none."""
     if not rows:
         return None
-    if outcomes is None or not _covers(rows, outcomes):
+    if outcomes is None or not outcomes.covers(rows):
         return _draw_counts(rows, resamples, seed)
     return _draw_prompts(rows, outcomes, resamples, seed)
 
@@ -96,29 +120,15 @@ def find_stability(draws: Draws, rule: Rule, config: str | None) -> Stability:
     return Stability(config, shares.get(config, 0.0), shares, draws.resamples, draws.how)
 
 
-def _covers(rows: Sequence[ConfigMetrics], outcomes: Outcomes) -> bool:
-    """Whether every count of the summary has its outputs behind it."""
-    for name, metric in RULE_METRICS.items():
-        for row in rows:
-            flags = outcomes.flags[name][:, outcomes.place(row.config)]
-            if (flags >= 0).sum() != metric.total(row) or (flags == 1).sum() != metric.value(row):
-                return False
-    return True
-
-
 def _draw_counts(rows: Sequence[ConfigMetrics], resamples: int, seed: int) -> Draws:
     generator = np.random.default_rng(seed)
-    rates, p = {}, {}
+    counts = {}
     for name, metric in RULE_METRICS.items():
-        totals = np.array([metric.total(row) for row in rows])
+        totals = np.array([metric.total(row) or 0 for row in rows])
         shares = np.array([share(metric.value(row), metric.total(row)) or 0.0 for row in rows])
-        counts = generator.binomial(totals, shares, size=(resamples, len(rows)))
-        rates[name] = _rates(counts, np.broadcast_to(totals, counts.shape))
-        p[name] = fisher_p_values(
-            counts[:, :, None], totals[:, None], counts[:, None, :], totals[None, :]
-        )
+        counts[name] = generator.binomial(totals, shares, size=(resamples, len(rows)))
     how = "counts drawn again from their own rates, speeds and memory fixed"
-    return Draws(tuple(rows), rates, p, _fixed_speeds(rows, resamples), how)
+    return Draws(tuple(rows), FromCounts(rows, counts), _fixed_speeds(rows, resamples), how)
 
 
 def _draw_prompts(
@@ -126,46 +136,20 @@ def _draw_prompts(
 ) -> Draws:
     places = [outcomes.place(row.config) for row in rows]
     draws = resample_counts(min(outcomes.prompts, MOST_UNITS), resamples, seed)
-
-    def drawn(values: Array) -> Array:
-        """Sums over the drawn prompts of values (prompts, …)."""
-        sums = sum_groups(values.reshape(len(values), -1).astype(float), seed)
-        return (draws @ sums).reshape(len(draws), *values.shape[1:])
-
-    rates, p = {}, {}
-    for metric in RULE_METRICS:
-        flags = outcomes.flags[metric][:, places]
-        known, yes = flags >= 0, flags == 1
-        counts, totals = _whole(drawn(yes)), _whole(drawn(known))
-        only = _whole(drawn(yes[:, :, None] & (flags == 0)[:, None, :]))
-        rates[metric] = _rates(counts, totals)
-        p[metric] = mcnemar_p_values(only, only.transpose(0, 2, 1))
-        # As in the rule: pairs only where both have a verdict on the same prompts.
-        alike = (known[:, :, None] == known[:, None, :]).all(axis=0)
-        for i, j in zip(*np.nonzero(~alike), strict=True):
-            p[metric][:, i, j] = fisher_p_values(
-                counts[:, i], totals[:, i], counts[:, j], totals[:, j]
-            )
     tokens, seconds = outcomes.tokens[:, places], outcomes.seconds[:, places]
     timed = all(batch_size(row) == 1 for row in rows)
     if timed and np.isfinite(tokens + seconds).all():
-        speeds, fixed = drawn(tokens) / drawn(seconds), "memory fixed"
+        speeds = (draws @ to_units(outcomes, tokens)) / (draws @ to_units(outcomes, seconds))
+        fixed = "memory fixed"
     else:
         speeds = _fixed_speeds(rows, resamples)
         fixed = "batched speeds and memory fixed" if not timed else "speeds and memory fixed"
-    return Draws(tuple(rows), rates, p, speeds, f"prompts drawn again, {fixed}")
+    sampled = FromOutcomes(rows, outcomes, draws)
+    return Draws(tuple(rows), sampled, speeds, f"prompts drawn again, {fixed}")
 
 
 def _fixed_speeds(rows: Sequence[ConfigMetrics], resamples: int) -> Array:
     return np.tile([float(row.tokens_per_second or 0) for row in rows], (resamples, 1))
-
-
-def _whole(values: Array) -> Array:
-    return np.rint(values).astype(np.int64)
-
-
-def _rates(counts: Array, totals: Array) -> Array:
-    return np.where(totals > 0, counts / np.maximum(1, totals), np.nan)
 
 
 def _percent(share: float) -> str:

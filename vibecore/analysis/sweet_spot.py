@@ -1,46 +1,64 @@
 """The sweet spot of one study: the rule applied to it, with its reason and every exclusion's.
 
-Words: a config is dropped on quality only when it is significantly worse than the best one
-left; "not significantly worse" is never said to be "equal".
+Words: a config is dropped on quality only when it is significantly worse than the best usable one;
+"not worse" is never said to be "equal". Where runs are unfinished, or prompts are few, the choice
+only leads so far.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
-from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
-from vibecore.analysis.outcomes import Array
+from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
+from vibecore.analysis.outcomes import Array, Outcomes
+from vibecore.analysis.quality import (
+    MOST_BROKEN,
+    FromCounts,
+    FromOutcomes,
+    Quality,
+    Sampled,
+    judge,
+)
 from vibecore.analysis.rule import Rule, Steps, apply
-from vibecore.analysis.stats.exact import fisher_exact, mcnemar_exact
 from vibecore.analysis.stats.verdicts import p_value
 from vibecore.core import formats
-from vibecore.core.rows import PatternRow
 
-# A config of whose outputs this share or more is numerically broken is never chosen.
-MOST_BROKEN = 0.5
-# By metric, how often the configs did what together.
-Patterns = Mapping[str, Sequence[PatternRow]]
+# Fewer prompts decide nothing.
+LEAST_PROMPTS = 10
+UNFINISHED = ("pending", "running", "stopped")
+# What a broken output can be, by its field of ConfigMetrics.
+BREAKS = {
+    "empty": "empty",
+    "repetitive": "repetitive",
+    "degenerate": "degenerate",
+    "garbage": "not made of words",
+    "non_finite": "numerically broken",
+}
 
 
-class RateTest(NamedTuple):
-    """One config's rate against another's: p, the test's name, and where it is paired the prompts
-    that (both, only the first, only the second, neither) did it on."""
+@dataclass(frozen=True)
+class Models:
+    """Two models on one metric, over the precisions both have: what a model's effect rests on."""
 
-    p: float
-    name: str
-    pairs: tuple[int, int, int, int] | None
+    model: str
+    best: str
+    precisions: int
+    count: int
+    total: int
+    best_count: int
+    best_total: int
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One config against the best on one metric; `p` is Holm-adjusted.
+    """One config against the best usable one on one metric; `p` is adjusted for all comparisons of
+    the decision. `models` where the p is that of its whole model.
 
-    `pairs` (both, only it, only the best, neither) where the test is paired, else None.
+    `pairs` (both, only it, only the best, neither) where outputs are known, else None.
     """
 
     config: str
@@ -53,13 +71,17 @@ class Comparison:
     test: str
     p: float
     pairs: tuple[int, int, int, int] | None = None
+    models: Models | None = None
 
 
 @dataclass(frozen=True)
 class SweetSpot:
     """The choice (None: there is none), its reason, and what excluded every other config.
 
-    `speed_shares` gives the speed of every config left at that step, over the fastest's.
+    `how` says by which test and at which level. `speed_shares` gives the speed of every config left
+    at that step, over the fastest's. Where nothing good fits, `best_that_fits` has the fewest
+    broken outputs of the usable configs that fit, and `worse_at` says what it is worse at. A choice
+    that is `leading` only leads so far, and `missing` says what is missing.
     """
 
     config: str | None
@@ -67,28 +89,38 @@ class SweetSpot:
     excluded: dict[str, str] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     speed_shares: dict[str, float] = field(default_factory=dict)
+    best_that_fits: str | None = None
+    worse_at: str = ""
+    leading: bool = False
+    missing: tuple[str, ...] = ()
+    how: str = ""
 
 
 class Observed:
-    """A study itself, as a batch of one for the rule: exact tests on its counts and pairs.
+    """A study itself, as a batch of one for the rule; what its runs lack is in `missing`."""
 
-    `patterns` gives, by metric, how often the configs did what together. Where they cover every
-    output of two configs a comparison is paired (exact McNemar), else it is Fisher's.
-    """
-
-    def __init__(self, summary: Sequence[ConfigMetrics], patterns: Patterns | None = None) -> None:
+    def __init__(self, summary: Sequence[ConfigMetrics], outcomes: Outcomes | None = None) -> None:
         self.rows, self.incomparable = comparable(summary)
-        self._patterns = patterns or {}
+        covered = outcomes is not None and outcomes.covers(self.rows)
+        self.outcomes = outcomes if covered else None
+        self.missing = _missing(summary, self.rows)
 
     @cached_property
-    def rates(self) -> Mapping[str, Array]:
-        """By metric, each config's rate, NaN without a verdict: (1, configs)."""
-        import numpy as np
+    def sampled(self) -> Sampled:
+        """The study's outcomes, or its counts where outputs are not known."""
+        if self.outcomes is None:
+            return FromCounts(self.rows)
+        return FromOutcomes(self.rows, self.outcomes)
 
-        return {
-            name: np.array([[share(*_counts(row, name)) for row in self.rows]], dtype=float)
-            for name in RULE_METRICS
-        }
+    @cached_property
+    def rates(self) -> dict[str, Array]:
+        """By metric of the rule, each config's rate: (1, configs)."""
+        return {name: one.rates for name, one in self.sampled.compared.items()}
+
+    @cached_property
+    def quality(self) -> Quality:
+        """What the quality step found."""
+        return judge(self.sampled)
 
     @cached_property
     def speeds(self) -> Array:
@@ -97,64 +129,68 @@ class Observed:
 
         return np.array([[row.tokens_per_second for row in self.rows]], dtype=float)
 
-    def p_against(self, metric: str, best: Array) -> Array:
-        """The p of every config against config `best[0]`: (1, configs)."""
-        import numpy as np
-
-        places = range(len(self.rows))
-        return np.array([[self.test(metric, place, int(best[0])).p for place in places]])
-
-    def test(self, metric: str, own: int, best: int) -> RateTest:
-        """The test of one config's rate against another's, by their places among the rows."""
-        one, other = self.rows[own], self.rows[best]
-        (count, total), (best_count, best_total) = _counts(one, metric), _counts(other, metric)
-        if not total or not best_total:
-            return RateTest(1.0, "", None)
-        patterns = self._patterns.get(metric, ())
-        shared, only_own, only_best = _paired(patterns, one.config, other.config)
-        if shared == total == best_total:
-            both = count - only_own
-            pairs = (both, only_own, only_best, shared - both - only_own - only_best)
-            return RateTest(mcnemar_exact(only_own, only_best), "exact McNemar", pairs)
-        return RateTest(fisher_exact(count, total, best_count, best_total), "Fisher", None)
+    def pairs(self, metric: str, own: str, best: str) -> tuple[int, int, int, int] | None:
+        """The prompts that (both, only `own`, only `best`, neither) did it on; None where not every
+        prompt has both verdicts."""
+        if self.outcomes is None:
+            return None
+        flags = self.outcomes.flags[metric]
+        one, other = flags[:, self.outcomes.place(own)], flags[:, self.outcomes.place(best)]
+        if (one < 0).any() or (other < 0).any():
+            return None
+        counts = ((one == a) & (other == b) for a, b in ((1, 1), (1, 0), (0, 1), (0, 0)))
+        both, only_own, only_best, neither = (int(count.sum()) for count in counts)
+        return both, only_own, only_best, neither
 
 
 def find_sweet_spot(
-    summary: Sequence[ConfigMetrics], patterns: Patterns | None = None, rule: Rule | None = None
+    summary: Sequence[ConfigMetrics], outcomes: Outcomes | None = None, rule: Rule | None = None
 ) -> SweetSpot:
-    """Apply the rule to a summary (see `summarise`)."""
-    return choose(Observed(summary, patterns), rule or Rule())
+    """Apply the rule to a summary (see `summarise`) and, where they are stored, its outcomes."""
+    return choose(Observed(summary, outcomes), rule or Rule())
 
 
 def choose(study: Observed, rule: Rule) -> SweetSpot:
     """Apply the rule to a study, and say why each config was chosen or left out."""
     rows, excluded = study.rows, dict(study.incomparable)
+    leading = bool(study.missing)
     if not rows:
-        return SweetSpot(None, _nothing("no config has finished with scored outputs"), excluded)
+        reason = _nothing("no config has finished with scored outputs")
+        return SweetSpot(None, reason, excluded, leading=leading, missing=study.missing)
     steps = apply(study, rule)
-    fits, good, fast = steps.fits, steps.good[0], steps.fast[0]
     comparisons = _comparisons(study, steps)
-    worse = {c.config: _worse(c) for c in reversed(comparisons) if c.p < rule.alpha}
-    for row, fitting in zip(rows, fits, strict=True):
-        if not fitting:
+    worse = _worse_by_config(comparisons, rule)
+    for row, usable, fitting in zip(rows, steps.quality.usable[0], steps.fits, strict=True):
+        if not usable:
+            excluded[row.config] = _too_broken(row)
+        elif row.config in worse:
+            excluded[row.config] = worse[row.config]
+        elif not fitting:
             excluded[row.config] = _does_not_fit(row, rule)
-    excluded.update((row.config, worse[row.config]) for row in rows if row.config in worse)
-    if not fits.any():
-        return SweetSpot(None, _nothing(f"no config fits in {rule.vram_gib:g} GiB"), excluded)
-    if not good.any():
-        reason = _nothing(
-            "every config is significantly worse than another one on repetition or adherence"
+    how = _how(study, comparisons, rule)
+    place = int(steps.choice[0])
+    if place < 0:
+        best = int(steps.best_that_fits[0])
+        named = rows[best].config if best >= 0 else None
+        return SweetSpot(
+            None,
+            _nothing(_why_none(rows, steps, rule)),
+            excluded,
+            comparisons,
+            best_that_fits=named,
+            worse_at=worse.get(named, "") if named else "",
+            leading=leading,
+            missing=study.missing,
+            how=how,
         )
-        return SweetSpot(None, reason, excluded, comparisons)
 
-    left = [row for row, is_good in zip(rows, good, strict=True) if is_good]
+    left = [row for row, is_left in zip(rows, steps.left[0], strict=True) if is_left]
     fastest = max(left, key=_speed)
-    chosen = rows[int(steps.choice[0])]
-    for row, is_good, is_fast in zip(rows, good, fast, strict=True):
-        if is_good and not is_fast:
+    chosen = rows[place]
+    for row, is_left, is_fast in zip(rows, steps.left[0], steps.fast[0], strict=True):
+        if is_left and not is_fast:
             excluded[row.config] = _too_slow(row, fastest, rule)
-    for row, is_fast in zip(rows, fast, strict=True):
-        if is_fast and row is not chosen:
+        elif is_fast and row is not chosen:
             excluded[row.config] = _needs_more(row, chosen)
     return SweetSpot(
         chosen.config,
@@ -162,6 +198,9 @@ def choose(study: Observed, rule: Rule) -> SweetSpot:
         excluded,
         comparisons,
         {row.config: _speed(row) / _speed(fastest) for row in left},
+        leading=leading,
+        missing=study.missing,
+        how=how,
     )
 
 
@@ -193,16 +232,32 @@ def _not_comparable(row: ConfigMetrics) -> str | None:
     if row.status == "failed":
         return f"failed: {row.error}"
     if row.status != "complete":
-        return f"not finished: {row.prompts} prompts so far"
-    broken = row.non_finite or 0
-    # Its other outputs alone would be judged, and they say little of it.
-    if broken and broken >= MOST_BROKEN * row.prompts:
-        return f"{broken} of {row.prompts} outputs are numerically broken"
-    if row.repetitive is None or row.adherent_prompts is None:
+        return f"not finished: {formats.counted(row.prompts, 'prompt')} so far"
+    if row.broken is None or row.adherent_prompts is None:
         return "its quality was not scored"
     if not row.tokens_per_second:
         return "its speed is not known"
     return None
+
+
+def _missing(summary: Sequence[ConfigMetrics], rows: Sequence[ConfigMetrics]) -> tuple[str, ...]:
+    """What a study lacks for a decision, a sentence each."""
+    sentences = []
+    unfinished = [row.config for row in summary if row.status in UNFINISHED]
+    if unfinished:
+        names = ", ".join(unfinished)
+        have = "has" if len(unfinished) == 1 else "have"
+        sentences.append(
+            f"{len(unfinished)} of {formats.counted(len(summary), 'config')} {have} not finished: "
+            f"{names}."
+        )
+    prompts = max((row.broken_judged or 0 for row in rows), default=LEAST_PROMPTS)
+    if prompts < LEAST_PROMPTS:
+        sentences.append(
+            f"There are outputs of {formats.counted(prompts, 'prompt')} only; a choice takes at "
+            f"least {LEAST_PROMPTS}."
+        )
+    return tuple(sentences)
 
 
 def _counts(row: ConfigMetrics, name: str) -> tuple[int, int]:
@@ -210,48 +265,118 @@ def _counts(row: ConfigMetrics, name: str) -> tuple[int, int]:
     return int(metric.value(row) or 0), metric.total(row) or 0
 
 
-def _paired(patterns: Sequence[PatternRow], own: str, best: str) -> tuple[int, int, int]:
-    """(prompts both have, those only `own` did it on, those only `best` did it on)."""
-    shared = only_own = only_best = 0
-    for pattern in patterns:
-        first, second = pattern.outcomes.get(own), pattern.outcomes.get(best)
-        if first is not None and second is not None:
-            shared += pattern.prompts
-            only_own += pattern.prompts * (first and not second)
-            only_best += pattern.prompts * (second and not first)
-    return shared, only_own, only_best
-
-
 def _comparisons(study: Observed, steps: Steps) -> tuple[Comparison, ...]:
-    """Every config that fits against the best of them, by metric, Holm-adjusted."""
+    """Every usable config against the best of them, by metric."""
     found = []
     for name in RULE_METRICS:
-        place_of_best = int(steps.best[name][0])
+        place_of_best = int(steps.quality.best[name][0])
+        if place_of_best < 0:
+            continue
         best = study.rows[place_of_best]
-        for place, (row, p) in enumerate(zip(study.rows, steps.p[name][0], strict=True)):
+        for place, row in enumerate(study.rows):
+            p = float(steps.quality.p[name][0, place])
             if math.isnan(p):
                 continue
-            test = study.test(name, place, place_of_best)
-            counts = *_counts(row, name), *_counts(best, name)
             found.append(
-                Comparison(row.config, name, best.config, *counts, test.name, float(p), test.pairs)
+                Comparison(
+                    row.config,
+                    name,
+                    best.config,
+                    *_counts(row, name),
+                    *_counts(best, name),
+                    study.sampled.how,
+                    p,
+                    study.pairs(name, row.config, best.config),
+                    _models(study, name, place) if steps.quality.by_model[name][0, place] else None,
+                )
             )
     return tuple(found)
 
 
-def _does_not_fit(row: ConfigMetrics, rule: Rule) -> str:
-    if row.memory_bytes is None:
-        return f"its memory is not known, so it may not fit in {rule.vram_gib:g} GiB"
-    return f"needs {_gib(row)}, more than the cap of {rule.vram_gib:g} GiB"
+def _models(study: Observed, metric: str, place: int) -> Models:
+    """A config's model against the best model on a metric, over the precisions of both."""
+    grid = study.sampled.grid
+    totals = []
+    for block in grid.blocks:
+        counts = [_counts(study.rows[one], metric) for one in block]
+        totals.append((sum(count for count, _ in counts), sum(total for _, total in counts)))
+    sign = -1 if RULE_METRICS[metric].better == "more" else 1
+    best = min(range(len(totals)), key=lambda one: sign * totals[one][0] / max(1, totals[one][1]))
+    own = grid.models[place]
+    return Models(
+        grid.names[own], grid.names[best], len(grid.blocks[0]), *totals[own], *totals[best]
+    )
+
+
+def _worse_by_config(comparisons: Sequence[Comparison], rule: Rule) -> dict[str, str]:
+    """What each config that is worse is worse at."""
+    found: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        if comparison.p < rule.alpha:
+            found.setdefault(comparison.config, []).append(_worse(comparison))
+    return {config: "; ".join(reasons) for config, reasons in found.items()}
 
 
 def _worse(comparison: Comparison) -> str:
     word = RULE_METRICS[comparison.metric].label
-    return (
+    own = (
         f"{word} {comparison.count}/{comparison.total} against "
-        f"{comparison.best_count}/{comparison.best_total} for {comparison.best} "
-        f"({comparison.test}, Holm, p {p_value(comparison.p)})"
+        f"{comparison.best_count}/{comparison.best_total} for {comparison.best}"
     )
+    p = f"p {p_value(comparison.p)}"
+    if (models := comparison.models) is None:
+        return f"{own} ({p})"
+    return (
+        f"{own} (over all {models.precisions} precisions {models.model} {models.count}/"
+        f"{models.total}, {models.best} {models.best_count}/{models.best_total}; {p})"
+    )
+
+
+def _how(study: Observed, comparisons: Sequence[Comparison], rule: Rule) -> str:
+    """By which test, over how many prompts, at which level."""
+    if not comparisons:
+        return ""
+    metrics = " and ".join(dict.fromkeys(one.metric for one in comparisons))
+    models = ""
+    if study.sampled.grid.compares_models:
+        models = ", and each model with the best one over all precisions"
+    prompts = formats.counted(max(one.total for one in comparisons), "prompt")
+    return (
+        f"Each usable config was compared with the best one on {metrics}{models}, over {prompts}, "
+        f"by {study.sampled.how}. The chance that any config is dropped though all are alike is at "
+        f"most α = {rule.alpha:g} for the whole decision, picking the best included."
+    )
+
+
+def _why_none(rows: Sequence[ConfigMetrics], steps: Steps, rule: Rule) -> str:
+    if not steps.quality.usable.any():
+        return "half or more of the outputs of every config are broken"
+    if not steps.good.any():
+        return "every usable config is worse than the best one on broken outputs or adherence"
+    good = [row for row, is_good in zip(rows, steps.good[0], strict=True) if is_good]
+    known = [row for row in good if row.fit_bytes is not None]
+    if not known:
+        return f"nothing good is known to fit in {rule.vram_gib:g} GiB"
+    smallest = min(known, key=lambda row: row.fit_bytes or 0)
+    return (
+        f"nothing good fits in {rule.vram_gib:g} GiB; the smallest that is not worse than the "
+        f"best, {smallest.config}, needs {_gib(smallest)}"
+    )
+
+
+def _too_broken(row: ConfigMetrics) -> str:
+    kinds = [f"{count} {word}" for name, word in BREAKS.items() if (count := getattr(row, name))]
+    named = f" ({', '.join(kinds)})" if kinds else ""
+    return (
+        f"{row.broken} of {row.broken_judged} outputs are broken{named}: "
+        f"{100 * MOST_BROKEN:g} % or more is not usable"
+    )
+
+
+def _does_not_fit(row: ConfigMetrics, rule: Rule) -> str:
+    if row.fit_bytes is None:
+        return f"its memory is not known, so it may not fit in {rule.vram_gib:g} GiB"
+    return f"needs {_gib(row)}, more than the cap of {rule.vram_gib:g} GiB"
 
 
 def _too_slow(row: ConfigMetrics, fastest: ConfigMetrics, rule: Rule) -> str:
@@ -262,7 +387,7 @@ def _too_slow(row: ConfigMetrics, fastest: ConfigMetrics, rule: Rule) -> str:
 
 
 def _needs_more(row: ConfigMetrics, chosen: ConfigMetrics) -> str:
-    if row.memory_bytes != chosen.memory_bytes:
+    if row.fit_bytes != chosen.fit_bytes:
         return f"fast enough, but needs {_gib(row)}; {chosen.config} needs {_gib(chosen)}"
     return f"needs the same {_gib(row)}, but is slower than {chosen.config}"
 
@@ -274,16 +399,12 @@ def _reason(
     rule: Rule,
 ) -> str:
     clauses = []
+    if comparisons:
+        clauses.append("are not worse than the best one on broken outputs or adherence")
     if rule.vram_gib is not None:
         clauses.append(f"fit in {rule.vram_gib:g} GiB")
-    if comparisons:
-        tests = " and ".join(sorted({c.test for c in comparisons}))
-        clauses.append(
-            "are not significantly worse than the best of them on repetition or adherence "
-            f"({tests}, Holm, α {rule.alpha:g}, n = {chosen.prompts})"
-        )
     clauses.append(
-        f"reach {_percent(rule.speed_floor)} of the fastest one left "
+        f"reach {_percent(rule.speed_floor)} of the speed of the fastest one left "
         f"({fastest.config}, {fastest.tokens_per_second:.1f} tok/s)"
     )
     listed = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
@@ -300,10 +421,11 @@ def _speed(row: ConfigMetrics) -> float:
 
 
 def _gib(row: ConfigMetrics) -> str:
-    if row.memory_bytes is None:
+    if row.fit_bytes is None:
         return "an unknown amount of memory"
-    size = formats.memory(row.memory_bytes)
-    return f"an estimated {size}" if row.memory_source == "estimated" else size
+    size = formats.memory(row.fit_bytes)
+    estimated = row.need_bytes is not None or row.memory_source == "estimated"
+    return f"an estimated {size}" if estimated else size
 
 
 def _percent(share: float) -> str:

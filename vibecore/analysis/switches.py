@@ -18,6 +18,8 @@ from vibecore.core.machine import GIB
 
 # control -> what a person calls it
 CONTROLS = {"cap": "Memory cap", "floor": "Speed floor", "alpha": "Significance level α"}
+# Steps that differ by less are alike.
+ROUNDING = 1e-6
 # control -> its field of Rule
 FIELDS = {"cap": "vram_gib", "floor": "speed_floor", "alpha": "alpha"}
 
@@ -63,7 +65,7 @@ def find_switches(study: Observed, rule: Rule, spot: SweetSpot) -> tuple[Switch,
     """The nearest switch below and above, for memory cap, speed floor and α, where there is one."""
     if not study.rows:
         return ()
-    sizes = sorted({row.memory_bytes / GIB for row in study.rows if row.memory_bytes is not None})
+    sizes = sorted({row.fit_bytes / GIB for row in study.rows if row.fit_bytes is not None})
     shares = {
         "floor": {ratio for ratio in spot.speed_shares.values() if ratio < 1},
         "alpha": {comparison.p for comparison in spot.comparisons if comparison.p < 1},
@@ -113,17 +115,19 @@ def _walk(
 
 
 def _words(control: str, direction: str, edge: float) -> str:
-    """Where a switch is, rounded so that it holds as written."""
+    """Where a switch is, to the last digit that it is written with: the value given has the other
+    answer, the next one has not."""
     if control == "cap":
-        down = direction == "down"
-        return f"under {_gib(edge, math.floor)}" if down else f"from {_gib(edge, math.ceil)} on"
+        if direction == "down":
+            return f"at {_gib(edge, lambda steps: math.ceil(steps - ROUNDING) - 1)} or less"
+        return f"from {_gib(edge, lambda steps: math.ceil(steps - ROUNDING))} on"
     if direction == "down":
-        return f"at {_share(control, edge, math.floor)} or less"
-    return f"above {_share(control, edge, math.ceil)}"
+        return f"at {_share(control, edge, lambda steps: math.floor(steps + ROUNDING))} or less"
+    return f"above {_share(control, edge, lambda steps: math.ceil(steps - ROUNDING))}"
 
 
 def _gib(size: float, round_to: Callable[[float], int]) -> str:
-    """A size as formats.memory writes it, rounded to where the words hold."""
+    """A size as formats.memory writes it, in whole steps of its last digit."""
     unit = GIB / 100 if size >= 0.1 else GIB / 1024 / 10
     steps = round_to(size * GIB / unit)
     return f"{steps / 100:.2f} GiB" if size >= 0.1 else f"{steps / 10:.1f} MiB"

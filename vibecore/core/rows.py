@@ -161,7 +161,8 @@ class Scores:
 
 @dataclass(kw_only=True)
 class ScoreRow(Scores):
-    """The scores of one output, without its text and `duplicates`."""
+    """The scores of one output, without its text and `duplicates`. `broken` is empty, repetitive,
+    degenerate, not made of words, or numerically broken."""
 
     constraints_met: int
     constraints_total: int
@@ -173,6 +174,7 @@ class ScoreRow(Scores):
     sample: int
     new_tokens: int | None
     finish_reason: str | None
+    broken: bool | None
 
 
 @dataclass(kw_only=True)
@@ -203,18 +205,11 @@ class Output:
 
 @dataclass(kw_only=True)
 class OutputRow(Scores, Output):
-    """One output with its timings, its scores and its verdicts, in this order in JSON."""
+    """One output with its timings, its scores and its verdicts, in this order in JSON; `broken` as
+    in ScoreRow."""
 
+    broken: bool | None = None
     constraints: list[VerdictRow] = field(default_factory=list)
-
-
-@dataclass
-class PatternRow:
-    """How many prompts (each sample of one counts) had one combination of outcomes; `outcomes` is
-    config -> bool, configs without a verdict left out. The table behind paired tests."""
-
-    outcomes: Mapping[str, bool]
-    prompts: int
 
 
 @dataclass
@@ -227,11 +222,11 @@ class PromptResult:
     config: str | None
     sample: int | None
     adherent: bool | None
+    broken: bool | None
     repetitive: bool | None
     empty: bool | None
     constraints_met: int | None
     constraints_judged: int | None
-    broken: bool | None = None
 
 
 @dataclass

@@ -33,7 +33,6 @@ from vibecore.store.read import (
     read_bench,
     read_configs,
     read_outputs,
-    read_patterns,
     read_prompts,
     read_scores,
     read_study,

@@ -11,6 +11,14 @@ from vibecore.core.rows import Scores
 # What a score has, besides its version and its verdicts.
 SCORE_COLUMNS = tuple(one.name for one in fields(Scores) if one.name != "scorer_version")
 
+# Whether a scored output is of no use: older scorers did not know every measure.
+BROKEN_SCORE = (
+    "(score.empty OR score.repetitive OR coalesce(score.degenerate, false)"
+    " OR coalesce(score.garbage, false))"
+)
+# The same of an output, beside its score where it has one: a numerically broken one has none.
+BROKEN = f"(coalesce(generation.finish_reason = 'non_finite', false) OR {BROKEN_SCORE})"
+
 # A table of the query -> what it is read from.
 SOURCES = {
     "generation": "generation",
@@ -43,6 +51,7 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
     "batch_seconds": ("batch", "batch_seconds"),
     "scores": ("score", "run_id"),
     "scorer_version": ("score", "scorer_version"),
+    "broken": ("score", BROKEN_SCORE),
     **{
         column: ("score", column)
         for column in SCORE_COLUMNS

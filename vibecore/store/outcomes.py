@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from vibecore.store.columns import BROKEN
 from vibecore.store.read import study_id_of
 
 
@@ -14,11 +15,11 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str,
 
     `config` (its place among the study's runs, from 0), `prompt` (its position in the suite),
     `sample`,
-    `repetitive` and `adherent` (1, 0, or −1 where not known), `new_tokens` and `total_seconds`
+    `broken` and `adherent` (1, 0, or −1 where not known), `new_tokens` and `total_seconds`
     (NaN where not known). Prompts without an output have no row.
     """
     return connection.execute(
-        """
+        f"""
         WITH runs AS (
             SELECT run_id, row_number() OVER (ORDER BY position, run_id) - 1 AS config
             FROM run WHERE study_id = $study
@@ -26,7 +27,7 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str,
         SELECT runs.config,
                prompt.position AS prompt,
                generation.sample,
-               coalesce(score.repetitive::TINYINT, -1)::TINYINT AS repetitive,
+               coalesce({BROKEN}::TINYINT, -1)::TINYINT AS broken,
                coalesce(score.adherent::TINYINT, -1)::TINYINT AS adherent,
                coalesce(new_tokens, 'nan'::DOUBLE) AS new_tokens,
                coalesce(total_seconds, 'nan'::DOUBLE) AS total_seconds

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from vibecore.core.rows import PromptOutput, PromptResult
+from vibecore.store.columns import BROKEN, BROKEN_SCORE
 from vibecore.store.read import rows_of, study_id_of
 
 # Up to this many outputs, ties of `disagreement` are settled by the words of every pair of texts;
@@ -40,12 +41,9 @@ class PromptFilter:
     order: str = "suite"
 
 
-# Broken by its scores; an output whose logits were not finite is broken too, and has no scores.
-_BROKEN = """(score.empty OR score.repetitive OR coalesce(score.degenerate, false)
-    OR coalesce(score.garbage, false))"""
 # The first output of each chosen config, as judged.
 _OUTPUTS = f"""outputs AS (
-    SELECT prompt_id, adherent, {_BROKEN} AS broken,
+    SELECT prompt_id, adherent, {BROKEN_SCORE} AS broken,
            constraints_met / nullif(constraints_judged, 0) AS met, characters
     FROM chosen JOIN score USING (run_id) WHERE sample = 0
     UNION ALL
@@ -165,7 +163,7 @@ def compares_words(
 
 
 _RESULT = f"""prompt.prompt_id, category, prompt.text AS prompt, run.config, generation.sample,
-    score.adherent, coalesce({_BROKEN}, generation.finish_reason = 'non_finite' OR NULL) AS broken,
+    score.adherent, {BROKEN} AS broken,
     score.repetitive, score.empty, score.constraints_met, score.constraints_judged"""
 _FROM_RESULTS = """FROM prompt
     LEFT JOIN run ON run.study_id = prompt.study_id

@@ -12,14 +12,13 @@ from vibecore.core.errors import InputError
 from vibecore.core.records import Aggregate, Protocol
 from vibecore.core.rows import (
     OutputRow,
-    PatternRow,
     PromptRow,
     RunRow,
     ScoreRow,
     StudyRow,
     VerdictRow,
 )
-from vibecore.store.columns import compile_aggregates
+from vibecore.store.columns import BROKEN, compile_aggregates
 
 Row = dict[str, Any]
 
@@ -197,9 +196,9 @@ def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[ScoreR
     """One row a scored output: config, prompt, category and its scores, without the text."""
     rows = rows_of(
         connection,
-        """SELECT run.config, prompt.category, prompt.position,
+        f"""SELECT run.config, prompt.category, prompt.position,
                   score.* EXCLUDE (run_id, duplicates),
-                  generation.new_tokens, generation.finish_reason
+                  generation.new_tokens, generation.finish_reason, {BROKEN} AS broken
            FROM score JOIN run USING (run_id)
            JOIN generation USING (run_id, prompt_id, sample)
            JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = score.prompt_id
@@ -207,56 +206,6 @@ def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[ScoreR
         [study_id_of(connection, name)],
     )
     return [ScoreRow(**row) for row in rows]
-
-
-PATTERN_COLUMNS = ("repetitive", "adherent")
-
-
-def read_patterns(
-    connection: duckdb.DuckDBPyConnection, name: str, column: str
-) -> list[PatternRow]:
-    """How often the configs of a study did what, together: the table behind paired tests.
-
-    One row for each distinct combination: `outcomes` (config -> bool, configs without a verdict
-    left out) and `prompts`, how many prompts had it; each sample of a prompt counts as one.
-    `column` is one of PATTERN_COLUMNS.
-    """
-    if column not in PATTERN_COLUMNS:
-        raise ValueError(f"{column} is not one of {', '.join(PATTERN_COLUMNS)}")
-    study_id = study_id_of(connection, name)
-    configs = [
-        row[0]
-        for row in connection.execute(
-            "SELECT config FROM run WHERE study_id = ? ORDER BY position, run_id", [study_id]
-        ).fetchall()
-    ]
-    # One bit a config: whether it has a verdict, and whether that is yes. Far faster to group
-    # by than lists, where prompts are many.
-    rows = connection.execute(
-        f"""WITH runs AS (
-                SELECT run_id, 1::HUGEINT << (row_number() OVER (ORDER BY position, run_id) - 1)
-                       AS bit
-                FROM run WHERE study_id = $study
-            ), by_prompt AS (
-                SELECT bit_or(bit) AS known,
-                       bit_or(CASE WHEN {column} THEN bit ELSE 0 END) AS yes
-                FROM score JOIN runs USING (run_id) WHERE {column} IS NOT NULL
-                GROUP BY prompt_id, sample
-            )
-            SELECT known, yes, count(*) FROM by_prompt GROUP BY known, yes""",
-        {"study": study_id},
-    ).fetchall()
-    return [
-        PatternRow(
-            {
-                config: bool(yes >> place & 1)
-                for place, config in enumerate(configs)
-                if known >> place & 1
-            },
-            prompts,
-        )
-        for known, yes, prompts in rows
-    ]
 
 
 def read_outputs(
@@ -274,8 +223,8 @@ def read_outputs(
     _require(connection, "run", "config", study_id, config)
     rows = rows_of(
         connection,
-        """SELECT run.config, generation.* EXCLUDE (run_id), prompt.category,
-                  score.* EXCLUDE (run_id, prompt_id, sample)
+        f"""SELECT run.config, generation.* EXCLUDE (run_id), prompt.category,
+                  score.* EXCLUDE (run_id, prompt_id, sample), {BROKEN} AS broken
            FROM generation JOIN run USING (run_id)
            JOIN prompt ON prompt.study_id = run.study_id
                       AND prompt.prompt_id = generation.prompt_id

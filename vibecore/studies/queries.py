@@ -21,10 +21,10 @@ from vibecore.analysis import (
     summarise,
     to_outcomes,
 )
-from vibecore.analysis.metrics import AGGREGATES, RULE_METRICS, ConfigMetrics
+from vibecore.analysis.metrics import AGGREGATES, ConfigMetrics
+from vibecore.analysis.outcomes import Outcomes
 from vibecore.core.rows import (
     OutputRow,
-    PatternRow,
     StudyRow,
 )
 
@@ -75,28 +75,22 @@ def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
     """One row a config with its metrics (see analysis.summarise)."""
     with store.reading(db) as connection:
         found = store.read_study(connection, study)
-        rows, patterns = _compared(connection, study)
-    choice = find_sweet_spot(rows, patterns, rule)
+        rows, outcomes = _compared(connection, study)
+    choice = find_sweet_spot(rows, outcomes, rule)
     return Summary(found, rows, choice).with_choice(choice)
 
 
 def read_evidence(db: Path, study: str) -> Evidence:
     """What a study's choice rests on, resampled studies among it, for analysis.decide."""
     with store.reading(db) as connection:
-        rows, patterns = _compared(connection, study)
-        columns = store.read_outcomes(connection, study)
-    return gather(rows, patterns, to_outcomes(columns, [row.config for row in rows]))
+        return gather(*_compared(connection, study))
 
 
-def _compared(
-    connection: Connection, study: str
-) -> tuple[list[ConfigMetrics], dict[str, list[PatternRow]]]:
-    """The metrics table, and by metric how often the configs did what together."""
-    patterns = {
-        name: store.read_patterns(connection, study, metric.flag)
-        for name, metric in RULE_METRICS.items()
-    }
-    return summarise(store.read_configs(connection, study, AGGREGATES)), patterns
+def _compared(connection: Connection, study: str) -> tuple[list[ConfigMetrics], Outcomes | None]:
+    """The metrics table, and what each output came to."""
+    rows = summarise(store.read_configs(connection, study, AGGREGATES))
+    columns = store.read_outcomes(connection, study)
+    return rows, to_outcomes(columns, [row.config for row in rows])
 
 
 @dataclass(frozen=True)

@@ -133,13 +133,13 @@ def bootstrap_ratio(
     return LogRatio(estimate, widened, prompts, np.sort(pivots), swap_p)
 
 
-def sum_groups(values: Any, seed: int) -> Any:
-    """Sums of rows over MOST_UNITS random groups of prompts; few prompts stay as they are."""
+def sum_groups(values: Any, seed: int, most: int = MOST_UNITS) -> Any:
+    """Sums of rows over `most` random groups of prompts; few prompts stay as they are."""
     prompts = len(values)
-    if prompts <= MOST_UNITS:
+    if prompts <= most:
         return values
     order = np.random.default_rng([seed, 2]).permutation(prompts)
-    edges = np.linspace(0, prompts, MOST_UNITS + 1).astype(int)[:-1]
+    edges = np.linspace(0, prompts, most + 1).astype(int)[:-1]
     return np.add.reduceat(values[order], edges, axis=0)
 
 

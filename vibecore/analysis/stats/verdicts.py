@@ -108,12 +108,15 @@ def judge_counts(
     alpha: float = 0.05,
     margin: float = 0.10,
     p_adjusted: float | None = None,
+    adjusted_by: str = "",
 ) -> Judgement:
     """Judge two rates, each a (count, total) with a total above zero.
 
     With `pairs` (both, only first, only second, neither), the same prompts: exact McNemar,
     Tango's interval and the paired TOST. Without: Fisher, Newcombe's interval and the
-    independent TOST. `p_adjusted` replaces p in the verdict where several comparisons were made.
+    independent TOST. `p_adjusted` replaces p in the verdict where several comparisons were made: by
+    Holm, or by another test `adjusted_by`, which decides by itself, whatever this comparison's own
+    interval is.
     """
     from vibecore.analysis.stats import equivalence
 
@@ -134,10 +137,13 @@ def judge_counts(
         equivalence_p = equivalence.independent_equivalence(*first, *second, margin)
         exact, kind = equivalence.is_exact(first[1], second[1]), "independent"
     if p_adjusted is not None:
-        p, method = p_adjusted, f"{method}, Holm"
+        p, method = p_adjusted, adjusted_by or f"{method}, Holm"
     outer, inner = interval(1 - alpha), interval(1 - 2 * alpha)
     margins = (-margin, margin)
-    verdict = _verdict(p, outer, equivalence_p, inner, margins, alpha, more_is_better)
+    if adjusted_by and p < alpha:
+        verdict = BETTER if (rates[0] > rates[1]) == more_is_better else WORSE
+    else:
+        verdict = _verdict(p, outer, equivalence_p, inner, margins, alpha, more_is_better)
     needed = None
     if verdict == UNRESOLVED:
         if pairs is not None:
