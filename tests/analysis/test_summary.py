@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from tests.scoring.test_ifeval import GOOD
 from vibecore import DEFAULT_DB, read_bench, read_summary
 from vibecore.analysis.metrics import METRICS, RULE_METRICS, ConfigMetrics
+from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
 from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.catalog.models import MODELS, find_configs
 from vibecore.studies.plan import Options, new_plan
-from vibecore.studies.queries import Summary
+from vibecore.studies.queries import Summary, read_scores
 from vibecore.studies.run import run_study
 from vibecore.views.progress import follow
 from vibecore.views.tables.metrics import metric_table
@@ -94,6 +96,32 @@ def test_the_two_flags_are_counted_apart(db: Path, fake_worker) -> None:
     assert row.repetitive == 0
 
 
+@pytest.mark.parametrize("samples", [1, 3])
+def test_an_interval_of_constraints_takes_each_prompt_as_one(
+    db: Path, fake_worker, samples: int
+) -> None:
+    fake_worker.answer = lambda config, prompt: prompt[: 20 + len(prompt) % 90]
+    plan = new_plan(Options(study="s", configs=("1M-bf16",)), db)
+    run_study(replace(plan, protocol=replace(plan.protocol, samples=samples)), lambda event: None)
+    summary = read_summary(db, "s")
+    [row] = summary.rows
+    by_prompt: dict[str, list[int]] = {}
+    for score in read_scores(db, "s"):
+        sums = by_prompt.setdefault(score.prompt_id, [0, 0])
+        sums[0] += score.constraints_met
+        sums[1] += score.constraints_judged
+    assert sum(judged for _, judged in by_prompt.values()) == row.constraints_judged
+    expected = clustered_interval(clusters_of((met, of) for met, of in by_prompt.values()))
+    assert row.constraints_interval == pytest.approx(expected)
+    assert 0 < row.constraints_met < row.constraints_judged
+    metric = next(metric for metric in METRICS if metric.name == "constraints_met")
+    assert metric.interval_of(row) == row.constraints_interval
+    shown = metric_table(summary, lambda config: {})
+    place = labels(summary).index("constraints")
+    low, rate, high = shown["rows"][0]["cells"][place]["interval"]
+    assert (low, high) == row.constraints_interval and low < rate < high
+
+
 def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path) -> None:
     suite = tmp_path / "small.jsonl"
     fake_worker.answer = lambda config, prompt: "Oh, well:\nthe storm"
@@ -102,6 +130,7 @@ def test_an_ifeval_study_has_both_readings(db: Path, fake_worker, tmp_path: Path
     [row] = summary.rows
     assert (row.adherent_prompts, row.adherent_prompts_loose) == (0, 1)
     assert (row.constraints_met, row.constraints_met_loose) == (1, 2)
+    assert row.constraints_interval is row.constraints_interval_loose is None, "one prompt"
     [shown] = metrics_table(summary.rows)
     assert (shown["adherent, loose"], shown["met, loose"]) == ("1/1 · 100 %", "2/2 · 100 %")
     assert "adherent, loose" in labels(summary)

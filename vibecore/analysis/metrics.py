@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vibecore.analysis.asked import ModelAsked
+from vibecore.analysis.stats.clustered import Clusters, clustered_interval
+from vibecore.analysis.stats.exact import wilson_interval
 from vibecore.catalog.gpus import find_gpu
 from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.catalog.models import MODELS
@@ -54,10 +56,12 @@ class ConfigMetrics(ModelAsked):
     constraint_adherence: float | None = None
     constraints_met: int | None = None
     constraints_judged: int | None = None
+    constraints_interval: tuple[float, float] | None = None
     adherent_prompts_loose: int | None = None
     adherence_judged_loose: int | None = None
     constraints_met_loose: int | None = None
     constraints_judged_loose: int | None = None
+    constraints_interval_loose: tuple[float, float] | None = None
     memory_bytes: int | None = None
     memory_source: str | None = None
     memory_basis: str | None = None
@@ -94,7 +98,8 @@ class Metric:
     `name` is its field of ConfigMetrics, so its name in JSON and exports; `summarise` makes it of
     the run, with the `aggregates` it needs over the run's outputs. A count has `of`, the field
     that says of how many, made by `judged` unless another metric makes it, and may have `rate`,
-    the field of its fraction.
+    the field of its fraction. Its 95 % interval is Wilson's, or, where what is counted comes
+    several to a prompt, the field `interval`, made by `clustered`.
 
     `label` and `unit` head its column on a page, `heading` in tables of one header line. A column
     shows where any config knows the metric, or `always`; with no label it never does, and a `rare`
@@ -115,6 +120,8 @@ class Metric:
     of: str = ""
     judged: Summarise | None = None
     rate: str = ""
+    interval: str = ""
+    clustered: Callable[[RunRow], tuple[float, float] | None] | None = None
     heading: str = ""
     always: bool = False
     rare: bool = False
@@ -145,6 +152,13 @@ class Metric:
         """Of how many outputs, prompts or constraints a count is; None for any other figure."""
         return getattr(row, self.of) if self.of else None
 
+    def interval_of(self, row: ConfigMetrics) -> tuple[float, float] | None:
+        """The 95 % interval of a count's rate, as fractions; None where there is none."""
+        if self.interval:
+            return getattr(row, self.interval)
+        count, total = self.value(row), self.total(row)
+        return None if count is None or not total else wilson_interval(int(count), total)
+
     def text(self, row: ConfigMetrics) -> str:
         """The figure as a person reads it, or what `missing` says where it is not known."""
         if self.of:
@@ -160,6 +174,8 @@ class Metric:
             found[self.of] = self.judged(run, baseline)
         if self.rate:
             found[self.rate] = share(value, found[self.of])
+        if self.clustered is not None:
+            found[self.interval] = self.clustered(run)
         return found
 
 
@@ -199,6 +215,38 @@ def _either(name: str, published: str) -> Summarise:
 def _alone(name: str) -> Summarise:
     """An aggregate of outputs decoded one at a time: a batch has no latency of one request."""
     return lambda run, _: run.aggregates.get(name) if _batch_size(run) == 1 else None
+
+
+def _by_prompt(loose: str = "") -> dict[str, Aggregate]:
+    """The aggregates of Clusters, besides the constraints met and judged."""
+    return {
+        f"prompt_judged{loose}": Aggregate("count_true", f"prompt_judged{loose}"),
+        **{
+            f"{name}{loose}": Aggregate("sum", f"{name}{loose}")
+            for name in ("prompt_met_squared", "prompt_met_times_judged", "prompt_judged_squared")
+        },
+    }
+
+
+def _clustered(loose: str = "") -> Callable[[RunRow], tuple[float, float] | None]:
+    """The interval of the constraints met, over prompts; None where no prompts are known."""
+    names = (
+        "prompt_judged",
+        "constraints_met",
+        "constraints_judged",
+        "prompt_met_squared",
+        "prompt_met_times_judged",
+        "prompt_judged_squared",
+    )
+
+    def interval(run: RunRow) -> tuple[float, float] | None:
+        sums = [run.aggregates.get(f"{name}{loose}") for name in names]
+        known = [int(one) for one in sums if one is not None]
+        if _is_published(run) or len(known) < len(sums):
+            return None
+        return clustered_interval(Clusters(*known))
+
+    return interval
 
 
 def _is_published(run: RunRow) -> bool:
@@ -522,13 +570,17 @@ METRICS: tuple[Metric, ...] = (
         {
             "constraints_met": Aggregate("sum", "constraints_met"),
             "constraints_judged": Aggregate("sum", "constraints_judged"),
+            **_by_prompt(),
         },
         of="constraints_judged",
         judged=_measured("constraints_judged"),
         rate="constraint_adherence",
+        interval="constraints_interval",
+        clustered=_clustered(),
         heading="constraints met",
         always=True,
-        sentence="Constraints met ÷ constraints judged, over all prompts.",
+        sentence="Constraints met ÷ constraints judged, over all prompts. The interval takes a "
+        "prompt's constraints together, because they fail together.",
         source="As IFEval's strict instruction-level accuracy.",
     ),
     Metric(
@@ -558,9 +610,12 @@ METRICS: tuple[Metric, ...] = (
             "constraints_judged_loose": Aggregate(
                 "sum", "constraints_judged", where="constraints_met_loose"
             ),
+            **_by_prompt("_loose"),
         },
         of="constraints_judged_loose",
         judged=_some("constraints_judged_loose", "adherence_judged_loose"),
+        interval="constraints_interval_loose",
+        clustered=_clustered("_loose"),
         heading="met, loose",
         sentence="As constraints met, in the loose reading.",
         source="IFEval's loose instruction-level accuracy.",

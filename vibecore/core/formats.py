@@ -97,6 +97,11 @@ def percent(share: float | None, signed: bool = False) -> str:
     return f"{'−' if share < 0 else plus}{shown}"
 
 
+def percent_range(low: float | None, high: float | None) -> str:
+    """`5–30 %`; `–` where it is not known."""
+    return "–" if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f} %"
+
+
 def latency(seconds: float | None) -> str:
     """Seconds with three digits, as milliseconds below one second."""
     if seconds is None:

@@ -26,6 +26,21 @@ SOURCES = {
     # Decoding times are a batch's, shared by its outputs; each batch counts once.
     "batch": """(SELECT run_id, batch_index, max(total_seconds) AS batch_seconds
         FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id, batch_index)""",
+    # A prompt's constraints over all its samples. Grouping is dear, and needed only by runs that
+    # have several.
+    "prompt": """(WITH sampled AS (
+            SELECT DISTINCT run_id FROM score WHERE sample > 0 AND run_id IN (FROM runs)
+        ), outputs AS (
+            SELECT run_id, prompt_id, constraints_met AS met, constraints_judged AS judged,
+                   constraints_met_loose AS met_loose,
+                   CASE WHEN constraints_met_loose IS NOT NULL THEN constraints_judged END
+                       AS judged_loose
+            FROM score WHERE run_id IN (FROM runs)
+        )
+        SELECT * EXCLUDE (prompt_id) FROM outputs ANTI JOIN sampled USING (run_id)
+        UNION ALL
+        SELECT run_id, sum(met), sum(judged), sum(met_loose), sum(judged_loose)
+        FROM outputs SEMI JOIN sampled USING (run_id) GROUP BY run_id, prompt_id)""",
 }
 
 # column -> (table, SQL expression). Derived columns are None for an output that has no such value.
@@ -49,6 +64,18 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
             THEN (total_seconds - first_token_seconds) / (new_tokens - 1) END)""",
     ),
     "batch_seconds": ("batch", "batch_seconds"),
+    # Of a prompt's constraints, and of IFEval's loose verdicts on them: what an interval needs
+    # whose observations are prompts.
+    **{
+        f"{name}{loose}": ("prompt", expression.format(met=f"met{loose}", judged=f"judged{loose}"))
+        for loose in ("", "_loose")
+        for name, expression in {
+            "prompt_judged": "({judged} > 0)",
+            "prompt_met_squared": "{met} * {met}",
+            "prompt_met_times_judged": "{met} * {judged}",
+            "prompt_judged_squared": "{judged} * {judged}",
+        }.items()
+    },
     "scores": ("score", "run_id"),
     "scorer_version": ("score", "scorer_version"),
     "broken": ("score", BROKEN_SCORE),

@@ -21,8 +21,12 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tup
     """
     if total <= 0:
         raise ValueError("an interval needs at least one observation")
+    return wilson_of_rate(successes / total, total, confidence)
+
+
+def wilson_of_rate(rate: float, total: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a rate over `total` observations, which need not be a whole number."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    rate = successes / total
     centre = (rate + z * z / (2 * total)) / (1 + z * z / total)
     spread = math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
     half = z / (1 + z * z / total) * spread

@@ -136,8 +136,8 @@ def config_dot(
     row: ConfigMetrics,
     name: str,
     value: float,
-    low: float,
-    high: float,
+    low: float | None,
+    high: float | None,
     label: str,
     tips: Mapping[str, str],
 ) -> Dot:

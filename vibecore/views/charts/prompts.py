@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean
 
 import altair as alt
 
-from vibecore.analysis import wilson_interval
 from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
 from vibecore.core import formats
 from vibecore.core.rows import ScoreRow
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
@@ -40,17 +40,21 @@ STATES = {
 
 @dataclass
 class Tally:
-    """Constraints met, those judged, and prompts of one category at one config."""
+    """Constraints met, those judged, and both by prompt, of one category at one config."""
 
     met: int = 0
     judged: int = 0
-    prompts: int = 0
+    by_prompt: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, score: ScoreRow) -> None:
         """Count one output."""
         self.met += score.constraints_met
         self.judged += score.constraints_judged
-        self.prompts += 1
+        met, judged = self.by_prompt.get(score.prompt_id, (0, 0))
+        self.by_prompt[score.prompt_id] = (
+            met + score.constraints_met,
+            judged + score.constraints_judged,
+        )
 
 
 def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> Figure:
@@ -66,13 +70,13 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
     names = short_names(shown)
     dots = []
     for (category, config), tally in judged.items():
-        low, high = wilson_interval(tally.met, tally.judged)
+        low, high = clustered_interval(clusters_of(tally.by_prompt.values())) or (None, None)
         tips = {
             "category": category,
             "config": config,
             "constraints met": formats.count_and_rate(tally.met, tally.judged),
-            "95 % interval": f"{100 * low:.0f}–{100 * high:.0f} %",
-            "prompts (n)": str(tally.prompts),
+            "95 % interval": formats.percent_range(low, high),
+            "prompts (n)": str(len(tally.by_prompt)),
         }
         dots.append(
             Dot(
@@ -104,7 +108,7 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
         category: mean(dot.value for dot in dots if dot.line == category and dot.value is not None)
         for category in categories
     }
-    note = "Bars are 95 % Wilson intervals over single constraints of the category's prompts."
+    note = "Bars are 95 % intervals that take the constraints of a prompt together."
     return Figure(_category_title(means), note, chart, description)
 
 

@@ -1,4 +1,4 @@
-"""Rates with their 95 % Wilson intervals: repetition, and adherence at both levels."""
+"""Rates with their 95 % intervals: repetition, and adherence at both levels."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from vibecore.analysis import wilson_interval
-from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.metrics import METRICS, ConfigMetrics
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
 from vibecore.views.charts.figure import Figure, precision_marks
 from vibecore.views.short_names import short_names
 
-INTERVALS = (
-    "Bars are 95 % Wilson intervals: where two overlap widely, n is too small to tell. The most "
-    "and the fewest are picked from all, so their difference looks larger than it is."
+READING = (
+    "where two overlap widely, n is too small to tell. The most and the fewest are picked from "
+    "all, so their difference looks larger than it is."
 )
+INTERVALS = f"Bars are 95 % Wilson intervals: {READING}"
+CLUSTERED = f"Bars are 95 % intervals that take the constraints of a prompt together: {READING}"
+COUNTS = {metric.name: metric for metric in METRICS if metric.of}
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A config's count out of a total, with its 95 % Wilson interval as fractions; `name` is the
-    config's short one."""
+    """A config's count out of a total, with its 95 % interval as fractions, None where there is
+    none; `name` is the config's short one."""
 
     row: ConfigMetrics
     name: str
     count: int
     total: int
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     @property
     def value(self) -> float:
@@ -45,17 +47,18 @@ class Rate:
     @property
     def range(self) -> str:
         """The interval as a person reads it: `5–30 %`."""
-        return f"{100 * self.low:.0f}–{100 * self.high:.0f} %"
+        return formats.percent_range(self.low, self.high)
 
     @property
     def figures(self) -> str:
-        """Count, total and interval: `4 of 30 (95 % 5–30 %)`."""
-        return f"{self.count} of {self.total} (95 % {self.range})"
+        """Count, total and interval, where there is one: `4 of 30 (95 % 5–30 %)`."""
+        between = "no interval" if self.low is None else f"95 % {self.range}"
+        return f"{self.count} of {self.total} ({between})"
 
 
 def repetition_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     """Share of repetitive outputs by config."""
-    rates = _rates([(row, row.repetitive, row.repetition_judged) for row in rows])
+    rates = _rates(rows, "repetitive")
     if not rates:
         return Figure("Repetition is not scored in this study")
     least, most = _ends(rates)
@@ -72,19 +75,19 @@ def repetition_figure(rows: Sequence[ConfigMetrics]) -> Figure:
 
 def prompt_adherence_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     """Share of prompts of which all constraints are met, by config."""
-    counts = [(row, row.adherent_prompts, row.adherence_judged) for row in rows]
-    axis = "all constraints of a prompt met"
-    return _adherence_figure(_rates(counts), "by prompt", "prompts met in full", axis)
+    axis, rates = "all constraints of a prompt met", _rates(rows, "adherent_prompts")
+    return _adherence_figure(rates, "by prompt", "prompts met in full", axis, INTERVALS)
 
 
 def constraint_adherence_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     """Share of single constraints met, by config."""
-    counts = [(row, row.constraints_met, row.constraints_judged) for row in rows]
-    axis = "single constraints met"
-    return _adherence_figure(_rates(counts), "by constraint", "constraints met", axis)
+    axis, rates = "single constraints met", _rates(rows, "constraints_met")
+    return _adherence_figure(rates, "by constraint", "constraints met", axis, CLUSTERED)
 
 
-def _adherence_figure(rates: Sequence[Rate], level: str, things: str, axis: str) -> Figure:
+def _adherence_figure(
+    rates: Sequence[Rate], level: str, things: str, axis: str, intervals: str
+) -> Figure:
     if not rates:
         return Figure(f"Adherence {level} is not known in this study")
     worst, best = _ends(rates)
@@ -95,17 +98,19 @@ def _adherence_figure(rates: Sequence[Rate], level: str, things: str, axis: str)
             f"{_named(best)}: most {things}, {best[0].figures}; "
             f"{_named(worst)}: fewest, {worst[0].figures}"
         )
-    return _rate_figure(rates, title, f"Adherence {level}: {axis}. {INTERVALS}", axis)
+    return _rate_figure(rates, title, f"Adherence {level}: {axis}. {intervals}", axis)
 
 
-def _rates(counts: Sequence[tuple[ConfigMetrics, int | None, int | None]]) -> list[Rate]:
-    """A rate for every config whose count and total are known."""
-    names = short_names([row for row, _, _ in counts])
-    return [
-        Rate(row, names[row.config], count, total, *wilson_interval(count, total))
-        for row, count, total in counts
-        if count is not None and total
-    ]
+def _rates(rows: Sequence[ConfigMetrics], name: str) -> list[Rate]:
+    """A metric's rate for every config whose count and total are known."""
+    metric, names = COUNTS[name], short_names(rows)
+    found = []
+    for row in rows:
+        count, total = metric.value(row), metric.total(row)
+        if count is not None and total:
+            low, high = metric.interval_of(row) or (None, None)
+            found.append(Rate(row, names[row.config], int(count), total, low, high))
+    return found
 
 
 def _ends(rates: Sequence[Rate]) -> tuple[list[Rate], list[Rate]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vibecore.analysis import Decision, wilson_interval
+from vibecore.analysis import Decision
 from vibecore.analysis.metrics import (
     JUDGED_METRICS,
     UNKNOWN,
@@ -163,23 +163,25 @@ def shape(precision: str) -> dict[str, str]:
     return {"shape": mark.shape, "colour": mark.colour}
 
 
-def rate_cell(count: int | None, total: int | None) -> Cell:
-    """A count of a total with its rate and 95 % Wilson interval."""
+def _rate_cell(metric: Metric, row: ConfigMetrics) -> Cell:
+    """A count of a total with its rate and, where there is one, its 95 % interval."""
+    count, total = metric.value(row), metric.total(row)
     if count is None or not total:
         return {"text": UNKNOWN, "sort": None}
-    low, high = wilson_interval(count, total)
-    return {
-        "text": formats.count_and_rate(count, total),
-        "note": f"{100 * low:.0f}–{100 * high:.0f} %",
-        "sort": count / total,
-        "interval": [low, count / total, high],
-    }
+    cell = {"text": metric.text(row), "sort": count / total}
+    if (interval := metric.interval_of(row)) is not None:
+        low, high = interval
+        cell |= {
+            "note": formats.percent_range(low, high),
+            "interval": [low, count / total, high],
+        }
+    return cell
 
 
 def _metric_cell(metric: Metric, row: ConfigMetrics) -> Cell:
-    value = metric.value(row)
     if metric.of:
-        return rate_cell(None if value is None else int(value), metric.total(row))
+        return _rate_cell(metric, row)
+    value = metric.value(row)
     return {"text": metric.text(row), "sort": value, "note": metric.note(row) or None}
 
 
