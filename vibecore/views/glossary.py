@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from vibecore.analysis import Rule
 from vibecore.analysis.metrics import METRICS
+from vibecore.analysis.quality import MOST_BROKEN
+from vibecore.analysis.sweet_spot import LEAST_PROMPTS
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core import formats
 from vibecore.core.records import Protocol
@@ -39,7 +41,9 @@ PROTOCOL = (
     "published study measured its speeds it does not say. Configs write texts of different "
     "length, so their mean length is beside it.",
     "Memory is the peak allocated on a GPU; on a CPU, the weights as loaded. Where nothing was "
-    "measured it is estimated from the architecture, weights alone, and says so.",
+    "measured it is estimated from the architecture, weights alone, and says so. What a config "
+    "needs of its device, which the cap is held against, is more: the memory model counts keys "
+    "and values, activations and the runtime too.",
 )
 
 # Every metric that a config has, then the measures of single outputs and the statistics.
@@ -95,17 +99,20 @@ SCORES = (
         "Wilson 1927, J. Am. Stat. Assoc. 22.",
     ),
     Explained(
-        "significantly worse",
-        "Exact McNemar test on the same prompts, or Fisher's exact test where only totals are "
-        "known; Holm's correction over the comparisons of one metric.",
-        "McNemar 1947; Fisher 1922; Holm 1979.",
+        "significantly worse (the rule)",
+        "Outcomes are permuted within prompts, or drawn from the common rate where only totals are "
+        "known. The largest difference of each draw pays for comparing all configs and for picking "
+        "the best; configs and whole models, on both metrics, share one error rate.",
+        "Westfall & Young 1993, Resampling-Based Multiple Testing, 2.5 and 2.6.",
     ),
     Explained(
-        "better, worse",
-        "A significant test, and an interval that leaves out no difference. Rates: Tango's "
-        "interval on the same prompts, Newcombe's where only totals are known. Speeds: paired "
-        "bootstrap-t and a swap test over the prompts.",
-        "Tango 1998 and Newcombe 1998, Stat. Med. 17; Hall 1988, J. R. Stat. Soc. B 50.",
+        "better, worse (findings, comparisons)",
+        "A significant test, and an interval that leaves out no difference. Rates: exact McNemar "
+        "test and Tango's interval on the same prompts, Fisher's test and Newcombe's interval "
+        "where only totals are known; Holm's correction over all comparisons of the models, and "
+        "over all of precisions. Speeds: paired bootstrap-t and a swap test over the prompts.",
+        "McNemar 1947; Tango 1998 and Newcombe 1998, Stat. Med. 17; Holm 1979; Hall 1988, J. R. "
+        "Stat. Soc. B 50.",
     ),
     Explained(
         "equivalent",
@@ -123,7 +130,8 @@ SCORES = (
     Explained(
         "stability",
         "The share of 2,000 resampled studies in which the whole rule gives the same answer. "
-        "Prompts are drawn again; where only totals are known, each total from its own rate.",
+        "Prompts are drawn again; where only totals are known, each total from its own rate. "
+        "Clear from 95 %, likely from 70 %, else open.",
         "Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 6.",
     ),
 )
@@ -144,12 +152,20 @@ FLAG_NAMES = {
 }
 
 RULE = (
-    "Fit: drop what needs more than the memory cap.",
-    "Quality: drop what is significantly worse than the best one left, on repetition or on "
-    "adherence.",
+    f"Usable: a config of whose outputs {formats.percent(MOST_BROKEN)} or more are broken is never "
+    "chosen.",
+    "Quality: drop what is significantly worse than the best usable config of the study, on broken "
+    "outputs or on adherence. Picking the best is paid for: of configs that are all alike, any is "
+    f"dropped in at most {formats.percent(Rule().alpha)} of studies. Where the configs are models "
+    "at several precisions, a model is judged over all its precisions together too.",
+    "Fit: drop what needs more than the memory cap: weights, keys and values, activations and "
+    "runtime.",
     f"Speed: keep what reaches the speed floor, {formats.percent(Rule().speed_floor)} of the "
     "fastest one left.",
-    "Choose the least memory; of two alike, the faster.",
+    "Choose the least memory; of two alike, the faster. Where nothing good fits there is no sweet "
+    "spot, and the best of what fits is named with what it is worse at.",
+    f"Where runs have not finished, or there are fewer than {LEAST_PROMPTS} prompts, the choice is "
+    "only “leading so far”.",
 )
 
 LIMITS = (
@@ -166,13 +182,32 @@ LIMITS = (
 WORDS = {
     "model": "A checkpoint: base (continues text), instruct (answers) or thinking (reasons, then "
     "answers).",
-    "config": "A model at a precision, as in 1.5B-4bit.",
     "precision": "How the linear layers are stored: "
     + "; ".join(f"{p.name}, {p.title}" for p in PRECISIONS.values())
     + ".",
+    "config": "A model at a precision, as in 1.5B-4bit.",
+    "family": "A named set of configs, as in qwen2.5: the published report's six.",
     "suite": "A file of prompts.",
     "constraint": "One demand of a prompt that a machine can check.",
     "study": "One suite over several configs under one protocol.",
-    "sweet spot": "The config that the rule chooses.",
+    "run": "One config within a study.",
+    "engine": "How tokens are decoded: eager is transformers' generate, graph our captured step.",
+    "prefill, decode": "Reading the prompt, all its tokens at once; then one step for each new "
+    "token.",
+    "KV cache": "The keys and values of all tokens so far, kept so that no step computes them "
+    "again.",
+    "broken output": "Empty, repetitive, degenerate, not made of words, or numerically broken.",
+    "sweet spot": "The config that the rule chooses. It says nothing of whether that one is good: "
+    "see what it did on the prompts.",
+    "leading so far": "The choice of a study that has not finished, or has few prompts: no "
+    "sweet spot yet.",
+    "clear, likely, open": "How often resampled studies give the same choice (see stability).",
+    "Pareto front": "The configs that no other one is ahead of on memory, speed and repetition at "
+    "once, by the figures as they are.",
+    "claim": "What the published report says of its own six configs. Findings checks it; another "
+    "study is only asked the same question.",
+    "bench": "A measurement of decoding alone, against the memory's bandwidth: a study of its own.",
+    "below the ceiling": "Slower than the memory's bandwidth allows. Why takes the time of host "
+    "and GPU: overhead-bound where the host takes as long, else kernel-bound.",
     "published": "Figures from a report, with no outputs behind them but two samples.",
 }
