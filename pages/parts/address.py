@@ -18,6 +18,8 @@ from pages.parts.plain import plain
 STUDY = "study"
 _WRITTEN = "address written"
 _REMEMBERED = "addresses of pages"
+# What holds a study's name: the picker, the other study of Compare, and the one Launch adds to.
+_STUDIES = (STUDY, "with", "launch_into")
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,23 @@ def write(page: str, parameters: dict[str, Parameter]) -> None:
         st.query_params.from_dict(address)
     st.session_state[_WRITTEN] = address
     st.session_state.setdefault(_REMEMBERED, {})[page] = address
+
+
+def follow_rename(old: str, new: str) -> None:
+    """Put a study's new name in the place of its old one: in the picker, in the address, and in the
+    addresses that this session's pages remember. For callbacks, before widgets are made."""
+    addresses = [
+        st.session_state.get(_WRITTEN, {}),
+        *st.session_state.get(_REMEMBERED, {}).values(),
+    ]
+    for name in _STUDIES:
+        if st.session_state.get(name) == old:
+            st.session_state[name] = new
+        for one in addresses:
+            if one.get(name) == [old]:
+                one[name] = [new]
+        if st.query_params.get_all(name) == [old]:
+            st.query_params[name] = new
 
 
 def _texts(value: Any) -> list[str]:

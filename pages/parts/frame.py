@@ -12,7 +12,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts import address, cached, page_table
+from pages.parts import address, cached, manage, page_table
 from pages.parts.components import close_menu
 from pages.parts.plain import plain
 from vibecore.analysis.asked import ModelAsked, model_asked
@@ -112,14 +112,17 @@ def _picked_study() -> StudyRow | None:
         given = address.given_study()
         if given is not None and given in found:
             st.session_state[address.STUDY] = given
-        elif address.STUDY not in st.session_state:
+        elif st.session_state.get(address.STUDY) not in found:
+            # None is chosen yet, or the one that was has been renamed or deleted elsewhere.
             st.session_state[address.STUDY] = opens_with(list(found))
         study = found[st.selectbox("Study", in_order(found), key=address.STUDY)]
         if given is not None and given not in found:
             st.warning(plain(f"There is no study '{given}'; this is '{study.name}'."))
+        manage.show(study)
         st.html(_facts(study, _models_of(study.name)))
         if study.note:
             show_note(study.note)
+    manage.show_question()
     return study
 
 

@@ -249,7 +249,7 @@ def test_downloads_of_metrics(studies: Path) -> None:
     assert "| config |" in files["Markdown"]
     assert "![e]" not in files["Markdown"]
     assert parquet.read_table(io.BytesIO(files["Parquet"])).num_rows == 6
-    labels = [button.label for button in visit().get("download_button")]
+    labels = [button.label for button in visit().main.get("download_button")]
     assert labels == [f"Download {kind}" for kind in downloads.KINDS]
 
 

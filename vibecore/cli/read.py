@@ -108,7 +108,7 @@ def export(
     out: Annotated[Path, typer.Option(help="A folder, made if it is not there.")],
     db: Database = DEFAULT_DB,
 ) -> None:
-    """Write a study's tables to a folder as CSV, JSON and Markdown."""
+    """Write a study's tables to a folder as CSV, JSON and Markdown, and the study as a database."""
     from vibecore.views.export import export_study
 
     for path in export_study(db, study, out):
