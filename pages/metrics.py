@@ -1,22 +1,29 @@
-"""Metrics: one row a config, with the sweet spot, its reason and how stable it is.
+"""Metrics: which config to run, in plain words, and one row a config with its figures.
 
-Speed, TTFT, TPOT and MBU where they are known, loss against bf16, repetitive, degenerate and empty
-outputs, adherence at both levels, memory. Below: what excluded each other config, what would change
-the choice, every config judged against the best on each metric. Controls: memory cap, speed floor,
-α.
+First the choice, what it did on the prompts, what is bad about it, how sure it is and why it was
+chosen, with Python code that runs it. Then speed, TTFT, TPOT and MBU where they are known, loss
+against bf16, broken outputs by kind, adherence at both levels, memory; what excluded each other
+config, and what would change the choice. Controls: memory cap and speed floor. Under "How this was
+decided": tests, α, stability, and every config judged against the best on each metric.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_table
-from vibecore.analysis import Decision, switch_sentences
+from vibecore.analysis import Decision, Rule, switch_sentences
 from vibecore.analysis.metrics import known_metrics
+from vibecore.analysis.switches import CONTROLS
 from vibecore.views.beside import read_beside
+from vibecore.views.headline import Headline, headline, page_line
+from vibecore.views.snippet import snippet_of
 from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
 
 SPEED_NOTE = "Speed is new tokens ÷ total time, and configs write texts of different length."
@@ -45,6 +52,8 @@ STABILITY_NOTE = (
     "In each resampled study the whole rule is applied again. What happened on no prompt, or on "
     "all, never varies in a resample."
 )
+# What stays on a line with its figure.
+UNIT = re.compile(r"(?<=\d) (%|[GM]iB)")
 ALPHAS = [0.01, 0.05, 0.1]
 PARAMETERS = {
     "cap": address.number(0, 10_000, None),
@@ -53,43 +62,60 @@ PARAMETERS = {
 }
 
 
-def show_sweet_spot(decision: Decision) -> None:
-    """The choice, its reason in one sentence, and how stable it is."""
-    spot = decision.sweet_spot
-    title = f"Sweet spot: {spot.config}" if spot.config else "No sweet spot"
-    style = "vc-spot" if spot.config else "vc-spot vc-none"
-    reason = spot.reason
-    if not spot.config:
-        reason = reason.removeprefix("No sweet spot: ")
-        reason = reason[:1].upper() + reason[1:]
-    stability = f"<p>{escape(decision.stability.sentence())}</p>" if decision.stability else ""
-    st.html(
-        f'<div class="{style}"><strong>{escape(title)}</strong><span>{escape(reason)}</span>'
-        f"{stability}</div>"
-    )
+def show_headline(shown: Headline) -> None:
+    """The answer in plain words."""
+    style = "vc-spot" if shown.config else "vc-spot vc-none"
+    texts = ((line.role, UNIT.sub("\u00a0\\1", line.text)) for line in shown.lines)
+    lines = "".join(f'<p class="vc-{role}">{escape(text)}</p>' for role, text in texts)
+    st.html(f'<div class="{style}"><strong>{escape(shown.title)}</strong>{lines}</div>')
 
 
-def show_switches(decision: Decision) -> None:
-    """Where each threshold would give another answer."""
-    frame.show_html("h2", "What would change it")
-    lines = switch_sentences(decision.switches, decision.rule)
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+def show_how_to_run(config: str) -> None:
+    """Code that runs a config without Vibe check, to be copied."""
+    run = next(run for run in cached.runs(content, study.name) if run.config == config)
+    prompt = cached.first_prompt(content, study.name)
+    found = snippet_of(run, study.protocol, *([prompt] if prompt else []))
+    if found is None:
+        return
+    with st.expander(f"How to run {frame.plain(config)}: Python code to copy"):
+        st.code(found.code, language="python", wrap_lines=True)
+        for note in found.notes:
+            frame.show_note(note)
+
+
+def show_list(sentences: Sequence[str]) -> None:
+    """Sentences as a list."""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     st.html(f'<ul class="vc-list">{items}</ul>')
-    frame.show_html("p", STABILITY_NOTE, "vc-soft")
 
 
-def choose_rule() -> tuple[float | None, float, float]:
-    """The rule's three thresholds."""
+def show_decision(decision: Decision) -> None:
+    """The statistics behind the answer: tests, level, stability, every judgement."""
+    spot = decision.sweet_spot
+    for sentence in (spot.reason, spot.how):
+        if sentence:
+            frame.show_html("p", sentence)
+    if decision.stability is not None:
+        frame.show_html("p", decision.stability.sentence())
+        frame.show_note(STABILITY_NOTE)
+    if decision.pairs:
+        frame.show_html("h3", "Against the best, metric by metric")
+        show_table(judgement_table(decision, summary.rows), key="judgements")
+        frame.show_note(JUDGEMENT_NOTE)
+
+
+def choose_rule(limits: DeltaGenerator, level: DeltaGenerator) -> Rule:
+    """The rule's three thresholds: what a person has and wants among the `limits`, α at `level`."""
     address.read("metrics", PARAMETERS)
-    cap, floor, alpha = st.columns(3)
-    rule = (
+    cap, floor = limits.columns(2)
+    rule = Rule(
         cap.number_input(
             "Memory cap, GiB",
             min_value=0.0,
             value=None,
             step=0.25,
             placeholder="no cap",
-            help="Configs that need more are dropped first.",
+            help="Configs that need more are dropped.",
             key="cap",
         ),
         floor.slider(
@@ -97,15 +123,16 @@ def choose_rule() -> tuple[float | None, float, float]:
             min_value=0,
             max_value=100,
             step=5,
-            help="Of the configs not significantly worse, those slower than this are dropped.",
+            help="Of the configs that are left, those slower than this are dropped.",
             key="floor",
         )
         / 100,
-        alpha.selectbox(
+        level.selectbox(
             "Significance level α",
             ALPHAS,
             help="A config is dropped on quality only where it is significantly worse than the "
-            "best one left, at this level.",
+            "best usable one. This is the chance that the whole decision drops any though all are "
+            "alike.",
             key="alpha",
         ),
     )
@@ -120,35 +147,49 @@ def outputs_of(config: str) -> dict:
 
 
 study = frame.current_study()
-frame.show_html("h1", study.title)
-frame.show_warnings(study.name)
-spot_place = st.container()
-rule = choose_rule()
 with frame.errors_in_words():
     content = cached.content()
-    decision = cached.decision(content, study.name, *rule)
-    summary = cached.summary(content, study.name).with_choice(decision.sweet_spot)
-with spot_place:
-    show_sweet_spot(decision)
+    summary = cached.summary(content, study.name)
+frame.show_html("h1", study.title)
+frame.show_note(page_line(study, summary.rows))
+answer, limits, figures = st.container(), st.container(), st.container()
+fold = st.expander("How this was decided: tests, significance level and stability")
+rule = choose_rule(limits, fold.container())
+thresholds = (rule.vram_gib, rule.speed_floor, rule.alpha)
+with frame.errors_in_words():
+    decision = cached.decision(content, study.name, *thresholds)
+spot, stability = decision.sweet_spot, decision.stability
+summary = summary.with_choice(spot)
 
-show_table(metric_table(summary, outputs_of), key="metrics")
-scored = any(row.repetitive is not None for row in summary.rows)
-frame.show_html("p", SCORED_NOTE if scored else UNSCORED_NOTE, "vc-soft")
-if terms := [ABBREVIATIONS[m.name] for m in known_metrics(summary.rows) if m.name in ABBREVIATIONS]:
-    frame.show_html("p", " ".join(terms), "vc-soft")
-frame.show_model_notes(study.name)
-frame.show_scorers(study.name)
-downloads.show(
-    {**downloads.metrics(summary), **downloads.report(content[0], study.name, rule)},
-    f"{study.name}-metrics",
-)
+with answer:
+    shown = headline(study, summary.rows, spot, rule, stability)
+    show_headline(shown)
+    frame.show_warnings(study.name)
+    if shown.config is not None:
+        show_how_to_run(shown.config)
 
-if summary.sweet_spot.excluded:
-    frame.show_html("h2", "Not chosen, and why")
-    show_table(exclusion_table(summary), key="excluded")
-if decision.stability is not None:
-    show_switches(decision)
-if decision.pairs:
-    frame.show_html("h2", "Against the best, metric by metric")
-    show_table(judgement_table(decision, summary.rows), key="judgements")
-    frame.show_html("p", JUDGEMENT_NOTE, "vc-soft")
+with figures:
+    show_table(metric_table(summary, outputs_of), key="metrics")
+    scored = any(row.repetitive is not None for row in summary.rows)
+    frame.show_note(SCORED_NOTE if scored else UNSCORED_NOTE)
+    known = [metric.name for metric in known_metrics(summary.rows)]
+    if terms := [ABBREVIATIONS[name] for name in known if name in ABBREVIATIONS]:
+        frame.show_note(" ".join(terms))
+    frame.show_model_notes(study.name)
+    frame.show_scorers(study.name)
+    downloads.show(
+        {**downloads.metrics(summary), **downloads.report(content[0], study.name, thresholds)},
+        f"{study.name}-metrics",
+    )
+    if spot.excluded:
+        frame.show_html("h2", "Not chosen, and why")
+        show_table(exclusion_table(summary), key="excluded")
+    changes = dict(zip(CONTROLS, switch_sentences(decision.switches, rule), strict=True))
+    if stability is not None:
+        frame.show_html("h2", "What would change it")
+        show_list([changes["cap"], changes["floor"]])
+
+with fold:
+    if stability is not None:
+        show_list([changes["alpha"]])
+    show_decision(decision)

@@ -103,6 +103,13 @@ def prompt_outputs(
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
+def first_prompt(key: Key, study: str) -> str | None:
+    """The text of a study's first prompt; None where it has none."""
+    found = vibecore.read_prompts(Path(key[0]), study, 1)
+    return found[0].text if found else None
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
 def scores(key: Key, study: str) -> list[ScoreRow]:
     """Scores of every output of a study."""
     return vibecore.read_scores(Path(key[0]), study)

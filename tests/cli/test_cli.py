@@ -114,7 +114,7 @@ def test_a_real_study_reads_back(real_study: Path) -> None:
 
 def test_sweet_spot_in_words_and_json(published_db: Path) -> None:
     words = vibecore("sweet-spot", "--study", "published", "--db", str(published_db))
-    assert words.stdout.splitlines()[0] == "1.5B-4bit"
+    assert words.stdout.splitlines()[0] == "Sweet spot: 1.5B-4bit"
     capped = vibecore(
         *("sweet-spot", "--study", "published", "--vram-gb", "0.3", "--format", "json"),
         *("--db", str(published_db)),

@@ -33,16 +33,41 @@ def sweet_spot(db: Path, *arguments: str) -> str:
     return vibecore("sweet-spot", "--study", "published", "--db", str(db), *arguments)
 
 
-def test_the_terminal_says_why_how_stable_and_what_would_change_it(published_db: Path) -> None:
-    words = sweet_spot(published_db)
+def test_the_terminal_says_the_answer_in_plain_words_and_then_the_statistics(
+    published_db: Path,
+) -> None:
+    answer, _, statistics = sweet_spot(published_db).partition("How this was decided")
+    lines = answer.splitlines()
+    assert lines[0] == "Sweet spot: 1.5B-4bit"
+    assert lines[1].startswith("Qwen/Qwen2.5-1.5B, a base model, with 4-bit weights (NF4")
+    assert lines[2].startswith("On the 30 prompts it looped on 8, left 2 empty")
+    assert "9.0 tok/s is under 85 %" in answer
+    for word in ("resampled", "Fisher", "Holm", " α"):
+        assert word not in answer
     for part in (
-        "1.5B-4bit is the choice in 57 % of 2,000 resampled studies",
+        "1.5B-4bit is the choice in 58 % of 2,000 resampled studies",
         "Speed floor (now 85 %): above 91.0 %, 1.5B-bf16 takes over.",
-        "9.0 tok/s is under 85 %",
         "Each config against the one that did best",
         "not resolved at n = 30",
     ):
-        assert part in words
+        assert part in statistics
+
+
+def test_the_summary_begins_with_the_answer(published_db: Path) -> None:
+    words = vibecore("summary", "--study", "published", "--db", str(published_db))
+    assert words.startswith("Sweet spot: 1.5B-4bit\nQwen/Qwen2.5-1.5B")
+    assert "How sure" not in words
+
+
+def test_the_code_alone_is_printed(published_db: Path) -> None:
+    code = sweet_spot(published_db, "--code")
+    compile(code, "code", "exec")
+    assert code.startswith("# pip install torch transformers accelerate bitsandbytes\n")
+    assert 'source = "Qwen/Qwen2.5-1.5B"' in code
+    command = ["sweet-spot", "--study", "published", "--db", str(published_db), "--code"]
+    result = CliRunner().invoke(app, [*command, "--vram-gb", "0.3"])
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception).startswith("There is no config to run. No sweet spot: ")
 
 
 def test_json_has_every_judgement(published_db: Path) -> None:
@@ -50,7 +75,7 @@ def test_json_has_every_judgement(published_db: Path) -> None:
     assert record["stability"]["resamples"] == 2_000
     assert {switch["direction"] for switch in record["switches"]} == {"up", "down"}
     assert {pair["metric"] for pair in record["judgements"]} == {
-        "repetition",
+        "broken outputs",
         "adherence",
         "speed",
         "memory",
@@ -77,9 +102,9 @@ def test_rows_have_the_share_of_resamples(published_db: Path, format: str) -> No
 
 def test_nothing_fits_is_an_answer(published_db: Path) -> None:
     words = sweet_spot(published_db, "--vram-gb", "0.3")
-    assert words.startswith("none\n")
+    assert words.startswith("No sweet spot\n")
     assert "No sweet spot is the answer in all 2,000" in words
-    assert "Memory cap (now 0.3 GiB): from 0.45 GiB on" in words
+    assert "Memory cap (now 0.3 GiB): from " in words
 
 
 def test_the_summary_starts_light(published_db: Path) -> None:

@@ -72,10 +72,10 @@ def test_the_sweet_spot_is_marked_in_colour_and_words() -> None:
 @pytest.mark.parametrize(
     ("query", "choice", "clause"),
     [
-        ({"cap": "1"}, "0.5B-bf16", "fit in 1 GiB"),
-        ({"floor": "95"}, "1.5B-bf16", "reach 95 % of the fastest"),
-        ({"cap": "0.3"}, None, "No config fits in 0.3 GiB"),
-        ({"cap": "nonsense", "floor": "900", "alpha": "2"}, "1.5B-4bit", "α 0.05"),
+        ({"cap": "2"}, "1.5B-4bit", "Memory cap (now 2 GiB)"),
+        ({"floor": "95"}, "1.5B-bf16", "no other reaches 95\u00a0% of its speed"),
+        ({"cap": "0.3"}, None, "Nothing good fits in 0.3\u00a0GiB"),
+        ({"cap": "nonsense", "floor": "900", "alpha": "2"}, "1.5B-4bit", "level α (now 0.05)"),
     ],
 )
 def test_the_address_sets_the_rule(query: dict[str, str], choice: str | None, clause: str) -> None:
@@ -88,7 +88,7 @@ def test_the_address_sets_the_rule(query: dict[str, str], choice: str | None, cl
 def test_the_controls_set_the_rule_and_the_address() -> None:
     app = visit()
     app.number_input(key="cap").set_value(1.0).run()
-    assert "Sweet spot: 0.5B-bf16" in html(app)
+    assert "No sweet spot</strong>" in html(app)
     assert app.query_params == {"study": "published", "cap": "1"}
     app.selectbox(key="alpha").set_value(0.01).run()
     assert app.query_params["alpha"] == "0.01"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from vibecore.cli.base import (
 )
 from vibecore.core.paths import DEFAULT_DB
 
+if TYPE_CHECKING:
+    from vibecore.analysis import Rule
+
 
 @app.command()
 def summary(
@@ -35,13 +38,15 @@ def summary(
     from vibecore.analysis import Rule
     from vibecore.studies.queries import read_summary
 
-    found = read_summary(db, study, Rule(vram_gb, speed_floor, alpha))
+    rule = Rule(vram_gb, speed_floor, alpha)
+    found = read_summary(db, study, rule)
     if format is Format.table:
+        from vibecore.views.headline import headline
         from vibecore.views.models_asked import study_sentences
         from vibecore.views.terminal import metrics_table
 
+        print(headline(found.study, found.rows, found.sweet_spot, rule).text(), end="\n\n")
         print_rows(metrics_table(found.rows), format, found.study.title)
-        say(found.sweet_spot.reason)
         for sentence in study_sentences(found.study, found.rows):
             say(sentence)
     else:
@@ -54,32 +59,62 @@ def sweet_spot(
     vram_gb: MemoryCap = None,
     speed_floor: SpeedFloor = 0.85,
     alpha: Alpha = 0.05,
+    code: Annotated[
+        bool, typer.Option("--code", help="Print only Python code that runs the config.")
+    ] = False,
     db: Database = DEFAULT_DB,
     format: OutputFormat = Format.table,
 ) -> None:
     """The config to run, by the rule: why, how stable that is, and what would change it."""
     from vibecore.analysis import Rule, decide, decision_record, switch_sentences
     from vibecore.core.formats import to_json
-    from vibecore.studies.queries import read_evidence
+    from vibecore.studies.queries import read_evidence, read_summary
+    from vibecore.views.headline import headline
     from vibecore.views.terminal import choice_rows, pair_rows
 
-    decision = decide(read_evidence(db, study), Rule(vram_gb, speed_floor, alpha))
+    rule = Rule(vram_gb, speed_floor, alpha)
+    if code:
+        _print_code(db, study, rule)
+        return
+    decision = decide(read_evidence(db, study), rule)
     if format is Format.json:
         print(to_json(decision_record(decision)))
         return
     if format is not Format.table:
         print_rows(choice_rows(decision), format)
         return
-    choice = decision.sweet_spot
-    print(choice.config or "none")
-    print(choice.reason)
+    found, choice = read_summary(db, study, rule), decision.sweet_spot
+    print(headline(found.study, found.rows, choice, rule, decision.stability).text())
+    if choice.excluded:
+        print_rows([{"config": c, "why not": why} for c, why in choice.excluded.items()], format)
+    print("\nHow this was decided")
+    for sentence in filter(None, (choice.reason, choice.how)):
+        print(sentence)
     if decision.stability is not None:
         print(decision.stability.sentence())
         for sentence in switch_sentences(decision.switches, decision.rule):
             print(sentence)
-    print_rows([{"config": c, "why not": why} for c, why in choice.excluded.items()], format)
     if decision.pairs:
         print_rows(pair_rows(decision), format, "Each config against the one that did best")
+
+
+def _print_code(db: Path, study: str, rule: Rule) -> None:
+    """Print code that runs a study's choice, or the best of what fits, and say what of it is not
+    as the study had it. Raises InputError where there is nothing to run."""
+    from vibecore.core.errors import InputError
+    from vibecore.studies.queries import read_prompts, read_runs, read_summary
+    from vibecore.views.snippet import snippet_of
+
+    found = read_summary(db, study, rule)
+    config = found.sweet_spot.config or found.sweet_spot.best_that_fits
+    runs = [run for run in read_runs(db, study) if run.config == config]
+    prompts = [prompt.text for prompt in read_prompts(db, study, 1)]
+    made = snippet_of(runs[0], found.study.protocol, *prompts) if runs else None
+    if made is None:
+        raise InputError(f"There is no config to run. {found.sweet_spot.reason}")
+    print(made.code, end="")
+    for note in made.notes:
+        say(note)
 
 
 @app.command()

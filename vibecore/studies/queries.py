@@ -43,8 +43,9 @@ class Summary:
     sweet_spot: SweetSpot
 
     def with_choice(self, choice: SweetSpot) -> Summary:
-        """The same study under another rule's choice."""
-        rows = [replace(row, sweet_spot=row.config == choice.config) for row in self.rows]
+        """The same study under another rule's choice. One that only leads is not marked."""
+        chosen = None if choice.leading else choice.config
+        rows = [replace(row, sweet_spot=row.config == chosen) for row in self.rows]
         return replace(self, rows=rows, sweet_spot=choice)
 
 

@@ -110,7 +110,7 @@ def judgement_table(decision: Decision, rows: Sequence[ConfigMetrics]) -> dict[s
                 "cells": [
                     {
                         **config_cell(row.config, row.precision, names),
-                        "badge": "sweet spot" if row.config == decision.sweet_spot.config else None,
+                        "badge": "sweet spot" if row.sweet_spot else None,
                     },
                     *(
                         _best_cell(row, metric)
