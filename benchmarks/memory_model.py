@@ -1,8 +1,12 @@
-"""What configs take of a GPU, measured: `python -m benchmarks.memory_model --measure FILE`.
+"""The memory model against what was measured: `python -m benchmarks.memory_model [--db FILE]`.
 
-Each config, engine and workload runs in a worker of its own on dummy weights: what was allocated,
-what the allocator reserved, and what the GPU lost in all, which only its driver knows. Needs torch,
-transformers and bitsandbytes, and no database.
+Prints, for every GPU run of a database, what torch's allocator reached and what the model says;
+with `--measured FILE` for every row of a file of `--measure`, what the GPU lost in all included. A
+figure passes within 10 % or 100 MiB, whichever is more; exits 1 where one does not.
+
+`--measure FILE` measures anew on this machine's GPU, each config, engine and workload in a worker
+of its own on dummy weights: what was allocated, what the allocator reserved, and what the GPU lost
+in all, which only its driver knows. It needs torch, transformers and bitsandbytes, and no database.
 """
 
 from __future__ import annotations
@@ -18,20 +22,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vibecore.catalog.memory import Workload
-from vibecore.catalog.models import Config, family_configs, find_configs
+from vibecore.catalog.memory import MIB, Workload, need
+from vibecore.catalog.models import Config, family_configs, find_configs, known_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.machine import free_bytes, hardware
+from vibecore.core.paths import DEFAULT_DB
 from vibecore.core.records import Asking
 from vibecore.runtime import fork_server
 from vibecore.runtime.worker import Worker
 
-MIB = 2**20
 # 264 and 4,096 tokens in all; then, of engine `graph` alone, the shipped suite at once.
 WORKLOADS = (Workload(64, 200), Workload(3_896, 200))
 BATCH = Workload(64, 200, 30)
 ENGINES = ("graph", "eager")
+# Prompt tokens of the shipped benches, which do not store them.
+BENCH_PROMPT = 64
+SHARE, MOST_OFF_BYTES = 0.1, 100 * MIB
 LOOK_SECONDS = 0.05
 # How long a closed worker's memory may take to come back, and what may stay away.
 SETTLE_SECONDS, SETTLED_BYTES = 10.0, 16 * MIB
@@ -151,16 +158,117 @@ def _line(row: Row) -> str:
     return f"{name}: {', '.join(sizes)} MiB; {row['seconds']} s"
 
 
+@dataclass(frozen=True)
+class Peak:
+    """A measured figure and the model's, in bytes: `what` is `allocated`, or `in all`."""
+
+    source: str
+    config: str
+    engine: str
+    workload: Workload
+    what: str
+    measured: int
+    modelled: int
+
+    @property
+    def passes(self) -> bool:
+        """Whether the model is within 10 % or 100 MiB, whichever is more."""
+        allowed = max(SHARE * self.measured, MOST_OFF_BYTES)
+        return abs(self.modelled - self.measured) <= allowed
+
+    def line(self) -> str:
+        """As it is printed, in MiB."""
+        load = self.workload
+        tokens = f"{load.batch_size} x {load.prompt_tokens}+{load.new_tokens}"
+        return (
+            f"{self.source:26} {self.config:16} {self.engine:5} {tokens:14} {self.what:9} "
+            f"measured {self.measured / MIB:7.1f}, model {self.modelled / MIB:7.1f} MiB, "
+            f"{self.modelled / self.measured:.3f}  {'ok' if self.passes else 'NOT WITHIN'}"
+        )
+
+
+def stored_peaks(db: Path) -> list[Peak]:
+    """What a database has of GPUs: each run's peak, of a bench that of every engine and batch."""
+    from vibecore import store
+
+    with store.reading(db) as connection:
+        studies = [row.name for row in store.list_studies(connection)]
+        runs = {name: store.read_configs(connection, name) for name in studies}
+        benches = {name: store.read_bench(connection, name) for name in studies}
+    found = []
+    for study in studies:
+        for run in runs[study]:
+            if run.benched or run.environment.get("device") != "cuda" or not run.peak_memory_bytes:
+                continue
+            load = Workload(run.longest_prompt or 0, run.max_new_tokens or 0, run.batch_size or 1)
+            engine = run.environment["engine"]
+            found += _peaks(study, run.config, engine, load, run.weights, run.peak_memory_bytes)
+        for result in benches[study]:
+            for speed in result["speeds"]:
+                if (peak := speed["peak_allocated_bytes"]) is not None:
+                    load = Workload(BENCH_PROMPT, speed["new_tokens"], speed["batch_size"])
+                    found += _peaks(study, result["config"], result["engine"], load, "dummy", peak)
+    return found
+
+
+def measured_peaks(file: Path) -> list[Peak]:
+    """What a file of --measure has: allocated, and what the GPU lost in all."""
+    found = []
+    for row in json.loads(file.read_text(encoding="utf-8"))["rows"]:
+        if "error" in row:
+            continue
+        load = Workload(row["prompt_tokens"], row["new_tokens"], row["batch_size"])
+        found += _peaks(
+            file.stem,
+            row["config"],
+            row["engine"],
+            load,
+            "dummy",
+            row["peak_allocated_bytes"],
+            row["lost_bytes"],
+        )
+    return found
+
+
+def _peaks(
+    source: str,
+    config_id: str,
+    engine: str,
+    load: Workload,
+    weights: str,
+    allocated: int,
+    in_all: int | None = None,
+) -> list[Peak]:
+    """The figures of one run; none of a config that the catalogue does not have."""
+    configs = {config.id: config for config in known_configs().values()}
+    if config_id not in configs:
+        return []
+    modelled = need(configs[config_id], "cuda", load, engine=engine, weights=weights)
+    if modelled is None:
+        return []
+    found = [Peak(source, config_id, engine, load, "allocated", allocated, modelled.allocated)]
+    if in_all is not None:
+        found.append(Peak(source, config_id, engine, load, "in all", in_all, modelled.total))
+    return found
+
+
 def main() -> None:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--measure", type=Path, metavar="FILE", required=True, help="measure, and write this file")
+    add("--measure", type=Path, metavar="FILE", help="measure, and write this file")
     add("--device", choices=("cuda", "cpu"), default="cuda")
     add("--config", action="append", help="repeatable [the published six]")
     add("--tokens", action="append", help="PROMPT+NEW, repeatable [64+200, 3896+200]")
     add("--seconds", type=float, default=430.0, help="time for all [%(default)s]")
+    add("--db", type=Path, default=DEFAULT_DB, help="the database to compare with [%(default)s]")
+    add("--measured", type=Path, help="a file of --measure to compare with instead")
     options = parser.parse_args()
+    if options.measure is None:
+        found = measured_peaks(options.measured) if options.measured else stored_peaks(options.db)
+        for peak in found:
+            print(peak.line())
+        raise SystemExit(0 if all(peak.passes for peak in found) else 1)
     configs = find_configs(options.config) if options.config else family_configs("qwen2.5")
     workloads = [Workload(*map(int, each.split("+"))) for each in options.tokens or ()]
     measure_all(list(configs), workloads, options.device, options.seconds, options.measure)

@@ -146,6 +146,22 @@ def architectures() -> str:
     )
 
 
+def memory() -> str:
+    """What torch's allocator reached on a GPU in the shipped studies, and what the model says."""
+    bench = import_module("benchmarks.memory_model")
+    rows = []
+    for peak in bench.stored_peaks(import_module("vibecore.core.paths").DEFAULT_DB):
+        load = peak.workload
+        tokens = f"{load.prompt_tokens:,} + {load.new_tokens}"
+        measured, modelled = (f"{size / bench.MIB:,.0f}" for size in (peak.measured, peak.modelled))
+        batched = tokens if load.batch_size == 1 else f"{load.batch_size} × ({tokens})"
+        off = f"{peak.modelled / peak.measured - 1:+.1%}".replace("-", "−").replace("%", " %")
+        rows.append(
+            (peak.source, peak.config, f"`{peak.engine}`", batched, measured, modelled, off)
+        )
+    return table(("study", "config", "engine", "tokens", "measured", "model", "off"), rows)
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; cells are Markdown already, pipes excepted."""
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
@@ -169,6 +185,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "precisions": precisions,
     "families": families,
     "architectures": architectures,
+    "memory": memory,
 }
 
 

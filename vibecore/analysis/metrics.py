@@ -336,6 +336,13 @@ def _tail_note(row: ConfigMetrics) -> str:
     return "" if row.tpot_p99_seconds is None else f"p99 {formats.latency(row.tpot_p99_seconds)}"
 
 
+def _memory_note(row: ConfigMetrics) -> str:
+    notes = ["estimated"] if row.memory_source == "estimated" else []
+    if row.need_bytes is not None:
+        notes.append(f"needs {formats.memory(row.need_bytes)}")
+    return ", ".join(notes)
+
+
 METRICS: tuple[Metric, ...] = (
     Metric(
         "tokens_per_second",
@@ -628,10 +635,11 @@ METRICS: tuple[Metric, ...] = (
         lambda run, _: memory_of(run)[0],
         always=True,
         show=formats.memory,
-        note=lambda row: "estimated" if row.memory_source == "estimated" else "",
+        note=_memory_note,
         sentence="On a GPU the most that was allocated (peak); on a CPU the weights as loaded. "
         "Where nothing was measured, the weights alone, estimated from the architecture, marked as "
-        "estimated.",
+        "estimated. What a config needs is what its device must have free: weights, KV cache, "
+        "activations and runtime, by the memory model.",
         judged_as="memory",
         best="the least",
     ),
