@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import dashboard_database as made
+from vibecore.analysis import wilson_interval
 from vibecore.analysis.speed_interval import speed_interval
 from vibecore.catalog.precisions import LISTED_PRECISIONS
 from vibecore.core.paths import DEFAULT_DB
@@ -135,6 +136,27 @@ def test_a_speed_title_has_its_interval_where_prompts_were_timed() -> None:
     batched = [replace(row, batch_size=8) for row in rows]
     assert "without an interval" in speed_figure(batched, outcomes).title
     assert speed_interval(fastest, slowest, None) is None
+
+
+def test_categories_are_compared_over_all_configs_with_intervals_over_prompts() -> None:
+    rows, scores = read_summary(DEFAULT_DB, "demo").rows, read_scores(DEFAULT_DB, "demo")
+    title = category_figure(scores, rows).title
+    found = re.fullmatch(
+        r"Constraints of (.+) prompts are met most, (\d+) % \(95 % (\d+)–(\d+) %\) over all "
+        r"configs; of (.+) prompts least, (\d+) % \(95 % (\d+)–(\d+) %\)",
+        title,
+    )
+    assert found, title
+    for category, *figures in (found.groups()[:4], found.groups()[4:]):
+        of = [score for score in scores if score.category == category]
+        rate, low, high = map(int, figures)
+        met, judged = sum(s.constraints_met for s in of), sum(s.constraints_judged for s in of)
+        assert rate == round(100 * met / judged)
+        # Six configs answer the same prompts: as independent constraints they would say less.
+        alone = wilson_interval(met, judged)
+        assert low < 100 * alone[0] < rate < 100 * alone[1] < high
+    one = [score for score in scores if score.category == found[1]]
+    assert category_figure(one, rows).title.startswith(f"Constraints of {found[1]} prompts are met")
 
 
 def test_precisions_keep_their_colour_on_every_chart(studies: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import mean
 
 import altair as alt
 
@@ -50,11 +49,18 @@ class Tally:
         """Count one output."""
         self.met += score.constraints_met
         self.judged += score.constraints_judged
-        met, judged = self.by_prompt.get(score.prompt_id, (0, 0))
-        self.by_prompt[score.prompt_id] = (
-            met + score.constraints_met,
-            judged + score.constraints_judged,
-        )
+        self._add(score.prompt_id, score.constraints_met, score.constraints_judged)
+
+    def add_all(self, other: Tally) -> None:
+        """Count what another has counted."""
+        self.met += other.met
+        self.judged += other.judged
+        for prompt, counts in other.by_prompt.items():
+            self._add(prompt, *counts)
+
+    def _add(self, prompt: str, met: int, judged: int) -> None:
+        before = self.by_prompt.get(prompt, (0, 0))
+        self.by_prompt[prompt] = before[0] + met, before[1] + judged
 
 
 def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> Figure:
@@ -94,7 +100,6 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
     description = "Constraints met by category and config. " + "; ".join(
         f"{dot.line} {dot.lane} {dot.tips['constraints met']}" for dot in dots
     )
-    categories = list(dict.fromkeys(dot.line for dot in dots))
     chart = dot_chart(
         dots,
         Axis("single constraints met", alt.Scale(domain=[0, 1]), ".0%"),
@@ -104,22 +109,30 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
         dense=True,
         line_height=15 * len(shown) + 22,
     )
-    means = {
-        category: mean(dot.value for dot in dots if dot.line == category and dot.value is not None)
-        for category in categories
-    }
     note = "Bars are 95 % intervals that take the constraints of a prompt together."
-    return Figure(_category_title(means), note, chart, description)
+    return Figure(_category_title(judged), note, chart, description)
 
 
-def _category_title(means: Mapping[str, float]) -> str:
-    best, worst = (pick(means, key=lambda name: means[name]) for pick in (max, min))
-    if len(means) < 2:
-        return f"In {best}, {100 * means[best]:.0f} % of constraints are met, on average"
+def _category_title(tallies: Mapping[tuple[str, str], Tally]) -> str:
+    """The categories of which most and fewest constraints are met over all configs, with 95 %
+    intervals over prompts."""
+    together: dict[str, Tally] = {}
+    for (category, _), tally in tallies.items():
+        together.setdefault(category, Tally()).add_all(tally)
+    rates = {category: tally.met / tally.judged for category, tally in together.items()}
+    best, worst = (pick(rates, key=lambda name: rates[name]) for pick in (max, min))
+    if len(rates) < 2:
+        return f"Constraints of {best} prompts are met at {_share(together[best])} over all configs"
     return (
-        f"Constraints of {best} prompts are met most ({100 * means[best]:.0f} % over all configs), "
-        f"of {worst} prompts least ({100 * means[worst]:.0f} %)"
+        f"Constraints of {best} prompts are met most, {_share(together[best])} over all configs; "
+        f"of {worst} prompts least, {_share(together[worst])}"
     )
+
+
+def _share(tally: Tally) -> str:
+    interval = clustered_interval(clusters_of(tally.by_prompt.values()))
+    between = f"95 % {formats.percent_range(*interval)}" if interval else "no interval"
+    return f"{100 * tally.met / tally.judged:.0f} % ({between})"
 
 
 def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> Figure:
