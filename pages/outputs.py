@@ -154,7 +154,7 @@ def choose_filter(configs: list[str]) -> vibecore.PromptFilter:
             on_change=_filter_changed,
         ),
         search=search.text_input(
-            "Text in prompt or output", key="search", placeholder="any", on_change=_filter_changed
+            "Search", key="search", placeholder="prompt or output", on_change=_filter_changed
         )
         or None,
         order=order.selectbox(

@@ -64,7 +64,8 @@ def test_more_shows_the_whole_text_in_its_cell(visitor: Visitor) -> None:
     text = cell.locator("pre")
     expect(text).to_have_text(dashboard_database.LOOP)
     folded = text.bounding_box()["height"]
-    cell.get_by_role("button", name="more").click()
+    cell.get_by_role("button", name="more").focus()
+    page.keyboard.press("Enter")
     expect(cell.get_by_role("button", name="less")).to_be_visible()
     assert text.bounding_box()["height"] > folded
     short = page.locator('tr[data-prompt="code_001"] td[data-config="1M-bf16"]')
