@@ -142,7 +142,9 @@ def choose_rule(limits: DeltaGenerator, level: DeltaGenerator) -> Rule:
 
 def outputs_of(config: str) -> dict:
     """The view of a config's outputs beside those that it is read against."""
-    beside = read_beside(config, summary.rows, summary.sweet_spot.config)
+    beside = read_beside(
+        config, summary.rows, summary.sweet_spot.config or summary.sweet_spot.best_that_fits
+    )
     return link("outputs", study=study.name, configs=beside)
 
 

@@ -18,6 +18,7 @@ from pages.parts import address, cached, downloads, frame, outputs_grid
 from pages.parts.components import link, show_cards
 from vibecore.core.formats import counted
 from vibecore.core.rows import PromptResult
+from vibecore.views.badge import choice_badge
 from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows, why_missing
 from vibecore.views.disagreement import ORDERS, differences, texts_differ
 from vibecore.views.short_names import names_of
@@ -255,7 +256,7 @@ def make_cards(prompt: str, configs: list[str]) -> list[Card]:
             output_card(
                 outputs[config],
                 run.precision,
-                sweet_spot=run.sweet_spot,
+                badge=choice_badge(summary.sweet_spot, config),
                 published=published,
                 marking=marking,
                 baseline=outputs.get(baseline),
@@ -360,7 +361,7 @@ if view == GRID:
             study,
             found,
             configs,
-            runs,
+            summary,
             names.configs,
             st.session_state["sort"],
             view_of,

@@ -8,9 +8,8 @@ import streamlit as st
 
 from pages.parts import cached, frame
 from pages.parts.components import show_grid
-from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.rows import StudyRow
-from vibecore.studies.queries import PromptList
+from vibecore.studies.queries import PromptList, Summary
 from vibecore.views.disagreement import order_note
 from vibecore.views.grid import Link, column_heads, grid_rows
 
@@ -25,12 +24,13 @@ def show(
     study: StudyRow,
     found: PromptList,
     configs: Sequence[str],
-    runs: Mapping[str, ConfigMetrics],
+    summary: Summary,
     names: Mapping[str, str],
     order: str,
     link: Link,
 ) -> None:
     """A page of the prompts, the one with the prompt of the session's number `start`."""
+    runs = {row.config: row for row in summary.rows}
     start = _first_shown(len(found.ids))
     shown = tuple(found.ids[start - 1 : start - 1 + AT_ONCE])
     _step_through(start, len(found.ids))
@@ -46,7 +46,9 @@ def show(
             "caption": f"Outputs of {study.name}: prompts by configs",
             "note": note,
             "legend": LEGEND,
-            "columns": column_heads([runs[config] for config in configs], names),
+            "columns": column_heads(
+                [runs[config] for config in configs], names, summary.sweet_spot
+            ),
             "rows": grid_rows(outputs, runs, names, link, published=study.source == "published"),
         },
         key="grid",

@@ -53,10 +53,25 @@ def test_the_grid_has_every_config_and_its_totals() -> None:
     grid = component(app, "grid")
     assert [column["config"] for column in grid["columns"]] == list(made.CONFIGS)
     heads = {column["config"]: column for column in grid["columns"]}
-    assert heads["5M-bf16"]["totals"][0] == "5 of 8 adherent"
     assert "Sorted by disagreement" in grid["note"]
     rows = {row["id"]: row for row in grid["rows"]}
     assert len(rows) == 8
+    # A heading's totals are those of the cells under it, for all of the study is shown here.
+    for place, config in enumerate(made.CONFIGS):
+        column = [row["cells"][place] for row in rows.values()]
+        written = [cell for cell in column if cell["verdict"] != "no output"]
+        met = sum(_met_of(cell)[0] for cell in written)
+        judged = sum(_met_of(cell)[1] for cell in written)
+        assert heads[config]["totals"] == (
+            [
+                f"{sum(cell['state'] == 'pass' for cell in written)} of {len(written)} adherent",
+                f"{met} of {judged} constraints met",
+                f"{sum(bool(cell['broken']) for cell in written)} of {len(written)} broken",
+            ]
+            if written
+            else []
+        )
+    assert heads["5M-bf16"]["totals"][0] == "5 of 8 adherent"
     cells = dict(zip(made.CONFIGS, rows["reasoning_002"]["cells"], strict=True))
     assert cells["1M-bf16"]["instead"] == "The output is empty."
     assert cells["1M-bf16"]["broken"] == "broken: empty"
@@ -87,9 +102,14 @@ def test_the_grids_order_is_that_of_what_it_shows() -> None:
     assert [row["id"] for row in component(app, "grid")["rows"]] == list(made.PROMPTS)
 
 
-def _share(cell: dict[str, Any]) -> float:
+def _met_of(cell: dict[str, Any]) -> tuple[int, int]:
     met, judged = re.match(r"(\d+) of (\d+) met", cell["verdict"]).groups()
-    return int(met) / int(judged)
+    return int(met), int(judged)
+
+
+def _share(cell: dict[str, Any]) -> float:
+    met, judged = _met_of(cell)
+    return met / judged
 
 
 def test_a_row_of_the_grid_opens_its_two_furthest_configs() -> None:

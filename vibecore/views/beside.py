@@ -10,8 +10,9 @@ from vibecore.analysis.metrics import BASELINE_PRECISION, ConfigMetrics
 def read_beside(config: str, rows: Sequence[ConfigMetrics], sweet_spot: str | None) -> list[str]:
     """The configs to open for one of them: its baseline and itself.
 
-    The baseline is the same model at bf16. Where `config` is its own baseline, or there is none in
-    the study, it is opened beside the sweet spot; alone where that is itself or does not exist.
+    The baseline is the same model at bf16. Where `config` is its own baseline, or the study has
+    none, it is opened beside `sweet_spot` (or the best that fits, if the caller has no sweet spot);
+    alone where that is itself or does not exist.
     """
     models = {row.config: row.model for row in rows}
     baseline = [

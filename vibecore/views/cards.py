@@ -51,7 +51,7 @@ def output_card(
     row: OutputRow,
     precision: str,
     *,
-    sweet_spot: bool = False,
+    badge: str | None = None,
     published: bool = False,
     marking: str = "repetition",
     baseline: OutputRow | None = None,
@@ -66,7 +66,7 @@ def output_card(
     return {
         "config": row.config,
         "shape": shape(precision),
-        "badge": "sweet spot" if sweet_spot else None,
+        "badge": badge,
         "label": "published sample" if published else None,
         "facts": _facts(row),
         "notice": _notice(row),

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from vibecore.analysis import SweetSpot
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.rows import PromptOutput
+from vibecore.views.badge import choice_badge
 from vibecore.views.broken import broken_because
 from vibecore.views.cards import first_words, instead, is_code, state_of, why_missing
 from vibecore.views.disagreement import differences, furthest_pair, texts_differ
@@ -17,14 +19,16 @@ from vibecore.views.tables.metrics import shape
 Link = Callable[[str, Sequence[str]], dict[str, Any]]
 
 
-def column_heads(rows: Sequence[ConfigMetrics], names: Mapping[str, str]) -> list[dict[str, Any]]:
+def column_heads(
+    rows: Sequence[ConfigMetrics], names: Mapping[str, str], spot: SweetSpot
+) -> list[dict[str, Any]]:
     """One head a config: short name, full name, and its totals over the whole study."""
     return [
         {
             "config": row.config,
             "name": names[row.config],
             "shape": shape(row.precision),
-            "badge": "sweet spot" if row.sweet_spot else None,
+            "badge": choice_badge(spot, row.config),
             "totals": _totals(row),
         }
         for row in rows
@@ -95,4 +99,6 @@ def _totals(row: ConfigMetrics) -> list[str]:
         totals.append(f"{row.adherent_prompts} of {row.adherence_judged} adherent")
     if row.constraints_judged:
         totals.append(f"{row.constraints_met:,} of {row.constraints_judged:,} constraints met")
+    if row.broken_judged:
+        totals.append(f"{row.broken} of {row.broken_judged} broken")
     return totals

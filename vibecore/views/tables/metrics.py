@@ -22,6 +22,7 @@ from vibecore.analysis.pairwise import Pair
 from vibecore.core import formats
 from vibecore.core.rows import ScoreRow
 from vibecore.studies.queries import Summary
+from vibecore.views.badge import choice_badge
 from vibecore.views.charts.style import mark_of
 from vibecore.views.models_asked import model_column
 from vibecore.views.short_names import Names, names_of
@@ -49,7 +50,7 @@ def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dic
                 "marked": row.sweet_spot,
                 "link": link(row.config),
                 "cells": [
-                    _config(row, names),
+                    _config(row, names, choice_badge(summary.sweet_spot, row.config)),
                     *([_model_cell(*models[place])] if models else []),
                     *(_metric_cell(metric, row) for metric in metrics),
                 ],
@@ -110,7 +111,7 @@ def judgement_table(decision: Decision, rows: Sequence[ConfigMetrics]) -> dict[s
                 "cells": [
                     {
                         **config_cell(row.config, row.precision, names),
-                        "badge": "sweet spot" if row.sweet_spot else None,
+                        "badge": choice_badge(decision.sweet_spot, row.config),
                     },
                     *(
                         _best_cell(row, metric)
@@ -189,7 +190,7 @@ def _model_cell(kind: str, note: str) -> Cell:
     return {"text": kind, "sort": kind, "note": note or None}
 
 
-def _config(row: ConfigMetrics, names: Names) -> Cell:
+def _config(row: ConfigMetrics, names: Names, badge: str | None) -> Cell:
     notes = {
         "failed": "failed",
         "running": f"in progress, {formats.counted(row.prompts, 'prompt')} so far",
@@ -201,7 +202,7 @@ def _config(row: ConfigMetrics, names: Names) -> Cell:
         note = "; ".join(filter(None, (note, "random weights, quality not scored")))
     return {
         **config_cell(row.config, row.precision, names),
-        "badge": "sweet spot" if row.sweet_spot else None,
+        "badge": badge,
         "note": note,
         "opens": True,
     }
