@@ -16,6 +16,8 @@ from vibecore.analysis.claims.wording import beside, verdict_text
 from vibecore.analysis.comparison import StudyComparison
 from vibecore.core.rows import StudyRow
 from vibecore.views.charts.findings import evidence_figure
+from vibecore.views.findings import rows_in_short
+from vibecore.views.short_names import names_of
 
 # measure of the comparison -> its column's heading
 MEASURES = {
@@ -32,7 +34,7 @@ def show_sentences(title: str, sentences: tuple[str, ...]) -> None:
     if sentences:
         frame.show_html("h2", title)
     for sentence in sentences:
-        frame.show_html("p", sentence)
+        frame.show_html("p", names.in_text(sentence))
 
 
 def show_changes(found: StudyComparison) -> None:
@@ -49,7 +51,10 @@ def show_changes(found: StudyComparison) -> None:
             "rows": [
                 {
                     "id": config,
-                    "cells": [{"text": config}, *(cell(rows.get(name)) for name in measures)],
+                    "cells": [
+                        {"text": names.short(config), "full": names.full(config)},
+                        *(cell(rows.get(name)) for name in measures),
+                    ],
                 }
                 for config, rows in by_config.items()
             ],
@@ -106,6 +111,7 @@ first = st.selectbox("Compare with", others, key="with")
 address.write("compare", PARAMETERS)
 second = study.name
 with frame.errors_in_words():
+    names = names_of([*cached.runs(key, second), *cached.runs(key, first)])
     try:
         found = cached.comparison(key, first, second)
     except InputError as error:
@@ -115,7 +121,8 @@ with frame.errors_in_words():
 frame.show_html("h2", f"What changed in {second} against {first}")
 if found.rows:
     show_changes(found)
-    figure = evidence_figure([row for row in found.rows if row.measure == "speed"], "ratio")
+    speeds = [row for row in found.rows if row.measure == "speed"]
+    figure = evidence_figure(rows_in_short(speeds, names), "ratio")
     if figure.chart is not None:
         finding = figure.title.removeprefix("Speed: ")
         frame.show_html("h2", f"Speed, one run each: {finding}")

@@ -13,7 +13,8 @@ from pages.parts.components import link, show_table
 from vibecore.analysis.claims import Finding
 from vibecore.analysis.claims.wording import evidence_table
 from vibecore.views.charts.findings import evidence_figure
-from vibecore.views.findings import ANOTHER_QUESTION, FAMILIES_OF_TESTS, testable, whose
+from vibecore.views.findings import ANOTHER_QUESTION, FAMILIES_OF_TESTS, in_short, testable, whose
+from vibecore.views.short_names import names_of
 from vibecore.views.study_order import beside
 
 # A sign beside each verdict, so that a column of them can be scanned.
@@ -25,6 +26,12 @@ COLUMN_WIDTH = 500
 def signed(verdict: str) -> str:
     """A verdict with its sign."""
     return f"{SIGNS[verdict]} {verdict}"
+
+
+def short_findings(name: str) -> list[Finding]:
+    """A study's findings, its configs and models by their short names."""
+    short = names_of(cached.runs(key, name))
+    return [in_short(finding, short) for finding in cached.findings(key, name)]
 
 
 def show_overview(found: dict[str, list[Finding]]) -> None:
@@ -108,7 +115,7 @@ with frame.errors_in_words():
     runs = cached.runs(key, study.name)
     other = beside(study.name, [row.name for row in cached.studies(key)])
     names = [study.name, other] if other else [study.name]
-    found = {name: findings for name in names if (findings := cached.findings(key, name))}
+    found = {name: findings for name in names if (findings := short_findings(name))}
 shown, folded = testable(found.get(study.name, []), runs)
 ids = [finding.id for finding in shown]
 PARAMETERS = {"claim": address.one_of(ids, ids[0])} if ids else {}

@@ -23,6 +23,7 @@ from vibecore.views.charts.engine_speed import (
     mbu_figure,
 )
 from vibecore.views.charts.step_time import kernel_figure, layer_figure
+from vibecore.views.short_names import names_of
 from vibecore.views.tables.speed import bottlenecks_met, model_table, profiles, speed_table
 
 MEASURE = (
@@ -83,7 +84,11 @@ if not results:
     st.stop()
 if study.note:
     frame.show_html("p", study.note, "vc-soft")
-measured = [result for result in results if not result["error"]]
+with frame.errors_in_words():
+    names = names_of(cached.runs(cached.content(), study.name))
+measured = [
+    {**result, "config": names.short(result["config"])} for result in results if not result["error"]
+]
 sizes = batch_sizes(measured)
 for size in sizes:
     show(mbu_figure(measured, size), f"mbu-{size}")
@@ -93,12 +98,12 @@ for size in sizes:
         show(host, f"host-{size}")
 if found:
     frame.show_html("h2", "Where one step's time goes")
-    chosen = st.selectbox("Config and engine", list(found), key="step")
-    show(layer_figure(found[chosen], chosen), "layers")
-    show(kernel_figure(found[chosen], chosen), "kernels")
+    chosen = st.selectbox("Config and engine", list(found), format_func=names.in_text, key="step")
+    show(layer_figure(found[chosen], names.in_text(chosen)), "layers")
+    show(kernel_figure(found[chosen], names.in_text(chosen)), "kernels")
 address.write("speed", PARAMETERS)
 frame.show_html("h2", "The figures")
-show_table(speed_table(results), key="speeds")
+show_table(speed_table(results, names), key="speeds")
 for sentence in bottlenecks_met(measured):
     frame.show_html("p", sentence, "vc-soft")
-show_table(model_table(results), key="models")
+show_table(model_table(results, names), key="models")

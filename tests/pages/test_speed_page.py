@@ -19,6 +19,7 @@ from vibecore.views.charts.engine_speed import (
 )
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.step_time import kernel_figure, layer_figure
+from vibecore.views.short_names import Names
 from vibecore.views.tables.speed import bottlenecks_met, profiles, speed_table
 
 RESULTS = make_report()["results"]
@@ -102,7 +103,7 @@ def test_a_study_on_a_cpu_says_why_host_and_device_are_one() -> None:
 
 
 def test_what_another_engine_decoded_is_named_so_and_left_out_of_the_comparison() -> None:
-    engines = [row["cells"][1]["text"] for row in speed_table(LEFT_TO_EAGER)["rows"]]
+    engines = [row["cells"][1]["text"] for row in speed_table(LEFT_TO_EAGER, Names())["rows"]]
     assert engines.count("graph (by eager)") == 2, "8bit of both models, at batch 30 alone"
     figure = engine_figure(LEFT_TO_EAGER, 30)
     assert figure.note.endswith("Left out: 0.5B-8bit graph (by eager), 1.5B-8bit graph (by eager).")
@@ -125,7 +126,7 @@ def test_one_repetition_has_no_spread() -> None:
 
 
 def speed_labels(results: list[dict]) -> list[str]:
-    return [column["label"] for column in speed_table(results)["columns"]]
+    return [column["label"] for column in speed_table(results, Names())["columns"]]
 
 
 def test_configs_whose_host_and_device_were_not_measured_apart_are_named() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from vibecore.analysis.asked import DUMMY
 from vibecore.analysis.claims import CLAIMS, Finding
+from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.claims.record import NOT_TESTABLE
 from vibecore.catalog.models import family_configs
 from vibecore.core import formats
 from vibecore.core.rows import RunRow
+from vibecore.views.short_names import Names
 
 # The family that the published report is about.
 FAMILY = "qwen2.5"
@@ -23,6 +26,29 @@ FAMILIES_OF_TESTS = (
     "precisions of one model; the rule adjusts over its own comparisons with the best config, so "
     "a difference can be resolved there and open here."
 )
+
+
+def in_short(finding: Finding, names: Names) -> Finding:
+    """A finding with the names of configs and models in its sentences and evidence made short."""
+    return replace(
+        finding,
+        statement=names.in_text(finding.statement),
+        reason=names.in_text(finding.reason),
+        evidence=rows_in_short(finding.evidence, names),
+    )
+
+
+def rows_in_short(rows: Iterable[EvidenceRow], names: Names) -> tuple[EvidenceRow, ...]:
+    """The same of evidence alone."""
+    return tuple(
+        replace(
+            row,
+            compared=names.in_text(row.compared),
+            label=names.in_text(row.label) if row.label else row.label,
+            figures=names.in_text(row.figures),
+        )
+        for row in rows
+    )
 
 
 def is_the_reports(runs: Sequence[RunRow]) -> bool:

@@ -6,7 +6,8 @@ A chart is a list of `Dot`s and an axis; `dot_chart` draws bars, dots, words and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Literal
 
 import altair as alt
@@ -14,22 +15,27 @@ import altair as alt
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.views.charts.figure import (
     AXIS_HEIGHT,
+    CHARACTER,
     FURNITURE,
     LINE_HEIGHT,
     TICKS,
     Drawing,
     Value,
+    beside_names,
     colour_and_shape,
     described,
     drawn,
     line_axis,
     picks,
+    room_for,
     tip,
 )
 from vibecore.views.charts.style import ACCENT, NEUTRAL, PRECISION_MARKS, Mark
 
 # Pixels from one line of a label to the next.
-TEXT_LINE = 11
+TEXT_LINE = 12
+# Pixels between a mark or its bar and its label, and the same in a dense chart.
+GAP, DENSE_GAP = 14, 8
 INK = PRECISION_MARKS["bf16"].colour
 
 
@@ -38,8 +44,9 @@ class Dot:
     """One estimate. `line` names the line it is on; `low` to `high` is its bar.
 
     Without a `value` there is a bar alone, without `low` and `high` a dot alone. `group` is a key
-    of the chart's marks, `lane` the place within a line that has several dots. `tips` are the
-    tooltip's titles and texts, the same titles for every dot; `picked` is what a click selects.
+    of the chart's marks, `lane` the place within a line that has several dots. `label_at` is the
+    end of the bar beside which the label stands. `tips` are the tooltip's titles and texts, the
+    same titles for every dot; `picked` is what a click selects.
     """
 
     line: str
@@ -47,6 +54,7 @@ class Dot:
     low: float | None
     high: float | None
     label: str = ""
+    label_at: Literal["low", "high"] = "high"
     group: str = ""
     lane: str = ""
     sweet_spot: bool = False
@@ -57,15 +65,21 @@ class Dot:
 
 @dataclass(frozen=True)
 class Axis:
-    """The horizontal axis: its title, its scale, and the format of its numbers (d3's)."""
+    """The horizontal axis: its title, its scale, the format of its numbers (d3's), and where its
+    ticks are, unless they are anywhere."""
 
     title: str
     scale: alt.Scale
     form: str = ""
+    ticks: Sequence[float] = ()
 
     def at(self, name: str) -> alt.X:
         """The axis, with a field of the data on it."""
-        axis = alt.Axis(format=self.form or alt.Undefined, tickCount=TICKS)
+        axis = alt.Axis(
+            format=self.form or alt.Undefined,
+            tickCount=TICKS,
+            values=list(self.ticks) or alt.Undefined,
+        )
         return alt.X(f"{name}:Q", title=self.title, axis=axis, scale=self.scale)
 
 
@@ -78,7 +92,6 @@ def dot_chart(
     lanes: Sequence[str] = (),
     dense: bool = False,
     rule_at: float | None = None,
-    labels_at: Literal["low", "high"] = "high",
     label_limit: int = 170,
     line_height: int = LINE_HEIGHT,
 ) -> Drawing:
@@ -86,9 +99,8 @@ def dot_chart(
 
     `marks` give colour and shape by group, in the legend's order; without them all are of one
     colour and those not `filled` are hollow. `lanes` order the dots within a line; `dense` draws
-    them smaller. `rule_at` draws a line at that value ("no difference"). Labels are right of the
-    bar's `high`, or left of its `low`. `line_height`, and `label_limit` of the lines' names, are
-    in pixels.
+    them smaller. `rule_at` draws a line at that value ("no difference"). `line_height`, and
+    `label_limit` of the lines' names, are in pixels.
     """
     titles = list(dots[0].tips)
     values = [_value(dot) for dot in dots]
@@ -122,14 +134,37 @@ def dot_chart(
     layers = [bars, points]
     if rule_at is not None:
         layers.insert(0, drawn([{"at": rule_at}]).mark_rule(color=NEUTRAL).encode(x="at:Q"))
-    for chosen in (False, True):
-        words = [v for v in values if v["label"] and v["sweet_spot"] == chosen]
+    ends: tuple[Literal["low", "high"], ...] = ("low", "high")
+    for chosen, at in product((False, True), ends):
+        words = [
+            v for v in values if v["label"] and (v["sweet_spot"], v["label_at"]) == (chosen, at)
+        ]
         if words:
-            layers.append(_words(place(drawn(words)), axis, labels_at, chosen, dense))
-    if labels_at == "high" and (spots := [v for v in values if v["sweet_spot"]]):
+            layers.append(_words(place(drawn(words)), axis, at, chosen, dense))
+    if spots := [v for v in values if v["sweet_spot"]]:
         layers.append(sweet_spot_ring(place(drawn(spots)).encode(x=axis.at("value"))))
     height = line_height * len({dot.line for dot in dots}) + (FURNITURE if marks else AXIS_HEIGHT)
     return described(alt.LayerChart(layer=layers), height, description)
+
+
+def share_axis(dots: Sequence[Dot], title: str, dense: bool = False) -> tuple[list[Dot], Axis]:
+    """The dots with their labels on a side that has room on a phone too, and an axis of shares; it
+    goes beyond 100 % where neither side has."""
+    width = beside_names(dot.line for dot in dots)
+    placed, most = [], 1.0
+    for dot in dots:
+        words = with_sweet_spot(dot.label, dot.sweet_spot).split("\n")
+        label = CHARACTER * max(map(len, words)) + (DENSE_GAP if dense else GAP)
+        left, right = dot.low or 0.0, dot.high or 0.0
+        if right * width + label <= width:
+            placed.append(dot)
+        elif left * width / most >= label:
+            placed.append(replace(dot, label_at="low"))
+        else:
+            most = max(most, room_for(right, label, width))
+            placed.append(dot)
+    ticks = [step / 5 for step in range(6)]
+    return placed, Axis(title, alt.Scale(domain=[0, most]), ".0%", ticks)
 
 
 def config_dot(
@@ -140,6 +175,7 @@ def config_dot(
     high: float | None,
     label: str,
     tips: Mapping[str, str],
+    label_at: Literal["low", "high"] = "high",
 ) -> Dot:
     """A config's dot: on a line of its own under its short `name`, marked by precision, opening the
     config's outputs."""
@@ -149,6 +185,7 @@ def config_dot(
         low,
         high,
         label,
+        label_at,
         group=row.precision,
         sweet_spot=row.sweet_spot,
         tips={"config": row.config, **tips},
@@ -174,6 +211,7 @@ def _value(dot: Dot) -> Value:
         "low": dot.low,
         "high": dot.high,
         "label": with_sweet_spot(dot.label, dot.sweet_spot),
+        "label_at": dot.label_at,
         "group": dot.group,
         "lane": dot.lane,
         "sweet_spot": dot.sweet_spot,
@@ -186,7 +224,7 @@ def _value(dot: Dot) -> Value:
 def _words(
     chart: alt.Chart, axis: Axis, at: Literal["low", "high"], chosen: bool, dense: bool
 ) -> alt.Chart:
-    gap = 8 if dense else 14
+    gap = DENSE_GAP if dense else GAP
     words = chart.mark_text(
         align="left" if at == "high" else "right",
         dx=gap if at == "high" else -gap,
@@ -194,7 +232,7 @@ def _words(
         baseline="middle",
         lineBreak="\n",
         lineHeight=TEXT_LINE,
-        fontSize=10 if dense else 11,
+        fontSize=11 if dense else 12,
         fontWeight=600 if chosen else "normal",
     ).encode(x=axis.at(at), text="label:N")
     return words.encode(color=alt.value(ACCENT)) if chosen else words

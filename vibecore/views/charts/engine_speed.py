@@ -19,11 +19,13 @@ from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import (
     LINE_HEIGHT,
     Figure,
+    beside_names,
     colour_and_shape,
     described,
     drawn,
     line_axis,
     lined_height,
+    room_for,
     scaled,
     tip,
 )
@@ -41,6 +43,10 @@ OTHER_ENGINE = Mark(NEUTRAL, "diamond", "diamond")
 # The two sides of a step: what the host spends on launching it, what the device on running it.
 SIDES = {"host": "#b0639b", "device": "#3a80c4"}
 GIGA = 1e9
+# Pixels from a line's middle down to its bar, where a label stands above the bar.
+BELOW = 6
+# Pixels of a label with the gap before it.
+RATIO_LABEL, TIME_LABEL = 85, 80
 CACHE_RESIDENT = "cache-resident"
 
 
@@ -80,7 +86,7 @@ def mbu_figure(results: Sequence[Json], batch_size: int) -> Figure:
     most = max(max(value["copy"], value["achieved"]) for value in values)
     colour, _ = colour_and_shape("engine", _marks(value["engine"] for value in values))
     base = drawn(values).encode(y=line_axis("name", [value["name"] for value in values]))
-    bars = base.mark_bar(height=12, opacity=0.8).encode(
+    bars = base.mark_bar(height=9, opacity=0.8, yOffset=BELOW).encode(
         x=scaled("achieved", "GB of weights read per second", 1.05 * most),
         color=colour,
         tooltip=[
@@ -90,8 +96,11 @@ def mbu_figure(results: Sequence[Json], batch_size: int) -> Figure:
             tip("label", "MBU, bottleneck"),
         ],
     )
-    copies = base.mark_tick(color=NEUTRAL, thickness=3, height=18).encode(x="copy:Q")
-    words = base.mark_text(align="left", dx=7).encode(x="achieved:Q", text="label:N")
+    copies = base.mark_tick(color=NEUTRAL, thickness=3, height=13, yOffset=BELOW)
+    copies = copies.encode(x="copy:Q")
+    # Above its bar: beside it a label would cover the tick, and end outside a phone's page.
+    words = base.mark_text(align="left", baseline="middle", dx=2, dy=-BELOW - 1, fontSize=12)
+    words = words.encode(x=alt.datum(0), text="label:N")
     description = "Model bandwidth utilisation (MBU). " + "; ".join(
         f"{value['name']} {value['label']}" for value in values
     )
@@ -100,7 +109,7 @@ def mbu_figure(results: Sequence[Json], batch_size: int) -> Figure:
         "activations left out, over the bandwidth of a copy (the tick) in the same process with "
         "the same threads, read and written bytes counted: about as fast as this memory gets."
     )
-    chart = described(bars + copies + words, lined_height(len(values)), description)
+    chart = described(bars + copies + words, lined_height(len(values), 34), description)
     return Figure(title, note, chart, description)
 
 
@@ -134,9 +143,11 @@ def engine_figure(results: Sequence[Json], batch_size: int) -> Figure:
     )
     axis = "tokens per second, all sequences of the batch" if batch_size > 1 else "tokens/s"
     marks = _marks(dot.group for dot in dots)
+    most_speed = max(dot.high or 0 for dot in dots)
+    width = beside_names(dot.line for dot in dots)
     chart = dot_chart(
         dots,
-        Axis(axis, alt.Scale(domain=[0, 1.35 * max(dot.high or 0 for dot in dots)])),
+        Axis(axis, alt.Scale(domain=[0, room_for(most_speed, RATIO_LABEL, width)])),
         description=description,
         marks=marks,
         # A lane each: side by side, the figures of two like engines would overlap.
@@ -184,8 +195,9 @@ def host_figure(results: Sequence[Json], batch_size: int) -> Figure:
         title = f"At batch {batch_size}, every one waits for the host, none for the device"
     elif not bound:
         title = f"At batch {batch_size}, none waits for the host: the device is busy throughout"
-    most = 1.35 * max(value["milliseconds"] for value in values)
     names = [_name(result, batch_size) for result, _ in known]
+    longest = max(value["milliseconds"] for value in values)
+    most = room_for(longest, TIME_LABEL, beside_names(names))
     base = drawn(values).encode(
         y=line_axis("name", names), yOffset=alt.YOffset("side:N", sort=list(SIDES))
     )
@@ -203,7 +215,9 @@ def host_figure(results: Sequence[Json], batch_size: int) -> Figure:
             tip("bottleneck", "bottleneck"),
         ],
     )
-    words = base.mark_text(align="left", dx=5).encode(x="milliseconds:Q", text="label:N")
+    words = base.mark_text(align="left", dx=5, fontSize=12).encode(
+        x="milliseconds:Q", text="label:N"
+    )
     description = "Host and device time of one step. " + "; ".join(
         f"{v['name']} {v['label']} ms" for v in values
     )
@@ -234,7 +248,7 @@ def _engine_dot(config: str, engine: str, speed: Json, ratio: float | None) -> D
     rate = speed["decode_tokens_per_second"]
     label = f"{rate['median']:,.0f}"
     if engine == "graph" and ratio:
-        label += f", {ratio:.1f} × eager"
+        label += f"\n{ratio:.1f} × eager"
     tips = {
         "config": config,
         "engine": engine,
@@ -242,9 +256,8 @@ def _engine_dot(config: str, engine: str, speed: Json, ratio: float | None) -> D
         "least": f"{rate['least']:.1f}",
         "most": f"{rate['most']:.1f}",
     }
-    return Dot(
-        config, rate["median"], rate["least"], rate["most"], label, engine, engine, tips=tips
-    )
+    ends = (rate["least"], rate["most"])
+    return Dot(config, rate["median"], *ends, label, group=engine, lane=engine, tips=tips)
 
 
 def _name(result: Json, batch_size: int) -> str:

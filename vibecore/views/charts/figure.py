@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,11 @@ AXIS_HEIGHT = 70
 TICKS = 6
 # Between a line's name and a mark at zero, with the sweet spot's ring around it.
 LABEL_PADDING = 13
+# The narrowest page's width for a drawing, and what a character of a label takes of it, in pixels.
+PHONE, CHARACTER = 355, 5.9
+# A line's name of more characters stands on two lines; what is longer still is cut.
+MOST_ON_LINE = 26
+HALF_LINE = 6
 
 
 @dataclass(frozen=True)
@@ -67,9 +74,40 @@ def colour_and_shape(field: str, marks: Mapping[str, Mark]) -> tuple[alt.Color, 
     )
 
 
+def beside_names(names: Iterable[str]) -> float:
+    """Pixels that the narrowest page leaves a drawing beside the names of its lines."""
+    longest = max((len(part) for name in names for part in _on_lines(name)), default=0)
+    return PHONE - LABEL_PADDING - CHARACTER * longest
+
+
+def room_for(most: float, label: float, width: float) -> float:
+    """How far an axis from zero has to reach so that a label of so many pixels, right of a mark at
+    `most`, is within a drawing of a `width` in pixels."""
+    return most * width / max(width - label, width / 3)
+
+
+def _on_lines(name: str) -> list[str]:
+    """A line's name, on two lines where it is long."""
+    if len(name) <= MOST_ON_LINE:
+        return [name]
+    return textwrap.wrap(
+        name, MOST_ON_LINE, max_lines=2, placeholder="…", break_on_hyphens=" " not in name
+    )
+
+
 def line_axis(field: str, names: Sequence[str], label_limit: int = 320) -> alt.Y:
     """Names down the side in the order given, each shown; `label_limit` is in pixels."""
+    long = {name: _on_lines(name) for name in names if len(name) > MOST_ON_LINE}
+    on_lines = json.dumps(long, ensure_ascii=False)
     axis = alt.Axis(
+        labelExpr=f"{on_lines}[datum.label] || datum.label" if long else alt.Undefined,
+        # The first of two lines would stand at the mark, the second below it.
+        labelOffset={
+            "condition": {"test": f"isArray({on_lines}[datum.value])", "value": -HALF_LINE},
+            "value": 0,
+        }
+        if long
+        else alt.Undefined,
         ticks=False,
         domain=False,
         labelLimit=label_limit,

@@ -11,7 +11,7 @@ from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
 from vibecore.core import formats
 from vibecore.core.rows import ScoreRow
-from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
+from vibecore.views.charts.dot_interval import Dot, dot_chart, share_axis
 from vibecore.views.charts.figure import (
     Figure,
     described,
@@ -28,7 +28,8 @@ from vibecore.views.short_names import short_names
 # Pixels of a column's heading.
 COLUMN_LABEL = 200
 SHORT_HEADING = 50
-CHARACTER_WIDTH = 5.2
+SLANTED_HEADING = 70
+CHARACTER_WIDTH = 5.6
 # Of one output: grey in three depths that show on a light and on a dark background.
 STATES = {
     "all met": "rgba(133, 137, 142, 1)",
@@ -100,9 +101,10 @@ def category_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -
     description = "Constraints met by category and config. " + "; ".join(
         f"{dot.line} {dot.lane} {dot.tips['constraints met']}" for dot in dots
     )
+    dots, axis = share_axis(dots, "single constraints met", dense=True)
     chart = dot_chart(
         dots,
-        Axis("single constraints met", alt.Scale(domain=[0, 1]), ".0%"),
+        axis,
         description=description,
         marks=precision_marks(precision.values()),
         lanes=list(precision),
@@ -155,6 +157,9 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
     ]
     prompts = list(dict.fromkeys(score.prompt_id for score in scores))
     shown = [row for row in rows if any(v["config"] == row.config for v in values)]
+    heading = max(len(names[row.config]) for row in shown) * CHARACTER_WIDTH
+    # Slanted, a long name of the last column would reach beyond the drawing.
+    long = heading > SLANTED_HEADING
     x = alt.X(
         "name:N",
         sort=[names[row.config] for row in shown],
@@ -163,7 +168,7 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
             orient="top",
             ticks=False,
             domain=False,
-            labelAngle=-60,
+            labelAngle=-90 if long else -60,
             labelPadding=6,
             labelLimit=COLUMN_LABEL,
             labelOverlap=False,
@@ -199,7 +204,6 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
     title = _prompt_title(scores, len(shown))
     description = f"{title}. A grid of {len(prompts)} prompts by {len(shown)} configs."
     # Slanted headings take their room from the rows, unless the drawing grows with them.
-    heading = max(len(names[row.config]) for row in shown) * CHARACTER_WIDTH
     height = lined_height(len(prompts), 19) + round(max(0.0, heading - SHORT_HEADING))
     chart = described(cells + marks + clicks, height, description)
     note = (

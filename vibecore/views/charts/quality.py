@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import altair as alt
-
 from vibecore.analysis.metrics import METRICS, ConfigMetrics
 from vibecore.core import formats
-from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
+from vibecore.views.charts.dot_interval import config_dot, dot_chart, share_axis
 from vibecore.views.charts.figure import Figure, precision_marks
 from vibecore.views.short_names import short_names
 
@@ -144,9 +142,10 @@ def _rate_figure(rates: Sequence[Rate], title: str, note: str, axis: str) -> Fig
     description = f"{axis[:1].upper()}{axis[1:]}, with 95 % intervals. " + "; ".join(
         f"{rate.row.config} {rate.label}, {rate.range}" for rate in rates
     )
+    dots, shares = share_axis(dots, axis)
     chart = dot_chart(
         dots,
-        Axis(axis, alt.Scale(domain=[0, 1]), ".0%"),
+        shares,
         description=description,
         marks=precision_marks(dot.group for dot in dots),
     )

@@ -12,13 +12,12 @@ from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.speed_interval import speed_interval
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
-from vibecore.views.charts.figure import Figure, precision_marks
+from vibecore.views.charts.figure import Figure, beside_names, precision_marks, room_for
 from vibecore.views.short_names import short_names
 
 LOSS_AXIS = "speed against bf16 of the same model"
-# Room at the right for a mark's label, as a share of the fastest speed: long names leave a drawing
-# on a phone half as wide.
-LABEL_ROOM, LABEL_ROOM_LONG, LONG_NAME = 1.2, 1.45, 15
+# Pixels of a mark's label, which may be "sweet spot", with the gap before it.
+LABEL = 75
 OVER_PROMPTS = "Intervals are over prompts: another run, machine or day is not in them."
 NO_INTERVAL = "without an interval, since no prompt's own time is known"
 
@@ -55,13 +54,13 @@ def speed_figure(rows: Sequence[ConfigMetrics], outcomes: Outcomes | None = None
         )
         for row, speed in known
     ]
-    room = LABEL_ROOM_LONG if max(map(len, names.values())) >= LONG_NAME else LABEL_ROOM
+    right = room_for(most, LABEL, beside_names(dot.line for dot in dots))
     description = "Speed in new tokens per second. " + "; ".join(
         f"{row.config} {speed:.1f}" for row, speed in known
     )
     chart = dot_chart(
         dots,
-        Axis("new tokens per second", alt.Scale(domain=[0, room * most])),
+        Axis("new tokens per second", alt.Scale(domain=[0, right])),
         description=description,
         marks=precision_marks(dot.group for dot in dots),
     )
@@ -117,18 +116,19 @@ def loss_figure(rows: Sequence[ConfigMetrics], outcomes: Outcomes | None = None)
                 "95 % interval": loss.range,
                 "prompts (n)": str(loss.row.prompts),
             },
+            label_at="low",
         )
         for loss in known
     ]
     description = "Speed against bf16. " + "; ".join(f"{d.line} {d.label}" for d in dots)
-    ends = [min(-0.05, *changes) - 0.25, max(0.05, *changes) + 0.05]
+    least, most = min(-0.05, *changes), max(0.05, *changes) + 0.05
+    left = most - room_for(most - least, LABEL, beside_names(dot.line for dot in dots))
     chart = dot_chart(
         dots,
-        Axis(LOSS_AXIS, alt.Scale(domain=ends), ".0%"),
+        Axis(LOSS_AXIS, alt.Scale(domain=[left, most]), ".0%"),
         description=description,
         marks=precision_marks(dot.group for dot in dots),
         rule_at=0,
-        labels_at="low",
     )
     title = "; ".join(
         _change(name, sorted((x for x in known if x.row.precision == name), key=lambda x: x.change))

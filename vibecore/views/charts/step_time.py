@@ -13,10 +13,12 @@ from typing import Any
 from vibecore.core import formats
 from vibecore.views.charts.figure import (
     Figure,
+    beside_names,
     described,
     drawn,
     line_axis,
     lined_height,
+    room_for,
     scaled,
     tip,
 )
@@ -26,6 +28,8 @@ Profile = Sequence[Mapping[str, Any]]
 MOST_KERNELS = 12
 NAME_LENGTH = 46
 BAR = "#3a80c4"
+# Pixels of a label with the gap before it: `1,234 µs, 56 %`.
+TIME_LABEL = 95
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,17 @@ def _shares(parts: Sequence[Part], title: str, side: str) -> Figure:
         {"name": p.name, "microseconds": p.microseconds, "share": p.share, "label": p.label}
         for p in parts
     ]
-    most = 1.3 * max(part.microseconds for part in parts)
-    base = drawn(values).encode(y=line_axis("name", [part.name for part in parts]))
+    names = [part.name for part in parts]
+    longest = max(part.microseconds for part in parts)
+    most = room_for(longest, TIME_LABEL, beside_names(names))
+    base = drawn(values).encode(y=line_axis("name", names))
     bars = base.mark_bar(height=12, opacity=0.8, color=BAR).encode(
         x=scaled("microseconds", f"{side} time, microseconds", most),
         tooltip=[tip("name", "where"), tip("label", "time")],
     )
-    words = base.mark_text(align="left", dx=6).encode(x="microseconds:Q", text="label:N")
+    words = base.mark_text(align="left", dx=6, fontSize=12).encode(
+        x="microseconds:Q", text="label:N"
+    )
     description = f"{title}. " + "; ".join(f"{part.name} {part.label}" for part in parts)
     what = (
         "the kernels' own time on the GPU"

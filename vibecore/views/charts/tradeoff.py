@@ -133,6 +133,7 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
                 dx=-20 if side == "left" else 20,
                 baseline="middle",
                 lineBreak="\n",
+                fontSize=12,
                 fontWeight=600 if chosen else "normal",
             )
             layers.append(words.encode(color=alt.value(ACCENT)) if chosen else words)
@@ -143,7 +144,7 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         for v in values
     )
     chart = described(
-        alt.LayerChart(layer=[*layers, clicks.add_params(picks("config"))]), 400, description
+        alt.LayerChart(layer=[*layers, clicks.add_params(picks("config"))]), 440, description
     )
     note = (
         "Best is top left, and large. Filled marks are the Pareto front of the figures as they "

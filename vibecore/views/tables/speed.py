@@ -10,6 +10,7 @@ from typing import Any
 
 from vibecore.studies.bench.figures import READINGS
 from vibecore.studies.bench.report import model_rows, models_caption, speed_rows
+from vibecore.views.short_names import Names
 
 Json = Mapping[str, Any]
 
@@ -17,14 +18,14 @@ Json = Mapping[str, Any]
 WORDS = ("config", "engine", "bottleneck")
 
 
-def speed_table(results: Sequence[Json]) -> dict[str, Any]:
+def speed_table(results: Sequence[Json], names: Names) -> dict[str, Any]:
     """Decoding, a row a config, engine and batch size."""
-    return _table("Decoding", speed_rows({"results": results}))
+    return _table("Decoding", speed_rows({"results": results}), names)
 
 
-def model_table(results: Sequence[Json]) -> dict[str, Any]:
+def model_table(results: Sequence[Json], names: Names) -> dict[str, Any]:
     """Loading, memory and llama-bench's rates, a row a config and engine."""
-    return _table(models_caption(results), model_rows({"results": results}))
+    return _table(models_caption(results), model_rows({"results": results}), names)
 
 
 def bottlenecks_met(results: Sequence[Json]) -> list[str]:
@@ -42,7 +43,7 @@ def profiles(results: Sequence[Json]) -> dict[str, list[Json]]:
     }
 
 
-def _table(caption: str, rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def _table(caption: str, rows: Sequence[Mapping[str, str]], names: Names) -> dict[str, Any]:
     columns = list(rows[0]) if rows else []
     return {
         "caption": caption,
@@ -50,7 +51,13 @@ def _table(caption: str, rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         "sortable": False,
         "columns": [{"label": column, "numeric": column not in WORDS} for column in columns],
         "rows": [
-            {"id": str(number), "cells": [{"text": row[column]} for column in columns]}
+            {
+                "id": str(number),
+                "cells": [
+                    {"text": names.short(row[column]), "full": names.full(row[column])}
+                    for column in columns
+                ],
+            }
             for number, row in enumerate(rows)
         ],
     }
