@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -96,5 +97,11 @@ def test_nothing_is_cut_with_long_names(
         assert not page.locator("table.grid").evaluate(CUT), study
         names = page.locator("thead div.name").all_inner_texts()
         assert len(set(names)) == len(names)
+    configs = urlencode({"configs": [one.id for one in several_models.MIXED]}, doseq=True)
+    page = visitor.go(f"outputs?study=mixed&{configs}")
+    expect(page.locator("article")).to_have_count(len(several_models.MIXED))
+    assert not page.evaluate(TOO_WIDE)
+    wide = "cards => cards.some((e) => e.scrollWidth > e.clientWidth + 1)"
+    assert not page.locator("article").evaluate_all(wide)
     assert visitor.problems == []
     context.close()
