@@ -181,7 +181,8 @@ with figures:
     frame.show_scorers(study.name)
     downloads.show(
         {**downloads.metrics(summary), **downloads.report(content[0], study.name, thresholds)},
-        f"{study.name}-metrics",
+        study.name,
+        "metrics",
     )
     if spot.excluded:
         frame.show_html("h2", "Not chosen, and why")

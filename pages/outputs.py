@@ -374,4 +374,4 @@ if view == SIDE:
     with frame.errors_in_words():
         rows = [row for row in cached.outputs(key, study.name, prompt) if row.config in configs]
     if rows:
-        downloads.show(downloads.outputs(rows), f"{study.name}-{prompt}")
+        downloads.show(downloads.outputs(rows), study.name, prompt)

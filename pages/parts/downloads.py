@@ -91,15 +91,16 @@ def outputs(rows: Sequence[OutputRow]) -> Contents:
     }
 
 
-def show(contents: Contents, stem: str) -> None:
-    """A row of buttons; a file is made only when its button is pressed."""
+def show(contents: Contents, study: str, what: str) -> None:
+    """A row of buttons; a file is made only when its button is pressed. A report is named so,
+    other files by the study and `what` they hold."""
     with st.container(horizontal=True):
         for label, content in contents.items():
             ending, mime = KINDS[label]
             st.download_button(
                 f"Download {label}",
                 data=content,
-                file_name=f"{stem}.{ending}",
+                file_name=f"{study}-{label if label == 'report' else what}.{ending}",
                 mime=mime,
                 on_click="ignore",
                 key=f"download-{ending}",

@@ -18,6 +18,9 @@ DRAWN = """() => [...document.querySelectorAll('figure')].map(figure => {
     return box.width > 100 && box.height > 50
         && figure.querySelectorAll('.mark-group path, .mark-symbol path, .mark-rule line').length;
 })"""
+OPEN = "() => document.querySelectorAll('details').forEach(one => { one.open = true; })"
+# Before a reader unfolds anything, at 1400 × 900.
+SCREENS = 4
 INK = """() => {
     const label = document.querySelector('figure .role-axis-label text');
     return [getComputedStyle(label).fill, getComputedStyle(document.body).backgroundColor];
@@ -46,6 +49,14 @@ def test_a_report_opens_from_disk_without_a_network(
             page.on("console", lambda message: problems.append(message.text))
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.goto(out.as_uri())
+            if width == 1400:
+                height = page.evaluate("() => document.documentElement.scrollHeight")
+                assert height <= SCREENS * 900, height
+                page.emulate_media(media="print")
+                printed = page.evaluate("() => document.documentElement.scrollHeight")
+                assert printed > 2 * height, "what is folded is printed"
+                page.emulate_media(media="screen")
+            page.evaluate(OPEN)
             drawn = page.evaluate(DRAWN)
             assert len(drawn) == expected >= 12
             assert all(drawn), "every chart has marks"

@@ -44,8 +44,13 @@ class Elements(HTMLParser):
 @pytest.mark.parametrize("name", ["published", "varied", "speed-only"])
 def test_nothing_runs_and_nothing_is_fetched(pages: dict[str, str], name: str) -> None:
     assert len(pages[name].encode()) < LARGEST
+    ids = {attributes.get("id") for _, attributes in Elements(pages[name]).found}
     for tag, attributes in Elements(pages[name]).found:
-        assert tag not in ("script", "iframe", "link", "img", "image", "object", "a"), tag
+        assert tag not in ("script", "iframe", "link", "img", "image", "object"), tag
+        if tag == "a":
+            # A place on this page, and nothing else.
+            assert attributes["href"].removeprefix("#") in ids, attributes
+            continue
         for key, value in attributes.items():
             assert not key.startswith("on") and key not in ("src", "href", "xlink:href"), key
             if value and key not in ("aria-label", "xmlns", "xmlns:xlink"):
@@ -61,10 +66,23 @@ def test_the_published_page_says_it_all(pages: dict[str, str]) -> None:
     assert page.count("<svg") >= 12
     assert "def is_palindrome" in page, "a sample"
     assert "RTX 2070 Super" in page
-    headings = re.findall(r"<h3>(.*?)</h3>", page)
+    assert "How sure:" in page and "AutoModelForCausalLM" in page, "the answer and how to run it"
+    headings = re.findall(r"<summary>(.*?)</summary>", page)
     assert sum(": not resolved" in heading for heading in headings) == 9
     assert sum(": contradicted" in heading for heading in headings) == 2
     assert len(CLAIMS) == 14
+
+
+def test_the_answer_is_first_and_the_details_are_folded(pages: dict[str, str]) -> None:
+    for page in pages.values():
+        assert page.count("<h1") == 1
+        title = re.search(r"<title>(.*?)</title>", page)
+        heading = re.search(r"<h1[^>]*>(.*?)</h1>", page)
+        assert title and heading and title[1] == heading[1]
+        assert page.index('class="spot"') < page.index('id="decided"') < page.index("<table>")
+        assert len(re.findall(r"<details", page)) == len(re.findall(r"</details>", page))
+    answer = pages["published"].split('class="spot"')[1].split('id="decided"')[0]
+    assert not re.search(r"Fisher|Holm|McNemar|\bp [=<]", answer), "no test in the answer"
 
 
 def test_ids_within_the_page_are_its_own(pages: dict[str, str]) -> None:
@@ -96,8 +114,8 @@ def test_no_quality_no_claims_on_it(pages: dict[str, str]) -> None:
 
 def test_the_rule_is_the_reports(studies: Path) -> None:
     page = make_report(studies, "published", ".html", Rule(vram_gib=1.0))
-    assert "Sweet spot: 0.5B-bf16" in page
-    assert "Memory cap (now 1 GiB)" in page
+    answer = page.split('class="spot"')[1].split('id="decided"')[0]
+    assert "No sweet spot" in answer and "1 GiB" in answer
 
 
 def test_markdown_for_a_pull_request(studies: Path, tmp_path: Path) -> None:

@@ -85,7 +85,12 @@ def audit(
 @app.command()
 def report(
     study: StudyName,
-    out: Annotated[Path, typer.Option(help="An .html or .md file; an older one is replaced.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="An .html or .md file; an older one is replaced. Default: STUDY-report.html."
+        ),
+    ] = None,
     vram_gb: MemoryCap = None,
     speed_floor: SpeedFloor = 0.85,
     alpha: Alpha = 0.05,
@@ -95,6 +100,7 @@ def report(
     from vibecore.analysis import Rule
     from vibecore.views.report import write_report
 
+    out = out or Path(f"{study}-report.html")
     write_report(db, study, out, Rule(vram_gb, speed_floor, alpha))
     print(out)
 

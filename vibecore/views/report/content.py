@@ -33,7 +33,9 @@ from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
 from vibecore.views.decoding_facts import decoding_facts
 from vibecore.views.findings import testable, whose
+from vibecore.views.headline import headline
 from vibecore.views.models_asked import agreed_facts, asking_notes, asking_warnings
+from vibecore.views.snippet import Snippet, snippet_of
 from vibecore.views.terminal import output_facts
 
 # A grid of more prompts than these is not drawn, and their scores are not read.
@@ -70,11 +72,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Content:
-    """What a report says of a study; `warnings` are notes that no reader may miss. `whose` says
-    whose claims the findings are, `untestable` are those that this study cannot test."""
+    """What a report says of a study.
+
+    `answer` is its choice in a few words and `lines` what is said of it first, as on the Metrics
+    page; `snippet` runs the config that it names, None where there is none. `warnings` are notes
+    that no reader may miss. `whose` says whose claims the findings are, `untestable` are those
+    that this study cannot test.
+    """
 
     summary: Summary
     decision: Decision
+    answer: str
+    lines: tuple[str, ...]
+    snippet: Snippet | None
     switches: tuple[str, ...]
     whose: str
     findings: tuple[Finding, ...]
@@ -107,10 +117,14 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         still = replace(grid, note=grid.note.removesuffix(" A click opens it."))
         figures += [category_figure(scores, rows), still]
     runs = read_runs(db, study)
+    first = headline(summary.study, rows, decision.sweet_spot, rule, decision.stability)
     shown, folded = testable(read_findings(db, study), runs)
     return Content(
         summary,
         decision,
+        first.title,
+        tuple(line.text for line in first.lines),
+        _snippet(first.config, summary, runs),
         tuple(switch_sentences(decision.switches, rule)) if decision.sweet_spot.config else (),
         whose(runs),
         tuple(shown),
@@ -121,6 +135,12 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         tuple(asking_warnings(rows)),
         tuple(_notes(summary)),
     )
+
+
+def _snippet(config: str | None, summary: Summary, runs: Sequence[RunRow]) -> Snippet | None:
+    """Code that runs a config as the study did."""
+    run = next((run for run in runs if run.config == config), None)
+    return snippet_of(run, summary.study.protocol) if run is not None else None
 
 
 def _samples(db: Path, study: str) -> tuple[Sample, ...]:

@@ -29,6 +29,19 @@ class Drawing:
     svg: Markup | None
 
 
+def _parts(content: Content) -> list[tuple[str, str, bool]]:
+    """The parts of the page: anchor, name, and whether this study has it."""
+    return [
+        ("run", "How to run it", content.snippet is not None),
+        ("decided", "How this was decided", True),
+        ("configs", "Every config", True),
+        ("charts", "Charts", True),
+        ("claims", "Claims checked", True),
+        ("samples", "Samples", bool(content.samples)),
+        ("measured", "How it was measured", True),
+    ]
+
+
 @dataclass(frozen=True)
 class Claim:
     """A finding with its evidence, drawn and as a table."""
@@ -58,12 +71,11 @@ def to_html(content: Content) -> str:
         content=content,
         study=content.summary.study,
         spot=spot,
-        answer=f"Sweet spot: {spot.config}" if spot.config else "No sweet spot",
         metrics=metrics_table(content.summary.rows),
         excluded=[{"not chosen": name, "because": why} for name, why in spot.excluded.items()],
         pairs=pair_rows(content.decision),
         drawings=[draw(figure) for figure in content.figures],
-        verdicts=[{"claim": f.statement, "verdict": f.verdict} for f in content.findings],
+        contents=[(anchor, name) for anchor, name, shown in _parts(content) if shown],
         claims=[
             Claim(f, draw(evidence_figure(f.evidence, f.chart)), evidence_table(f.evidence))
             for f in content.findings

@@ -20,53 +20,50 @@ def to_markdown(content: Content) -> str:
     lines = [
         f"# {text(study.title)}",
         "",
-        f"**{text(f'Sweet spot: {spot.config}' if spot.config else 'No sweet spot')}.** "
-        f"{text(spot.reason)}",
+        f"**{text(content.answer)}.**",
         "",
+        *(part for line in content.lines for part in (text(line), "")),
     ]
+    if content.snippet is not None:
+        code = [*_fenced(content.snippet.code, "python"), ""]
+        code += [f"- {text(note)}" for note in content.snippet.notes]
+        lines += _folded("How to run it: Python code", code)
     lines += [part for warning in content.warnings for part in (f"**{text(warning)}**", "")]
+    how = [text(spot.reason), ""]
     if content.decision.stability is not None:
-        lines += [text(content.decision.stability.sentence()), ""]
-    if content.switches:
-        lines += [*(f"- {text(sentence)}" for sentence in content.switches), ""]
-    lines += [formats.to_markdown(metrics_table(content.summary.rows)), "## Findings", ""]
+        how += [text(content.decision.stability.sentence()), ""]
+    how += [f"- {text(sentence)}" for sentence in content.switches]
+    lines += _folded("How this was decided", how)
+    lines += [formats.to_markdown(metrics_table(content.summary.rows))]
+    lines += [f"- {text(note)}" for note in content.notes]
+    lines += ["", "## What the published report claims, checked on this study", ""]
     lines += [text(content.whose), ""]
-    lines.append(
-        formats.to_markdown(
-            [
-                {"claim": f.statement, "verdict": f.verdict, "because": f.reason}
-                for f in (*content.findings, *content.untestable)
-            ]
-        )
-    )
+    found = [
+        {"claim": f.statement, "verdict": f.verdict, "because": f.reason}
+        for f in (*content.findings, *content.untestable)
+    ]
+    lines += _folded(f"{len(found)} claims", [formats.to_markdown(found)])
     for sample in content.samples:
         lines += _sample(sample, spot.config)
-    lines += ["## How it was measured", ""]
-    lines.append(
-        formats.to_markdown([{"what": name, "recorded": value} for name, value in content.facts])
-    )
-    lines += [f"- {text(note)}" for note in content.notes]
+    facts = [{"what": name, "recorded": value} for name, value in content.facts]
+    lines += _folded("How it was measured", [formats.to_markdown(facts)])
     return "\n".join(lines) + "\n"
+
+
+def _folded(head: str, lines: list[str]) -> list[str]:
+    """Lines that open on a click, as GitHub shows them."""
+    return [f"<details><summary>{escape(head)}</summary>", "", *lines, "", "</details>", ""]
 
 
 def _sample(sample: Sample, config: str | None) -> list[str]:
     """A prompt and the sweet spot's output to it, or the first config's where there is none."""
     chosen = next((o for o in sample.outputs if o.config == config), sample.outputs[0])
     head = f"{sample.prompt_id}, {chosen.config}: {chosen.facts}"
-    return [
-        f"<details><summary>{escape(head)}</summary>",
-        "",
-        *_fenced(sample.prompt),
-        "",
-        *_fenced(chosen.text),
-        "",
-        "</details>",
-        "",
-    ]
+    return _folded(head, [*_fenced(sample.prompt), "", *_fenced(chosen.text)])
 
 
-def _fenced(text: str) -> list[str]:
+def _fenced(text: str, language: str = "text") -> list[str]:
     """Text in a fence longer than any run of backticks within it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(SHORTEST_FENCE, longest + 1)
-    return [f"{fence}text", text, fence]
+    return [f"{fence}{language}", text, fence]
