@@ -42,11 +42,12 @@ ABBREVIATIONS = {
 }
 JUDGEMENT_NOTE = (
     "A difference is the config's rate minus the best one's; a ratio is its figure over the best "
-    "one's. Better and worse need a p under α, Holm-adjusted over the comparisons of a metric; "
-    "equivalent needs two one-sided tests within the margin, each at α. p-values are not corrected "
-    "for picking the best one on the same data. Intervals cover other prompts of this "
-    "kind, not another run on another day. How many prompts would resolve a difference is for that "
-    "comparison alone."
+    "one's. Better and worse need a p under α: on broken outputs and adherence the decision's own, "
+    "adjusted for all its comparisons and for picking the best one on the same data, and that of "
+    "the config's whole model where models were compared; on speed Holm-adjusted. Equivalent needs "
+    "two one-sided tests within the margin, each at α. Intervals are of one comparison alone, and "
+    "cover other prompts of this kind, not another run on another day. How many prompts would "
+    "resolve a difference is for that comparison alone."
 )
 STABILITY_NOTE = (
     "In each resampled study the whole rule is applied again. What happened on no prompt, or on "

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 # Broken outputs, and prompts with an unmet demand, from which on the best is said not to be good.
 MANY_BROKEN = 0.25
 MANY_UNMET = 0.5
+# What a metric of the rule counts.
+COUNTED = {
+    "broken outputs": "outputs are broken",
+    "adherence": "prompts have every demand met",
+}
 # Names listed before the rest is counted.
 MOST_NAMES = 3
 
@@ -246,8 +251,26 @@ def _why_none(spot: SweetSpot, rule: Rule) -> str:
     if spot.best_that_fits is None:
         return why
     fits = "" if rule.vram_gib is None else f" of what fits in {rule.vram_gib:g} GiB"
-    worse = f", but it is worse than the best at this: {spot.worse_at}" if spot.worse_at else ""
+    at = _worse_at(spot, rule)
+    worse = f", but it is worse than the best: {at}" if at else ""
     return f"{why} The best{fits} is {spot.best_that_fits}{worse}."
+
+
+def _worse_at(spot: SweetSpot, rule: Rule) -> str:
+    """What the best of what fits is worse at, in counts."""
+    found = []
+    for one in spot.comparisons:
+        if one.config != spot.best_that_fits or not one.p < rule.alpha:
+            continue
+        did, model = COUNTED[one.metric], one.models
+        if model is None:
+            own, best = (one.count, one.total), (one.best_count, one.best_total, one.best)
+        else:
+            did += f" over all {model.precisions} precisions of {model.model}"
+            own = (model.count, model.total)
+            best = (model.best_count, model.best_total, model.best)
+        found.append(f"{own[0]} of {own[1]} {did}, {best[0]} of {best[1]} for {best[2]}")
+    return "; ".join(found)
 
 
 def _failed(rows: Sequence[ConfigMetrics]) -> list[str]:
