@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from tests.scoring.test_ifeval import GOOD
 from tests.support.bench_report import make_report, write_report
 from tests.support.metric_rows import metric_row
 from tests.support.rows import row_of
@@ -21,6 +23,8 @@ from vibecore.analysis.stats.rate_ratio import rate_ratio
 from vibecore.core.rows import OutputRow
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.studies.claims import read_findings
+from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.run import run_study
 
 UNTESTABLE = "cannot be tested here"
 SPEEDS = {"bf16": 100.0, "8bit": 40.0, "4bit": 95.0}
@@ -281,6 +285,18 @@ def test_a_profile_of_our_own_engine_says_nothing_of_bitsandbytes(db: Path, tmp_
 
     assert verdict("both", ("eager", "graph")) != UNTESTABLE
     assert verdict("ours", ("graph",)) == UNTESTABLE
+
+
+def test_a_study_of_one_prompt_has_no_settled_choice(db: Path, fake_worker, tmp_path: Path) -> None:
+    suite = tmp_path / "one.jsonl"
+    suite.write_text(json.dumps(GOOD))
+    options = Options(study="one", configs=("1M-bf16", "1M-4bit"), suite=str(suite))
+    run_study(new_plan(options, db), lambda event: None)
+    [found] = [one for one in read_findings(db, "one") if one.id == "4bit-sweet-spot"]
+    assert found.verdict == "not resolved"
+    assert "is leading so far" in found.reason
+    assert "outputs of 1 prompt only" in found.reason
+    assert "resampled studies. It is in" not in found.reason
 
 
 def test_a_study_that_lacks_something_says_so() -> None:

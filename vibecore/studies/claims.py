@@ -46,12 +46,15 @@ def compare_studies(
 def read_study_data(db: Path, study: str) -> StudyData:
     """A stored study as the claims see it. Raises InputError for one that does not exist."""
     decision = decide(read_evidence(db, study), Rule())
-    stability = decision.stability
+    spot, stability = decision.sweet_spot, decision.stability
+    reason = spot.reason
+    if spot.leading:
+        reason = f"{spot.config or 'No config'} is leading so far. {' '.join(spot.missing)}"
     return StudyData(
         tuple(read_summary(db, study).rows),
         outcomes=_by_config(read_outputs(db, study), read_runs(db, study)),
-        choice=decision.sweet_spot.config,
-        choice_reason=decision.sweet_spot.reason,
+        choice=spot.config,
+        choice_reason=reason,
         shares=stability.shares if stability else {},
         shares_method=(
             f"{stability.resamples:,} resampled studies: {stability.how}" if stability else ""

@@ -70,7 +70,11 @@ def four_bit_is_the_sweet_spot(study: StudyData) -> Outcome:
     if study.choice is None:
         need(any(row.repetitive is not None for row in study.rows), study.choice_reason)
     if not study.shares:
-        return Outcome(NOT_RESOLVED, f"{study.choice_reason} Its stability is not known.")
+        return Outcome(
+            NOT_RESOLVED,
+            f"{study.choice_reason} How often resampled studies would choose a 4bit config is not "
+            "known.",
+        )
     four_bit = {row.config for row in study.rows if row.precision == "4bit"}
     share = sum(share for config, share in study.shares.items() if config in four_bit)
     chosen = study.choice in four_bit
