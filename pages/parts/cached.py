@@ -54,8 +54,15 @@ def summary(
     floor: float = 0.85,
     alpha: float = 0.05,
 ) -> Summary:
-    """A study's Summary under a rule."""
-    return vibecore.read_summary(Path(key[0]), study, vibecore.Rule(cap, floor, alpha))
+    """A study's Summary under a rule, from the evidence that its decision has too."""
+    from vibecore.studies.queries import summary_of
+
+    rule = vibecore.Rule(cap, floor, alpha)
+    known = next((row for row in studies(key) if row.name == study), None)
+    if known is None:
+        # Says which studies there are.
+        return vibecore.read_summary(Path(key[0]), study, rule)
+    return summary_of(known, evidence(key, study), rule)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.pages import MILLION_CONFIGS, MILLION_STUDY, make_million
 from vibecore import Rule, decide, read_evidence, read_summary
-from vibecore.studies.queries import find_prompts, read_outputs
+from vibecore.studies.queries import find_prompts, read_outputs, summary_of
 
 PROMPTS = 40
 
@@ -20,7 +20,9 @@ def test_a_small_million_is_a_whole_study(tmp_path: Path) -> None:
         assert row.prompts == row.repetition_judged == row.adherence_judged == PROMPTS
         assert row.constraints_judged == 2 * PROMPTS
         assert row.tokens_per_second and row.memory_bytes
-    decision = decide(read_evidence(db, MILLION_STUDY), Rule())
+    evidence = read_evidence(db, MILLION_STUDY)
+    assert summary_of(summary.study, evidence) == summary, "the same, read once"
+    decision = decide(evidence, Rule())
     assert decision.stability is not None and "prompts drawn again" in decision.stability.how
     prompts = find_prompts(db, MILLION_STUDY).ids
     assert len(prompts) == PROMPTS

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 class Evidence:
     """What a choice rests on and no threshold changes: made once a study.
 
-    `study` has the configs that can be compared, `outcomes` and `draws` their outputs and
-    resampled studies, None where there are none.
+    `rows` are all configs of the study; `study` has those that can be compared, `outcomes` and
+    `draws` their outputs and resampled studies, None where there are none.
     """
 
+    rows: tuple[ConfigMetrics, ...]
     study: Observed
     outcomes: Outcomes | None
     draws: Draws | None
@@ -48,7 +49,7 @@ def gather(summary: Sequence[ConfigMetrics], outcomes: Outcomes | None) -> Evide
     from vibecore.analysis.stability import draw_studies
 
     study = Observed(summary, outcomes)
-    return Evidence(study, outcomes, draw_studies(study.rows, outcomes))
+    return Evidence(tuple(summary), study, outcomes, draw_studies(study.rows, outcomes))
 
 
 def decide(evidence: Evidence, rule: Rule) -> Decision:

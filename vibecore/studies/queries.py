@@ -23,6 +23,7 @@ from vibecore.analysis import (
 )
 from vibecore.analysis.metrics import AGGREGATES, ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
+from vibecore.analysis.sweet_spot import choose
 from vibecore.core.rows import (
     OutputRow,
     StudyRow,
@@ -64,6 +65,7 @@ def _opening(
 
 list_studies = _opening(store.list_studies)
 list_benches = _opening(store.list_benches)
+read_study = _opening(store.read_study)
 read_prompts = _opening(store.read_prompts)
 read_prompt_results = _opening(store.read_prompt_results)
 read_prompt_outputs = _opening(store.read_prompt_outputs)
@@ -79,6 +81,13 @@ def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
         rows, outcomes = _compared(connection, study)
     choice = find_sweet_spot(rows, outcomes, rule)
     return Summary(found, rows, choice).with_choice(choice)
+
+
+def summary_of(study: StudyRow, evidence: Evidence, rule: Rule | None = None) -> Summary:
+    """The Summary that read_summary gives, from evidence that has been read: nothing is read or
+    tested twice."""
+    choice = choose(evidence.study, rule or Rule())
+    return Summary(study, list(evidence.rows), choice).with_choice(choice)
 
 
 def read_evidence(db: Path, study: str) -> Evidence:

@@ -20,7 +20,8 @@ from vibecore.studies.queries import (
     read_prompts,
     read_runs,
     read_scores,
-    read_summary,
+    read_study,
+    summary_of,
 )
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
@@ -99,8 +100,8 @@ class Content:
 def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
     """Everything a report of a study says. Raises InputError for an unknown study."""
     rule = rule or Rule()
-    summary = read_summary(db, study, rule)
     evidence = read_evidence(db, study)
+    summary = summary_of(read_study(db, study), evidence, rule)
     decision = decide(evidence, rule)
     rows, few = summary.rows, summary.study.prompt_count <= MOST_PROMPTS
     scores = read_scores(db, study) if few and summary.study.source == "measured" else []
