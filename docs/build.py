@@ -162,6 +162,30 @@ def memory() -> str:
     return table(("study", "config", "engine", "tokens", "measured", "model", "off"), rows)
 
 
+def card() -> str:
+    """What a GPU lost in all, by `--measure` of benchmarks/memory_model.py, and the model."""
+    bench = import_module("benchmarks.memory_model")
+    peaks = bench.measured_peaks(bench.MEASURED)
+    rows = []
+    for allocated, in_all in zip(peaks[::2], peaks[1::2], strict=True):
+        load = allocated.workload
+        tokens = f"{load.prompt_tokens:,} + {load.new_tokens}"
+        rows.append(
+            (
+                allocated.config,
+                f"`{allocated.engine}`",
+                tokens if load.batch_size == 1 else f"{load.batch_size} × ({tokens})",
+                *(
+                    f"{size / bench.MIB:,.0f}"
+                    for peak in (allocated, in_all)
+                    for size in (peak.measured, peak.modelled)
+                ),
+            )
+        )
+    heads = ("config", "engine", "tokens", "allocated", "model", "in all", "model")
+    return table(heads, rows)
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; cells are Markdown already, pipes excepted."""
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
@@ -186,6 +210,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "families": families,
     "architectures": architectures,
     "memory": memory,
+    "card": card,
 }
 
 

@@ -21,9 +21,15 @@ from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
 
 MIB = 2**20
-# What a worker takes before it has a model. GPU: CUDA context, kernels and their workspaces. CPU:
+# What a worker takes whatever its model. GPU: CUDA context and kernels, measured on an H100. CPU:
 # torch and transformers, 0.41 GB seen; forked workers share most of it, which is left out.
-RUNTIME_BYTES = {"cpu": GIB // 2, "cuda": GIB * 3 // 4}
+RUNTIME_BYTES = {"cpu": GIB // 2, "cuda": 711 * MIB}
+# More of it on a GPU, measured there too: Triton's kernels and the recorded step of engine `graph`,
+# and the int8 products' libraries.
+GRAPH_KERNEL_BYTES, INT8_KERNEL_BYTES = 54 * MIB, 64 * MIB
+# What torch's GPU allocator holds beyond what it gives out, as a share of cache and activations:
+# a rule of thumb for 14 to 325 MiB measured.
+RESERVE_SHARE = 1 / 3
 # Main memory of a worker whose model is on a GPU: the same and the CUDA libraries.
 CUDA_HOST_BYTES = 3 * GIB
 # An automatic batch leaves this share of what is free to the allocator's fragments.
@@ -71,7 +77,8 @@ def workload(prompt_tokens: int | None, new_tokens: int | None, batch_size: int 
 @dataclass(frozen=True)
 class Need:
     """What a worker takes of its device at its peak: weights, keys and values, everything else
-    that is computed with, and what the runtime takes beside them."""
+    that is computed with, and what the runtime takes beside them, on a GPU its context, kernels
+    and the allocator's reserve."""
 
     weights: int
     cache: int
@@ -121,6 +128,10 @@ def need(
         # They are made in 16 bit in main memory, and freed before anything is decoded.
         phases.append((0, PRECISIONS["bf16"].weight_bytes(spec)))
     cache, activations = max(phases, key=sum)
+    if device == "cuda":
+        runtime += int(RESERVE_SHARE * (cache + activations))
+        runtime += GRAPH_KERNEL_BYTES if engine == "graph" else 0
+        runtime += INT8_KERNEL_BYTES if config.precision.method == "llm-int8" else 0
     return Need(size, cache, activations, runtime)
 
 
