@@ -8,6 +8,7 @@ from typing import Any
 
 from vibecore.analysis import SweetSpot
 from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.core.formats import counted
 from vibecore.core.rows import PromptOutput
 from vibecore.views.badge import choice_badge
 from vibecore.views.broken import broken_because
@@ -98,7 +99,9 @@ def _totals(row: ConfigMetrics) -> list[str]:
     if row.adherence_judged:
         totals.append(f"{row.adherent_prompts} of {row.adherence_judged} adherent")
     if row.constraints_judged:
-        totals.append(f"{row.constraints_met:,} of {row.constraints_judged:,} constraints met")
+        totals.append(
+            f"{row.constraints_met:,} of {counted(row.constraints_judged, 'constraint')} met"
+        )
     if row.broken_judged:
         totals.append(f"{row.broken} of {row.broken_judged} broken")
     return totals

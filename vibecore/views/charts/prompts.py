@@ -202,7 +202,8 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
     # On top and unseen: a click anywhere in a cell picks it.
     clicks = base.mark_rect(fillOpacity=0.001, color=NEUTRAL, cursor="pointer").add_params(picked)
     title = _prompt_title(scores, len(shown))
-    description = f"{title}. A grid of {len(prompts)} prompts by {len(shown)} configs."
+    size = f"{formats.counted(len(prompts), 'prompt')} by {formats.counted(len(shown), 'config')}"
+    description = f"{title}. A grid of {size}."
     # Slanted headings take their room from the rows, unless the drawing grows with them.
     height = lined_height(len(prompts), 19) + round(max(0.0, heading - SHORT_HEADING))
     chart = described(cells + marks + clicks, height, description)
@@ -235,4 +236,5 @@ def _prompt_title(scores: Sequence[ScoreRow], configs: int) -> str:
         return "No prompt has a verdict on all of its constraints"
     none = sum(not any(outcomes) for outcomes in met.values())
     every = sum(all(outcomes) and len(outcomes) == configs for outcomes in met.values())
-    return f"Of {len(met)} prompts, {none} are met in full by no config, {every} by every config"
+    of, are = formats.counted(len(met), "prompt"), "is" if none == 1 else "are"
+    return f"Of {of}, {none} {are} met in full by no config, {every} by every config"
