@@ -99,7 +99,7 @@ PARAMETERS = {"with": address.one_of(others, best_other(study, other_studies))}
 address.read("compare", PARAMETERS)
 if not others:
     frame.show_html("p", "There is only one study in this database. Run a second to compare with:")
-    st.code("python -m vibecore run --family demo --study second", language=None)
+    st.code("python -m vibecore run --family demo --study second", language=None, wrap_lines=True)
     address.write("compare", PARAMETERS)
     st.stop()
 frame.show_html(

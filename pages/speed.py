@@ -66,7 +66,7 @@ def show_benches(benches: list[StudyRow]) -> None:
             key="benches",
         )
     frame.show_html("p", "Make one and import it:")
-    st.code(f"{MEASURE}\n{import_command()}", language=None)
+    st.code(f"{MEASURE}\n{import_command()}", language=None, wrap_lines=True)
 
 
 study = frame.current_study()

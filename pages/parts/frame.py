@@ -165,7 +165,7 @@ def show_nothing() -> None:
     show_html("p", "A study runs the same prompts through several configs. Make the demo study:")
     path = database_path()
     named = "" if path == DEFAULT_DB else f" --db {shlex.quote(str(path))}"
-    st.code(f"python -m vibecore run --family demo{named}", language=None)
+    st.code(f"python -m vibecore run --family demo{named}", language=None, wrap_lines=True)
     show_html("p", "It takes a few minutes. Reload this page once it has begun.")
 
 
