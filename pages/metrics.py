@@ -28,8 +28,8 @@ from vibecore.views.tables.metrics import exclusion_table, judgement_table, metr
 
 SPEED_NOTE = "Speed is new tokens ÷ total time, and configs write texts of different length."
 SCORED_NOTE = (
-    f"Under each rate, its 95 % Wilson interval. {SPEED_NOTE} A row opens its outputs; a heading "
-    "sorts."
+    "Under each rate, its 95 % interval over prompts: Wilson's, and of constraints one that takes "
+    f"those of a prompt together. {SPEED_NOTE} A row opens its outputs; a heading sorts."
 )
 UNSCORED_NOTE = f"Quality was not scored. {SPEED_NOTE} A heading sorts."
 # metric -> what its abbreviation means, said where the study has it

@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.support import dashboard_database as made
 from vibecore.analysis import Rule
 from vibecore.analysis.claims import CLAIMS
+from vibecore.cli import app
 from vibecore.core.errors import InputError
 from vibecore.views.report import make_report, write_report
 
@@ -126,6 +128,15 @@ def test_markdown_for_a_pull_request(studies: Path, tmp_path: Path) -> None:
     assert "**Sweet spot: 1.5B-4bit.**" in text
     assert text.count("| not resolved |") == 9
     assert "````text" in text, "a fence longer than the sample's own"
+
+
+def test_a_report_without_a_name_is_named_by_its_study(
+    studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["report", "--study", "published", "--db", str(studies)])
+    assert (done.exit_code, done.output.strip()) == (0, "published-report.html")
+    assert "How to run it" in (tmp_path / "published-report.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_written_is_said(studies: Path, tmp_path: Path) -> None:

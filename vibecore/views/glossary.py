@@ -95,8 +95,9 @@ SCORES = (
     ),
     Explained(
         "95 % interval",
-        "Wilson's score interval of a rate.",
-        "Wilson 1927, J. Am. Stat. Assoc. 22.",
+        "Wilson's score interval of a rate; of constraints, over as many observations as prompts "
+        "that differ make of them, and none under four prompts.",
+        "Wilson 1927, J. Am. Stat. Assoc. 22; Rao & Scott 1992, Biometrics 48:577.",
     ),
     Explained(
         "significantly worse (the rule)",

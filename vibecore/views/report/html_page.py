@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from vibecore.analysis.claims import Finding
 from vibecore.analysis.claims.wording import evidence_table
+from vibecore.core import formats
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.findings import evidence_figure
 from vibecore.views.glossary import LIMITS, PROTOCOL
@@ -69,6 +70,7 @@ def to_html(content: Content) -> str:
     spot = content.decision.sweet_spot
     return environment.get_template("page.html.j2").render(
         content=content,
+        counted=formats.counted,
         study=content.summary.study,
         spot=spot,
         metrics=metrics_table(content.summary.rows),
