@@ -30,7 +30,7 @@ CUT = """() => {
     const main = document.querySelector('[data-testid=stMain]').getBoundingClientRect();
     const boxes = shown.filter((e) => !e.closest('svg') && e.tagName !== 'INPUT');
     const cut = boxes.filter((e) => e.clientWidth > 2 && e.scrollWidth > e.clientWidth + 1
-        && getComputedStyle(e).overflowX !== 'visible');
+        && (getComputedStyle(e).overflowX !== 'visible' || e.classList.contains('root')));
     const outside = boxes.filter((e) => e.textContent.trim() && !e.children.length
         && e.getBoundingClientRect().right > main.right + 1);
     // A slanted text's rectangle is larger than the text.
