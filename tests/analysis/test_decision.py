@@ -17,6 +17,7 @@ from vibecore import Rule, decide, read_evidence
 from vibecore.analysis import Decision, Evidence, decision_record, gather, switch_sentences
 from vibecore.analysis.metrics import PEAK_MEMORY
 from vibecore.analysis.pairwise import adjust
+from vibecore.analysis.stability import draw_studies, find_stability
 from vibecore.analysis.stats.verdicts import judge_counts, judge_ratio
 from vibecore.analysis.sweet_spot import choose as choose_sweet_spot
 from vibecore.analysis.switches import FIELDS
@@ -185,6 +186,15 @@ def test_the_same_speed_ratio_on_every_prompt_is_not_judged() -> None:
     assert pairs["d"].judgement is None
     assert "the same ratio on every prompt" in pairs["d"].sentence()
     assert pairs["b"].judgement is not None, "the others still are"
+
+
+def test_resampled_studies_share_the_permutations_and_are_judged_the_same() -> None:
+    outcomes = made_up(30, 4)
+    evidence = gather(tables(outcomes), outcomes)
+    alone = draw_studies(evidence.study.rows, outcomes)
+    assert evidence.draws.sampled.permuted is evidence.study.sampled.permuted
+    shared = find_stability(evidence.draws, Rule(), "b").shares
+    assert shared == find_stability(alone, Rule(), "b").shares
 
 
 def test_holm_holds_back_what_one_comparison_would_say() -> None:

@@ -46,10 +46,15 @@ class Decision:
 
 def gather(summary: Sequence[ConfigMetrics], outcomes: Outcomes | None) -> Evidence:
     """The evidence of a study, its resampled studies included."""
+    from vibecore.analysis.quality import FromOutcomes
     from vibecore.analysis.stability import draw_studies
 
     study = Observed(summary, outcomes)
-    return Evidence(tuple(summary), study, outcomes, draw_studies(study.rows, outcomes))
+    like = None
+    if study.rows and isinstance(study.sampled, FromOutcomes):
+        like = study.sampled
+    draws = draw_studies(study.rows, outcomes, like=like)
+    return Evidence(tuple(summary), study, outcomes, draws)
 
 
 def decide(evidence: Evidence, rule: Rule) -> Decision:

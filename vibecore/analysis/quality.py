@@ -130,7 +130,8 @@ class Sampled(Protocol):
 
 class FromOutcomes:
     """Studies of the prompts of one whose outputs are known: `weights` (studies, units) says how
-    often each unit is in a study; without it there is one, with each unit once."""
+    often each unit is in a study; without it there is one, with each unit once. `like` are studies
+    of the same rows, outcomes and seed, whose permutations are these studies' too."""
 
     how = WITHIN_PROMPTS
 
@@ -140,10 +141,11 @@ class FromOutcomes:
         outcomes: Outcomes,
         weights: Array | None = None,
         seed: int = 0,
+        like: FromOutcomes | None = None,
     ) -> None:
         import numpy as np
 
-        self.grid, self._seed = find_grid(rows), seed
+        self.grid, self._seed, self._like = find_grid(rows), seed, like
         places = [outcomes.place(row.config) for row in rows]
         flags = {name: outcomes.flags[name][:, places] for name in RULE_METRICS}
         self._yes = {name: to_units(outcomes, one == 1) for name, one in flags.items()}
@@ -152,31 +154,46 @@ class FromOutcomes:
         self._weights = np.ones((1, units)) if weights is None else weights
 
     @cached_property
-    def compared(self) -> Mapping[str, Compared]:
-        """Each metric of the rule; the same draws for all."""
+    def permuted(self) -> Mapping[str, list[tuple[Array, Array, Array]]]:
+        """Of each metric and level: its values (units, columns), and over all units of each
+        permutation of them the sums (draws, columns) and squares (draws, columns, columns)."""
         import numpy as np
 
         from vibecore.analysis.stats import permutation
 
+        if self._like is not None:
+            return self._like.permuted
         units = len(next(iter(self._yes.values())))
         source = permutation.shuffle(
             self.grid.models, self.grid.blocks, units, permutation.DRAWS, self._seed
         )
-        found = {}
+        found: dict[str, list[tuple[Array, Array, Array]]] = {}
         for name, metric in RULE_METRICS.items():
             yes, known = self._yes[name], self._known[name]
             # Beyond what the common rate gives: a missing verdict counts for nothing.
             common = yes.sum() / max(1.0, known.sum())
             values = (yes - common * known) * (-1.0 if metric.better == "more" else 1.0)
             drawn = np.take_along_axis(values[None], source, axis=2)
-            counts, totals = self._weights @ yes, self._weights @ known
-            levels = []
+            found[name] = []
             for blocks in [None, self.grid.blocks] if self.grid.compares_models else [None]:
-                seen, null = _columns(values, blocks), _columns(drawn, blocks)
-                squares = _squares_of(seen, self._weights)
-                levels.append(
-                    Level(self._weights @ seen, squares, null.sum(axis=1), _squares_drawn(null))
+                null = _columns(drawn, blocks)
+                found[name].append(
+                    (_columns(values, blocks), null.sum(axis=1), _squares_drawn(null))
                 )
+        return found
+
+    @cached_property
+    def compared(self) -> Mapping[str, Compared]:
+        """Each metric of the rule; the same draws for all."""
+        import numpy as np
+
+        found = {}
+        for name in RULE_METRICS:
+            counts, totals = self._weights @ self._yes[name], self._weights @ self._known[name]
+            levels = [
+                Level(self._weights @ seen, _squares_of(seen, self._weights), sums, squares)
+                for seen, sums, squares in self.permuted[name]
+            ]
             rates = np.where(totals > 0, counts / np.maximum(1, totals), np.nan)
             found[name] = Compared(rates, levels[0], levels[1] if len(levels) > 1 else None)
         return found

@@ -102,13 +102,17 @@ def draw_studies(
     outcomes: Outcomes | None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    like: FromOutcomes | None = None,
 ) -> Draws | None:
-    """Draw the prompts, or the counts, of comparable configs again; None where there is none."""
+    """Draw the prompts, or the counts, of comparable configs again; None where there is none.
+
+    `like` is the study itself, whose permutations the resampled studies share.
+    """
     if not rows:
         return None
     if outcomes is None or not outcomes.covers(rows):
         return _draw_counts(rows, resamples, seed)
-    return _draw_prompts(rows, outcomes, resamples, seed)
+    return _draw_prompts(rows, outcomes, resamples, seed, like)
 
 
 def find_stability(draws: Draws, rule: Rule, config: str | None) -> Stability:
@@ -132,7 +136,11 @@ def _draw_counts(rows: Sequence[ConfigMetrics], resamples: int, seed: int) -> Dr
 
 
 def _draw_prompts(
-    rows: Sequence[ConfigMetrics], outcomes: Outcomes, resamples: int, seed: int
+    rows: Sequence[ConfigMetrics],
+    outcomes: Outcomes,
+    resamples: int,
+    seed: int,
+    like: FromOutcomes | None,
 ) -> Draws:
     places = [outcomes.place(row.config) for row in rows]
     draws = resample_counts(min(outcomes.prompts, MOST_UNITS), resamples, seed)
@@ -144,7 +152,7 @@ def _draw_prompts(
     else:
         speeds = _fixed_speeds(rows, resamples)
         fixed = "batched speeds and memory fixed" if not timed else "speeds and memory fixed"
-    sampled = FromOutcomes(rows, outcomes, draws)
+    sampled = FromOutcomes(rows, outcomes, draws, like=like)
     return Draws(tuple(rows), sampled, speeds, f"prompts drawn again, {fixed}")
 
 
