@@ -173,7 +173,7 @@ ALIKE = (
         counts_only=True,
     ),
 )
-# 30 points apart, and seldom half or more of all outputs, which is not usable whatever the test says.
+# 30 points apart, and seldom half or more of all outputs, which is not usable without a test.
 ONE = (0.35, *(0.05,) * 5)
 MODEL = (*(0.35,) * 3, *(0.05,) * 3)
 DIFFERENT = (
@@ -189,8 +189,8 @@ DIFFERENT = (
 
 
 def dropped_by_rule(case: Case, flags: np.ndarray) -> np.ndarray:
-    """Which configs the rule finds worse than the best, (configs,); where they differ, unusable ones
-    too, which it drops without a test."""
+    """Which configs the rule finds worse than the best, (configs,); where they differ, those that
+    are not usable too."""
     prompts = flags.shape[1]
     names = [f"{model}-{PRECISIONS[i % 3]}" for i, model in enumerate(case.models)]
     rows = [

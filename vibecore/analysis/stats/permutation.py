@@ -1,13 +1,15 @@
 """Which of many configs are worse than the best of them: one permutation test of all at once.
 
 The statistic of a pair of columns is the difference of their sums over prompts, divided by a
-standard error that is half the pair's own and half the mean of all pairs'. Where no column
-differs from another, each prompt's values could as well stand in any other order (Fisher 1935):
-`shuffle` draws such orders, whole models at a time where columns are models x precisions, so that
-what a model's precisions have in common stays together. The largest statistic of every draw pays
-for comparing all pairs and for picking the best on the same data (max-T, Westfall & Young 1993,
-section 2.5); several families of statistics share one error rate by the smallest of their
-p-values (min-P, the same, section 2.6), step by step (Ge, Dudoit & Speed 2003, Test 12:1).
+standard error between the pair's own and the mean of all pairs' (OWN): with its own alone a pair
+that seldom differs stands out by chance, with the mean alone one that hardly varies is missed.
+Where no column differs from another, each prompt's values could as well stand in any other order
+(Fisher 1935): `shuffle` draws such orders, whole models at a time where columns are models x
+precisions, so that what a model's precisions have in common stays together. The largest statistic
+of every draw pays for comparing all pairs and for picking the best on the same data (max-T,
+Westfall & Young 1993, section 2.5); several families of statistics share one error rate by the
+smallest of their p-values (min-P, the same, section 2.6), step by step (Ge, Dudoit & Speed 2003,
+Test 12:1).
 
 Shapes: `draws` orders, `units` prompts or groups of them, `columns` configs.
 """
@@ -21,6 +23,10 @@ from typing import Any
 import numpy as np
 
 DRAWS = 1_999
+# How far a p goes by its own Monte Carlo error: the upper end of a one-sided 95 % interval.
+CAUTION = 1.645
+# How much of a pair's standard error is its own; the rest is the mean of all pairs'.
+OWN = 0.5
 # Sums that differ by less are alike.
 ROUNDING = 1e-9
 
@@ -70,7 +76,7 @@ def pair_statistics(sums: Any, squares: Any, counted: Any | None = None) -> Any:
         pairs = pairs & counted[..., :, None] & counted[..., None, :]
     number = np.maximum(1, pairs.sum(axis=(-1, -2), keepdims=True))
     mean = np.where(pairs, squares, 0.0).sum(axis=(-1, -2), keepdims=True) / number
-    error = np.sqrt((squares + mean) / 2)
+    error = np.sqrt(OWN * squares + (1 - OWN) * mean)
     gaps = sums[..., :, None] - sums[..., None, :]
     return np.where(error > ROUNDING, gaps / np.maximum(error, ROUNDING), 0.0)
 
@@ -107,7 +113,9 @@ class SmallestP:
         self._smallest = np.sort(np.min([one.own_p for one in families], axis=0))
 
     def adjusted(self, family: int, values: Any) -> Any:
-        """The adjusted p of statistics of one family, by its place."""
+        """The adjusted p of statistics of one family, by its place: an upper limit, because it is
+        counted over draws."""
         reached = self._families[family].p(values)
-        as_small = np.searchsorted(self._smallest, reached + ROUNDING, side="right")
-        return (1 + as_small) / (len(self._smallest) + 1)
+        as_small = 1 + np.searchsorted(self._smallest, reached + ROUNDING, side="right")
+        cautious = as_small + CAUTION * np.sqrt(as_small)
+        return np.minimum(1.0, cautious / (len(self._smallest) + 1))
