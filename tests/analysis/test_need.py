@@ -9,7 +9,7 @@ import pytest
 from tests.support.rows import row_of
 from vibecore import DEFAULT_DB, read_summary
 from vibecore.analysis.need import BY_MODEL, BY_PEAK, BY_WEIGHTS, need_of
-from vibecore.catalog.memory import RUNTIME_BYTES, Workload, needed_bytes
+from vibecore.catalog.memory import Workload, needed_bytes, runtime_bytes
 from vibecore.catalog.models import find_configs
 from vibecore.core.machine import GIB
 from vibecore.core.rows import RunRow
@@ -43,7 +43,7 @@ def test_a_run_on_a_cpu_needs_main_memory(environment: dict[str, str]) -> None:
 def test_a_model_that_the_catalogue_does_not_have_needs_what_was_measured() -> None:
     # Of the same name, but other weights.
     run = replace(RUN, estimated_weight_bytes=None, weight_bytes=3 * GIB)
-    runtime = RUNTIME_BYTES["cuda"]
+    runtime = runtime_bytes("cuda")
     assert need_of(run) == (3 * GIB + runtime, BY_WEIGHTS)
     measured = replace(run, peak_memory_bytes=4 * GIB)
     assert need_of(measured) == (4 * GIB + runtime, BY_PEAK)

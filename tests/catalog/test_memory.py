@@ -22,6 +22,7 @@ from vibecore.catalog.memory import (
     largest_batch,
     need,
     needed_bytes,
+    runtime_bytes,
     workload,
 )
 from vibecore.catalog.models import MODELS, Config, Model, find_configs
@@ -195,7 +196,7 @@ def test_the_runtime_is_the_context_kernels_and_the_allocators_reserve() -> None
         found = need(config, "cuda", load, engine=engine)
         assert found is not None
         reserve = (found.cache + found.activations) // 3
-        assert found.runtime == pytest.approx(RUNTIME_BYTES["cuda"] + kernels + reserve, abs=1)
+        assert found.runtime == pytest.approx(runtime_bytes("cuda") + kernels + reserve, abs=1)
         on_cpu = need(config, "cpu", load, engine=engine)
         assert on_cpu is not None
         assert on_cpu.runtime == RUNTIME_BYTES["cpu"]
@@ -218,3 +219,13 @@ def test_every_stored_peak_is_where_the_model_says() -> None:
     assert studies["qwen2.5-coder"] == 6
     assert studies["bench-h100-dummy-engines"] == 16
     assert [peak.line() for peak in stored if not peak.passes] == []
+
+
+def test_a_gpus_context_grows_with_the_threads_that_it_holds() -> None:
+    # Measured on an H100, 132 x 2,048 threads: 264 MiB for each KiB of cudaLimitStackSize.
+    h100, card = runtime_bytes("cuda", "NVIDIA H100 80GB HBM3"), runtime_bytes("cuda", "RTX 2070")
+    assert h100 == RUNTIME_BYTES["cuda"] + 264 * 2**20
+    assert card == RUNTIME_BYTES["cuda"] + 36 * 2**20
+    assert runtime_bytes("cuda", "a card of next year") == runtime_bytes("cuda") == h100
+    assert runtime_bytes("cpu", "RTX 2070") == RUNTIME_BYTES["cpu"]
+    assert needed_bytes(LARGE, "cuda", gpu="RTX 2070") == needed_bytes(LARGE, "cuda") - h100 + card

@@ -233,9 +233,7 @@ def test_a_config_that_breaks_on_half_of_its_prompts_is_not_chosen() -> None:
     broken = metric_row("A", non_finite=15, broken=15, memory_bytes=1)
     choice = find_sweet_spot([broken, metric_row("B")])
     assert choice.config == "B"
-    assert choice.excluded["A"] .startswith(
-        "15 of 30 outputs are broken (15 numerically broken)"
-    )
+    assert choice.excluded["A"].startswith("15 of 30 outputs are broken (15 numerically broken)")
 
 
 def test_the_real_study_is_named_beside_the_published_one(studies: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vibecore.catalog.memory import RUNTIME_BYTES, needed_bytes, workload
+from vibecore.catalog.memory import needed_bytes, runtime_bytes, workload
 from vibecore.catalog.models import MODELS, Config
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.rows import RunRow
@@ -20,6 +20,7 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
     """
     device = run.environment.get("device") or run.asked_device
     device = "cpu" if device == "cpu" else "cuda"
+    gpu = (run.environment.get("gpu") or {}).get("name") or run.hardware
     if (config := _catalogued(run)) is not None:
         needed = needed_bytes(
             config,
@@ -27,15 +28,16 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
             workload(run.longest_prompt, run.max_new_tokens, run.batch_size),
             engine=run.environment.get("engine") or "eager",
             weights=run.weights,
+            gpu=gpu,
         )
         if needed is not None:
             return needed, BY_MODEL
     if run.peak_memory_bytes:
         # On a CPU the peak is the whole process's, its runtime included.
-        runtime = RUNTIME_BYTES[device] if device == "cuda" else 0
+        runtime = runtime_bytes(device, gpu) if device == "cuda" else 0
         return run.peak_memory_bytes + runtime, BY_PEAK
     if size := run.weight_bytes or run.estimated_weight_bytes:
-        return size + RUNTIME_BYTES[device], BY_WEIGHTS
+        return size + runtime_bytes(device, gpu), BY_WEIGHTS
     return None, None
 
 

@@ -15,15 +15,22 @@ from pathlib import Path
 
 from vibecore.catalog.architectures import ModelSpec, read_spec, rough_spec
 from vibecore.catalog.engines import why_not_graph
+from vibecore.catalog.gpus import GPUS, find_gpu
 from vibecore.catalog.models import Config
 from vibecore.catalog.precisions import PRECISIONS, Precision
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
 
 MIB = 2**20
-# What a worker takes whatever its model. GPU: CUDA context and kernels, measured on an H100. CPU:
-# torch and transformers, 0.41 GB seen; forked workers share most of it, which is left out.
-RUNTIME_BYTES = {"cpu": GIB // 2, "cuda": 711 * MIB}
+# What a worker takes whatever its model, but for a GPU's stacks. GPU: CUDA context and kernels,
+# measured on an H100. CPU: torch and transformers, 0.41 GB seen; forked workers share most of it,
+# which is left out.
+RUNTIME_BYTES = {"cpu": GIB // 2, "cuda": 447 * MIB}
+# A CUDA context holds a stack for every thread that the GPU can hold at once (cudaLimitStackSize,
+# by default this): on an H100 264 MiB of its 711, and 264 more for each KiB that the limit was set
+# to beyond it, as measured. Of a GPU that is not in the catalogue an H100's threads are taken.
+STACK_BYTES = 1024
+MOST_THREADS = GPUS["H100 SXM"].threads
 # More of it on a GPU, measured there too: Triton's kernels and the recorded step of engine `graph`,
 # and the int8 products' libraries.
 GRAPH_KERNEL_BYTES, INT8_KERNEL_BYTES = 54 * MIB, 64 * MIB
@@ -97,6 +104,14 @@ class Need:
         return self.allocated + self.runtime
 
 
+def runtime_bytes(device: str, gpu: str | None = None) -> int:
+    """What a worker takes of `device` whatever its model; `gpu` is the GPU's name."""
+    if device == "cpu":
+        return RUNTIME_BYTES[device]
+    known = find_gpu(gpu or "")
+    return RUNTIME_BYTES[device] + STACK_BYTES * (known.threads if known else MOST_THREADS)
+
+
 def need(
     config: Config,
     device: str,
@@ -105,18 +120,19 @@ def need(
     engine: str = "eager",
     weights: str = "hub",
     folder: Path | None = None,
+    gpu: str | None = None,
 ) -> Need | None:
     """What a worker with the config takes on `device` (`cpu` or `cuda`), loading included; None
     where neither its architecture nor its files tell what its weights weigh.
 
-    `weights` is `dummy` for random ones; `folder` is where the files are of a model whose source
-    does not say it. Of an architecture that is not known, what config.json says of its shape
-    stands in, and without that cache and activations are left out.
+    `gpu` is the name of the GPU. `weights` is `dummy` for random ones; `folder` is where the files
+    are of a model whose source does not say it. Of an architecture that is not known, what
+    config.json says of its shape stands in, and without that cache and activations are left out.
     """
     if config.model.spec is None and folder is not None and folder.is_dir():
         files = replace(config.model, source=str(folder), weights="local", spec=read_spec(folder))
         config = replace(config, model=files)
-    size, runtime = config.estimated_weight_bytes, RUNTIME_BYTES[device]
+    size, runtime = config.estimated_weight_bytes, runtime_bytes(device, gpu)
     if size is None:
         return None
     spec = config.model.spec or _rough_spec(config)
@@ -143,9 +159,10 @@ def needed_bytes(
     engine: str = "eager",
     weights: str = "hub",
     folder: Path | None = None,
+    gpu: str | None = None,
 ) -> int | None:
     """What `device` must have free for the config, all in one figure (see need)."""
-    found = need(config, device, workload, engine=engine, weights=weights, folder=folder)
+    found = need(config, device, workload, engine=engine, weights=weights, folder=folder, gpu=gpu)
     return None if found is None else found.total
 
 
@@ -178,6 +195,7 @@ def largest_batch(
     *,
     most: int,
     engine: str = "eager",
+    gpu: str | None = None,
 ) -> int:
     """The largest batch, up to `most`, that every config has room for in `free_bytes`, at least 1:
     whether one sequence fits is for the run to find out.
@@ -194,7 +212,9 @@ def largest_batch(
 
     def fits(size: int) -> bool:
         workload = Workload(prompt_tokens, new_tokens, size)
-        needs = (needed_bytes(config, device, workload, engine=engine) for config in configs)
+        needs = (
+            needed_bytes(config, device, workload, engine=engine, gpu=gpu) for config in configs
+        )
         return all(needed is not None and needed <= room for needed in needs)
 
     fitting, too_large = 1, most + 1

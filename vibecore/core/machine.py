@@ -36,6 +36,12 @@ def hardware(device: str) -> str:
     return f"{machine['cpu']}, {counted(machine['cores'], 'core')}"
 
 
+def gpu_name(device: str) -> str | None:
+    """The name of the first GPU where `device` is `cuda` and there is one."""
+    gpus = read_gpus()[0] if device == "cuda" else []
+    return gpus[0]["name"] if gpus else None
+
+
 def usable_cores() -> int:
     """Cores this process may use, which a container can make fewer than the machine's."""
     if hasattr(os, "sched_getaffinity"):

@@ -105,6 +105,7 @@ class RunRow:
     longest_prompt: int | None = None
     max_new_tokens: int | None = None
     asked_device: str | None = None
+    hardware: str | None = None
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def read_configs(
                aggregate.empty AS published_empty,
                aggregate.adherent_prompts AS published_adherent_prompts,
                CAST(study.protocol->>'max_new_tokens' AS INTEGER) AS max_new_tokens,
-               study.protocol->>'device' AS asked_device,
+               study.hardware, study.protocol->>'device' AS asked_device,
                -- The bench's result for the engine whose outputs the run has.
                CAST(json_extract(bench, '$[*].ceiling_bytes_per_second') AS DOUBLE[])[
                    list_position(

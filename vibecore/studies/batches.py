@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vibecore.catalog.memory import Workload, largest_batch, workload
 from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Prompt
+from vibecore.core.machine import gpu_name
 from vibecore.core.records import Asking
 
 AUTO = "auto"
@@ -64,7 +65,14 @@ def auto_batch_size(
     """
     longest = most_prompt_tokens(prompts, asking)
     return largest_batch(
-        configs, device, longest, new_tokens, free_bytes, most=len(prompts), engine=engine
+        configs,
+        device,
+        longest,
+        new_tokens,
+        free_bytes,
+        most=len(prompts),
+        engine=engine,
+        gpu=gpu_name(device),
     )
 
 

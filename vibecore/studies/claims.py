@@ -50,8 +50,9 @@ def read_study_data(db: Path, study: str) -> StudyData:
     reason = spot.reason
     if spot.leading:
         reason = f"{spot.config or 'No config'} is leading so far. {' '.join(spot.missing)}"
+    summary = read_summary(db, study)
     return StudyData(
-        tuple(read_summary(db, study).rows),
+        tuple(summary.rows),
         outcomes=_by_config(read_outputs(db, study), read_runs(db, study)),
         choice=spot.config,
         choice_reason=reason,
@@ -59,6 +60,7 @@ def read_study_data(db: Path, study: str) -> StudyData:
         shares_method=(
             f"{stability.resamples:,} resampled studies: {stability.how}" if stability else ""
         ),
+        hardware=summary.study.hardware,
         # Of engine `eager`, as the published study ran: where engine `graph` spends its time says
         # nothing about bitsandbytes.
         profiles={

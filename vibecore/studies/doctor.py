@@ -95,7 +95,8 @@ def _isolation() -> Row:
 
 def _fit(config: Config, machine: dict[str, Any]) -> Row:
     device = likely_device("auto", machine["gpus"])
-    needed = needed_bytes(config, device)
+    gpu = machine["gpus"][0]["name"] if device == "cuda" else None
+    needed = needed_bytes(config, device, gpu=gpu)
     if needed is None:
         return {"what": config.id, "state": "note", "detail": "its size is not known"}
     on_gpu = device == "cuda"

@@ -30,7 +30,7 @@ from vibecore.catalog.models import MODELS, Config, Model, own_models
 from vibecore.catalog.precisions import PRECISIONS, Precision, require_package
 from vibecore.catalog.weights import SMALL_FILES, check_folder, hub_folder
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import free_bytes, likely_device
+from vibecore.core.machine import free_bytes, gpu_name, likely_device
 from vibecore.core.records import Kind, LoadRequest
 from vibecore.runtime.worker import Worker
 
@@ -389,7 +389,7 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
     if model.spec is None and folder is not None and folder.is_dir():
         # What its files say of a model whose source is not where they are.
         model = replace(model, source=str(folder), weights="local", spec=spec)
-    fits = []
+    fits, gpu = [], gpu_name(found.device)
     for precision in PRECISIONS.values():
         if precision.as_stored and not quantised:
             continue
@@ -397,7 +397,7 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
         refused = _refusal(found, precision, quantised)
         foreign = quantised and not precision.as_stored
         stored = found.stored_bytes if precision.as_stored else config.estimated_weight_bytes
-        needed = needed_bytes(config, found.device, weights=found.weights)
+        needed = needed_bytes(config, found.device, weights=found.weights, gpu=gpu)
         fits.append(
             Fit(
                 precision.name,

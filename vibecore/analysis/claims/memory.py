@@ -124,7 +124,8 @@ def _need(study: StudyData, row: ConfigMetrics) -> Need | None:
         return None
     new = ONE_PROMPT.new_tokens
     workload = Workload(CONTEXT_TOKENS - new, new)
-    return memory_need(Config(model, PRECISIONS[row.precision]), "cuda", workload)
+    config = Config(model, PRECISIONS[row.precision])
+    return memory_need(config, "cuda", workload, gpu=study.hardware)
 
 
 def _parts(found: Need) -> str:

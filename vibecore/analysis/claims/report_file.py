@@ -135,6 +135,7 @@ def read_report(path: Path) -> Report:
         bandwidth=hardware.bandwidth_gb_s or (gpu and gpu.bandwidth),
         captions=file.captions,
         claims={name: (min(ends), max(ends)) for name, ends in file.claims.items()},
+        hardware=hardware.gpu,
         architectures={name: found for name, found in architectures.items() if found},
     )
 

@@ -35,7 +35,8 @@ class StudyData:
 
     `outcomes` gives outputs by config; it is empty where only counts are known.
     `choice` is the sweet spot's config and `shares` how often each config (or None, for none) is
-    chosen when the study is resampled. `profiles` gives by config the kernels of one decode step.
+    chosen when the study is resampled. `hardware` is what it ran on. `profiles` gives by config the
+    kernels of one decode step.
     """
 
     rows: tuple[ConfigMetrics, ...]
@@ -44,6 +45,7 @@ class StudyData:
     choice_reason: str = ""
     shares: Mapping[str | None, float] = field(default_factory=dict)
     shares_method: str = ""
+    hardware: str | None = None
     profiles: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     # Holm's p of comparisons already made, kept by evidence.judge_of_family.
     adjusted: dict[Any, float] = field(default_factory=dict, init=False, compare=False, repr=False)

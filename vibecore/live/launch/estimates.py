@@ -11,7 +11,13 @@ from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import Config
 from vibecore.core.errors import VibeError
 from vibecore.core.formats import memory
-from vibecore.core.machine import free_bytes, hardware, likely_device, total_bytes
+from vibecore.core.machine import (
+    free_bytes,
+    gpu_name,
+    hardware,
+    likely_device,
+    total_bytes,
+)
 from vibecore.core.rows import SpeedRow
 from vibecore.live.playground.fit import PLACES
 from vibecore.studies.batches import workload_of
@@ -138,7 +144,14 @@ def _fit(plan: Plan, config: Config, device: str) -> tuple[str, str]:
     workload = workload_of(
         plan.suite.prompts, protocol.max_new_tokens, protocol.batch_size, protocol.asking
     )
-    needed = needed_bytes(config, device, workload, engine=protocol.engine, weights=plan.weights)
+    needed = needed_bytes(
+        config,
+        device,
+        workload,
+        engine=protocol.engine,
+        weights=plan.weights,
+        gpu=gpu_name(device),
+    )
     if needed is None:
         return "unknown", f"{config.id}: its size is not known before it is loaded."
     needs = f"{config.id} needs about {memory(needed)} {PLACES[device]}"

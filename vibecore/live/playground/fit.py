@@ -8,6 +8,7 @@ from vibecore.catalog.memory import ONE_PROMPT, Workload, needed_bytes
 from vibecore.catalog.models import Config, listed_configs
 from vibecore.core.errors import RunError
 from vibecore.core.formats import memory
+from vibecore.core.machine import gpu_name
 
 MOST_OFFERS = 3
 # Where a device's memory is, in a sentence.
@@ -24,8 +25,9 @@ def preview(
 ) -> tuple[str, list[str]]:
     """What is shown before loading: one line on all configs, and a sentence for each that does
     not fit. `available` bytes are free or can be freed by unloading idle models."""
+    gpu = gpu_name(device)
     needs = {
-        config: needed_bytes(config, device, workload, engine=engine, weights=weights)
+        config: needed_bytes(config, device, workload, engine=engine, weights=weights, gpu=gpu)
         for config in configs
     }
     known = [needed for needed in needs.values() if needed is not None]
@@ -55,11 +57,12 @@ def does_not_fit(config: Config, device: str, needed: int, available: int) -> Ru
 
 def _offers(config: Config, device: str, available: int) -> list[str]:
     """Listed configs that fit: of the same model first, then of its kind, the largest first."""
+    gpu = gpu_name(device)
     sized = {
         other: needed
         for other in listed_configs().values()
         if other.model.weights == config.model.weights
-        and (needed := needed_bytes(other, device)) is not None
+        and (needed := needed_bytes(other, device, gpu=gpu)) is not None
         and needed <= available
     }
     ordered = sorted(sized, key=lambda other: (other.model != config.model, -sized[other]))

@@ -27,7 +27,7 @@ from typing import Any
 from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.weights import Resolved, asking_for, load_request, resolve
 from vibecore.core.errors import InputError, RunError, VibeError
-from vibecore.core.machine import free_bytes, likely_device
+from vibecore.core.machine import free_bytes, gpu_name, likely_device
 from vibecore.live.playground.request import Request
 from vibecore.live.playground.session import Pane, Session, answer_of
 from vibecore.live.playground.worker_pool import Key, Loaded, WarmWorker, WorkerPool
@@ -223,6 +223,7 @@ class Playground:
                 engine=request.engine,
                 weights=resolved.weights,
                 folder=resolved.folder,
+                gpu=gpu_name(device),
             )
             if needed is not None:
                 self._pool.make_room(pane.config, device, needed, self._free_bytes)

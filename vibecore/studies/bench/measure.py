@@ -16,7 +16,7 @@ from typing import Any
 from vibecore.catalog.memory import CUDA_HOST_BYTES, Workload, needed_bytes
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import free_bytes, hardware, usable_cores
+from vibecore.core.machine import free_bytes, gpu_name, hardware, usable_cores
 from vibecore.core.records import Asking
 from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.device_queue import QueueEntry
@@ -108,10 +108,12 @@ def _report(bench: Bench, device: str, interleaved: bool, sessions: Sequence[Ses
 def _fit_together(bench: Bench, device: str) -> bool:
     """Whether every worker of a bench has room beside all others, by estimate."""
     workload = Workload(bench.prompt_tokens, bench.new_tokens, max(bench.batch_sizes))
-    needed = 0
+    needed, gpu = 0, gpu_name(device)
     for config in bench.configs:
         for engine in bench.engines:
-            size = needed_bytes(config, device, workload, engine=engine, weights=bench.weights)
+            size = needed_bytes(
+                config, device, workload, engine=engine, weights=bench.weights, gpu=gpu
+            )
             if size is None:
                 return False
             needed += size
