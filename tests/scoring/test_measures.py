@@ -111,8 +111,12 @@ def test_zlib_ratio():
     [
         ("word " * 49, None),
         ("word " * 50, False),
-        ("word " * 40 + "12 " * 10, False),
-        ("word " * 39 + "12 " * 11, True),
+        ("word " * 40 + "?! " * 10, False),
+        ("word " * 39 + "?! " * 11, True),
+        # A solution in algebra is not garbage, nor is a table of numbers.
+        ("word " * 50 + r"\[ 26 = 2 \times (8 + x) \] " * 30, False),
+        ("word " * 50 + "12 3.5 % " * 50, False),
+        ("12 3.5 % " * 50, None),
         ("ab " * 50, True),
         ("abc " * 50, False),
         ("abcdefghij " * 50, False),

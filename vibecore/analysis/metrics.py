@@ -450,8 +450,9 @@ METRICS: tuple[Metric, ...] = (
         rate="broken_rate",
         heading="broken outputs",
         always=True,
-        sentence="Outputs of no use to anybody: empty, repetitive, degenerate, not made of words, "
-        "or numerically broken. Each counts once.",
+        sentence="Outputs of no use to anybody: empty, repetitive, ending in a loop, not made of "
+        "words, or numerically broken; of fewer than 50 words, where word pairs say too little, "
+        "also degenerate ones. Each counts once.",
         source="Ours, from the measures named.",
         judged_as="broken outputs",
         best="the lowest rate",

@@ -34,7 +34,6 @@ UNFINISHED = ("pending", "running", "stopped")
 BREAKS = {
     "empty": "empty",
     "repetitive": "repetitive",
-    "degenerate": "degenerate",
     "garbage": "not made of words",
     "non_finite": "numerically broken",
 }

@@ -13,6 +13,10 @@ from typing import Any
 
 from vibecore.core.records import Kind, Protocol
 
+# A text of fewer words has too few word pairs for repetition to say anything: in scripts without
+# spaces, say. There `degenerate` decides whether it is broken.
+FEW_WORDS = 50
+
 
 @dataclass
 class StudyRow:
@@ -163,7 +167,7 @@ class Scores:
 @dataclass(kw_only=True)
 class ScoreRow(Scores):
     """The scores of one output, without its text and `duplicates`. `broken` is empty, repetitive,
-    degenerate, not made of words, or numerically broken."""
+    ending in a loop, degenerate with FEW_WORDS, not made of words, or numerically broken."""
 
     constraints_met: int
     constraints_total: int
@@ -240,6 +244,8 @@ class PromptOutput(PromptResult):
     finish_reason: str | None = None
     degenerate: bool | None = None
     garbage: bool | None = None
+    loop_onset: int | None = None
+    words: int | None = None
 
 
 @dataclass

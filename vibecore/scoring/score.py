@@ -20,7 +20,7 @@ from vibecore.scoring.text.words import count_words, has_visible, lines, pieces,
 # Raise it whenever the score of any text can change. Version 2 covers the move to
 # Unicode's own scripts too: they differ only in rare letters (phonetic, historical), and no stored
 # output has any.
-SCORER_VERSION = 2
+SCORER_VERSION = 3
 
 
 @dataclass(frozen=True)

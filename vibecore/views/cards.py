@@ -191,13 +191,12 @@ def _facts(row: OutputRow) -> list[str]:
 def _notice(row: OutputRow) -> str | None:
     over = row.degenerate_by or []
     which = cut_name(over[0]) if len(over) == 1 else f"{len(over)} published cuts"
-    broken = broken_because(row, f"degenerate ({which})")
+    period = f" (period {row.loop_period})" if row.loop_period else ""
+    loop = f"loops after {counted(row.loop_onset or 0, 'token')}{period}"
+    broken = broken_because(row, f"degenerate ({which})", loop)
     notices = [broken] if broken else []
     if row.finish_reason in NOTICES:
         notices.append(NOTICES[row.finish_reason])
-    if row.loop_onset is not None:
-        period = f" (period {row.loop_period})" if row.loop_period else ""
-        notices.append(f"loops after {counted(row.loop_onset, 'token')}{period}")
     if row.refusal:
         notices.append("begins as a refusal")
     if row.language_switch is not None:

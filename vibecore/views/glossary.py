@@ -197,7 +197,8 @@ WORDS = {
     "token.",
     "KV cache": "The keys and values of all tokens so far, kept so that no step computes them "
     "again.",
-    "broken output": "Empty, repetitive, degenerate, not made of words, or numerically broken.",
+    "broken output": "Empty, repetitive, ending in a loop, not made of words, or numerically "
+    "broken; of fewer than 50 words also degenerate.",
     "sweet spot": "The config that the rule chooses. It says nothing of whether that one is good: "
     "see what it did on the prompts.",
     "leading so far": "The choice of a study that has not finished, or has few prompts: no "

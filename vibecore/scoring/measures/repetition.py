@@ -6,6 +6,7 @@ says otherwise.
 
 from __future__ import annotations
 
+import re
 import zlib
 from functools import lru_cache
 
@@ -14,6 +15,8 @@ from vibecore.scoring.text.words import n_grams, pieces
 GARBAGE_MINIMUM_WORDS = 50
 GARBAGE_LETTER_SHARE = 0.8
 GARBAGE_WORD_LENGTH = (3.0, 10.0)
+# A number, or a piece of a formula: digits with their signs, operators, brackets, LaTeX's `\\[`.
+FORMULA = re.compile(r"[\d.,:;%$€£°^_+\-−–*/×·÷=≈≠<>≤≥|&()\[\]{}\\]+")
 
 
 @lru_cache(maxsize=8)
@@ -58,9 +61,10 @@ def is_garbage(text: str) -> bool | None:
 
     Garbage: less than 80 % of words have a letter, or the mean word length is outside 3–10, or
     there is a replacement character (U+FFFD). The first two are quality filters of Rae et al.
-    2021 (Gopher, table A1), which also starts at 50 words.
+    2021 (Gopher, table A1), which also starts at 50 words. Numbers and the signs of formulas are
+    no words here, because an answer in algebra is full of them.
     """
-    words = pieces(text)
+    words = [word for word in pieces(text) if not FORMULA.fullmatch(word)]
     if len(words) < GARBAGE_MINIMUM_WORDS:
         return None
     with_letter = sum(1 for word in words if word[0].isalpha() or any(map(str.isalpha, word)))
