@@ -205,6 +205,7 @@ def test_what_it_did(changes: dict[str, Any], part: str) -> None:
     ("spot", "rule", "why"),
     [
         (chosen(), {}, "it is the only config that was not found worse than the best."),
+        (replace(chosen(), leading=True), {}, "the only config that can be compared so far."),
         (chosen(), {"vram_gib": 8.0}, "worse than the best and fits in 8 GiB."),
         (chosen("b", "c"), {}, "of the 3 configs that were not found worse than the best, it is "
          "the only one that reaches 85 % of the fastest one's speed."),

@@ -231,6 +231,8 @@ def _why(spot: SweetSpot, rule: Rule) -> str:
     cap = "" if rule.vram_gib is None else f" and fit in {rule.vram_gib:g} GiB"
     if left == 1:
         cap = cap.replace("fit", "fits")
+        if spot.leading and not spot.comparisons:
+            return "Why: it is the only config that can be compared so far."
         return f"Why: it is the only config that was not found worse than the best{cap}."
     among = f"Why: of the {left} configs that were not found worse than the best{cap}"
     if rule.speed_floor == 0:
