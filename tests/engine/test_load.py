@@ -89,7 +89,15 @@ def test_an_estimate_is_the_bytes_as_loaded(architecture: str, tied: bool, name:
     with without_gradients(loaded.model):
         logits = loaded.model(torch.tensor([[1, 2, 3]])).logits
     assert logits.isfinite().all()
-    assert weight_bytes(loaded.model) == expected, "the first forward pass moves weights"
+    assert weight_bytes(loaded.model) == expected - packing_saves(loaded.model), "moved, not grown"
+
+
+def packing_saves(model: torch.nn.Module) -> int:
+    """A CPU with AVX512-BF16 packs what it can of 4bit at the first forward pass, its scales in
+    16 bit."""
+    states = [getattr(weight, "quant_state", None) for weight in model.parameters()]
+    packed = [one for one in states if getattr(one, "packing_format_for_cpu", False)]
+    return sum(2 * state.absmax.numel() for state in packed)
 
 
 def test_every_method_of_the_catalogue_has_a_quantiser() -> None:

@@ -18,6 +18,7 @@ from vibecore.engine.environment import read_environment
 from vibecore.engine.graph import take_apart
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
 from vibecore.engine.model import LoadedModel
+from vibecore.engine.quantisers import leave_unpacked
 from vibecore.engine.weight_size import weight_bytes
 
 NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
@@ -63,8 +64,10 @@ def load(request: LoadRequest) -> LoadedModel:
     keep_only_stop_tokens(model, stop_tokens, pad_token_id)
     ask = prompt_format(tokenizer, request)
     model.eval()
-    if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
-        torch.set_num_threads(1)
+    if device.type == "cpu":
+        leave_unpacked(model)
+        if model.num_parameters() < ONE_THREAD_PARAMETERS:
+            torch.set_num_threads(1)
     # Before anything runs: quantised layers move and pack their weights at first use.
     size = weight_bytes(model)
     decoder, decoded_how = take_apart(model, request.engine)

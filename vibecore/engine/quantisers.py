@@ -42,6 +42,28 @@ def _nf4(precision: Precision) -> Any:
     )
 
 
+# Rows in one of bitsandbytes' packed tiles (functional.py, _convert_weight_packed_for_cpu).
+PACKED_ROWS = 32
+
+
+def leave_unpacked(model: PreTrainedModel) -> None:
+    """Keep from packing the 4-bit layers whose shape cannot be packed.
+
+    On a CPU with AVX512-BF16 bitsandbytes packs every one at its first use, and raises where a row
+    is no whole number of blocks, or the rows no whole number of tiles.
+    """
+    if not any(type(module).__name__ == "Linear4bit" for module in model.modules()):
+        return
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            state = getattr(module.weight, "quant_state", None)
+            block = state.blocksize if state is not None else 1
+            if module.in_features % block or module.out_features % PACKED_ROWS:
+                module.support_avx512bf16_for_cpu = False
+
+
 def _torchao_int8(_: Precision) -> Any:
     from torchao.quantization import Int8WeightOnlyConfig
     from transformers import TorchAoConfig
