@@ -196,4 +196,6 @@ with figures:
 with fold:
     if stability is not None:
         show_list([changes["alpha"]])
+    with frame.errors_in_words():
+        decision = cached.judged(content, study.name, *thresholds)
     show_decision(decision)

@@ -79,8 +79,18 @@ def decision(
     floor: float = 0.85,
     alpha: float = 0.05,
 ) -> Decision:
-    """A study's Decision under a rule."""
-    return vibecore.decide(evidence(key, study), vibecore.Rule(cap, floor, alpha))
+    """A study's Decision under a rule, without judged pairs."""
+    from vibecore.analysis import answer
+
+    return answer(evidence(key, study), vibecore.Rule(cap, floor, alpha))
+
+
+@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+def judged(key: Key, study: str, cap: float | None, floor: float, alpha: float) -> Decision:
+    """The same with judged pairs, which take as long again."""
+    from vibecore.analysis import with_pairs
+
+    return with_pairs(decision(key, study, cap, floor, alpha), evidence(key, study))
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)

@@ -5,7 +5,15 @@ stats/equivalence, stats/permutation), are imported only inside functions, so th
 need no statistics start without it; the tests check every statistic against scipy.
 """
 
-from vibecore.analysis.decision import Decision, Evidence, decide, decision_record, gather
+from vibecore.analysis.decision import (
+    Decision,
+    Evidence,
+    answer,
+    decide,
+    decision_record,
+    gather,
+    with_pairs,
+)
 from vibecore.analysis.outcomes import to_outcomes
 from vibecore.analysis.rule import Rule
 from vibecore.analysis.stats.exact import wilson_interval
@@ -18,6 +26,7 @@ __all__ = [
     "Evidence",
     "Rule",
     "SweetSpot",
+    "answer",
     "decide",
     "decision_record",
     "find_sweet_spot",
@@ -26,4 +35,5 @@ __all__ = [
     "switch_sentences",
     "to_outcomes",
     "wilson_interval",
+    "with_pairs",
 ]

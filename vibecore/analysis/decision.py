@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vibecore.analysis.metrics import ConfigMetrics
@@ -22,54 +23,64 @@ if TYPE_CHECKING:
 class Evidence:
     """What a choice rests on and no threshold changes: made once a study.
 
-    `rows` are all configs of the study; `study` has those that can be compared, `outcomes` and
-    `draws` their outputs and resampled studies, None where there are none.
+    `rows` are all configs of the study; `study` has those that can be compared, `outcomes` their
+    outputs, None where there are none.
     """
 
     rows: tuple[ConfigMetrics, ...]
     study: Observed
     outcomes: Outcomes | None
-    draws: Draws | None
+
+    @cached_property
+    def draws(self) -> Draws | None:
+        """The resampled studies, None where no config can be compared: made when they are needed,
+        because the choice alone takes none."""
+        from vibecore.analysis.quality import FromOutcomes
+        from vibecore.analysis.stability import draw_studies
+
+        like = None
+        if self.study.rows and isinstance(self.study.sampled, FromOutcomes):
+            like = self.study.sampled
+        return draw_studies(self.study.rows, self.outcomes, like=like)
 
 
 @dataclass(frozen=True)
 class Decision:
     """The choice under a rule; `stability` is None where no config can be compared, and where the
-    choice only leads so far."""
+    choice only leads so far. `pairs` is empty until they are judged."""
 
     rule: Rule
     sweet_spot: SweetSpot
     stability: Stability | None
     switches: tuple[Switch, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...] = ()
 
 
 def gather(summary: Sequence[ConfigMetrics], outcomes: Outcomes | None) -> Evidence:
-    """The evidence of a study, its resampled studies included."""
-    from vibecore.analysis.quality import FromOutcomes
-    from vibecore.analysis.stability import draw_studies
-
-    study = Observed(summary, outcomes)
-    like = None
-    if study.rows and isinstance(study.sampled, FromOutcomes):
-        like = study.sampled
-    draws = draw_studies(study.rows, outcomes, like=like)
-    return Evidence(tuple(summary), study, outcomes, draws)
+    """The evidence of a study."""
+    return Evidence(tuple(summary), Observed(summary, outcomes), outcomes)
 
 
 def decide(evidence: Evidence, rule: Rule) -> Decision:
-    """Apply a rule to a study's evidence."""
+    """Apply a rule to a study's evidence, and judge every config against the best."""
+    return with_pairs(answer(evidence, rule), evidence)
+
+
+def answer(evidence: Evidence, rule: Rule) -> Decision:
+    """Apply a rule to a study's evidence, without judging pairs."""
     from vibecore.analysis.stability import find_stability
 
-    study, outcomes, draws = evidence.study, evidence.outcomes, evidence.draws
-    spot = choose(study, rule)
-    return Decision(
-        rule,
-        spot,
-        None if draws is None or spot.leading else find_stability(draws, rule, spot.config),
-        find_switches(study, rule, spot),
-        judge_pairs(study.rows, outcomes, rule, spot),
-    )
+    spot = choose(evidence.study, rule)
+    stability = None
+    if not spot.leading and (draws := evidence.draws) is not None:
+        stability = find_stability(draws, rule, spot.config)
+    return Decision(rule, spot, stability, find_switches(evidence.study, rule, spot))
+
+
+def with_pairs(decision: Decision, evidence: Evidence) -> Decision:
+    """A decision on this evidence, with every config judged against the best."""
+    rows, spot = evidence.study.rows, decision.sweet_spot
+    return replace(decision, pairs=judge_pairs(rows, evidence.outcomes, decision.rule, spot))
 
 
 def decision_record(decision: Decision) -> dict[str, Any]:

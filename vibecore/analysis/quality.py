@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_BROKEN = 0.5
 BROKEN = "broken outputs"
 # More prompts than this are permuted in so many random groups, each as one.
-MOST_UNITS = 300
+MOST_UNITS = 150
 # Correlation of the outcomes of one model's precisions on a prompt, beyond that of any two configs,
 # where counts alone are known. Of study qwen2.5-coder it is 0.45 (0.85 within, 0.4 between).
 SAME_MODEL = 0.5
