@@ -36,7 +36,7 @@ def hold(evidence: Evidence, decision: Decision) -> None:
     rule, now = decision.rule, decision.sweet_spot.config
     found = {(switch.control, switch.direction): switch for switch in decision.switches}
     assert len(found) == len(decision.switches)
-    for control, top in (("cap", 6.0), ("floor", 1.0), ("alpha", 1.0)):
+    for control, top in (("cap", 6.0), ("floor", 1.0), ("alpha", 0.5)):
         value = getattr(rule, FIELDS[control])
         value = top if value is None else value
         up, down = found.get((control, "up")), found.get((control, "down"))
@@ -73,7 +73,7 @@ def test_the_nearest_switches_in_words(published_db: Path) -> None:
         r"Memory cap \(now none\): at 1\.\d\d GiB or less, there is no sweet spot\.", cap
     )
     assert floor == "Speed floor (now 85 %): above 91.0 %, 1.5B-bf16 takes over."
-    assert alpha.startswith("Significance level α (now 0.05): at 0.00")
+    assert alpha.startswith("Significance level α (now 0.05): at 0.0")
 
 
 def test_words_hold_as_they_are_written(published_db: Path) -> None:

@@ -47,8 +47,9 @@ def test_a_model_that_the_catalogue_does_not_have_needs_what_was_measured() -> N
     assert need_of(run) == (3 * GIB + runtime, BY_WEIGHTS)
     measured = replace(run, peak_memory_bytes=4 * GIB)
     assert need_of(measured) == (4 * GIB + runtime, BY_PEAK)
-    # A process's peak has its runtime in it.
-    assert need_of(replace(measured, environment={"device": "cpu"})) == (4 * GIB, BY_PEAK)
+    # A process's resident memory says little of a config.
+    on_cpu = replace(measured, environment={"device": "cpu"})
+    assert need_of(on_cpu) == (3 * GIB + runtime_bytes("cpu"), BY_WEIGHTS)
     assert need_of(replace(run, weight_bytes=None)) == (None, None)
 
 

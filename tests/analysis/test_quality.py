@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.metric_rows import metric_row
-from vibecore.analysis import find_sweet_spot
+from vibecore.analysis import Rule, decide, find_sweet_spot, gather
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.quality import find_grid
@@ -84,16 +84,19 @@ def test_alike_configs_are_rarely_dropped(models: list[str], counts_only: bool) 
 
 @pytest.mark.parametrize("counts_only", [False, True])
 def test_a_model_is_judged_over_all_its_precisions(counts_only: bool) -> None:
-    # 11 v 4 of 30 at each precision: no pair of configs alone is that far apart.
-    apart = [(8, (0,)), (8, (1,)), (8, (2,)), (1, (3,)), (1, (4,)), (1, (5,)), (3, tuple(range(6)))]
-    broken = table(30, *apart)
+    # 11 v 4 of 30 at each precision: no pair of configs alone is that far apart. Of counts it takes
+    # 13 v 4, because a model's precisions may all have broken on the same prompts.
+    more = 10 if counts_only else 8
+    only = [(more, (0,)), (more, (1,)), (more, (2,)), (1, (3,)), (1, (4,)), (1, (5,))]
+    broken = table(40, *only, (3, tuple(range(6))))
     as_models = judged(broken, ["a"] * 3 + ["b"] * 3, counts_only)
     alone = judged(broken, list("abcdef"), counts_only)
     assert worse(as_models) == {"a-bf16", "a-8bit", "a-4bit"}
     assert worse(alone) == set()
     of_model = [one for one in as_models.comparisons if one.config == "a-bf16"]
-    assert (of_model[0].models.count, of_model[0].models.best_count) == (33, 12)
-    assert "over all 3 precisions a 33/90, b 12/90" in as_models.excluded["a-bf16"]
+    worse_count = 3 * (more + 3)
+    assert (of_model[0].models.count, of_model[0].models.best_count) == (worse_count, 12)
+    assert f"over all 3 precisions a {worse_count}/120, b 12/120" in as_models.excluded["a-bf16"]
 
 
 def test_one_bad_precision_does_not_drop_its_model() -> None:
@@ -111,6 +114,31 @@ def test_a_dead_config_is_never_chosen_and_drops_nobody() -> None:
     everything = judged(np.ones((30, 6), dtype=bool), list("abcdef"))
     assert (everything.config, everything.best_that_fits) == (None, None)
     assert "half or more of the outputs of every config are broken" in everything.reason
+
+
+@pytest.mark.parametrize("counts_only", [False, True])
+def test_a_dead_precision_does_not_count_against_its_siblings(counts_only: bool) -> None:
+    rng = np.random.default_rng(5)
+    dropped = 0
+    for _ in range(60):
+        broken = rng.random((30, 6)) < 0.15
+        broken[:, 2] = True
+        spot = judged(broken, ["a"] * 3 + ["b"] * 3, counts_only)
+        assert "30 of 30 outputs are broken" in spot.excluded["a-4bit"]
+        dropped += bool(worse(spot))
+    assert dropped <= 8
+
+
+def test_a_suite_without_constraints_is_decided_on_broken_outputs_alone() -> None:
+    rows = [metric_row(c, adherent_prompts=None, adherence_judged=None) for c in "ab"]
+    spot = find_sweet_spot(rows)
+    assert spot.config == "a"
+    assert {one.metric for one in spot.comparisons} == {"broken outputs"}
+
+
+def test_a_choice_without_another_config_has_no_stability() -> None:
+    decision = decide(gather([metric_row("a")], None), Rule())
+    assert (decision.sweet_spot.config, decision.stability) == ("a", None)
 
 
 def test_few_prompts_and_unfinished_runs_only_lead() -> None:

@@ -143,7 +143,7 @@ def test_one_config_of_several_that_is_not_there_is_told() -> None:
 def test_a_loop_is_marked_where_it_begins() -> None:
     app = visit("outputs", study="varied", prompt=made.LOOP_PROMPT, configs=["1M-8bit"])
     card = component(app, "cards")["cards"][0]
-    assert card["notice"].startswith("broken: repetitive, degenerate")
+    assert card["notice"].startswith("broken: repetitive, loops after")
     assert "".join(piece["text"] for piece in card["pieces"]) == made.LOOP
     assert [piece["here"] for piece in card["pieces"] if piece["here"]]
     assert any("repeated" in piece["marks"] for piece in card["pieces"])

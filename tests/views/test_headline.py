@@ -55,7 +55,9 @@ def line(found: Headline, role: str) -> str:
 
 def chosen(*others: str, fast: tuple[str, ...] = (), **known: Any) -> SweetSpot:
     shares = {"own-4bit": 0.9, **dict.fromkeys(others, 0.5), **dict.fromkeys(fast, 1.0)}
-    return replace(SweetSpot("own-4bit", "because", speed_shares=shares), **known)
+    against = Comparison("own-4bit", "adherence", "b", 3, 30, 4, 30, "a test", 1.0)
+    spot = SweetSpot("own-4bit", "because", comparisons=(against,), speed_shares=shares)
+    return replace(spot, **known)
 
 
 def of_study(db: Path, name: str, rule: Rule) -> Headline:
@@ -205,7 +207,8 @@ def test_what_it_did(changes: dict[str, Any], part: str) -> None:
     ("spot", "rule", "why"),
     [
         (chosen(), {}, "it is the only config that was not found worse than the best."),
-        (replace(chosen(), leading=True), {}, "the only config that can be compared so far."),
+        (replace(chosen(), comparisons=(), leading=True), {}, "compared with it so far."),
+        (replace(chosen(), comparisons=()), {}, "Why: no other config can be compared with it."),
         (chosen(), {"vram_gib": 8.0}, "worse than the best and fits in 8 GiB."),
         (chosen("b", "c"), {}, "of the 3 configs that were not found worse than the best, it is "
          "the only one that reaches 85 % of the fastest one's speed."),

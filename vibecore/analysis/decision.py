@@ -46,8 +46,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decision:
-    """The choice under a rule; `stability` is None where no config can be compared, and where the
-    choice only leads so far. `pairs` is empty until they are judged."""
+    """The choice under a rule; `stability` is None where fewer than two configs can be compared,
+    and where the choice only leads so far. `pairs` is empty until they are judged."""
 
     rule: Rule
     sweet_spot: SweetSpot
@@ -72,7 +72,8 @@ def answer(evidence: Evidence, rule: Rule) -> Decision:
 
     spot = choose(evidence.study, rule)
     stability = None
-    if not spot.leading and (draws := evidence.draws) is not None:
+    alone = len(evidence.study.rows) < 2
+    if not (spot.leading or alone) and (draws := evidence.draws) is not None:
         stability = find_stability(draws, rule, spot.config)
     return Decision(rule, spot, stability, find_switches(evidence.study, rule, spot))
 

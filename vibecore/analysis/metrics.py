@@ -41,6 +41,7 @@ class ConfigMetrics(ModelAsked):
     broken: int | None = None
     broken_judged: int | None = None
     broken_rate: float | None = None
+    looping: int | None = None
     repetitive: int | None = None
     repetition_judged: int | None = None
     repetition_rate: float | None = None
@@ -452,11 +453,23 @@ METRICS: tuple[Metric, ...] = (
         always=True,
         sentence="Outputs of no use to anybody: empty, repetitive, ending in a loop, not made of "
         "words, or numerically broken; of fewer than 50 words, where word pairs say too little, "
-        "also degenerate ones. Each counts once.",
+        "also those with a zlib ratio above 2.4. Each counts once.",
         source="Ours, from the measures named.",
         judged_as="broken outputs",
         best="the lowest rate",
         flag="broken",
+    ),
+    Metric(
+        "looping",
+        "",
+        "",
+        "less",
+        _either("looping", "published_repetitive"),
+        {"looping": Aggregate("count_true", "looping")},
+        of="broken_judged",
+        heading="looping",
+        sentence="Repetitive, or ending in a loop of tokens.",
+        source="Ours.",
     ),
     Metric(
         "repetitive",

@@ -32,10 +32,9 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
         )
         if needed is not None:
             return needed, BY_MODEL
-    if run.peak_memory_bytes:
-        # On a CPU the peak is the whole process's, its runtime included.
-        runtime = runtime_bytes(device, gpu) if device == "cuda" else 0
-        return run.peak_memory_bytes + runtime, BY_PEAK
+    # On a CPU the peak is the process's resident memory, which varies by more than configs differ.
+    if run.peak_memory_bytes and device == "cuda":
+        return run.peak_memory_bytes + runtime_bytes(device, gpu), BY_PEAK
     if size := run.weight_bytes or run.estimated_weight_bytes:
         return size + runtime_bytes(device, gpu), BY_WEIGHTS
     return None, None

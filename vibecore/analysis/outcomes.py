@@ -54,7 +54,7 @@ class Outcomes:
             for row in rows:
                 flags = self.flags[name][:, self.place(row.config)]
                 counts = (flags >= 0).sum(), (flags == 1).sum()
-                if counts != (metric.total(row), metric.value(row)):
+                if counts != (metric.total(row) or 0, metric.value(row) or 0):
                     return False
         return True
 

@@ -24,9 +24,12 @@ from vibecore.analysis.quality import (
     judge,
 )
 from vibecore.analysis.rule import Rule, Steps, apply
+from vibecore.analysis.stats.exact import fisher_exact
 from vibecore.analysis.stats.verdicts import p_value
 from vibecore.core import formats
 
+# At this level a config that is unusable is no longer like its siblings.
+DEAD_ALPHA = 0.05
 # Fewer prompts decide nothing.
 LEAST_PROMPTS = 10
 UNFINISHED = ("pending", "running", "stopped")
@@ -208,9 +211,13 @@ def comparable(
 ) -> tuple[tuple[ConfigMetrics, ...], dict[str, str]]:
     """The configs the rule can compare, and why each other cannot be.
 
+    Of a config that is dead nothing is compared: its outputs would count against its whole model.
+
     Speeds are compared at one batch size only: the one most configs ran at, the smaller of two.
     """
     excluded = {row.config: why for row in summary if (why := _not_comparable(row))}
+    scored = [row for row in summary if row.broken is not None and row.status == "complete"]
+    excluded |= {row.config: _too_broken(row) for row in scored if _is_dead(row, scored)}
     sizes = Counter(batch_size(row) for row in summary if row.config not in excluded)
     most = min(sizes, key=lambda size: (-sizes[size], size), default=1)
     excluded |= {
@@ -232,11 +239,29 @@ def _not_comparable(row: ConfigMetrics) -> str | None:
         return f"failed: {row.error}"
     if row.status != "complete":
         return f"not finished: {formats.counted(row.prompts, 'prompt')} so far"
-    if row.broken is None or row.adherent_prompts is None:
+    if row.broken is None:
         return "its quality was not scored"
     if not row.tokens_per_second:
         return "its speed is not known"
     return None
+
+
+def _is_dead(row: ConfigMetrics, scored: Sequence[ConfigMetrics]) -> bool:
+    """Whether a config is unusable and breaks on significantly more outputs than the other
+    precisions of its model do, or than all others where it is its model's only one."""
+    if row.broken is None or not _is_unusable(row):
+        return False
+    others = [one for one in scored if one is not row]
+    siblings = [one for one in others if one.model == row.model] or others
+    broken = sum(one.broken or 0 for one in siblings)
+    judged = sum(one.broken_judged or 0 for one in siblings)
+    if not judged or broken / judged >= row.broken / (row.broken_judged or 1):
+        return False
+    return fisher_exact(row.broken, row.broken_judged or 0, broken, judged) < DEAD_ALPHA
+
+
+def _is_unusable(row: ConfigMetrics) -> bool:
+    return bool(row.broken_judged) and (row.broken or 0) >= MOST_BROKEN * (row.broken_judged or 0)
 
 
 def _missing(summary: Sequence[ConfigMetrics], rows: Sequence[ConfigMetrics]) -> tuple[str, ...]:
@@ -250,7 +275,7 @@ def _missing(summary: Sequence[ConfigMetrics], rows: Sequence[ConfigMetrics]) ->
             f"{len(unfinished)} of {formats.counted(len(summary), 'config')} {have} not finished: "
             f"{names}."
         )
-    prompts = max((row.broken_judged or 0 for row in rows), default=LEAST_PROMPTS)
+    prompts = min((row.broken_judged or 0 for row in rows), default=LEAST_PROMPTS)
     if prompts < LEAST_PROMPTS:
         sentences.append(
             f"There are outputs of {formats.counted(prompts, 'prompt')} only; a choice takes at "
@@ -386,6 +411,8 @@ def _too_slow(row: ConfigMetrics, fastest: ConfigMetrics, rule: Rule) -> str:
 
 
 def _needs_more(row: ConfigMetrics, chosen: ConfigMetrics) -> str:
+    if row.fit_bytes != chosen.fit_bytes and _gib(row) == _gib(chosen):
+        return f"fast enough, but needs a little more memory than {chosen.config}, {_gib(row)} both"
     if row.fit_bytes != chosen.fit_bytes:
         return f"fast enough, but needs {_gib(row)}; {chosen.config} needs {_gib(chosen)}"
     return f"needs the same {_gib(row)}, but is slower than {chosen.config}"

@@ -18,6 +18,7 @@ from vibecore.core.machine import GIB
 
 # control -> what a person calls it
 CONTROLS = {"cap": "Memory cap", "floor": "Speed floor", "alpha": "Significance level α"}
+LARGEST_ALPHA = 0.5
 # Steps that differ by less are alike.
 ROUNDING = 1e-6
 # control -> its field of Rule
@@ -68,7 +69,8 @@ def find_switches(study: Observed, rule: Rule, spot: SweetSpot) -> tuple[Switch,
     sizes = sorted({row.fit_bytes / GIB for row in study.rows if row.fit_bytes is not None})
     shares = {
         "floor": {ratio for ratio in spot.speed_shares.values() if ratio < 1},
-        "alpha": {comparison.p for comparison in spot.comparisons if comparison.p < 1},
+        # A larger α is no level to decide at.
+        "alpha": {one.p for one in spot.comparisons if one.p <= LARGEST_ALPHA},
     }
     found: list[Switch] = []
     if sizes:

@@ -52,8 +52,17 @@ Database = Annotated[
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 StudyName = Annotated[str, typer.Option("--study", help="A study's name; see `studies`.")]
+
+
+def _finite(size: float | None) -> float | None:
+    if size is not None and not math.isfinite(size):
+        raise typer.BadParameter("a memory cap is a number of GiB; leave it out for none")
+    return size
+
+
 MemoryCap = Annotated[
-    float | None, typer.Option("--vram-gb", min=0, help="Memory cap in GiB; default: none.")
+    float | None,
+    typer.Option("--vram-gb", min=0, callback=_finite, help="Memory cap in GiB; default: none."),
 ]
 
 

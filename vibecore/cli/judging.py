@@ -21,6 +21,7 @@ from vibecore.cli.base import (
     print_rows,
     say,
 )
+from vibecore.core.formats import file_stem
 from vibecore.core.paths import DEFAULT_DB
 
 # verdict of a finding -> the audit's word in JSON, which programs read, and in a table
@@ -100,7 +101,7 @@ def report(
     from vibecore.analysis import Rule
     from vibecore.views.report import write_report
 
-    out = out or Path(f"{study}-report.html")
+    out = out or Path(f"{file_stem(study)}-report.html")
     write_report(db, study, out, Rule(vram_gb, speed_floor, alpha))
     print(out)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -63,6 +64,11 @@ def markdown_text(text: str) -> str:
 def number(value: float | None, digits: int = 1) -> str:
     """A number with fixed decimals, `–` where it is not known."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def file_stem(name: str) -> str:
+    """A study's name as the stem of a file beside others: nothing in it is a path."""
+    return re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "study"
 
 
 def counted(number: int, noun: str) -> str:

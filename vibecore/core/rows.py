@@ -14,8 +14,10 @@ from typing import Any
 from vibecore.core.records import Kind, Protocol
 
 # A text of fewer words has too few word pairs for repetition to say anything: in scripts without
-# spaces, say. There `degenerate` decides whether it is broken.
+# spaces, say. There it is broken where it compresses more than so many times, Whisper's cut
+# (Radford et al. 2022).
 FEW_WORDS = 50
+MOST_COMPRESSIBLE = 2.4
 
 
 @dataclass
@@ -167,7 +169,7 @@ class Scores:
 @dataclass(kw_only=True)
 class ScoreRow(Scores):
     """The scores of one output, without its text and `duplicates`. `broken` is empty, repetitive,
-    ending in a loop, degenerate with FEW_WORDS, not made of words, or numerically broken."""
+    ending in a loop, compressible with FEW_WORDS, not made of words, or numerically broken."""
 
     constraints_met: int
     constraints_total: int
@@ -246,6 +248,7 @@ class PromptOutput(PromptResult):
     garbage: bool | None = None
     loop_onset: int | None = None
     words: int | None = None
+    zlib_ratio: float | None = None
 
 
 @dataclass

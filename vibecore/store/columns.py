@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from vibecore.core.records import Aggregate
-from vibecore.core.rows import FEW_WORDS, Scores
+from vibecore.core.rows import FEW_WORDS, MOST_COMPRESSIBLE, Scores
 
 # What a score has, besides its version and its verdicts.
 SCORE_COLUMNS = tuple(one.name for one in fields(Scores) if one.name != "scorer_version")
 
 # Whether a scored output is of no use: older scorers did not know every measure. The published
-# cuts behind `degenerate` are for web pages, and good code or algebra exceeds them: they decide
-# only where words are too few for repetition to.
+# cuts behind `degenerate` are for web pages, and good code or algebra exceeds them: of those only
+# the compression ratio decides, and only where words are too few for repetition to.
 BROKEN_SCORE = (
     "(score.empty OR score.repetitive OR score.loop_onset IS NOT NULL"
-    f" OR (coalesce(score.degenerate, false) AND score.words < {FEW_WORDS})"
+    f" OR (score.zlib_ratio > {MOST_COMPRESSIBLE} AND score.words < {FEW_WORDS})"
     " OR coalesce(score.garbage, false))"
 )
 # The same of an output, beside its score where it has one: a numerically broken one has none.
@@ -82,6 +82,7 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
     "scores": ("score", "run_id"),
     "scorer_version": ("score", "scorer_version"),
     "broken": ("score", BROKEN_SCORE),
+    "looping": ("score", "(score.repetitive OR score.loop_onset IS NOT NULL)"),
     **{
         column: ("score", column)
         for column in SCORE_COLUMNS

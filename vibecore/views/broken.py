@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from vibecore.core.rows import FEW_WORDS
+from vibecore.core.rows import FEW_WORDS, MOST_COMPRESSIBLE
 
 
 class Judged(Protocol):
@@ -13,24 +13,23 @@ class Judged(Protocol):
     empty: bool | None
     repetitive: bool | None
     loop_onset: int | None
-    degenerate: bool | None
+    zlib_ratio: float | None
     words: int | None
     garbage: bool | None
     finish_reason: str | None
 
 
-def broken_because(
-    row: Judged, degenerate: str = "degenerate", loop: str = "ends in a loop"
-) -> str | None:
+def broken_because(row: Judged, loop: str = "ends in a loop") -> str | None:
     """`broken: repetitive, ends in a loop`; None where the output is not broken.
 
-    `degenerate` and `loop` are what those reasons are called.
+    `loop` is what that reason is called.
     """
+    short = row.words is not None and row.words < FEW_WORDS
     reasons = {
         "empty": row.empty,
         "repetitive": row.repetitive,
         loop: row.loop_onset is not None,
-        degenerate: row.degenerate and row.words is not None and row.words < FEW_WORDS,
+        "says one thing over": short and (row.zlib_ratio or 0) > MOST_COMPRESSIBLE,
         "not made of words": row.garbage,
         "logits not finite, so not scored": row.finish_reason == "non_finite",
     }

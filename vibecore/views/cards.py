@@ -189,11 +189,9 @@ def _facts(row: OutputRow) -> list[str]:
 
 
 def _notice(row: OutputRow) -> str | None:
-    over = row.degenerate_by or []
-    which = cut_name(over[0]) if len(over) == 1 else f"{len(over)} published cuts"
     period = f" (period {row.loop_period})" if row.loop_period else ""
     loop = f"loops after {counted(row.loop_onset or 0, 'token')}{period}"
-    broken = broken_because(row, f"degenerate ({which})", loop)
+    broken = broken_because(row, loop)
     notices = [broken] if broken else []
     if row.finish_reason in NOTICES:
         notices.append(NOTICES[row.finish_reason])

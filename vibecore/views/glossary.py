@@ -198,7 +198,7 @@ WORDS = {
     "KV cache": "The keys and values of all tokens so far, kept so that no step computes them "
     "again.",
     "broken output": "Empty, repetitive, ending in a loop, not made of words, or numerically "
-    "broken; of fewer than 50 words also degenerate.",
+    "broken; of fewer than 50 words also with a zlib ratio above 2.4.",
     "sweet spot": "The config that the rule chooses. It says nothing of whether that one is good: "
     "see what it did on the prompts.",
     "leading so far": "The choice of a study that has not finished, or has few prompts: no "

@@ -183,12 +183,13 @@ def _precision(row: ConfigMetrics) -> str:
 
 def _quality(row: ConfigMetrics) -> list[str]:
     """What it did with the prompts; empty where quality was not scored."""
-    if row.repetitive is None:
+    looping = row.repetitive if row.looping is None else row.looping
+    if looping is None:
         return []
-    deeds = [f"looped on {_count(row.repetitive)}"]
+    deeds = [f"looped on {_count(looping)}"]
     if row.empty is not None:
         deeds.append(f"left {_count(row.empty)} empty")
-    known = row.repetitive + (row.empty or 0)
+    known = looping + (row.empty or 0)
     if row.broken is not None and row.broken > known:
         deeds.append(f"broke down on {row.broken - known:,} more")
     if row.adherent_prompts is not None:
@@ -231,8 +232,8 @@ def _why(spot: SweetSpot, rule: Rule) -> str:
     cap = "" if rule.vram_gib is None else f" and fit in {rule.vram_gib:g} GiB"
     if left == 1:
         cap = cap.replace("fit", "fits")
-        if spot.leading and not spot.comparisons:
-            return "Why: it is the only config that can be compared so far."
+        if not spot.comparisons:
+            return f"Why: no other config can be compared with it{' so far' * spot.leading}."
         return f"Why: it is the only config that was not found worse than the best{cap}."
     among = f"Why: of the {left} configs that were not found worse than the best{cap}"
     if rule.speed_floor == 0:
