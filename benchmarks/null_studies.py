@@ -216,9 +216,13 @@ def dropped_by_rule(case: Case, flags: np.ndarray) -> np.ndarray:
         nothing,
         np.arange(prompts),
     )
-    found = apply(Observed(rows, None if case.counts_only else outcomes), Rule())
+    study = Observed(rows, None if case.counts_only else outcomes)
+    found = apply(study, Rule())
     alike = len(set(case.broken)) == 1
-    return (found.quality.usable & ~found.good)[0] if alike else ~found.good[0]
+    worse = (found.quality.usable & ~found.good)[0] if alike else ~found.good[0]
+    by_config = dict(zip((row.config for row in study.rows), worse, strict=True))
+    # What is not compared is dead: no test dropped it.
+    return np.array([by_config.get(name, not alike) for name in names])
 
 
 def dropped_before(case: Case, flags: np.ndarray) -> np.ndarray:

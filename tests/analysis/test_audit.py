@@ -224,6 +224,6 @@ def test_what_is_no_report_is_explained(tmp_path: Path, text: str | None, fault:
 
 
 def test_gpus_are_found_by_any_usual_name() -> None:
-    assert find_gpu("NVIDIA GeForce RTX 2070 SUPER") .bandwidth == 448
-    assert find_gpu("RTX 2070") .bandwidth == 448
+    assert find_gpu("NVIDIA GeForce RTX 2070 SUPER").bandwidth == 448
+    assert find_gpu("RTX 2070").bandwidth == 448
     assert find_gpu("Voodoo 2") is None
