@@ -109,15 +109,16 @@ def _picked_study() -> StudyRow | None:
     if not found:
         return None
     with st.sidebar:
-        given = address.given_study()
+        given, had = address.given_study(), st.session_state.get(address.STUDY)
         if given is not None and given in found:
             st.session_state[address.STUDY] = given
-        elif st.session_state.get(address.STUDY) not in found:
+        elif had not in found:
             # None is chosen yet, or the one that was has been renamed or deleted elsewhere.
             st.session_state[address.STUDY] = opens_with(list(found))
         study = found[st.selectbox("Study", in_order(found), key=address.STUDY)]
-        if given is not None and given not in found:
-            st.warning(plain(f"There is no study '{given}'; this is '{study.name}'."))
+        gone = next((name for name in (given, had) if name and name not in found), None)
+        if gone is not None:
+            st.warning(plain(f"There is no study '{gone}'; this is '{study.name}'."))
         manage.show(study)
         st.html(_facts(study, _models_of(study.name)))
         if study.note:

@@ -17,6 +17,7 @@ from tests.support import dashboard_database as made
 from tests.support.pages import component, html, revisit, table, visit, warnings
 from vibecore import store
 from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
+from vibecore.live.launch import manage
 from vibecore.studies.queries import read_outputs, read_summary
 
 # Those that show a study; a new page is among them by its line in the table.
@@ -310,3 +311,14 @@ def test_database_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert database_path() == DEFAULT_DB
     monkeypatch.setenv(DATABASE_VARIABLE, "elsewhere.duckdb")
     assert database_path() == Path("elsewhere.duckdb")
+
+
+def test_a_study_that_is_gone_is_said(tmp_path: Path, use: Use) -> None:
+    path = made.build(tmp_path / "gone.duckdb")
+    use(path)
+    app = visit("outputs", study="varied")
+    app.query_params.clear()
+    manage.rename(path, "varied", "elsewhere")
+    app.run()
+    assert not app.exception
+    assert "There is no study 'varied'" in app.warning[0].value

@@ -364,7 +364,8 @@ def _how(study: Observed, comparisons: Sequence[Comparison], rule: Rule) -> str:
     models = ""
     if study.sampled.grid.compares_models:
         models = ", and each model with the best one over all precisions"
-    prompts = formats.counted(max(one.total for one in comparisons), "prompt")
+    most = max(one.total for one in comparisons)
+    prompts = formats.counted(study.outcomes.prompts if study.outcomes else most, "prompt")
     return (
         f"Each usable config was compared with the best one on {metrics}{models}, over {prompts}, "
         f"by {study.sampled.how}. The chance that any config is dropped though all are alike is at "
