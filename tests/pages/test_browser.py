@@ -131,24 +131,29 @@ NUMBER_CONTROLS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
-def test_the_keyboard_reaches_every_control(visitor: Visitor, path: str) -> None:
-    page = visitor.go(f"{path}?study=varied")
-    # On a busy machine a page is drawn again after it has settled once, and loses its numbers.
-    for _ in range(20):
-        controls = page.evaluate(NUMBER_CONTROLS)
-        page.wait_for_timeout(500)
-        if page.locator("[data-control]").count() == len(controls):
-            break
+def walk_by_tab(page: Page) -> list[str]:
+    """The controls that the Tab key did not reach."""
+    controls = page.evaluate(NUMBER_CONTROLS)
     assert len(controls) > 5
-    assert page.evaluate(POINTER_ONLY) == []
     reached = set()
     for _ in range(2 * len(controls)):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("() => document.activeElement?.dataset?.control"))
         if len(reached - {None}) == len(controls):
             break
-    missed = [html for number, html in enumerate(controls) if str(number) not in reached]
+    return [html for number, html in enumerate(controls) if str(number) not in reached]
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
+def test_the_keyboard_reaches_every_control(visitor: Visitor, path: str) -> None:
+    page = visitor.go(f"{path}?study=varied")
+    assert page.evaluate(POINTER_ONLY) == []
+    # On a busy machine a page is drawn again while it is walked, and a new element has no number.
+    for _ in range(3):
+        page.wait_for_timeout(500)
+        missed = walk_by_tab(page)
+        if not missed:
+            break
     assert missed == []
 
 
