@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import dashboard_database
+from tests.support.visitor import Visitor
 from vibecore.core.paths import DATABASE_VARIABLE
 
 if TYPE_CHECKING:
@@ -31,3 +32,11 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 def browser(launch_chromium: Callable[[], Browser]) -> Iterator[Browser]:
     with launch_chromium() as running:
         yield running
+
+
+@pytest.fixture
+def visitor(browser: Browser, server: str) -> Iterator[Visitor]:
+    """A tab on the server of the test's module, which a fixture `server` gives."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    yield Visitor(context.new_page(), server)
+    context.close()

@@ -29,13 +29,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.address
 
 
-@pytest.fixture
-def visitor(browser: Browser, server: str) -> Iterator[Visitor]:
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    yield Visitor(context.new_page(), server)
-    context.close()
-
-
 def chosen(page: Page) -> Locator:
     return page.locator(".vc-spot strong")
 

@@ -30,13 +30,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.address
 
 
-@pytest.fixture
-def visitor(browser: Browser, server: str) -> Iterator[Visitor]:
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    yield Visitor(context.new_page(), server)
-    context.close()
-
-
 def test_three_clicks_to_the_two_that_differ_most(visitor: Visitor) -> None:
     page = visitor.go("?study=varied")
     page.get_by_role("link", name="Outputs").click()

@@ -132,9 +132,11 @@ class Sampled(Protocol):
 class FromOutcomes:
     """Studies of the prompts of one whose outputs are known: `weights` (studies, units) says how
     often each unit is in a study; without it there is one, with each unit once. `like` are studies
-    of the same rows, outcomes and seed, whose permutations are these studies' too."""
+    of the same rows, outcomes and seed, whose units and permutations are these studies' too."""
 
     how = WITHIN_PROMPTS
+    _yes: Mapping[str, Array]
+    _known: Mapping[str, Array]
 
     def __init__(
         self,
@@ -147,10 +149,13 @@ class FromOutcomes:
         import numpy as np
 
         self.grid, self._seed, self._like = find_grid(rows), seed, like
-        places = [outcomes.place(row.config) for row in rows]
-        flags = {name: outcomes.flags[name][:, places] for name in RULE_METRICS}
-        self._yes = {name: to_units(outcomes, one == 1) for name, one in flags.items()}
-        self._known = {name: to_units(outcomes, one >= 0) for name, one in flags.items()}
+        if like is not None:
+            self._yes, self._known = like._yes, like._known
+        else:
+            places = [outcomes.place(row.config) for row in rows]
+            flags = {name: outcomes.flags[name][:, places] for name in RULE_METRICS}
+            self._yes = {name: to_units(outcomes, one == 1) for name, one in flags.items()}
+            self._known = {name: to_units(outcomes, one >= 0) for name, one in flags.items()}
         units = len(next(iter(self._yes.values())))
         self._weights = np.ones((1, units)) if weights is None else weights
 
@@ -298,8 +303,8 @@ def judge(sampled: Sampled, follow: float = 1.0) -> Quality:
         p[name][np.arange(len(first)), first] = np.nan
         by_model[name] = np.zeros(usable.shape, dtype=bool)
     steps = _Steps(sampled.grid, compared, judged, best, follow)
+    names = list(compared)
     for metric, studies, columns, values, of_model in steps:
-        names = list(compared)
         name = names[metric]
         lower = values < p[name][studies, columns]
         where = studies[lower], columns[lower]

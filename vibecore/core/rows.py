@@ -14,8 +14,8 @@ from typing import Any
 from vibecore.core.records import Kind, Protocol
 
 # A text of fewer words has too few word pairs for repetition to say anything: in scripts without
-# spaces, say. There it is broken where it compresses more than so many times, Whisper's cut
-# (Radford et al. 2022).
+# spaces, say. There it is broken where it compresses more than so many times, above which OpenAI's
+# Whisper decodes again (arXiv 2212.04356, 4.5; `transcribe.py`).
 FEW_WORDS = 50
 MOST_COMPRESSIBLE = 2.4
 
@@ -244,7 +244,6 @@ class PromptOutput(PromptResult):
     text: str | None = None
     characters: int | None = None
     finish_reason: str | None = None
-    degenerate: bool | None = None
     garbage: bool | None = None
     loop_onset: int | None = None
     words: int | None = None

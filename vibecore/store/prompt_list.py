@@ -204,7 +204,7 @@ def read_prompt_outputs(
         f"""SELECT {_RESULT},
                    left(generation.text, {CELL_CHARACTERS}) AS text,
                    length(generation.text) AS characters,
-                   generation.finish_reason, score.degenerate, score.garbage,
+                   generation.finish_reason, score.garbage,
                    score.loop_onset, score.words, score.zlib_ratio
             {_FROM_RESULTS.format(of_sample="AND generation.sample = 0")}
               AND list_contains($configs, run.config)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, count
 
+from vibecore.core.rows import MOST_COMPRESSIBLE
 from vibecore.scoring.text.words import lines, paragraphs, pieces
 
 # Table A1: name here -> the largest share that passes.
@@ -33,8 +34,6 @@ GOPHER_CUTS: dict[str, float] = {
 }
 # Documents of fewer words never met these cuts: the same appendix drops them before.
 GOPHER_MINIMUM_WORDS = 50
-# OpenAI's Whisper decodes again above this ratio (arXiv 2212.04356, 4.5; `transcribe.py`).
-ZLIB_CUT = 2.4
 
 _SHORTEST_DUPLICATE, _LONGEST = 5, 10
 # Each distinct word is coded as one character, of which Unicode has 1.1 million; words beyond
@@ -86,7 +85,7 @@ def cuts_exceeded(shares: Mapping[str, float], words: int, zlib_ratio: float | N
     over = []
     if words >= GOPHER_MINIMUM_WORDS:
         over = [name for name, cut in GOPHER_CUTS.items() if shares[name] > cut]
-    if zlib_ratio is not None and zlib_ratio > ZLIB_CUT:
+    if zlib_ratio is not None and zlib_ratio > MOST_COMPRESSIBLE:
         over.append("zlib_ratio")
     return over
 
