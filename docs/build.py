@@ -92,14 +92,18 @@ def metrics() -> str:
 
 
 def checks() -> str:
-    """A table of checks for each kind."""
+    """A table of checks for each kind: demands, what is accepted, and the rule's source."""
     kinds = import_module("vibecore.scoring.checks").KINDS
     known = import_module("vibecore.scoring").CHECKS.values()
     return "\n\n".join(
         f"### {kind[0].upper()}{kind[1:]}\n\n"
         + table(
-            ("check", "what it demands"),
-            [(f"`{check.name}`", check.sentence) for check in known if check.kind == kind],
+            ("check", "what it demands", "what it accepts", "source of the rule"),
+            [
+                (f"`{check.name}`", check.sentence, check.accepts, check.source or "ours")
+                for check in known
+                if check.kind == kind
+            ],
         )
         for kind in kinds
     )

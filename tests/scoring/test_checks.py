@@ -1,33 +1,45 @@
-"""Every check, by rows: a text, the arguments, the verdict and what the explanation says."""
+"""Every check, by the cases of `tests/data/check_cases.yaml`, and what arguments it takes."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.check_rows import FAIL, PASS, TABLE, count
-from vibecore.catalog.suites import Constraint
-from vibecore.scoring import CHECKS, RELATIONS, constraint_defect, judge
+from tests.support.check_cases import read_cases, read_flag_cases
+from vibecore.catalog.suites import Constraint, Prompt
+from vibecore.scoring import CHECKS, RELATIONS, constraint_defect, judge, score_output
 from vibecore.scoring.judge import EXECUTING
 
-ROWS = [(check, *row) for check, rows in TABLE.items() for row in rows]
+CASES = read_cases()
+PASS, FAIL = "pass", "fail"
 
 
 @pytest.mark.parametrize(
-    ("check", "arguments", "text", "status", "explanation"),
-    ROWS,
-    ids=[f"{number}-{row[0]}" for number, row in enumerate(ROWS)],
+    "case", CASES, ids=[f"{number}-{case.check}" for number, case in enumerate(CASES)]
 )
-def test_check(check, arguments, text, status, explanation):
-    constraint = Constraint(check, arguments)
+def test_check(case):
+    constraint = Constraint(case.check, case.arguments)
     assert constraint_defect(constraint) is None
-    result = judge(text, constraint)
-    assert (result.status, result.check, result.arguments) == (status, check, arguments), result
-    assert explanation in result.explanation
+    result = judge(case.text, constraint, cut=case.cut)
+    assert (result.check, result.arguments) == (case.check, case.arguments)
+    assert result.status == case.verdict, f"{result.explanation}; {case.why}"
+    assert case.says in result.explanation
+    if case.only_cut is not None:
+        assert result.cut is case.only_cut, f"{result.explanation}; {case.why}"
 
 
-def test_every_check_has_rows_of_both_kinds():
+@pytest.mark.parametrize("case", read_flag_cases())
+def test_flags(case):
+    score = score_output(Prompt("any", "creative", "", ()), case.text)
+    assert {name: getattr(score, name) for name in case.flags} == case.flags, case.why
+
+
+def test_every_case_says_why():
+    assert all(case.why.strip() for case in (*CASES, *read_flag_cases()))
+
+
+def test_every_check_has_cases_of_both_kinds():
     for status in (PASS, FAIL):
-        assert {row[0] for row in ROWS if row[3] == status} == set(CHECKS) - EXECUTING
+        assert {c.check for c in CASES if c.verdict == status} == set(CHECKS) - EXECUTING
 
 
 @pytest.mark.parametrize(
@@ -65,7 +77,7 @@ def test_what_has_no_verdict_is_an_error_with_its_reason(check, arguments, text,
     ("check", "arguments", "defect"),
     [
         ("response_language", {"language": "tlh"}, "'tlh'; allowed: af, ar"),
-        ("letter_count", {"letter": "ab", **count("ge", 1)}, "wanted one character"),
+        ("letter_count", {"letter": "ab", "relation": "ge", "count": 1}, "wanted one character"),
         ("nth_paragraph_starts_with", {"number": 0, "prefix": "a"}, "the first is 1"),
         ("numeric_answer", {"answer": 1, "tolerance": -1}, "wanted 0 or more"),
         ("json_schema", {"schema": {}}, "is empty"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.scoring.test_checks import ROWS
+from tests.support.check_cases import read_cases
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.scoring import CHECKS, judge, load_suite, score_output
 from vibecore.scoring.judge import EXECUTING
@@ -21,7 +21,7 @@ from vibecore.scoring.text.words import sentences
 # Every argument set that the suite or a test uses: all are valid.
 CONSTRAINTS = [
     *(c for prompt in load_suite("vibe30").prompts for c in prompt.constraints),
-    *(Constraint(check, arguments) for check, arguments, *_ in ROWS),
+    *{str(c): c for c in (Constraint(one.check, one.arguments) for one in read_cases())}.values(),
 ]
 EVERYTHING = Prompt("all", "code", "Write about a storm at sea.", tuple(CONSTRAINTS))
 FRAGMENTS = [

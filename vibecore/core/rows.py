@@ -123,19 +123,22 @@ class RunRow:
 @dataclass
 class VerdictRow:
     """One constraint's verdict on an output: `status` is `pass`, `fail`, `error` or `skipped`;
-    `status_loose` is None but for IFEval's instructions."""
+    `status_loose` is None but for IFEval's instructions. `cut`: the token limit cut the answer off,
+    and its rest could have had the other verdict; None where the scorer of the time did not say."""
 
     check: str
     arguments: Mapping[str, Any]
     status: str
     status_loose: str | None
     explanation: str
+    cut: bool | None = None
 
 
 @dataclass(kw_only=True)
 class Scores:
     """What scoring.Score says of an output, but for the verdicts. All are None where quality was
-    not scored, the later ones also where the scorer of the time did not know them."""
+    not scored, the later ones also where the scorer of the time did not know them, and a measure
+    that does not apply to the text."""
 
     scorer_version: int | None
     words: int | None
@@ -164,6 +167,9 @@ class Scores:
     language_switch: int | None
     constraints_met_loose: int | None
     adherent_loose: bool | None
+    broken_by: list[str] | None = None
+    constraints_cut: int | None = None
+    adherent_cut: bool | None = None
 
 
 @dataclass(kw_only=True)

@@ -42,8 +42,10 @@ def constraint_defect(constraint: Constraint) -> str | None:
     return f'({constraint.check}) key "{defect[0]}" {defect[1]}' if defect else None
 
 
-def judge(answer: str, constraint: Constraint, *, execute_code: bool = False) -> VerdictRow:
-    """Judge an answer by one constraint.
+def judge(
+    answer: str, constraint: Constraint, *, execute_code: bool = False, cut: bool = False
+) -> VerdictRow:
+    """Judge an answer by one constraint; `cut`: the token limit ended it, not the model.
 
     A check that runs code is "skipped" unless `execute_code`, and then an "error" where code
     cannot be isolated: it is never run without isolation. An empty answer fails. A check that
@@ -51,11 +53,11 @@ def judge(answer: str, constraint: Constraint, *, execute_code: bool = False) ->
     nor a fail; nothing is raised.
     """
     check = CHECKS.get(constraint.check)
-    result = partial(VerdictRow, constraint.check, constraint.arguments)
+    result = partial(VerdictRow, constraint.check, constraint.arguments, cut=False)
     if check is not None and check.runs_code and not execute_code:
         return result("skipped", None, "code is not run: add --execute-code")
     if (check is None or not check.judges_empty) and not has_visible(answer):
-        return result("fail", None, "the answer is empty")
+        return result("fail", None, "the answer is empty", cut=cut)
     if check is None:
         return result("error", None, f'there is no check named "{constraint.check}"')
     try:
@@ -63,7 +65,8 @@ def judge(answer: str, constraint: Constraint, *, execute_code: bool = False) ->
     except Exception as error:  # a check must never stop a study
         return result("error", "error" if check.two_readings else None, _reason(error))
     loose = None if verdict.passed_loose is None else _status(verdict.passed_loose)
-    return result(_status(verdict.passed), loose, verdict.explanation)
+    decided_by_cut = cut and check.may_turn(verdict)
+    return result(_status(verdict.passed), loose, verdict.explanation, cut=decided_by_cut)
 
 
 def _status(passed: bool) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vibecore.catalog.suites import Prompt
 from vibecore.core.rows import VerdictRow
 from vibecore.scoring.judge import judge
+from vibecore.scoring.measures.broken import broken_reasons
 from vibecore.scoring.measures.duplicates import cuts_exceeded, duplicate_shares
 from vibecore.scoring.measures.echo import prompt_echo
 from vibecore.scoring.measures.loops import find_loop, rep_n
@@ -20,7 +21,7 @@ from vibecore.scoring.text.words import count_words, has_visible, lines, pieces,
 # Raise it whenever the score of any text can change. Version 2 covers the move to
 # Unicode's own scripts too: they differ only in rare letters (phonetic, historical), and no stored
 # output has any.
-SCORER_VERSION = 3
+SCORER_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,21 @@ class Score:
     refusal: bool
     language_switch: int | None
     constraints: tuple[VerdictRow, ...]
+    broken_by: tuple[str, ...] = ()
+
+    @property
+    def constraints_cut(self) -> int:
+        """How many verdicts only the token limit decided."""
+        return sum(bool(result.cut) for result in self.constraints)
+
+    @property
+    def adherent_cut(self) -> bool:
+        """Whether only the token limit decided that the answer is, or is not, adherent."""
+        decisive = "pass" if self.adherent else "fail"
+        cut = [result.cut for result in self.constraints if result.status == decisive]
+        if self.adherent is None:
+            return False
+        return any(cut) if self.adherent else all(cut)
 
     @property
     def constraints_met(self) -> int:
@@ -109,19 +125,23 @@ def score_output(
     *,
     repetitive_at: float = 0.5,
     execute_code: bool = False,
+    finish_reason: str | None = None,
 ) -> Score:
     """Score one output of one prompt.
 
     `text` is the new text alone, and `token_ids` the new tokens alone, without an end token.
     `repetitive` is `repetition_ratio >= repetitive_at`. Constraints that run code are skipped
-    unless `execute_code`.
+    unless `execute_code`. `finish_reason` is `length` where the token limit ended the output.
     """
     repetition = repetition_ratio(text)
     loop = find_loop(token_ids) if token_ids is not None else None
     garbage = is_garbage(text)
+    garbage = None if garbage is None or find_code(text) else garbage
     compressed = zlib_ratio(text)
     duplicates = duplicate_shares(text)
     over = cuts_exceeded(duplicates, len(pieces(text)), compressed)
+    # What loops would have gone on looping: there the limit decided nothing.
+    cut = finish_reason == "length" and loop is None and repetition < repetitive_at
     return Score(
         words=count_words(text),
         characters=len(text),
@@ -133,7 +153,7 @@ def score_output(
         degenerate=bool(over),
         degenerate_by=tuple(over),
         duplicates=duplicates,
-        garbage=None if garbage is None or find_code(text) else garbage,
+        garbage=garbage,
         distinct_1=distinct(text, 1),
         distinct_2=distinct(text, 2),
         rep_4=rep_n(token_ids) if token_ids is not None else None,
@@ -144,6 +164,15 @@ def score_output(
         refusal=is_refusal(text),
         language_switch=language_switch(text),
         constraints=tuple(
-            judge(text, constraint, execute_code=execute_code) for constraint in prompt.constraints
+            judge(text, constraint, execute_code=execute_code, cut=cut)
+            for constraint in prompt.constraints
+        ),
+        broken_by=broken_reasons(
+            empty=not has_visible(text),
+            repetitive=repetition >= repetitive_at,
+            loops=loop is not None,
+            garbage=bool(garbage),
+            words=count_words(text),
+            compressed=compressed,
         ),
     )

@@ -30,12 +30,15 @@ QUOTE_LIMIT = 40
 class Verdict:
     """Whether a constraint is met, and one sentence that says what was found and wanted.
 
-    `passed_loose` is the verdict of IFEval's loose reading, and None for every other check.
+    `passed_loose` is the verdict of IFEval's loose reading, and None for every other check. `open`
+    says whether a longer text could have the other verdict, which is asked only of an answer that
+    the token limit cut off; None leaves it to the check's row (`Check.longer`).
     """
 
     passed: bool
     explanation: str
     passed_loose: bool | None = None
+    open: bool | None = None
 
 
 class Undecided(Exception):
@@ -43,9 +46,18 @@ class Undecided(Exception):
 
 
 def compare(found: int, relation: Relation, wanted: int, noun: str) -> Verdict:
-    """Compare a count with the wanted one; `noun` is singular and takes a plain "s"."""
+    """Compare a count with the wanted one; `noun` is singular and takes a plain "s".
+
+    A longer text has more: what is too few may still be enough, and what is few enough too many.
+    """
     holds, words = RELATIONS[relation]
-    return Verdict(holds(found, wanted), f"found {counted(found, noun)}, wanted {words} {wanted}")
+    passed = holds(found, wanted)
+    if passed:
+        may_turn = relation in ("eq", "le", "lt")
+    else:
+        may_turn = relation in ("ge", "gt") or (relation == "eq" and found < wanted)
+    explanation = f"found {counted(found, noun)}, wanted {words} {wanted}"
+    return Verdict(passed, explanation, open=may_turn)
 
 
 def numbering_defect(numbers: Sequence[int]) -> str | None:

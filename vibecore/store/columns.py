@@ -11,11 +11,11 @@ from vibecore.core.rows import FEW_WORDS, MOST_COMPRESSIBLE, Scores
 # What a score has, besides its version and its verdicts.
 SCORE_COLUMNS = tuple(one.name for one in fields(Scores) if one.name != "scorer_version")
 
-# Whether a scored output is of no use: older scorers did not know every measure. The published
-# cuts behind `degenerate` are for web pages, and good code or algebra exceeds them: of those only
-# the compression ratio decides, and only where words are too few for repetition to.
+# Whether a scored output is of no use. Scorers before version 4 did not store why: the same of
+# the measures that they knew.
 BROKEN_SCORE = (
-    "(score.empty OR score.repetitive OR score.loop_onset IS NOT NULL"
+    "coalesce(len(score.broken_by) > 0,"
+    " score.empty OR coalesce(score.repetitive, false) OR score.loop_onset IS NOT NULL"
     f" OR (score.zlib_ratio > {MOST_COMPRESSIBLE} AND score.words < {FEW_WORDS})"
     " OR coalesce(score.garbage, false))"
 )
@@ -86,7 +86,7 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
     **{
         column: ("score", column)
         for column in SCORE_COLUMNS
-        if column not in ("degenerate_by", "duplicates")
+        if column not in ("degenerate_by", "duplicates", "broken_by")
     },
 }
 

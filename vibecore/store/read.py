@@ -266,7 +266,7 @@ def read_verdicts(
     rows = rows_of(
         connection,
         """SELECT run.config, verdict.prompt_id, sample, check_name AS "check", arguments,
-                  verdict.status, status_loose, explanation
+                  verdict.status, status_loose, explanation, cut
            FROM verdict JOIN run USING (run_id)
            WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
            ORDER BY run.position, verdict.prompt_id, sample, verdict.position""",

@@ -228,6 +228,16 @@ def m007_asking(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE rows")
 
 
+def m008_real_answers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Why an output is broken, what the token limit decided, and measures that do not apply; NULL
+    in older rows."""
+    for column in ("broken_by VARCHAR[]", "constraints_cut INTEGER", "adherent_cut BOOLEAN"):
+        connection.execute(f"ALTER TABLE score ADD COLUMN {column}")
+    for column in ("repetition_ratio", "repetitive"):
+        connection.execute(f"ALTER TABLE score ALTER {column} DROP NOT NULL")
+    connection.execute("ALTER TABLE verdict ADD COLUMN cut BOOLEAN")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
@@ -236,6 +246,7 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m005_bench,
     m006_samples,
     m007_asking,
+    m008_real_answers,
 )
 
 

@@ -56,6 +56,7 @@ def add_scores(
                 "status": result.status,
                 "status_loose": result.status_loose,
                 "explanation": result.explanation,
+                "cut": result.cut,
             }
             for prompt_id, sample, score in scored
             for position, result in enumerate(score.constraints)
@@ -67,6 +68,7 @@ def add_scores(
 def _columns(score: Any) -> Row:
     columns = {column: getattr(score, column) for column in SCORE_COLUMNS}
     columns["degenerate_by"] = list(score.degenerate_by)
+    columns["broken_by"] = list(score.broken_by)
     columns["duplicates"] = json.dumps(dict(score.duplicates))
     return columns
 

@@ -63,7 +63,13 @@ def _rescore(db: Path, study: str, execute_code: bool) -> list[dict[str, Any]]:
             score = (
                 score_sample(prompt, row.text)
                 if found.source == "published"
-                else score_output(prompt, row.text, _answer_ids(row), execute_code=execute_code)
+                else score_output(
+                    prompt,
+                    row.text,
+                    _answer_ids(row),
+                    execute_code=execute_code,
+                    finish_reason=row.finish_reason,
+                )
             )
             scored.setdefault(row.run_id, []).append((row.prompt_id, row.sample, score))
         with store.writing(db) as connection:

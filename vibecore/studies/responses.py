@@ -45,6 +45,7 @@ def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) 
             row["text"],
             ids and ids[row.get("reasoning_tokens") or 0 :],
             execute_code=execute_code,
+            finish_reason=row.get("finish_reason"),
         )
         fields = {
             field.name: getattr(score, field.name)

@@ -238,6 +238,7 @@ def _commit(
                 generation.answer,
                 generation.answer_token_ids,
                 execute_code=plan.protocol.execute_code,
+                finish_reason=generation.finish_reason,
             ),
         )
         for prompt, generation in zip(batch.prompts, generations, strict=True)

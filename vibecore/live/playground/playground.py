@@ -181,6 +181,7 @@ class Playground:
                 answer,
                 generation.answer_token_ids,
                 execute_code=request.execute_code,
+                finish_reason=generation.finish_reason,
             )
         pane.generation = generation
 

@@ -28,6 +28,8 @@ Kind = Literal[
 ]
 # The order in which documentation lists the kinds.
 KINDS: tuple[Kind, ...] = get_args(Kind)
+# What more text could do to a verdict: mend a fail, break a pass, either, or nothing.
+Longer = Literal["mends", "breaks", "either", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class Check:
     fails every check but one that `judges_empty` answers itself. One with `two_readings` gives a
     strict and a loose verdict. `argument_defect` finds what a signature cannot express: it takes
     the arguments and returns (key, what is wrong) or None.
+
+    `longer` is what the rest of an answer that the token limit cut off could do to the verdict,
+    where the verdict itself does not say (`Verdict.open`): a fail for want of something is one that
+    more text mends; a pass on a total, or on how the answer ends, one that it breaks. A pass
+    because nothing forbidden was found stands: what was written was judged.
+
+    The function's docstring is the documentation: its first paragraph says what the check demands,
+    the others what it accepts, and a last line `Source: …` where the rule comes from.
     """
 
     function: Callable[..., Verdict]
@@ -47,6 +57,13 @@ class Check:
     judges_empty: bool = False
     two_readings: bool = False
     argument_defect: Callable[..., tuple[str, str] | None] | None = None
+    longer: Longer = "nothing"
+
+    def may_turn(self, verdict: Verdict) -> bool:
+        """Whether more text could give the other verdict."""
+        if verdict.open is not None:
+            return verdict.open
+        return self.longer in ("either", "breaks" if verdict.passed else "mends")
 
     @property
     def name(self) -> str:
@@ -56,7 +73,23 @@ class Check:
     @property
     def sentence(self) -> str:
         """What the check demands: the first paragraph of its docstring, on one line."""
-        return " ".join((self.function.__doc__ or "").split("\n\n")[0].split())
+        return self._documented[0]
+
+    @property
+    def accepts(self) -> str:
+        """What the check accepts, on one line; "" where the demand says it all."""
+        return self._documented[1]
+
+    @property
+    def source(self) -> str:
+        """Where the check's rule comes from; "" where it is ours."""
+        return self._documented[2]
+
+    @property
+    def _documented(self) -> tuple[str, str, str]:
+        body, _, source = (self.function.__doc__ or "").partition("Source:")
+        demand, _, accepts = body.partition("\n\n")
+        return " ".join(demand.split()), " ".join(accepts.split()), " ".join(source.split())
 
     @property
     def arguments(self) -> Mapping[str, Any]:
