@@ -16,7 +16,7 @@ from vibecore.scoring import CHECKS, judge, load_suite, score_output
 from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.text.code import find_code
 from vibecore.scoring.text.detection import detect_language
-from vibecore.scoring.text.words import sentences
+from vibecore.scoring.text.sentences import sentences
 
 # Every argument set that the suite or a test uses: all are valid.
 CONSTRAINTS = [

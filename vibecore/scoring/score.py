@@ -16,7 +16,8 @@ from vibecore.scoring.measures.refusal import is_refusal
 from vibecore.scoring.measures.repetition import distinct, is_garbage, repetition_ratio, zlib_ratio
 from vibecore.scoring.measures.script import language_switch
 from vibecore.scoring.text.code import find_code
-from vibecore.scoring.text.words import count_words, has_visible, lines, pieces, sentences
+from vibecore.scoring.text.sentences import sentences
+from vibecore.scoring.text.words import count_words, has_visible, lines, pieces
 
 # Raise it whenever the score of any text can change. Version 2 covers the move to
 # Unicode's own scripts too: they differ only in rare letters (phonetic, historical), and no stored

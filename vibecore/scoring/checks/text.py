@@ -16,7 +16,8 @@ from vibecore.core.formats import counted
 from vibecore.scoring.arguments import Pattern
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.patterns import search
-from vibecore.scoring.text.words import count_words, lines, paragraphs, sentences
+from vibecore.scoring.text.sentences import sentences
+from vibecore.scoring.text.words import count_words, lines, paragraphs
 from vibecore.scoring.verdict import Relation, Verdict, compare, listed, quote
 
 _WRAPPING = " \t\r\n\"'“”‘’«»*_`"
@@ -31,7 +32,7 @@ def word_count(text: str, *, relation: Relation, count: int) -> Verdict:
 
 
 def sentence_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of sentences, by the rules of `words.sentences`."""
+    """The number of sentences, by the rules of `sentences.sentences`."""
     return compare(len(sentences(text)), relation, count, "sentence")
 
 
