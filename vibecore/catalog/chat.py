@@ -59,6 +59,14 @@ REASONING_MARKERS = (
         "<|channel|>analysis<|message|>", "<|start|>assistant<|channel|>final<|message|>"
     ),
 )
+# All that models write, also those whose template does not name it.
+WRITTEN_MARKERS = (
+    *REASONING_MARKERS,
+    # Reflection-Llama-3.1.
+    ReasoningMarkers("<thinking>", "</thinking>"),
+    # Sky-T1, Bespoke-Stratos, OpenThinker.
+    ReasoningMarkers("<|begin_of_thought|>", "<|end_of_thought|>"),
+)
 
 
 def read_template(folder: Path) -> str | None:

@@ -11,6 +11,7 @@ from vibecore.scoring.arguments import find_defect
 from vibecore.scoring.checks import Check, code, execution, format, letters, marks, text
 from vibecore.scoring.ifeval import check as ifeval
 from vibecore.scoring.sandbox import SandboxError
+from vibecore.scoring.text.reasoning import answer_of
 from vibecore.scoring.text.words import has_visible
 from vibecore.scoring.verdict import Undecided
 
@@ -47,11 +48,18 @@ def judge(
 ) -> VerdictRow:
     """Judge an answer by one constraint; `cut`: the token limit ended it, not the model.
 
-    A check that runs code is "skipped" unless `execute_code`, and then an "error" where code
-    cannot be isolated: it is never run without isolation. An empty answer fails. A check that
-    raises, does not exist or does not take these arguments gives "error", which is neither a pass
-    nor a fail; nothing is raised.
+    Reasoning that the text begins with is not judged (see `text.reasoning`). A check that runs code
+    is "skipped" unless `execute_code`, and then an "error" where code cannot be isolated: it is
+    never run without isolation. An empty answer fails. A check that raises, does not exist or does
+    not take these arguments gives "error", which is neither a pass nor a fail; nothing is raised.
     """
+    return judge_answer(answer_of(answer), constraint, execute_code=execute_code, cut=cut)
+
+
+def judge_answer(
+    answer: str, constraint: Constraint, *, execute_code: bool = False, cut: bool = False
+) -> VerdictRow:
+    """`judge` for a text in which no reasoning is left."""
     check = CHECKS.get(constraint.check)
     result = partial(VerdictRow, constraint.check, constraint.arguments, cut=False)
     if check is not None and check.runs_code and not execute_code:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vibecore.catalog.suites import Prompt
 from vibecore.core.rows import VerdictRow
-from vibecore.scoring.judge import judge
+from vibecore.scoring.judge import judge_answer
 from vibecore.scoring.measures.broken import broken_reasons
 from vibecore.scoring.measures.duplicates import cuts_exceeded, duplicate_shares
 from vibecore.scoring.measures.echo import prompt_echo
@@ -16,6 +16,7 @@ from vibecore.scoring.measures.refusal import is_refusal
 from vibecore.scoring.measures.repetition import distinct, is_garbage, repetition_ratio, zlib_ratio
 from vibecore.scoring.measures.script import language_switch
 from vibecore.scoring.text.code import find_code
+from vibecore.scoring.text.reasoning import split_reasoning
 from vibecore.scoring.text.sentences import sentences
 from vibecore.scoring.text.words import count_words, has_visible, lines, pieces
 
@@ -23,6 +24,10 @@ from vibecore.scoring.text.words import count_words, has_visible, lines, pieces
 # Unicode's own scripts too: they differ only in rare letters (phonetic, historical), and no stored
 # output has any.
 SCORER_VERSION = 4
+# How an output ends that the token limit cut off: in its answer, or before it began.
+CUT_SHORT = frozenset({"length", "thinking"})
+# Reasons to be broken of an output that says the same over and over.
+LOOPING = frozenset({"repetitive", "loop", "one_thing"})
 
 
 @dataclass(frozen=True)
@@ -132,8 +137,17 @@ def score_output(
 
     `text` is the new text alone, and `token_ids` the new tokens alone, without an end token.
     `repetitive` is `repetition_ratio >= repetitive_at`. Constraints that run code are skipped
-    unless `execute_code`. `finish_reason` is `length` where the token limit ended the output.
+    unless `execute_code`. `finish_reason` is `length` where the token limit ended the output, and
+    `thinking` where it did so before an answer began.
+
+    Reasoning that the text begins with is not scored (see `text.reasoning`). Which of the
+    `token_ids` are the answer's is then not known: a loop that goes on to the end is the answer's,
+    its onset counted from the first of all tokens, and there is no `rep_4`.
     """
+    reasoning, text = split_reasoning(text)
+    has_text = has_visible(text)
+    if reasoning is not None and not has_text:
+        token_ids = []
     repetition = repetition_ratio(text)
     loop = find_loop(token_ids) if token_ids is not None else None
     garbage = is_garbage(text)
@@ -141,14 +155,22 @@ def score_output(
     compressed = zlib_ratio(text)
     duplicates = duplicate_shares(text)
     over = cuts_exceeded(duplicates, len(pieces(text)), compressed)
+    broken = broken_reasons(
+        empty=not has_text,
+        repetitive=repetition >= repetitive_at,
+        loops=loop is not None,
+        garbage=bool(garbage),
+        words=count_words(text),
+        compressed=compressed,
+    )
     # What loops would have gone on looping: there the limit decided nothing.
-    cut = finish_reason == "length" and loop is None and repetition < repetitive_at
+    cut = finish_reason in CUT_SHORT and not LOOPING & set(broken)
     return Score(
         words=count_words(text),
         characters=len(text),
         sentences=len(sentences(text)),
         lines=len(lines(text)),
-        empty=not has_visible(text),
+        empty=not has_text,
         repetition_ratio=repetition,
         repetitive=repetition >= repetitive_at,
         degenerate=bool(over),
@@ -157,7 +179,7 @@ def score_output(
         garbage=garbage,
         distinct_1=distinct(text, 1),
         distinct_2=distinct(text, 2),
-        rep_4=rep_n(token_ids) if token_ids is not None else None,
+        rep_4=rep_n(token_ids) if token_ids is not None and reasoning is None else None,
         zlib_ratio=compressed,
         loop_onset=loop.onset if loop else None,
         loop_period=loop.period if loop else None,
@@ -165,15 +187,8 @@ def score_output(
         refusal=is_refusal(text),
         language_switch=language_switch(text),
         constraints=tuple(
-            judge(text, constraint, execute_code=execute_code, cut=cut)
+            judge_answer(text, constraint, execute_code=execute_code, cut=cut)
             for constraint in prompt.constraints
         ),
-        broken_by=broken_reasons(
-            empty=not has_visible(text),
-            repetitive=repetition >= repetitive_at,
-            loops=loop is not None,
-            garbage=bool(garbage),
-            words=count_words(text),
-            compressed=compressed,
-        ),
+        broken_by=broken,
     )

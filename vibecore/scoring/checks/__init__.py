@@ -32,6 +32,13 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Longer = Literal["mends", "breaks", "either", "nothing"]
 
 
+def turns(longer: Longer, verdict: Verdict) -> bool:
+    """Whether more text could give the other verdict: as the verdict says, else by `longer`."""
+    if verdict.open is not None:
+        return verdict.open
+    return longer in ("either", "breaks" if verdict.passed else "mends")
+
+
 @dataclass(frozen=True)
 class Check:
     """One row of the table of checks.
@@ -61,9 +68,7 @@ class Check:
 
     def may_turn(self, verdict: Verdict) -> bool:
         """Whether more text could give the other verdict."""
-        if verdict.open is not None:
-            return verdict.open
-        return self.longer in ("either", "breaks" if verdict.passed else "mends")
+        return turns(self.longer, verdict)
 
     @property
     def name(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from vibecore.scoring.checks import Check
-from vibecore.scoring.ifeval.instructions import INSTRUCTIONS, instruction_defect
+from vibecore.scoring.checks import Check, turns
+from vibecore.scoring.ifeval.instructions import INSTRUCTIONS, LONGER, instruction_defect
 from vibecore.scoring.verdict import Verdict
 
 
@@ -20,15 +20,16 @@ def ifeval(text: str, *, instruction_id: str, kwargs: dict[str, Any]) -> Verdict
     """
     rule = INSTRUCTIONS[instruction_id]
     if not text.strip():
-        return Verdict(False, f"{instruction_id}: the answer is empty", passed_loose=False)
+        return Verdict(False, f"{instruction_id}: the answer is empty", False, open=True)
     strict = rule(text, **kwargs)
     explanation = f"{instruction_id}: {strict.explanation}"
+    may_turn = turns(LONGER.get(instruction_id, "nothing"), strict)
     if strict.passed:
-        return Verdict(True, explanation, passed_loose=True)
+        return Verdict(True, explanation, True, may_turn)
     for variant, how in loose_variants(text)[1:]:
         if rule(variant, **kwargs).passed:
-            return Verdict(False, f"{explanation}; followed {how}", passed_loose=True)
-    return Verdict(False, explanation, passed_loose=False)
+            return Verdict(False, f"{explanation}; followed {how}", True, may_turn)
+    return Verdict(False, explanation, False, may_turn)
 
 
 @lru_cache(maxsize=8)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vibecore.scoring.arguments import schema_of
+from vibecore.scoring.checks import Longer
 from vibecore.scoring.ifeval import rules
 from vibecore.scoring.verdict import Verdict
 
@@ -36,6 +37,15 @@ INSTRUCTIONS: dict[str, Callable[..., Verdict]] = {
     "change_case:english_capital": rules.english_capital,
     "change_case:english_lowercase": rules.english_lowercase,
     "punctuation:no_comma": rules.no_comma,
+}
+# What the rest of an answer that the token limit cut off could do to a verdict, where the rule does
+# not say it of the text (counts, places, JSON): for the others, nothing.
+LONGER: dict[str, Longer] = {
+    "keywords:existence": "mends",
+    "detectable_content:postscript": "mends",
+    "detectable_format:constrained_response": "mends",
+    "detectable_format:title": "mends",
+    "startend:end_checker": "either",
 }
 RELATIONS = (rules.LESS, rules.LEAST)
 # The languages that IFEval names; the codes are langdetect's.

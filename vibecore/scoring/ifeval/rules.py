@@ -2,6 +2,8 @@
 
 A rule gives the reference's verdict (`lm_eval/tasks/ifeval/instructions.py`) in linear time, where
 the reference's pattern can be quadratic; oddities of the reference are kept and marked "odd".
+Where it depends on the text whether more of it could turn the verdict, the verdict says so
+(`Verdict.open`); for the other rules instructions.LONGER does.
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ _HIGHLIGHT = re.compile(r"\*[^\n*]*\*")
 _DOUBLE_HIGHLIGHT = re.compile(r"\*\*[^\n*]*\*\*")
 _DIVIDER = re.compile(r"\s?\*\*\*\s?")
 _POSTSCRIPTS = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
+# What stands at a JSON reader's fault where only the rest is missing: nothing, a word, a number, an
+# escape or a fence that has begun.
+_UNFINISHED_JSON = re.compile(
+    r"|t|tr|tru|f|fa|fal|fals|n|nu|nul|N|Na|-?I\w{0,6}|-|\.|[eE][-+]?|u[0-9a-fA-F]{0,3}|`{1,2}"
+)
 _ENDS_WORD = frozenset(".,?!'\"")
 
 
@@ -75,11 +82,10 @@ def number_paragraphs(text: str, *, num_paragraphs: int) -> Verdict:
     """The pieces between *** are this many; only the first and the last may be blank."""
     pieces = _DIVIDER.split(text)
     if any(not piece.strip() for piece in pieces[1:-1]):
-        return Verdict(False, "a paragraph between two *** is blank")
+        return Verdict(False, "a paragraph between two *** is blank", open=False)
     # With no divider there is one piece, which is the first and the last at once.
     found = len(pieces) - sum(not pieces[i].strip() for i in {0, len(pieces) - 1})
-    wanted = f"wanted exactly {num_paragraphs}"
-    return Verdict(found == num_paragraphs, f"found {found} paragraphs parted by ***, {wanted}")
+    return _exact(found, num_paragraphs, "paragraphs parted by ***")
 
 
 def number_words(text: str, *, num_words: int, relation: str) -> Verdict:
@@ -98,13 +104,23 @@ def nth_paragraph_first_word(
     found = sum(bool(piece.strip()) for piece in pieces)
     wanted = f'wanted {num_paragraphs}, the {nth_paragraph}. beginning "{first_word}"'
     words = pieces[nth_paragraph - 1].split(maxsplit=1) if nth_paragraph <= found else []
+    may_reach = found <= num_paragraphs
     if not words:
-        return Verdict(False, f"found {found} paragraphs, none as the {nth_paragraph}., {wanted}")
+        explanation = f"found {found} paragraphs, none as the {nth_paragraph}., {wanted}"
+        return Verdict(False, explanation, open=may_reach and nth_paragraph > found)
     word = words[0].lstrip("'").lstrip('"')
     end = next((i for i, letter in enumerate(word) if letter in _ENDS_WORD), len(word))
     begins = "".join(letter.lower() for letter in word[:end])
-    passed = found == num_paragraphs and begins == first_word.lower()
-    return Verdict(passed, f"found {found} paragraphs and {quote(begins, 20)}, {wanted}")
+    begins_right = begins == first_word.lower()
+    passed = found == num_paragraphs and begins_right
+    # The word may be cut off in its middle.
+    at_the_end = nth_paragraph == len(pieces) and len(words) == 1 and end == len(word)
+    may_begin = begins_right or (at_the_end and first_word.lower().startswith(begins))
+    return Verdict(
+        passed,
+        f"found {found} paragraphs and {quote(begins, 20)}, {wanted}",
+        open=may_reach and may_begin,
+    )
 
 
 def number_placeholders(text: str, *, num_placeholders: int) -> Verdict:
@@ -130,7 +146,7 @@ def postscript(text: str, *, postscript_marker: str) -> Verdict:
 def number_bullet_lists(text: str, *, num_bullets: int) -> Verdict:
     """Exactly so many lines begin with one * or with a dash (also "---", odd)."""
     found = len(_STAR.findall(text)) + len(_DASH.findall(text))
-    return Verdict(found == num_bullets, f"found {found} bullets, wanted exactly {num_bullets}")
+    return _exact(found, num_bullets, "bullets")
 
 
 def constrained_response(text: str) -> Verdict:
@@ -161,13 +177,20 @@ def json_format(text: str) -> Verdict:
     body = text.strip()
     for fence in ("```json", "```Json", "```JSON", "```"):
         body = body.removeprefix(fence)
+    body = body.removesuffix("```").strip()
     try:
-        json.loads(body.removesuffix("```").strip())
+        json.loads(body)
     except RecursionError:
         raise Undecided("the JSON is nested too deeply to read") from None
+    except json.JSONDecodeError as error:
+        unfinished = (
+            error.msg.startswith("Unterminated string")
+            or _UNFINISHED_JSON.fullmatch(body, error.pos) is not None
+        )
+        return Verdict(False, f"the answer is not JSON ({str(error)[:60]})", open=unfinished)
     except ValueError as error:
         return Verdict(False, f"the answer is not JSON ({str(error)[:60]})")
-    return Verdict(True, "the answer is JSON")
+    return Verdict(True, "the answer is JSON", open=True)
 
 
 def title(text: str) -> Verdict:
@@ -186,18 +209,25 @@ def two_responses(text: str) -> Verdict:
     """Two different answers separated by ******; only the first and last piece may be blank."""
     pieces = text.split("******")
     if any(not piece.strip() for piece in pieces[1:-1]):
-        return Verdict(False, "a response between two ****** is blank")
+        return Verdict(False, "a response between two ****** is blank", open=False)
     answers = [piece.strip() for piece in pieces if piece.strip()]
     if len(answers) != 2:
-        return Verdict(False, f"found {len(answers)} responses parted by ******, wanted 2")
+        explanation = f"found {len(answers)} responses parted by ******, wanted 2"
+        return Verdict(False, explanation, open=len(answers) < 2)
     differ = answers[0] != answers[1]
-    return Verdict(differ, f"found two responses, {'not' if differ else 'both'} the same")
+    explanation = f"found two responses, {'not' if differ else 'both'} the same"
+    return Verdict(differ, explanation, open=True)
 
 
 def repeat_prompt(text: str, *, prompt_to_repeat: str) -> Verdict:
     """The answer begins with the prompt, in any case."""
-    passed = text.strip().lower().startswith(prompt_to_repeat.strip().lower())
-    return Verdict(passed, f"starts with {quote(text)}, wanted {quote(prompt_to_repeat)}")
+    answer, wanted = text.strip().lower(), prompt_to_repeat.strip().lower()
+    passed = answer.startswith(wanted)
+    return Verdict(
+        passed,
+        f"starts with {quote(text)}, wanted {quote(prompt_to_repeat)}",
+        open=not passed and wanted.startswith(answer),
+    )
 
 
 def end_checker(text: str, *, end_phrase: str) -> Verdict:
@@ -231,16 +261,25 @@ def quotation(text: str) -> Verdict:
     """The answer begins and ends with a straight double quote."""
     body = text.strip()
     passed = len(body) > 1 and body[0] == body[-1] == '"'
-    return Verdict(passed, f"the answer is {'' if passed else 'not '}in double quotes")
+    explanation = f"the answer is {'' if passed else 'not '}in double quotes"
+    return Verdict(passed, explanation, open=body[:1] == '"')
 
 
 def _counted(found: int, relation: str, wanted: int, noun: str, of: str = "") -> Verdict:
     passed = found < wanted if relation == LESS else found >= wanted
-    return Verdict(passed, f"found {counted(found, noun)}{of}, wanted {relation} {wanted}")
+    explanation = f"found {counted(found, noun)}{of}, wanted {relation} {wanted}"
+    # A longer text has more.
+    return Verdict(passed, explanation, open=passed == (relation == LESS))
+
+
+def _exact(found: int, wanted: int, nouns: str) -> Verdict:
+    explanation = f"found {found} {nouns}, wanted exactly {wanted}"
+    return Verdict(found == wanted, explanation, open=found <= wanted)
 
 
 def _one_case(text: str, holds: bool, kind: str) -> Verdict:
     if not holds:
-        return Verdict(False, f"not all letters are {kind} ones")
+        # Where there is no cased letter yet, the rest may have them.
+        return Verdict(False, f"not all letters are {kind} ones", open=text.lower() == text.upper())
     verdict = response_language(text, language="en")
     return Verdict(verdict.passed, f"all letters are {kind} ones; {verdict.explanation}")
