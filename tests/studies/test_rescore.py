@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -166,3 +167,39 @@ def test_the_command_prints_what_changed(db: Path) -> None:
     unknown = subprocess.run([*command[:-3], "x", *command[-2:]], capture_output=True, text=True)
     assert unknown.returncode == 2
     assert "no study 'x'" in unknown.stderr
+
+
+def test_every_change_is_listed_once(db: Path) -> None:
+    make(db)
+    changes = []
+    rescore(db, "s", changes=changes)
+    [verdict, *flags] = [one for one in changes if one.prompt_id == "p0"]
+    assert (verdict.config, verdict.kind, verdict.check) == ("1M-bf16", "verdict", "starts_with")
+    assert (verdict.before, verdict.after, verdict.cut) == ("fail", "pass", False)
+    assert verdict.explanation != verdict.explanation_before
+    assert {one.kind for one in flags} == {"flag"}
+    turned = {one.check: (one.before, one.after) for one in flags}
+    assert turned["repetitive"] == turned["loops"] == turned["adherent"] == ("no", "yes")
+    assert turned["broken"] == ("no", "yes")
+    assert turned["degenerate"] == ("not known", "yes")
+    assert {one.prompt_id for one in changes} == {prompt.id for prompt in PROMPTS}
+    again = []
+    rescore(db, "s", changes=again)
+    assert again == []
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv", "md"])
+def test_the_command_lists_changes(db: Path, format: str) -> None:
+    make(db)
+    command = [sys.executable, "-m", "vibecore", "rescore", "--study", "s", "--db", str(db)]
+    command += ["--changes", "--format", format]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert re.fullmatch(r"5 verdicts and \d+ flags of 's' changed\.", done.stderr.strip())
+    if format == "json":
+        first = json.loads(done.stdout)[0]
+        assert (first["prompt_id"], first["before"], first["after"]) == ("p0", "fail", "pass")
+    assert "starts_with" in done.stdout.replace("\\", "")
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.stderr.strip() == "0 verdicts and 0 flags of 's' changed."
+    assert again.stdout.strip() in ("[]", "Nothing to show.", "", "|  |\n|  |")

@@ -173,6 +173,16 @@ class Scores:
 
 
 @dataclass(kw_only=True)
+class JudgedRow:
+    """What is stored of scoring one output: its scores, whether that means broken, and its
+    verdicts."""
+
+    scores: Scores
+    broken: bool | None
+    constraints: list[VerdictRow]
+
+
+@dataclass(kw_only=True)
 class ScoreRow(Scores):
     """The scores of one output, without its text and `duplicates`. `broken` is empty, repetitive,
     ending in a loop, compressible with FEW_WORDS, not made of words, or numerically broken."""

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 
 from vibecore.core.records import Protocol
-from vibecore.core.rows import TextRow
-from vibecore.store.columns import SCORE_COLUMNS
+from vibecore.core.rows import JudgedRow, Scores, TextRow, VerdictRow
+from vibecore.store.columns import BROKEN_SCORE, SCORE_COLUMNS
 from vibecore.store.connection import insert
 from vibecore.store.read import Row, rows_of, study_id_of
 
@@ -91,6 +91,40 @@ def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[TextRow
         [study_id_of(connection, name)],
     )
     return [TextRow(**row) for row in rows]
+
+
+def read_judged(
+    connection: duckdb.DuckDBPyConnection, run_id: int, keys: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], JudgedRow]:
+    """What is stored of scoring some outputs of a run, by (prompt id, sample)."""
+    parameters = {
+        "run": run_id,
+        "prompts": [prompt_id for prompt_id, _ in keys],
+        "samples": [sample for _, sample in keys],
+    }
+    wanted = """SEMI JOIN (SELECT unnest($prompts) AS prompt_id, unnest($samples) AS sample)
+                USING (prompt_id, sample) WHERE run_id = $run"""
+    columns = ", ".join(("scorer_version", *SCORE_COLUMNS))
+    found = {}
+    for row in rows_of(
+        connection,
+        f"SELECT prompt_id, sample, {BROKEN_SCORE} AS broken, {columns} FROM score {wanted}",
+        parameters,
+    ):
+        key, broken = (row.pop("prompt_id"), row.pop("sample")), row.pop("broken")
+        row["duplicates"] = json.loads(row["duplicates"]) if row["duplicates"] else None
+        found[key] = JudgedRow(scores=Scores(**row), broken=broken, constraints=[])
+    for row in rows_of(
+        connection,
+        f"""SELECT prompt_id, sample, check_name AS "check", arguments, status, status_loose,
+                   explanation, cut FROM verdict {wanted} ORDER BY position""",
+        parameters,
+    ):
+        key = row.pop("prompt_id"), row.pop("sample")
+        if key in found:
+            verdict = VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
+            found[key].constraints.append(verdict)
+    return found
 
 
 def count_scores(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, int | None]:

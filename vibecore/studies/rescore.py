@@ -20,6 +20,7 @@ from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.sandbox import require_isolation
 from vibecore.studies.plan import stored_prompt
 from vibecore.studies.published import score_sample
+from vibecore.studies.score_changes import Change, find_changes
 
 Row = dict[str, Any]
 
@@ -27,8 +28,13 @@ Row = dict[str, Any]
 OUTPUTS_AT_ONCE = 200
 
 
-def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
+def rescore(
+    db: Path, study: str, *, execute_code: bool = False, changes: list[Change] | None = None
+) -> list[Row]:
     """Score every stored output of a study again. Returns rows of measure, before, after.
+
+    To `changes`, where it is given, every verdict and flag that changed is added, batch by batch,
+    in the order of the study; a second rescoring adds none.
 
     The prompts and constraints are those stored with the study. A batch is one transaction, and
     rescoring is idempotent, so a stopped one is finished by running it again. Raises
@@ -36,10 +42,12 @@ def rescore(db: Path, study: str, *, execute_code: bool = False) -> list[Row]:
     cannot be isolated.
     """
     with study_use.writing_to(db, study, "a rescoring"):
-        return _rescore(db, study, execute_code)
+        return _rescore(db, study, execute_code, changes)
 
 
-def _rescore(db: Path, study: str, execute_code: bool) -> list[dict[str, Any]]:
+def _rescore(
+    db: Path, study: str, execute_code: bool, changes: list[Change] | None
+) -> list[dict[str, Any]]:
     with store.reading(db) as connection:
         found = store.read_study(connection, study)
         protocol = found.protocol
@@ -48,7 +56,8 @@ def _rescore(db: Path, study: str, execute_code: bool) -> list[dict[str, Any]]:
         }
         rows = store.read_texts(connection, study)
         before = store.count_scores(connection, study)
-        old = _versions(store.read_configs(connection, study))
+        runs = store.read_configs(connection, study)
+        old = _versions(runs)
     if protocol and protocol.execute_code and not execute_code:
         raise InputError(
             f"The code in the answers of '{study}' was run when they were scored. Add "
@@ -56,6 +65,7 @@ def _rescore(db: Path, study: str, execute_code: bool) -> list[dict[str, Any]]:
         )
     if execute_code:
         require_isolation()
+    configs = {run.run_id: run.config for run in runs}
     for start in range(0, len(rows), OUTPUTS_AT_ONCE):
         scored: dict[int, list[tuple[str, int, Score]]] = {}
         for row in rows[start : start + OUTPUTS_AT_ONCE]:
@@ -72,9 +82,16 @@ def _rescore(db: Path, study: str, execute_code: bool) -> list[dict[str, Any]]:
                 )
             )
             scored.setdefault(row.run_id, []).append((row.prompt_id, row.sample, score))
+        found_here: list[Change] = []
         with store.writing(db) as connection:
             for run_id, scores in scored.items():
+                if changes is not None:
+                    stored = store.read_judged(connection, run_id, [key[:2] for key in scores])
+                    found_here += find_changes(configs[run_id], stored, scores)
                 store.add_scores(connection, run_id, scores, SCORER_VERSION, replace=True)
+        if changes is not None:
+            # Now that they are stored.
+            changes += found_here
     checks = {c.check for prompt in prompts.values() for c in prompt.constraints}
     if protocol and execute_code and checks & set(EXECUTING):
         with store.writing(db) as connection:
