@@ -16,6 +16,7 @@ from vibecore.scoring import CHECKS, judge, load_suite, score_output
 from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.text.code import find_code
 from vibecore.scoring.text.detection import detect_language
+from vibecore.scoring.text.json_objects import find_objects
 from vibecore.scoring.text.sentences import sentences
 
 # Every argument set that the suite or a test uses: all are valid.
@@ -82,7 +83,21 @@ def test_explanations_quote_little(constraint):
         assert judge(text.format(word), constraint).explanation.count("Q") <= 60
 
 
-SLOW_UNITS = ["a ", "a. ", "a.A", "!a", " \n", "x = (\n", '"a', "Ben, ", "six packs ", "`a"]
+SLOW_UNITS = [
+    "[{",
+    '{"a":\n\n',
+    "[1, ",
+    "a ",
+    "a. ",
+    "a.A",
+    "!a",
+    " \n",
+    "x = (\n",
+    '"a',
+    "Ben, ",
+    "six packs ",
+    "`a",
+]
 SLOW_TEXTS = [unit * (10_000 // len(unit)) for unit in (*FRAGMENTS, *SLOW_UNITS)]
 # Processor seconds: a check that is quadratic in the text takes several times as long.
 SLOW = 0.15
@@ -106,6 +121,7 @@ def _seconds(text: str, constraint: Constraint, tries: int) -> Iterator[float]:
         detect_language.cache_clear()
         find_code.cache_clear()
         sentences.cache_clear()
+        find_objects.cache_clear()
         start = time.process_time()
         judge(text, constraint)
         seconds = time.process_time() - start

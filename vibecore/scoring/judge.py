@@ -8,7 +8,17 @@ from functools import partial
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.rows import VerdictRow
 from vibecore.scoring.arguments import find_defect
-from vibecore.scoring.checks import Check, code, execution, format, letters, marks, text
+from vibecore.scoring.checks import (
+    Check,
+    answers,
+    code,
+    execution,
+    format,
+    json_answers,
+    letters,
+    marks,
+    text,
+)
 from vibecore.scoring.ifeval import check as ifeval
 from vibecore.scoring.sandbox import SandboxError
 from vibecore.scoring.text.reasoning import answer_of
@@ -18,7 +28,7 @@ from vibecore.scoring.verdict import Undecided
 # A check's name → its row, in the order that documentation and error messages list them.
 CHECKS: dict[str, Check] = {
     check.name: check
-    for subject in (text, format, marks, letters, code, execution, ifeval)
+    for subject in (text, format, marks, letters, json_answers, answers, code, execution, ifeval)
     for check in subject.CHECKS
 }
 # The names of the checks that run the answer's code.
