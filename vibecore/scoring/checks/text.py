@@ -16,7 +16,7 @@ from vibecore.core.formats import counted
 from vibecore.scoring.arguments import Pattern
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.patterns import search
-from vibecore.scoring.text.sentences import sentences
+from vibecore.scoring.text.sentences import ends_with_stop, sentence_key, sentences
 from vibecore.scoring.text.words import count_words, lines, paragraphs
 from vibecore.scoring.verdict import Relation, Verdict, compare, listed, quote
 
@@ -32,7 +32,18 @@ def word_count(text: str, *, relation: Relation, count: int) -> Verdict:
 
 
 def sentence_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of sentences, by the rules of `sentences.sentences`."""
+    """The number of sentences.
+
+    One ends at . ! ? … or another script's stop before white space, with the quotes, brackets,
+    footnote marks and emoji after it, and at a line break; not after an abbreviation, an initial
+    or a number in a list ("Dr.", "U.S. Senate", "2 tbsp. sugar", "J. K.", "1."), nor before the
+    lower case that goes on after a quotation or an ellipsis. An item of a list is a sentence.
+    Code in fences and displayed mathematics are none, headings, titles and cells only with a stop.
+
+    Source: the whole rule is that of `sentences` in scoring/text/sentences.py; Unicode's
+    Sentence_Terminal, CLDR's English sentence-break suppressions, starters as in Punkt (Kiss &
+    Strunk 2006), tried on the Pragmatic Segmenter's English rules.
+    """
     return compare(len(sentences(text)), relation, count, "sentence")
 
 
@@ -58,8 +69,23 @@ def distinct_lines(text: str) -> Verdict:
 
 
 def distinct_sentences(text: str) -> Verdict:
-    """No two sentences are the same, ignoring list markers, case and end punctuation."""
-    return _all_different(sentences(text), "sentence")
+    """No two sentences are the same.
+
+    Sentences as in `sentence_count`. List markers, case, Markdown's marks, the shape of quotes,
+    white space, end punctuation and how accents are composed make no difference.
+    """
+    found = sentences(text)
+    if not found:
+        return Verdict(False, "found no sentence, wanted different ones", open=True)
+    keys = list(map(sentence_key, found))
+    key, most = Counter(keys).most_common(1)[0]
+    if most == 1:
+        return Verdict(True, f"found {counted(len(found), 'sentence')}, no two alike", open=False)
+    # What an unfinished last sentence repeats so far, it may yet say otherwise.
+    unfinished = not ends_with_stop(found[-1]) and len(set(keys[:-1])) == len(keys) - 1
+    again = quote(found[keys.index(key)])
+    explanation = f"a sentence comes {most} times, wanted none twice: {again}"
+    return Verdict(False, explanation, open=unfinished)
 
 
 def phrase_count(text: str, *, phrase: str, relation: Relation, count: int) -> Verdict:

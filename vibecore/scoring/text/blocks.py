@@ -1,0 +1,301 @@
+"""The runs of text of an answer in Markdown, in which sentences are looked for.
+
+What is left out is what nobody reads as a sentence: code in fences, displayed mathematics, rules.
+What is marked as a label (a heading, a title, a cell of a table) may be none either.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_FENCE = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+([^\s`]*+)[^`]*$")
+# Info strings of fences that hold text to be read; any other names a language of code or data.
+_TEXT_INFOS = frozenset(
+    {"text", "txt", "plain", "plaintext", "md", "markdown", "prose", "poem", "story", "quote"}
+)
+# A line of code or data rather than of prose.
+_CODE_LINE = re.compile(r"[{}=;<>\\|$_]|\w\(|^(?:\s{4}|\t|#|//|import |from |def |class |return\b)")
+_TWO_WORDS = re.compile(r"[^\W\d_]+[,'’]?[ \t]+[^\W\d_]{2}|[^\W\d_][.!?。！？]")
+_QUOTED = re.compile(r"(?:>[ \t]?)++")
+_BREAK = re.compile(r"<br\s{0,3}/?>", re.IGNORECASE)
+_MARKER = re.compile(
+    r"""(?:
+        [-+•●○▪■◦‣⁃∙·–—*](?:[ \t]++\[[ xX]\])?   # a bullet, of a task too
+      | [*_]{0,2}+ (?: (?P<number>\d{1,3})[.)]{1,2} | \((?P<inside>\d{1,3})\)
+                     | (?P<keycap>\d)\ufe0f?\u20e3 ) [*_]{0,2}+
+      | \(?[A-Za-z]\) | [a-z]\. | \(?[ivx]{1,4}[.)] | [IVX]{2,4}\)
+    )(?:[ \t]++|(?<=\u20e3))""",
+    re.VERBOSE,
+)
+_BARE_MARKER = re.compile(r"[*_]{0,2}(?:[-+•●*]|\d{1,3}[.)])[*_]{0,2}")
+_HEADING = re.compile(r"#{1,6}[ \t]++")
+_DISPLAY = re.compile(
+    r"\\\[|\$\$|\\begin\{(?:equation|align|gather|multline|eqnarray|displaymath|array|cases"
+    r"|[bpv]?matrix|tabular|verbatim|lstlisting)"
+)
+_DISPLAY_ENDS = {
+    opening: re.compile(closing)
+    for opening, closing in (("\\[", r"\\\]"), ("$$", r"\$\$"), ("\\b", r"\\end\{\w+\*?\}"))
+}
+# A line that is bold as a whole.
+_BOLD_LINE = re.compile(r"(\*\*|__)(?=\S)(?:(?!\1).)+\1:?")
+_RULE = re.compile(r"(?:[-*_=~][ \t]*){3,}+")
+_TITLE_FIELD = re.compile(r"[*_]{0,2}(?:title|subject)[*_]{0,2}:", re.IGNORECASE)
+_SENTENCE_ENDS = frozenset(".!?…。！？।؟۔")
+# Words that end no sentence: a line that ends in one goes on in the next.
+_DANGLING = frozenset(
+    {
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "nor",
+        "of",
+        "my",
+        "your",
+        "our",
+        "their",
+        "its",
+        "whose",
+        "than",
+    }
+)
+_WRAPPED = "\"'“”‘’«»*_`()[] \t"
+
+
+class Block(NamedTuple):
+    """A run of text without a line break.
+
+    `label` says that it heads or labels something: without an end mark it is no sentence. `number`
+    is that of its list marker, 0 where it has none.
+    """
+
+    text: str
+    label: bool = False
+    number: int = 0
+
+
+class _Found:
+    """The blocks found so far."""
+
+    def __init__(self) -> None:
+        self.blocks: list[list[str]] = []
+        self.numbers: list[int] = []
+        # Number of a block -> whether a whole sentence has to follow for it to be a label.
+        self.labels: dict[int, bool] = {}
+        # Whether the last block may go on; in the next line; after what is no text.
+        self.open = self.adjacent = self.interrupted = False
+
+    def add(self, text: str, number: int = 0, label: bool = False, title: bool = False) -> None:
+        if label or title:
+            self.labels[len(self.blocks)] = title
+        self.blocks.append([text])
+        self.numbers.append(number)
+        self.open, self.adjacent, self.interrupted = not (label or title), True, False
+
+    def append(self, line: str) -> None:
+        """Go on with the last block."""
+        self.blocks[-1].append(line)
+        self.adjacent, self.interrupted = True, False
+
+    def runs_on(self, line: str) -> bool:
+        """Whether the line is part of the last block."""
+        if not self.open:
+            return False
+        last = self.blocks[-1][-1]
+        if last[-1] in ",;，、；":
+            return True
+        if last[-1] in _SENTENCE_ENDS:
+            return False
+        if self.adjacent and last.rsplit(None, 1)[-1].lower() in _DANGLING:
+            return True
+        return (self.adjacent or self.interrupted) and _first_letter(line).islower()
+
+    def result(self) -> list[Block]:
+        texts = [" ".join(lines) for lines in self.blocks]
+        labels = {
+            at
+            for at, title in self.labels.items()
+            if at + 1 < len(texts)
+            and (not title or texts[at + 1].rstrip(_WRAPPED)[-1:] in _SENTENCE_ENDS)
+        }
+        return [
+            Block(text, at in labels, number)
+            for at, (text, number) in enumerate(zip(texts, self.numbers, strict=True))
+        ]
+
+
+def blocks(text: str) -> list[Block]:
+    """The blocks of a text, in order. A line break ends a block, unless
+
+    - the line ends in a comma or semicolon (blank lines may follow), or in a word that ends no
+      sentence ("the", "and", "of");
+    - it has no end mark and the next line begins in lower case, displayed mathematics or not
+      between them.
+    List markers, marks of headings and of quotations are dropped.
+
+    Labels are: Markdown's headings; a line that is bold as a whole; a line of its own in title
+    case, or one that begins with "Title:" or "Subject:", with a blank line after it; the cells of
+    a table. The last block of a text is none, for it heads nothing.
+    """
+    if "<br" in text or "<BR" in text:
+        text = _BREAK.sub("\n", text)
+    found = _Found()
+    lines = text.splitlines()
+    at = 0
+    # No fence of this many marks is closed any more.
+    unclosed: dict[str, int] = {}
+    while at < len(lines):
+        line = lines[at].strip()
+        at += 1
+        if not line:
+            found.adjacent = False
+            continue
+        first = line[0]
+        if first in "`~" and (fence := _FENCE.match(line)):
+            end, is_text = _fenced(lines, at, fence, unclosed)
+            if is_text:
+                found.open = False
+                for inside in lines[at:end]:
+                    _read_line(found, inside.strip(), "")
+                found.open = False
+            found.interrupted = True
+            at = end + 1
+            continue
+        if first in "\\$" and (after := _displayed(lines, at - 1)) is not None:
+            found.interrupted = True
+            at = after
+            continue
+        if first == ">":
+            line = line[_QUOTED.match(line).end() :].strip()  # type: ignore[union-attr]
+            if not line:
+                found.adjacent = False
+                continue
+        _read_line(found, line, lines[at].strip() if at < len(lines) else None)
+    return found.result()
+
+
+def _read_line(found: _Found, line: str, next_line: str | None) -> None:
+    """One line without its white space; `next_line` is None at the end of the text."""
+    if not line:
+        found.adjacent = False
+        return None
+    if not line.isascii() or "\t" in line:
+        line = " ".join(line.split())
+    if line[-1] == "\\":
+        line = line[:-1].rstrip() or "\\"
+    first = line[0]
+    if first.isalpha():
+        if len(line) > 1 and line[1] in ".)":
+            return _read_item(found, line)
+        if _is_title(line, next_line) and not found.runs_on(line):
+            return found.add(line, title=True)
+        if found.runs_on(line):
+            return found.append(line)
+        return found.add(line)
+    if first == "#" and (heading := _HEADING.match(line)):
+        return _read_item(found, line[heading.end() :].rstrip("# "), label=True)
+    if first == "|" and line.count("|") > 1:
+        for cell in filter(None, map(str.strip, line.split("|"))):
+            found.add(cell, label=True)
+        return None
+    if first in "-*_=~" and _RULE.fullmatch(line):
+        if first == "=" and found.open and found.adjacent:
+            # Markdown's other heading: the line above it.
+            found.labels[len(found.blocks) - 1] = False
+        found.open = False
+        return None
+    if first in "*_" and line[-1] in "*_:" and _BOLD_LINE.fullmatch(line):
+        return _read_item(found, line, label=True)
+    return _read_item(found, line)
+
+
+def _read_item(found: _Found, line: str, label: bool = False) -> None:
+    """A line that may begin with list markers."""
+    number = 0
+    marked = label
+    start = 0
+    while marker := _MARKER.match(line, start):
+        number = int(marker["number"] or marker["inside"] or marker["keycap"] or 0)
+        start = marker.end()
+        marked = True
+    line = line[start:]
+    if not line or (found.blocks and _BARE_MARKER.fullmatch(line)):
+        found.open = False
+    elif not marked and found.runs_on(line):
+        found.append(line)
+    else:
+        _add_inline_items(found, line, number, label)
+
+
+def _add_inline_items(found: _Found, line: str, number: int, label: bool) -> None:
+    """A block, or several where a numbered list goes on in the line: "1) Boil 2) Pour"."""
+    while number:
+        follower = f" {number + 1}) "
+        at = line.find(follower)
+        if at < 0:
+            break
+        found.add(line[:at].rstrip(), number, label)
+        line = line[at + len(follower) :].lstrip() or follower
+        number += 1
+    found.add(line, number, label)
+
+
+def _first_letter(line: str) -> str:
+    return line.lstrip(_WRAPPED)[:1]
+
+
+def _is_title(line: str, next_line: str | None) -> bool:
+    """A line alone, in title case or named as a title, with text after the blank line."""
+    if next_line != "" or line[-1] in ".!?…:,;。！？，；：" or len(line) > 80:
+        return False
+    if _TITLE_FIELD.match(line):
+        return True
+    words = line.split()
+    return all(word[0].isupper() or not word[0].isalpha() for word in words if len(word) > 3) and (
+        words[-1][0].isupper() or not words[-1][0].isalpha()
+    )
+
+
+def _fenced(
+    lines: list[str], at: int, fence: re.Match[str], unclosed: dict[str, int]
+) -> tuple[int, bool]:
+    """The line that closes a fence, and whether it holds text; `at` is the line after it."""
+    marks, info = fence[1], fence[2].lower().strip("{.}")
+    end = len(lines)
+    if len(marks) < unclosed.get(marks[0], len(marks) + 1):
+        for number in range(at, len(lines)):
+            line = lines[number].strip()
+            if line.startswith(marks) and not line.strip(marks[0]):
+                end = number
+                break
+        else:
+            unclosed[marks[0]] = len(marks)
+    if info:
+        return end, info in _TEXT_INFOS
+    inside = [line for line in lines[at:end] if line.strip()]
+    prose = sum(1 for line in inside if _TWO_WORDS.search(line) and not _CODE_LINE.search(line))
+    return end, 2 * prose > len(inside)
+
+
+def _displayed(lines: list[str], at: int) -> int | None:
+    """The line after displayed mathematics that begins in this line; None where none does.
+
+    It ends at a blank line at the latest, as in LaTeX.
+    """
+    line = lines[at].strip()
+    opening = _DISPLAY.match(line)
+    if not opening:
+        return None
+    closing = _DISPLAY_ENDS[line[:2]]
+    rest = line[opening.end() :]
+    while not (end := closing.search(rest)):
+        at += 1
+        if at >= len(lines) or not lines[at].strip():
+            return at
+        rest = lines[at]
+    # What stands after it in the line is read as a line.
+    lines[at] = rest[end.end() :].lstrip(" .,")
+    return at if lines[at] else at + 1
