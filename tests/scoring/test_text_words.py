@@ -17,7 +17,7 @@ from vibecore.scoring.text.words import count_words, lines, paragraphs
         ("- item\n* item", 2),
         ("...", 0),
         ("_ __", 0),
-        ("中文 字", 2),
+        ("中文 字", 3),
     ],
 )
 def test_count_words(text, count):

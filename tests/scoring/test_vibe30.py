@@ -13,7 +13,8 @@ from tests.scoring.test_sandbox import needs_isolation
 from vibecore.catalog.suites import CATEGORIES
 from vibecore.scoring import load_suite, score_output
 from vibecore.scoring.judge import EXECUTING
-from vibecore.scoring.text.words import lines, sentences
+from vibecore.scoring.text.sentences import sentences
+from vibecore.scoring.text.words import lines
 
 SUITE = load_suite("vibe30")
 PROMPTS = {prompt.id: prompt for prompt in SUITE.prompts}

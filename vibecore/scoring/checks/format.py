@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import re
-
 from vibecore.scoring.checks import Check
+from vibecore.scoring.text.lists import bullets, numbered_lists
 from vibecore.scoring.verdict import Relation, Verdict, compare, numbering_defect
-
-_BULLET = re.compile(r"^[ \t]*[-*+•][ \t]+\S", re.MULTILINE)
-_NUMBERED = re.compile(r"^[ \t]*\**(\d{1,3})[.)]\**[ \t]+\S", re.MULTILINE)
 
 
 def bullet_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of lines that begin with -, *, + or • and a space."""
-    return compare(len(_BULLET.findall(text)), relation, count, "bullet")
+    """The number of lines that begin with a bullet (-, *, +, •, –, ●, ▪, ✓ …) and a space.
+
+    Each line counts, nested ones, tasks ("- [ ]") and those in a quotation too. No bullets are
+    rules ("* * *"), "**bold**" at the beginning of a line, lines in fenced code (unless labelled
+    markdown), and a single line that begins with a long dash, which says who is quoted.
+
+    Source: CommonMark 0.31, 4.1, 4.5 and 5.2, and the bullets of Unicode.
+    """
+    return compare(len(bullets(text)), relation, count, "bullet")
 
 
 def numbered_list_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of lines that begin with "1.", "2." … (or "1)"), which must count up from 1."""
-    numbers = [int(number) for number in _NUMBERED.findall(text)]
-    if misnumbered := numbering_defect(numbers):
-        return Verdict(False, f"the list is numbered {misnumbered}, wanted it to count up from 1")
-    return compare(len(numbers), relation, count, "numbered item")
+    """The number of items of numbered lists, each of which must count up from 1.
+
+    An item's line begins with "1.", "1)", "(1)", "**1.**", "①" or the like, of at most three
+    digits. A list indented under an item is one of its own: it must count up too, and its items
+    are not counted. Text between items does not end a list; a new one may begin again with 1 after
+    two items and text. Lines in fenced code are no items (unless it is labelled markdown).
+
+    Source: CommonMark 0.31, 4.5, 5.2 and 5.3, but numbers count as they are written.
+    """
+    lists = numbered_lists(text)
+    for numbers in (*lists.outer, *lists.inner):
+        if misnumbered := numbering_defect(numbers):
+            wanted = "wanted it to count up from 1"
+            return Verdict(False, f"the list is numbered {misnumbered}, {wanted}")
+    return compare(sum(map(len, lists.outer)), relation, count, "numbered item")
 
 
 CHECKS = (

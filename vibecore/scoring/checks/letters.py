@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from dataclasses import replace
 from typing import Annotated
 
 from vibecore.core.formats import counted
 from vibecore.scoring.checks import Check
+from vibecore.scoring.text.characters import count_character
 from vibecore.scoring.text.detection import detect_language
-from vibecore.scoring.text.words import has_visible
+from vibecore.scoring.text.layout import without_code
+from vibecore.scoring.text.words import has_visible, words
 from vibecore.scoring.verdict import Relation, Undecided, Verdict, compare
 
 # Comma, Arabic, ideographic, full-width, half-width, small, Armenian-like and Ethiopic commas.
 _COMMAS = ",،、，､﹐﹑՝፣"
+# Code in a line, addresses.
+_NO_PROSE = re.compile(r"`[^`\n]++`|https?://\S++|www\.\S++")
 # About two words: on fewer letters langdetect guesses.
 LEAST_LETTERS = 12
 DETECTED_CHARACTERS = 2_000
@@ -25,7 +31,8 @@ LANGUAGES = tuple(_CODES.split())
 
 def letter_defect(letter: str) -> str | None:
     """What is wrong with the letter of `letter_count`: it must be one character."""
-    return None if len(letter) == 1 else f"is {letter!r}, wanted one character"
+    composed = unicodedata.normalize("NFC", letter)
+    return None if len(composed) == 1 else f"is {letter!r}, wanted one character"
 
 
 def language_defect(language: str) -> str | None:
@@ -36,16 +43,26 @@ def language_defect(language: str) -> str | None:
 def letter_count(
     text: str, *, letter: Annotated[str, letter_defect], relation: Relation, count: int
 ) -> Verdict:
-    """How often a letter or other character occurs, in any case; "é" does not count as "e"."""
-    folded = unicodedata.normalize("NFC", text).casefold()
-    found = folded.count(unicodedata.normalize("NFC", letter).casefold())
+    """How often a letter or other character occurs, in any case; "é" does not count as "e".
+
+    "é" is one letter whether it is written as one character or as e and an accent. Full-width
+    letters, curly quotation marks and apostrophes count as their plain ones.
+    """
+    found = count_character(text, unicodedata.normalize("NFC", letter))
     verdict = compare(found, relation, count, "time")
-    return Verdict(verdict.passed, f'the letter "{letter}": {verdict.explanation}')
+    return replace(verdict, explanation=f'the letter "{letter}": {verdict.explanation}')
 
 
 def capital_word_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of words of two letters or more, all capitals ("U.S.", "X-RAY", not "I")."""
-    found = sum(word.isupper() and sum(map(str.isalpha, word)) > 1 for word in text.split())
+    """The number of words of two letters or more, all capitals ("U.S.", "X-RAY", not "I").
+
+    Words are those of `word_count`; digits ("B2B") and emphasis do not matter, nor does an
+    ending "'s".
+    """
+    found = sum(
+        sum(map(str.isalpha, word)) > 1 and word.removesuffix("'s").removesuffix("’s").isupper()
+        for word in words(text)
+    )
     return compare(found, relation, count, "capital word")
 
 
@@ -58,10 +75,12 @@ def no_commas(text: str) -> Verdict:
 def response_language(text: str, *, language: Annotated[str, language_defect]) -> Verdict:
     """The answer is in this language (a code such as "en"), by langdetect's verdict on its start.
 
-    The start is 2,000 characters. With too few letters to detect a language in, it raises
-    Undecided, where IFEval counts the instruction as followed.
+    The start is 2,000 characters, without code and addresses unless there is nothing else. With
+    too few letters to detect a language in, it raises Undecided, where IFEval counts the
+    instruction as followed.
     """
-    sample = text[:DETECTED_CHARACTERS]
+    prose = _NO_PROSE.sub(" ", without_code(text))
+    sample = (prose if any(map(str.isalpha, prose)) else text)[:DETECTED_CHARACTERS]
     letters = sum(map(str.isalpha, sample))
     # A script without spaces says as much in a third of the letters.
     least = LEAST_LETTERS if sample.isascii() else LEAST_LETTERS // 3

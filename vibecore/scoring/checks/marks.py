@@ -11,55 +11,94 @@ import re
 
 from vibecore.scoring.arguments import Position
 from vibecore.scoring.checks import Check
-from vibecore.scoring.checks.text import starts_with
-from vibecore.scoring.text.words import paragraphs
+from vibecore.scoring.text.characters import fold, one_form
+from vibecore.scoring.text.layout import TEXT, text_lines, text_paragraphs, without_code
+from vibecore.scoring.text.matching import plain, without_emphasis
+from vibecore.scoring.text.places import begins, may_begin
 from vibecore.scoring.verdict import Relation, Verdict, compare, numbering_defect, quote
 
-# Not a Markdown link, [text](address), nor a task-list box, [x].
-_PLACEHOLDER = re.compile(r"\[[^\[\]\n]*[^\W\d_][^\[\]\n]*\](?!\()")
+# Not a Markdown link ([text](address), [text][label]), its definition or a footnote, nor an index
+# (x[i]), nor mathematics (\[ x \]).
+_PLACEHOLDER = re.compile(
+    r"(?<![\w\])\\])\[(?!\^)[^\[\]\n]*[^\W\d_][^\[\]\n]*(?<!\\)\](?!\(|\[|:[ \t]*(?:https?:|<))"
+)
 _BOX = re.compile(r"\[[xX]\]")
-_HIGHLIGHT = re.compile(r"(?<![*\w])(\*{1,3})(?=[^\s*])[^*\n]*(?<=[^\s*])\1(?![*\w])")
-_QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "「": "」"}
+_HIGHLIGHT = re.compile(
+    r"(?<![*\w\\])(\*{1,3})(?=[^\s*])[^*\n]*(?<=[^\s*\\])\1(?![*\w])"
+    r"|(?<![\w\\])(_{1,3}+)(?=[^\s_])(?:[^_\n]|(?<=\w)_(?=[^\W_]))*+(?<=[^\s_\\])\2(?!\w)"
+)
+_CODE_SPAN = re.compile(r"`[^`\n]++`")
+_QUOTES = {'"': '"', "“": "”", "„": "“”", "”": "”", "«": "»", "»": "«", "「": "」", "『": "』"}
+_EDGE = " \t\r\n*_\ufeff\u200b"
 
 
 def nth_paragraph_starts_with(text: str, *, number: Position, prefix: str) -> Verdict:
-    """The nth paragraph, counted from 1, begins with this, by the rule of `starts_with`."""
-    found = paragraphs(text)
+    """The nth paragraph, counted from 1, begins with this, by the rule of `starts_with`.
+
+    Paragraphs are those of `paragraph_count`.
+    """
+    found = text_paragraphs(text)
     if not 1 <= number <= len(found):
-        return Verdict(False, f"found {len(found)} paragraphs, wanted a {number}. one")
-    verdict = starts_with(found[number - 1], prefix=prefix)
-    return Verdict(verdict.passed, f"paragraph {number} {verdict.explanation}")
+        missing = f"found {len(found)} paragraphs, wanted a {number}. one"
+        return Verdict(False, missing, open=True)
+    paragraph = found[number - 1]
+    passed = begins(paragraph, prefix)
+    unfinished = not passed and number == len(found) and may_begin(paragraph, prefix)
+    start = quote(paragraph.lstrip()[:40])
+    explanation = f'paragraph {number} starts with {start}, wanted "{prefix}"'
+    return Verdict(passed, explanation, open=unfinished)
 
 
 def placeholder_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of [placeholders]: brackets with a letter in them, except links and task boxes."""
-    found = [mark for mark in _PLACEHOLDER.findall(text) if not _BOX.fullmatch(mark)]
-    return compare(len(found), relation, count, "placeholder")
+    """The number of [placeholders]: brackets with a letter in them, except links and task boxes.
+
+    Nor are footnotes, an index ("x[i]"), mathematics ("\\[ x \\]") and what stands in fenced code
+    that names a language.
+    """
+    marks = _PLACEHOLDER.findall(without_code(text, TEXT))
+    return compare(sum(not _BOX.fullmatch(mark) for mark in marks), relation, count, "placeholder")
 
 
 def has_postscript(text: str, *, marker: str) -> Verdict:
-    """A line begins with the marker ("P.S.", in any case), with text before it and after it."""
-    pattern = r"\s?".join(map(re.escape, re.sub(r"\s", "", marker)))
-    marks = list(re.finditer(rf"^[ \t*_]*{pattern}", text, re.MULTILINE | re.IGNORECASE))
+    """A line begins with the marker ("P.S.", in any case), with text before it and after it.
+
+    Spaces inside the marker and emphasis around it are ignored.
+    """
+    shown = one_form(text)
+    pattern = r"\s?".join(map(re.escape, re.sub(r"\s", "", one_form(marker))))
+    marks = list(re.finditer(rf"^[ \t*_]*{pattern}", shown, re.MULTILINE | re.IGNORECASE))
     if not marks:
-        return Verdict(False, f"no line begins with {quote(marker, 20)}, wanted a postscript")
-    said = text[marks[-1].end() :].lstrip(" \t\r\n*_:.").rstrip()
-    before = text[: marks[0].start()].strip()
+        wanted = f"no line begins with {quote(marker, 20)}, wanted a postscript"
+        return Verdict(False, wanted, open=True)
+    said = shown[marks[-1].end() :].lstrip(" \t\r\n*_:.").rstrip()
+    before = shown[: marks[0].start()].strip()
     if not said or not before:
-        return Verdict(False, f"nothing stands {'after' if before else 'before'} the postscript")
+        where = "after" if before else "before"
+        return Verdict(False, f"nothing stands {where} the postscript", open=bool(before))
     return Verdict(True, f"found the postscript {quote(said)}")
 
 
 def highlight_count(text: str, *, relation: Relation, count: int) -> Verdict:
-    """The number of pieces *emphasised* by one to three asterisks; a bullet's star is not one."""
-    return compare(sum(1 for _ in _HIGHLIGHT.finditer(text)), relation, count, "highlight")
+    """The number of pieces *emphasised* by one to three asterisks or _underscores_.
+
+    A bullet's star is none, nor an underscore inside a word (snake_case), nor a mark in code.
+
+    Source: CommonMark 0.31, 6.2, on one line.
+    """
+    prose = _CODE_SPAN.sub(" ", without_code(text))
+    return compare(sum(1 for _ in _HIGHLIGHT.finditer(prose)), relation, count, "highlight")
 
 
 def section_count(text: str, *, heading: str, relation: Relation, count: int) -> Verdict:
-    """The number of lines that begin with the heading word and a number, counting up from 1."""
-    word = r"\s+".join(map(re.escape, heading.split()))
-    pattern = rf"^[ \t#*_]*{word}[ \t]?(\d{{1,4}})\b"
-    numbers = [int(number) for number in re.findall(pattern, text, re.MULTILINE | re.IGNORECASE)]
+    """The number of lines that begin with the heading word and a number, counting up from 1.
+
+    In any case, with or without emphasis or the marks of a heading ("## **Section 1**"); a part of
+    a section ("Section 1.2") and lines in fenced code are none.
+    """
+    word = r"\s+".join(map(re.escape, fold(heading).split()))
+    pattern = rf"^[ \t#]*{word}[ \t]?(\d{{1,4}})\b(?!\.\d)"
+    shown = without_emphasis(fold(without_code(text)))
+    numbers = [int(number) for number in re.findall(pattern, shown, re.MULTILINE)]
     if misnumbered := numbering_defect(numbers):
         wanted = "wanted them to count up from 1"
         return Verdict(False, f"the sections are numbered {misnumbered}, {wanted}")
@@ -67,19 +106,28 @@ def section_count(text: str, *, heading: str, relation: Relation, count: int) ->
 
 
 def has_title(text: str, *, opening: str, closing: str) -> Verdict:
-    """The first line is a title between these marks ("<<" and ">>") that is not blank."""
-    first = text.strip().splitlines()[0].strip().strip("*_# \t")
+    """The first line is a title between these marks ("<<" and ">>") that is not blank.
+
+    Emphasis and the marks of a heading around it are ignored; a code fence is no line.
+    """
+    found = text_lines(text) or ("",)
+    first = one_form(found[0]).strip().strip("*_# \t")
+    opening, closing = one_form(opening), one_form(closing)
     opens = len(first) > len(opening) + len(closing) - 1 and first.startswith(opening)
     inside = first[len(opening) : len(first) - len(closing)].strip()
     if opens and first.endswith(closing) and inside:
         return Verdict(True, f"found the title {quote(inside)}")
-    return Verdict(False, f"the first line is {quote(first)}, wanted {opening}title{closing}")
+    unfinished = len(found) == 1 and (first.startswith(opening) or opening.startswith(first))
+    wanted = f"wanted {opening}title{closing}"
+    return Verdict(False, f"the first line is {quote(first)}, {wanted}", open=unfinished)
 
 
 def different_answers(text: str, *, separator: str, count: int) -> Verdict:
-    """The separator divides the text into `count` answers, none blank and all different."""
-    pieces = text.split(separator)
-    answers = [" ".join(piece.split()).casefold() for piece in pieces]
+    """The separator divides the text into `count` answers, none blank and all different.
+
+    Answers are compared in any case, without emphasis and however their letters are composed.
+    """
+    answers = [" ".join(plain(piece).split()) for piece in text.split(separator)]
     while answers and not answers[-1]:
         answers.pop()
     answers = answers[1:] if answers and not answers[0] else answers
@@ -88,33 +136,64 @@ def different_answers(text: str, *, separator: str, count: int) -> Verdict:
         return Verdict(False, f"an answer is blank, {wanted}")
     different = len(set(answers))
     if different < len(answers):
-        return Verdict(False, f"found {len(answers)} answers, {different} different, {wanted}")
-    return Verdict(different == count, f"found {different} answers, {wanted}")
+        # The last one may go on otherwise than the one that it is like so far.
+        unfinished = len(set(answers[:-1])) == len(answers) - 1 and len(answers) <= count
+        explanation = f"found {len(answers)} answers, {different} different, {wanted}"
+        return Verdict(False, explanation, open=unfinished)
+    return Verdict(
+        different == count, f"found {different} answers, {wanted}", open=different <= count
+    )
 
 
 def repeats_prompt(text: str, *, prompt: str) -> Verdict:
     """The answer repeats the prompt word for word, ignoring white space, and then goes on.
 
-    `prompt` is the text to repeat, which is often only a part of what was asked.
+    `prompt` is the text to repeat, which is often only a part of what was asked. Emphasis, the
+    form of quotation marks and apostrophes, and how letters are composed are ignored.
     """
-    wanted, words = prompt.split(), text.strip().lstrip("\"'“‘*_>").split()
+    wanted = without_emphasis(one_form(prompt)).split()
+    words = without_emphasis(one_form(text)).strip().lstrip("\"'*_>").split()
+    wanted[0] = wanted[0].lstrip("\"'*_>") or wanted[0]
     same = next((i for i, (a, b) in enumerate(zip(wanted, words, strict=False)) if a != b), None)
     if same is not None:
-        return Verdict(False, f"word {same + 1} is {quote(words[same], 20)}, wanted the prompt's")
+        unfinished = same == len(words) - 1 and wanted[same].startswith(words[same])
+        other = f"word {same + 1} is {quote(words[same], 20)}, wanted the prompt's"
+        return Verdict(False, other, open=unfinished)
     if len(words) <= len(wanted):
-        return Verdict(False, "the prompt is repeated and no answer follows, wanted both")
+        missing = "the prompt is repeated and no answer follows, wanted both"
+        return Verdict(False, missing, open=True)
     return Verdict(True, f"the prompt's {len(wanted)} words are repeated and an answer follows")
 
 
 def in_quotation_marks(text: str) -> Verdict:
-    """The whole answer is inside one pair of double quotes, straight, curly or angular."""
-    body = text.strip()
-    closing = _QUOTES.get(body[0])
+    """The whole answer is inside one pair of double quotes, straight, curly or angular.
+
+    Emphasis around them is ignored; single quotation marks are none.
+    """
+    body = text.strip(_EDGE)
+    closing = _QUOTES.get(body[:1], "")
     inside = body[1:-1]
-    passed = len(body) > 2 and body[-1] == closing and bool(inside.strip())
-    if passed and body[0] == '"' and inside.count('"') % 2:
-        passed = False  # '"a" b "c' opens and closes more than one pair
-    return Verdict(passed, f"the answer is {quote(body)}, wanted it all in double quotes")
+    early = bool(closing) and _closes_early(inside, body[0], closing)
+    passed = len(body) > 2 and body[-1] in closing and bool(inside.strip()) and not early
+    explanation = f"the answer is {quote(text)}, wanted it all in double quotes"
+    return Verdict(passed, explanation, open=passed or (bool(closing) and not early))
+
+
+def _closes_early(inside: str, opening: str, closing: str) -> bool:
+    """Whether the quotation ends before the last mark: "a" b "c" is more than one pair."""
+    if opening in closing:
+        # The first mark inside closes when it stands right after what it quotes.
+        first = inside.find(opening)
+        if first < 0:
+            return False
+        opens = first == 0 or inside[first - 1].isspace() or inside[first - 1] in "([—–-"
+        return not opens or inside.count(opening) % 2 == 1
+    depth = 1
+    for character in inside:
+        depth += (character == opening) - (character in closing)
+        if depth == 0:
+            return True
+    return False
 
 
 CHECKS = (

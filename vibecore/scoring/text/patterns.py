@@ -39,6 +39,18 @@ def find_all(pattern: str, text: str, flags: int = 0) -> list[Any]:
     return _call(pattern, flags, "finditer", text)
 
 
+def may_match_later(pattern: str, text: str, flags: int = 0) -> bool:
+    """Whether more text behind a text without a match could bring one: only what a pattern asks of
+    the very beginning of a text can rule that out."""
+    if not pattern.startswith(r"\A"):
+        return True
+    try:
+        compiled = regex.compile(pattern, flags)
+        return compiled.match(text, partial=True, timeout=SECONDS) is not None
+    except (TimeoutError, regex.error):
+        return True
+
+
 def pattern_defect(pattern: str) -> str | None:
     """What makes a regular expression unfit for a suite; None when it is fit.
 

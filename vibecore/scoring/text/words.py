@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -20,8 +21,32 @@ _INVISIBLE_CHARACTERS = frozenset(
 # Four fillers, which Unicode classes as letters.
 FILLERS = "\u115f\u1160\u3164\uffa0"
 _PLAIN = re.compile(r"[!-~]")
-# From the start of a piece between white space to its first letter or digit.
-_WORD_START = re.compile(rf"(?<!\S)(?:(?!\s)[\W_{FILLERS}])*+[^\W_{FILLERS}]")
+
+# What begins a line and is no word: the marker of a list (CommonMark 5.2, and "(a)", "iv)"), a
+# ticked box, a fence with its label; bullets, quotation marks and headings have no letter anyway.
+_MARKER = re.compile(
+    r"\n(?:[ \t>*_]|[-+•–—●▪◦‣·#]++[ \t])*+"
+    r"(?:\\?\(?(?:\d{1,3}(?:\.\d{1,3})*+\\?[.)]|(?:[ivxIVX]{1,5}|[a-zA-Z])\\?\))[*_]*+(?=[ \t]+\S)"
+    r"|\[[xX]\](?=[ \t])"
+    r"|(?:```+|~~~+)[ \t]*[^\s`]*[ \t]*(?=\n|\Z))"
+)
+# Dashes, an ellipsis and a table's bars part words as white space does; a hyphen does not.
+_PARTING = re.compile(rf"[–—―‒⸺⸻…|{FILLERS}]|--+|\.{{3,}}|<br ?/?>|&nbsp;")
+_PARTING_ASCII = ("--", "...", "|", "<br", "&nbsp;")
+# A digit in a box, as an emoji; digits in circles and the like that number a line.
+_BOXED = re.compile("[0-9]\ufe0f?\u20e3|(?m:^[ \t]*[①-⓿❶-➓])")
+# Han and kana are written without spaces: each character counts as a word, as in word processors.
+_EACH_A_WORD = re.compile(
+    "[\u3005-\u3007\u3041-\u3096\u309d-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
+)
+# Thai, Lao, Burmese and Khmer, where only a dictionary tells the words.
+_UNPARTED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+# A piece between white space, from its first letter or digit on.
+_WORD = re.compile(r"[^\W_]\S*+")
+# What may stand around a word; "C++" and "C#" keep their ends.
+_BEFORE = string.punctuation
+_AFTER = string.punctuation.replace("+", "").replace("#", "")
 
 
 def is_visible(character: str) -> bool:
@@ -51,10 +76,62 @@ def pieces(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def count_words(text: str) -> int:
-    """Words: pieces between white space with a letter or a digit (so a lone dash is not one)."""
+    """How many words the text has: pieces with a letter or a digit.
+
+    Words are parted by white space, dashes (– — --), an ellipsis and a table's bars; not by a
+    hyphen, slash or point ("well-known", "and/or", "3.5", an address are one each). The marker of
+    a list at the beginning of a line and the label of a code fence are no words; each character
+    of Han and kana is one.
+    """
+    if text.isascii() and not any(sign in text for sign in _PARTING_ASCII):
+        # Nearly every text: its pieces are at hand, and what to leave out is little.
+        found = sum(piece[0].isalnum() or any(map(str.isalnum, piece)) for piece in pieces(text))
+        markers = _MARKER.findall("\n" + text)
+        return found - sum(any(map(str.isalnum, marker)) for marker in markers)
+    parted = _parted(text)
+    if not parted.isascii():
+        parted = _EACH_A_WORD.sub(r" \g<0> ", parted)
+    return len(_WORD.findall(parted))
+
+
+def words(text: str) -> list[str]:
+    """The words that `count_words` counts, in order, without the punctuation around them."""
+    parted = _parted(text)
+    if not parted.isascii():
+        parted = _EACH_A_WORD.sub(r" \g<0> ", parted)
+    return [word for piece in parted.split() if (word := _bare(piece))]
+
+
+def can_count_words(text: str) -> bool:
+    """Whether most of the text is in a script whose words can be told without a dictionary."""
     if text.isascii():
-        return sum(piece[0].isalnum() or any(map(str.isalnum, piece)) for piece in pieces(text))
-    return len(_WORD_START.findall(text))
+        return True
+    unparted = len(_UNPARTED.findall(text))
+    return not unparted or 2 * unparted < sum(not c.isspace() for c in text)
+
+
+def _parted(text: str) -> str:
+    """The text with white space between its words and without what is none."""
+    text = _MARKER.sub("\n", "\n" + text)
+    if text.isascii():
+        if any(sign in text for sign in _PARTING_ASCII):
+            text = _PARTING.sub(" ", text)
+        return text
+    return _PARTING.sub(" ", _BOXED.sub(" ", text))
+
+
+def _bare(piece: str) -> str:
+    """A piece without the punctuation around it; "" where that is all."""
+    piece = piece.lstrip(_BEFORE).rstrip(_AFTER)
+    if not piece.isascii():
+        start, end = 0, len(piece)
+        while start < end and not piece[start].isalnum():
+            start += 1
+        # A mark belongs to the letter before it.
+        while end > start and unicodedata.category(piece[end - 1])[0] not in "LMN":
+            end -= 1
+        piece = piece[start:end]
+    return piece if any(map(str.isalnum, piece)) else ""
 
 
 @lru_cache(maxsize=8)
