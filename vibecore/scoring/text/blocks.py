@@ -109,7 +109,7 @@ class _Found:
             return True
         if last[-1] in _SENTENCE_ENDS:
             return False
-        if self.adjacent and last.rsplit(None, 1)[-1].lower() in _DANGLING:
+        if self.adjacent and last.rsplit(None, 1)[-1] in _DANGLING:
             return True
         return (self.adjacent or self.interrupted) and _first_letter(line).islower()
 

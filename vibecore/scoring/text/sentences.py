@@ -70,9 +70,8 @@ _QUOTED_IN_JAPANESE = re.compile(r"と|って|[^。，！？、\s]{0,4}[说說�
 _EXCLAIMED = frozenset({"yahoo", "jeopardy", "yum", "joomla", "panic", "wham"})
 _AFTER_STOP = "\"'”’»›)）]*_`~」』】〉》 "
 _SPACES = re.compile(r"\s+")
-_MARKUP = re.compile(r"\]\([^()\s]{0,200}\)|[*_`~#\[\]]")
+_MARKUP = re.compile(r"\]\([^()\s]{0,200}\)|[*_`~#\[\]\ufe0e\ufe0f\u20e3]")
 _STRAIGHT = str.maketrans("‘’‚“”„«»", '\'\'\'"""""')
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 @lru_cache(maxsize=8)
@@ -209,9 +208,18 @@ def sentence_key(sentence: str) -> str:
     accents are composed (Unicode's NFKC)."""
     if not sentence.isascii():
         sentence = unicodedata.normalize("NFKC", sentence).translate(_STRAIGHT)
-    plain = _MARKUP.sub("", sentence)
-    plain = _EDGES.sub("", _SPACES.sub(" ", plain).casefold())
-    return plain or sentence.strip()
+    plain = _SPACES.sub(" ", _MARKUP.sub("", sentence)).casefold()
+    start, end = 0, len(plain)
+    while start < end and not _is_written(plain[start]):
+        start += 1
+    while start < end and not _is_written(plain[end - 1]):
+        end -= 1
+    return plain[start:end] or sentence.strip()
+
+
+def _is_written(character: str) -> bool:
+    """A letter, a digit, or a mark on one, as the vowel signs of Indic scripts are."""
+    return character.isalnum() or unicodedata.category(character) in ("Mn", "Mc")
 
 
 def ends_with_stop(sentence: str) -> bool:
