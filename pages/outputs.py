@@ -20,6 +20,7 @@ from vibecore.core.formats import counted
 from vibecore.core.rows import PromptResult
 from vibecore.views.badge import choice_badge
 from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prompt_rows, why_missing
+from vibecore.views.cut_off import DECIDED
 from vibecore.views.disagreement import ORDERS, differences, texts_differ
 from vibecore.views.short_names import names_of
 
@@ -82,8 +83,12 @@ def parameters(sweet_spot: str | None, view: str) -> dict[str, address.Parameter
 
 def shows() -> dict[str, str]:
     """What the list can be limited to, with its words."""
-    missing = any(row.no_answer or row.non_finite for row in runs.values())
-    return {**SHOW, NO_ANSWER: NO_ANSWER} if missing else SHOW
+    offered = dict(SHOW)
+    if any(row.no_answer or row.non_finite for row in runs.values()):
+        offered[NO_ANSWER] = NO_ANSWER
+    if any(row.adherence_cut for row in runs.values()):
+        offered[DECIDED] = f"adherence {DECIDED}"
+    return offered
 
 
 def choose_view() -> tuple[str, list[str]]:

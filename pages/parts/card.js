@@ -57,6 +57,7 @@ const cardOf = (card, opened) => make("article", { "data-config": card.config },
         VERDICTS[verdict.status][0]),
       make("span", {}, make("span", { class: "visually-hidden" },
         `${VERDICTS[verdict.status][1]}: `), make("b", {}, verdict.check),
-        make("span", { class: "note" }, ` ${verdict.explanation}`)))))),
+        make("span", { class: "note" }, ` ${verdict.explanation}`),
+        verdict.cut ? make("span", { class: "cut" }, ` ${verdict.cut}`) : null))))),
   make("dl", {}, (card.scores || []).map((score) => make("div", { title: score.note },
     make("dt", {}, score.label), make("dd", {}, score.value)))));

@@ -3,7 +3,8 @@ const promptList = (list, choose) => {
   const items = list.rows.map((row) => {
     const states = row.states.map((state) => make("span",
       { class: `state ${state.state}${state.broken ? " broken" : ""}`,
-        title: `${state.config}: ${STATES[state.state][1]}${state.broken ? ", broken" : ""}` },
+        title: `${state.config}: ${STATES[state.state][1]}${state.broken ? ", broken" : ""}`
+          + (state.cut ? ", decided by the token limit" : "") },
       STATES[state.state][0]));
     const passed = row.states.filter((state) => state.state === "pass").length;
     const differ = list.differ && row.differ.length ? `differ in ${row.differ.join(", ")}` : null;

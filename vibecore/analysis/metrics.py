@@ -58,6 +58,8 @@ class ConfigMetrics(ModelAsked):
     constraints_met: int | None = None
     constraints_judged: int | None = None
     constraints_interval: tuple[float, float] | None = None
+    adherence_cut: int | None = None
+    constraints_cut: int | None = None
     adherent_prompts_loose: int | None = None
     adherence_judged_loose: int | None = None
     constraints_met_loose: int | None = None
@@ -337,6 +339,16 @@ def _tail_note(row: ConfigMetrics) -> str:
     return "" if row.tpot_p99_seconds is None else f"p99 {formats.latency(row.tpot_p99_seconds)}"
 
 
+def _cut_note(name: str) -> Callable[[ConfigMetrics], str]:
+    """How many of the verdicts beside which it stands only the token limit decided."""
+
+    def note(row: ConfigMetrics) -> str:
+        count = getattr(row, name)
+        return f"{count:,} decided by the token limit" if count else ""
+
+    return note
+
+
 def _memory_note(row: ConfigMetrics) -> str:
     notes = ["estimated"] if row.memory_source == "estimated" else []
     if row.need_bytes is not None:
@@ -575,6 +587,7 @@ METRICS: tuple[Metric, ...] = (
         rate="prompt_adherence",
         heading="adherent prompts",
         always=True,
+        note=_cut_note("adherence_cut"),
         sentence="Every constraint of the prompt is met. A check that fails to run is neither met "
         "nor not met.",
         source="As IFEval's strict prompt-level accuracy (arXiv 2311.07911).",
@@ -600,9 +613,44 @@ METRICS: tuple[Metric, ...] = (
         clustered=_clustered(),
         heading="constraints met",
         always=True,
+        note=_cut_note("constraints_cut"),
         sentence="Constraints met ÷ constraints judged, over all prompts. The interval takes a "
         "prompt's constraints together, because they fail together.",
         source="As IFEval's strict instruction-level accuracy.",
+    ),
+    Metric(
+        "adherence_cut",
+        "",
+        "",
+        "",
+        _some("adherence_cut", "adherence_cut_known"),
+        {
+            "adherence_cut": Aggregate("count_true", "adherent_cut"),
+            "adherence_cut_known": Aggregate("count", "adherent_cut"),
+        },
+        of="adherence_judged",
+        heading="adherence decided by the token limit",
+        sentence="Prompts whose answer was cut off at the token limit, where the rest could have "
+        "had the other outcome: not adherent, and every constraint that fails could still have "
+        "been met; or adherent, and one that is met could still have been missed. They count as "
+        "what they are so far. Where an output loops, the limit decides nothing.",
+        source="Ours.",
+    ),
+    Metric(
+        "constraints_cut",
+        "",
+        "",
+        "",
+        _some("constraints_cut", "adherence_cut_known"),
+        {
+            "constraints_cut": Aggregate("sum", "constraints_cut"),
+            "adherence_cut_known": Aggregate("count", "adherent_cut"),
+        },
+        of="constraints_judged",
+        heading="constraints decided by the token limit",
+        sentence="As the line before, of single constraints: one that fails for want of something "
+        "that was still to come, or is met by a total, or an end, that more text would change.",
+        source="Ours.",
     ),
     Metric(
         "adherent_prompts_loose",

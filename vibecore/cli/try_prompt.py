@@ -19,6 +19,7 @@ from vibecore.cli.base import (
 )
 from vibecore.core.errors import INTERRUPTED, InputError
 from vibecore.core.formats import counted
+from vibecore.views.cut_off import explained
 from vibecore.views.failures import Failures
 
 if TYPE_CHECKING:
@@ -176,8 +177,9 @@ def _follow_pane(session: Session, pane: Pane, streaming: bool, failures: Failur
         period = score.loop_period
         loop = [] if period is None else [f"loops every {counted(period, 'token')}"]
         say(", ".join([f"repetition {score.repetition_ratio:.2f}", *flags, *loop]))
+        new_tokens = pane.generation.new_tokens if pane.generation else None
         for result in pane.score.constraints:
-            say(f"{result.status:7} {result.check}: {result.explanation}")
+            say(f"{result.status:7} {result.check}: {explained(result, new_tokens)}")
     sys.stderr.flush()
 
 

@@ -250,6 +250,7 @@ class PromptResult:
     empty: bool | None
     constraints_met: int | None
     constraints_judged: int | None
+    adherent_cut: bool | None = None
 
 
 @dataclass

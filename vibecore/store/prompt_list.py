@@ -26,11 +26,11 @@ CELL_CHARACTERS = 4_000
 class PromptFilter:
     """What a prompt must show in one of `configs` (none named: all of the study's), and the order.
 
-    `only` is `all`, `broken`, `no answer` (thinking took all tokens, or logits were not finite), or
-    how the configs differ: `differ` (in adherence, in being broken or in constraints met),
-    `differ in adherence`, `differ in broken`, `differ in text`. `failing` names a check that
-    fails; `search` is in the prompt or an output, whatever its case. `order` is `suite` or
-    `disagreement` (see find_prompts).
+    `only` is `all`, `broken`, `no answer` (thinking took all tokens, or logits were not finite),
+    `decided by the token limit` (whether it is adherent was), or how the configs differ: `differ`
+    (in adherence, in being broken or in constraints met), `differ in adherence`,
+    `differ in broken`, `differ in text`. `failing` names a check that fails; `search` is in the
+    prompt or an output, whatever its case. `order` is `suite` or `disagreement` (see find_prompts).
     """
 
     configs: tuple[str, ...] = ()
@@ -69,6 +69,9 @@ _CONDITIONS = {
     "no answer": """prompt_id IN (
         SELECT prompt_id FROM chosen JOIN generation USING (run_id)
         WHERE sample = 0 AND finish_reason IN ('thinking', 'non_finite'))""",
+    "decided by the token limit": """prompt_id IN (
+        SELECT prompt_id FROM chosen JOIN score USING (run_id)
+        WHERE sample = 0 AND adherent_cut)""",
     "failing": """prompt_id IN (
         SELECT prompt_id FROM chosen JOIN verdict USING (run_id)
         WHERE sample = 0 AND check_name = $failing AND verdict.status = 'fail')""",
@@ -164,7 +167,8 @@ def compares_words(
 
 _RESULT = f"""prompt.prompt_id, category, prompt.text AS prompt, run.config, generation.sample,
     score.adherent, {BROKEN} AS broken,
-    score.repetitive, score.empty, score.constraints_met, score.constraints_judged"""
+    score.repetitive, score.empty, score.constraints_met, score.constraints_judged,
+    score.adherent_cut"""
 _FROM_RESULTS = """FROM prompt
     LEFT JOIN run ON run.study_id = prompt.study_id
     LEFT JOIN generation ON generation.run_id = run.run_id

@@ -142,7 +142,10 @@ def count_scores(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, 
                   CASE WHEN count(refusal) > 0 THEN count(*) FILTER (refusal) END AS refusals,
                   CASE WHEN count(refusal) > 0 THEN count(language_switch) END
                       AS "language switches",
-                  count(*) FILTER (adherent) AS adherent
+                  count(*) FILTER (adherent) AS adherent,
+                  CASE WHEN count(adherent_cut) > 0 THEN count(*) FILTER (adherent_cut) END
+                      AS "adherence decided by the token limit",
+                  sum(constraints_cut)::INTEGER AS "constraints decided by the token limit"
            FROM score JOIN run USING (run_id) WHERE run.study_id = ?""",
         [study_id_of(connection, name)],
     )

@@ -53,7 +53,7 @@ def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) 
             if field.name != "constraints"
         }
         verdicts = [
-            {"check": c.check, "status": c.status, "explanation": c.explanation}
+            {"check": c.check, "status": c.status, "explanation": c.explanation, "cut": c.cut}
             | ({"status_loose": c.status_loose} if c.status_loose else {})
             for c in score.constraints
         ]
@@ -68,6 +68,8 @@ def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) 
                 "constraints_met": score.constraints_met,
                 "constraints_total": score.constraints_total,
                 "adherent": score.adherent,
+                "constraints_cut": score.constraints_cut,
+                "adherent_cut": score.adherent_cut,
                 **(loose if score.constraints_met_loose is not None else {}),
                 "scorer_version": SCORER_VERSION,
                 "constraints": verdicts,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow, PromptResult
+from vibecore.scoring.text.reasoning import split_reasoning
 from vibecore.views.broken import broken_because
+from vibecore.views.cut_off import DECIDED, so_far, whole_decided
 from vibecore.views.disagreement import differences
 from vibecore.views.tables.metrics import shape
 from vibecore.views.terminal import FINISH_WORDS
@@ -62,6 +65,8 @@ def output_card(
     `marking` is one of MARKINGS; `difference` compares with
     `baseline`, by tokens where `same_tokenizer` says that token ids compare.
     """
+    row = _split(row)
+    baseline = baseline and _split(baseline)
     text = row.text
     return {
         "config": row.config,
@@ -80,12 +85,21 @@ def output_card(
                 "status": verdict.status,
                 "check": verdict.check.replace("_", " "),
                 "explanation": verdict.explanation,
+                "cut": so_far(verdict, row.new_tokens) or None,
             }
             for verdict in row.constraints
         ],
         "met": _met(row),
         "scores": _scores(row),
     }
+
+
+def _split(row: OutputRow) -> OutputRow:
+    """An output whose text holds reasoning too, as one whose reasoning is stored apart."""
+    reasoning, answer = split_reasoning(row.text or "")
+    if reasoning is None or row.reasoning:
+        return row
+    return replace(row, text=answer, reasoning=reasoning, token_ids=None)
 
 
 def missing_card(config: str, precision: str, why: str) -> Card:
@@ -119,6 +133,7 @@ def prompt_rows(results: Sequence[PromptResult], configs: Sequence[str]) -> list
                         "config": result.config,
                         "state": state_of(result),
                         "broken": bool(result.broken),
+                        "cut": bool(result.adherent_cut),
                     }
                     for result in chosen
                 ],
@@ -195,6 +210,8 @@ def _notice(row: OutputRow) -> str | None:
     notices = [broken] if broken else []
     if row.finish_reason in NOTICES:
         notices.append(NOTICES[row.finish_reason])
+    if decided := whole_decided(row):
+        notices.append(decided)
     if row.refusal:
         notices.append("begins as a refusal")
     if row.language_switch is not None:
@@ -226,7 +243,8 @@ def _met(row: OutputRow) -> str | None:
         return None
     if not row.constraints_judged:
         return "no constraint judged"
-    return f"{row.constraints_met} of {counted(row.constraints_judged, 'constraint')} met"
+    met = f"{row.constraints_met} of {counted(row.constraints_judged, 'constraint')} met"
+    return f"{met}; {row.constraints_cut} {DECIDED}" if row.constraints_cut else met
 
 
 def _pieces(

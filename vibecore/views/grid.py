@@ -13,6 +13,7 @@ from vibecore.core.rows import PromptOutput
 from vibecore.views.badge import choice_badge
 from vibecore.views.broken import broken_because
 from vibecore.views.cards import first_words, instead, is_code, state_of, why_missing
+from vibecore.views.cut_off import DECIDED
 from vibecore.views.disagreement import differences, furthest_pair, texts_differ
 from vibecore.views.tables.metrics import shape
 
@@ -91,13 +92,16 @@ def _cell(row: PromptOutput, run: ConfigMetrics, published: bool) -> dict[str, A
 def _verdict(row: PromptOutput) -> str:
     if not row.constraints_judged:
         return "not judged"
-    return f"{row.constraints_met} of {row.constraints_judged} met"
+    met = f"{row.constraints_met} of {row.constraints_judged} met"
+    return f"{met} so far" if row.adherent_cut else met
 
 
 def _totals(row: ConfigMetrics) -> list[str]:
     totals = []
     if row.adherence_judged:
         totals.append(f"{row.adherent_prompts} of {row.adherence_judged} adherent")
+    if row.adherence_cut:
+        totals.append(f"{row.adherence_cut} {DECIDED}")
     if row.constraints_judged:
         totals.append(
             f"{row.constraints_met:,} of {counted(row.constraints_judged, 'constraint')} met"

@@ -16,6 +16,7 @@ from vibecore.analysis.metrics import ConfigMetrics, Metric, known_metrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow
 from vibecore.views.broken import broken_because
+from vibecore.views.cut_off import explained, whole_decided
 from vibecore.views.models_asked import model_column
 
 Row = dict[str, Any]
@@ -121,7 +122,8 @@ def print_outputs(rows: Sequence[OutputRow]) -> None:
         console.print(Text(_text_of(row)))
         console.print(Text(output_facts(row)), style="dim")
         for verdict in row.constraints:
-            console.print(Text(f"{verdict.status:7} {verdict.check}: {verdict.explanation}"))
+            why = explained(verdict, row.new_tokens)
+            console.print(Text(f"{verdict.status:7} {verdict.check}: {why}"))
 
 
 def _text_of(row: OutputRow) -> str:
@@ -144,6 +146,8 @@ def output_facts(row: OutputRow) -> str:
         facts.append(f"repetition {row.repetition_ratio:.2f}")
     if because := broken_because(row):
         facts.append(because)
+    if decided := whole_decided(row):
+        facts.append(decided)
     return " · ".join(facts)
 
 

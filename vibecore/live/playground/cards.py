@@ -18,8 +18,10 @@ from vibecore.live.playground.worker_pool import Loaded
 from vibecore.live.table import row, table
 from vibecore.scoring import Score, judge
 from vibecore.scoring.measures.repetition import repetition_ratio
+from vibecore.scoring.score import CUT_SHORT, LOOPING
 from vibecore.scoring.text.words import count_words
 from vibecore.views.cards import NO_ANSWER, NO_TEXT, missing_card, output_card
+from vibecore.views.cut_off import explained
 from vibecore.views.terminal import FINISH_WORDS
 
 MEASURES = tuple(one.name for one in fields(Score) if one.name != "constraints")
@@ -89,6 +91,8 @@ def _figures_and_scores(pane: Pane) -> dict[str, Any]:
         "constraints_met": judged.constraints_met if judged else None,
         "constraints_judged": judged.constraints_judged if judged else None,
         "adherent": score.adherent if score else None,
+        "constraints_cut": judged.constraints_cut if judged else None,
+        "adherent_cut": judged.adherent_cut if judged else None,
     }
 
 
@@ -252,9 +256,19 @@ def _judged_once(session: Session, pane: Pane, constraint: Constraint) -> Verdic
     key = _key(constraint)
     if key not in known:
         known[key] = pane.verdicts[key] = judge(
-            pane.text or "", constraint, execute_code=session.request.execute_code
+            pane.text or "",
+            constraint,
+            execute_code=session.request.execute_code,
+            cut=_was_cut(pane),
         )
     return known[key]
+
+
+def _was_cut(pane: Pane) -> bool:
+    """Whether the token limit ended a pane's answer, as scoring sees it."""
+    if pane.generation is None or pane.generation.finish_reason not in CUT_SHORT:
+        return False
+    return pane.score is None or not LOOPING & set(pane.score.broken_by)
 
 
 def _key(one: Constraint | VerdictRow) -> str:
@@ -271,7 +285,9 @@ def verdict_table(session: Session, constraints: Sequence[Constraint]) -> dict[s
 
     def verdict(pane: Pane, constraint: Constraint) -> dict[str, Any]:
         result = _judged_once(session, pane, constraint)
-        return {"text": VERDICT_WORDS[result.status], "note": result.explanation}
+        new_tokens = pane.generation.new_tokens if pane.generation else None
+        note = explained(result, new_tokens)
+        return {"text": VERDICT_WORDS[result.status], "note": note}
 
     return table(
         "Each constraint judged on each output",

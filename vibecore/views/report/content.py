@@ -32,6 +32,7 @@ from vibecore.views.charts.quality import (
 )
 from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
+from vibecore.views.cut_off import explained
 from vibecore.views.decoding_facts import decoding_facts
 from vibecore.views.findings import testable, whose
 from vibecore.views.headline import headline
@@ -155,7 +156,10 @@ def _samples(db: Path, study: str) -> tuple[Sample, ...]:
                 row.config,
                 output_facts(row),
                 row.text,
-                tuple(f"{verdict.status}: {verdict.explanation}" for verdict in row.constraints),
+                tuple(
+                    f"{verdict.status}: {explained(verdict, row.new_tokens)}"
+                    for verdict in row.constraints
+                ),
                 row.rendered_prompt,
                 row.reasoning,
             )

@@ -173,7 +173,7 @@ def _rate_cell(metric: Metric, row: ConfigMetrics) -> Cell:
     if (interval := metric.interval_of(row)) is not None:
         low, high = interval
         cell |= {
-            "note": formats.percent_range(low, high),
+            "note": "; ".join(filter(None, (formats.percent_range(low, high), metric.note(row)))),
             "interval": [low, count / total, high],
         }
     return cell
