@@ -214,11 +214,11 @@ def each_line_starts_with(text: str, *, prefixes: list[str]) -> Verdict:
     """
     found = text_lines(text)
     # The lines are stripped: a prefix such as "- " needs the space back to match a bare "-".
+    signs = tuple(prefix for prefix in prefixes if not prefix[-1].isalnum())
     wrong = [
         line
         for line in found
-        if not f"{line} ".startswith(tuple(prefixes))
-        and not any(begins(line, prefix) for prefix in prefixes)
+        if not f"{line} ".startswith(signs) and not any(begins(line, one) for one in prefixes)
     ]
     wanted = f"wanted each to start with one of {listed(prefixes)}"
     if not found or not wrong:

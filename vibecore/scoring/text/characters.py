@@ -86,8 +86,9 @@ def count_character(text: str, character: str) -> int:
     """
     wanted = fold(character)
     if len(wanted) != 1:
-        written = unicodedata.normalize("NFC", text)
-        return sum(map(written.count, {character, character.lower(), character.upper()}))
+        written = unicodedata.normalize("NFC", _MARKS.sub(r"\1", text))
+        same = unicodedata.normalize("NFC", character).casefold()
+        return sum(one.casefold() == same for one in written)
     folded = fold(text if text.isascii() else text.replace("…", " "))
     if folded.isascii() or not _ACCENT.search(folded):
         return folded.count(wanted)
