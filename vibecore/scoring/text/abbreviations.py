@@ -26,16 +26,20 @@ _ANY_CASE = {
     _ALWAYS: "e.g i.e eg ie vs cf viz approx a.k.a f.k.a n.b p.s resp incl excl v",
     # Numbers, Roman numerals or letters follow the first; only numbers follow the second.
     _REFERENCE: "fig figs vol vols ch eq eqs ver",
-    _NUMBER: "no nos nr p pp ca c n° № art max",
+    _NUMBER: "no nos nr p pp ca c n° № art rs tel ext",
     _UNIT: (
         "tbsp tbsps tsp tsps oz lb lbs yd yds mi km cm mm kg mg ml hr hrs min mins sec secs qt pt "
         "gal sq cu mph wk wks yr yrs ft in g l m h s pkg doz"
     ),
     # Before another name they are part of one: "Apple Inc. Chairman", "the U.S. Senate".
-    _NAME: "inc ltd co cos corp bros jr sr dept univ assn ave blvd rd hwy apt bldg al est gov't",
+    _NAME: (
+        "inc ltd co cos corp bros jr sr dept univ assn assoc ave blvd rd hwy apt bldg al est gov't "
+        "temp avg max asst feat intl natl"
+    ),
     # They end a sentence before any word with a capital; of the second, weekdays are none.
     _LAST: (
-        "etc misc b.c a.d b.c.e c.e ph.d m.d b.a m.a b.sc m.sc b.s m.s m.phil d.phil ed.d ll.b ll.m"
+        "etc &c misc u.s.a u.s.s.r d.c b.c "
+        "a.d b.c.e c.e ph.d m.d b.a m.a b.sc m.sc b.s m.s m.phil d.phil ed.d ll.b ll.m"
     ),
     _TIME: "a.m p.m",
 }
@@ -43,10 +47,10 @@ _ANY_CASE = {
 _CAPITALISED = {
     _TITLE: (
         "Gen Col Sgt Capt Cpl Pvt Lt Cdr Cmdr Adm Maj Rev Hon Sen Rep Gov Pres Supt Insp Det Fr Br "
-        "Lt.Col Lt.Cdr Mme Mlle"
+        "Msgr Lt.Col Lt.Cdr Mme Mlle"
     ),
-    _NUMBER: "Art Op Sec",
-    _NAME: "Ln Pkwy Ste Sq Ct Pl Intl Natl",
+    _NUMBER: "Art Op Sec Rm",
+    _NAME: "Ln Pkwy Ste Sq Ct Pl",
     _TIME: (
         "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Tues Wed Weds Thu Thur Thurs Fri "
         "Sat Sun Ala Ariz Ark Calif Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss "
@@ -165,8 +169,11 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
             before, word = before + parts[-2] + " ", parts[-1].lstrip(_BEFORE)
             kind = _KINDS.get(word)
     if kind is None and word[:1].isdecimal() and (counted := _COUNTED_UNIT.fullmatch(word)):
-        before, word = before + counted[1] + " ", counted[2]
-        kind = _KINDS.get(word)
+        kind = _KINDS.get(counted[2])
+        if kind in (_UNIT, _TIME):
+            before, word = before + counted[1] + " ", counted[2]
+        else:
+            kind = None
     if kind is None:
         if word.isdecimal():
             return _numbers_item(before, word, list_number)
@@ -213,6 +220,8 @@ def _is_initial(before: str, letter: str, following: str, dotted: bool) -> bool:
         return False
     if _is_label(before.strip()):
         return True
+    if last[-1:] == "." and _KINDS.get(last[:-1]) == _TITLE:
+        return not (following[0].isupper() and begins_sentence(following))
     if not following[0].isupper():
         # "350 F. for an hour".
         return last[:1].isdecimal() and following.islower()

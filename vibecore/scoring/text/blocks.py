@@ -18,7 +18,11 @@ _TEXT_INFOS = frozenset(
 _CODE_LINE = re.compile(r"[{}=;<>\\|$_]|\w\(|^(?:\s{4}|\t|#|//|import |from |def |class |return\b)")
 _TWO_WORDS = re.compile(r"[^\W\d_]+[,'’]?[ \t]+[^\W\d_]{2}|[^\W\d_][.!?。！？]")
 _QUOTED = re.compile(r"(?:>[ \t]?)++")
-_BREAK = re.compile(r"<br\s{0,3}/?>", re.IGNORECASE)
+# HTML's tags that break a line.
+_BREAK = re.compile(
+    r"</?(?:br|p|li|ul|ol|div|h[1-6]|blockquote|t[rdh])\s{0,3}(?:\s[^<>\n]{0,80})?/?>",
+    re.IGNORECASE,
+)
 _MARKER = re.compile(
     r"""(?:
         [-+•●○▪■◦‣⁃∙·–—*](?:[ \t]++\[[ xX]\])?   # a bullet, of a task too
@@ -62,6 +66,8 @@ _DANGLING = frozenset(
         "than",
     }
 )
+# Words that a title writes in lower case.
+_SMALL = _DANGLING | {"in", "on", "at", "to", "for", "with", "by", "from", "as", "into", "vs"}
 _WRAPPED = "\"'“”‘’«»*_`()[] \t"
 
 
@@ -136,11 +142,11 @@ def blocks(text: str) -> list[Block]:
       between them.
     List markers, marks of headings and of quotations are dropped.
 
-    Labels are: Markdown's headings; a line that is bold as a whole; a line of its own in title
-    case, or one that begins with "Title:" or "Subject:", with a blank line after it; the cells of
-    a table. The last block of a text is none, for it heads nothing.
+    Labels are: Markdown's headings; a line that is bold as a whole; a line of two words or more
+    in title case with a blank line and a sentence after it; one that begins with "Title:" or
+    "Subject:"; the cells of a table. The last block of a text is none, for it heads nothing.
     """
-    if "<br" in text or "<BR" in text:
+    if "<" in text:
         text = _BREAK.sub("\n", text)
     found = _Found()
     lines = text.splitlines()
@@ -209,6 +215,8 @@ def _read_line(found: _Found, line: str, next_line: str | None) -> None:
         return None
     if first in "*_" and line[-1] in "*_:" and _BOLD_LINE.fullmatch(line):
         return _read_item(found, line, label=True)
+    if first in '"“«*_' and _is_title(line.strip(_WRAPPED), next_line):
+        return found.add(line, title=True)
     return _read_item(found, line)
 
 
@@ -216,6 +224,7 @@ def _read_item(found: _Found, line: str, label: bool = False) -> None:
     """A line that may begin with list markers."""
     number = 0
     marked = label
+    bulleted = line[:2] == "• "
     start = 0
     while marker := _MARKER.match(line, start):
         number = int(marker["number"] or marker["inside"] or marker["keycap"] or 0)
@@ -227,7 +236,9 @@ def _read_item(found: _Found, line: str, label: bool = False) -> None:
     elif not marked and found.runs_on(line):
         found.append(line)
     else:
-        _add_inline_items(found, line, number, label)
+        for item in line.split(" • ") if bulleted else (line,):
+            if item.strip():
+                _add_inline_items(found, item.strip(), number, label)
 
 
 def _add_inline_items(found: _Found, line: str, number: int, label: bool) -> None:
@@ -249,14 +260,16 @@ def _first_letter(line: str) -> str:
 
 def _is_title(line: str, next_line: str | None) -> bool:
     """A line alone, in title case or named as a title, with text after the blank line."""
-    if next_line != "" or line[-1] in ".!?…:,;。！？，；：" or len(line) > 80:
+    if not line or next_line is None or line[-1] in ".!?…:,;。！？，；：" or len(line) > 80:
         return False
     if _TITLE_FIELD.match(line):
         return True
+    if next_line:
+        return False
     words = line.split()
-    return all(word[0].isupper() or not word[0].isalpha() for word in words if len(word) > 3) and (
-        words[-1][0].isupper() or not words[-1][0].isalpha()
-    )
+    capitals = [not word[0].isalpha() or word[0].isupper() for word in words]
+    written = (capital or word in _SMALL for capital, word in zip(capitals, words, strict=True))
+    return len(words) > 1 and capitals[-1] and all(written)
 
 
 def _fenced(

@@ -65,7 +65,7 @@ _SAID = re.compile(
     re.VERBOSE,
 )
 # と and って quote in Japanese; 他说 “he said” in Chinese, before or after.
-_QUOTED_IN_JAPANESE = re.compile(r"と|って|[^。，！？、\s]{0,4}[说說问問喊叫道答]")
+_QUOTED_IN_JAPANESE = re.compile(r"と|って|[^。，！？、\s]{0,4}[说說问問喊叫道][。，着了道：]")
 # Names that are written with an exclamation mark.
 _EXCLAIMED = frozenset({"yahoo", "jeopardy", "yum", "joomla", "panic", "wham"})
 _AFTER_STOP = "\"'”’»›)）]*_`~」』】〉》 "
