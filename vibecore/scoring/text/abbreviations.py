@@ -23,7 +23,7 @@ _ANY_CASE = {
     # Names follow them.
     _TITLE: "mr mrs ms mx dr prof messrs st mt",
     # Always followed by what they belong to.
-    _ALWAYS: "e.g i.e eg ie vs cf viz approx a.k.a f.k.a n.b p.s resp incl excl v",
+    _ALWAYS: "e.g i.e eg ie vs cf viz approx a.k.a f.k.a n.b p.s resp incl excl",
     # Numbers, Roman numerals or letters follow the first; only numbers follow the second.
     _REFERENCE: "fig figs vol vols ch eq eqs ver",
     _NUMBER: "no nos nr p pp ca c n° № art rs tel ext",
@@ -34,11 +34,11 @@ _ANY_CASE = {
     # Before another name they are part of one: "Apple Inc. Chairman", "the U.S. Senate".
     _NAME: (
         "inc ltd co cos corp bros jr sr dept univ assn assoc ave blvd rd hwy apt bldg al est gov't "
-        "temp avg max asst feat intl natl"
+        "asst intl natl"
     ),
     # They end a sentence before any word with a capital; of the second, weekdays are none.
     _LAST: (
-        "etc &c misc u.s.a u.s.s.r d.c b.c "
+        "etc &c misc temp avg max feat u.s.a u.s.s.r d.c b.c "
         "a.d b.c.e c.e ph.d m.d b.a m.a b.sc m.sc b.s m.s m.phil d.phil ed.d ll.b ll.m"
     ),
     _TIME: "a.m p.m",
@@ -60,7 +60,9 @@ _CAPITALISED = {
 _KINDS: dict[str, int] = {}
 for _kind, _table in _ANY_CASE.items():
     for _word in _table.split():
-        _forms = (_word, _word.capitalize(), _word.upper()) if len(_word) > 1 else (_word,)
+        _forms = {_word}
+        if len(_word) > 1 and _word not in ("al", "max"):  # those are initials and names
+            _forms |= {_word.capitalize(), _word.upper()}
         _KINDS.update(dict.fromkeys(_forms, _kind))
 for _kind, _table in _CAPITALISED.items():
     _KINDS.update(dict.fromkeys(_table.split(), _kind))
@@ -93,6 +95,7 @@ STARTERS = _words(
     ask add use make take put get go come see look read write try keep stop wait remember note
     bring call give find tell think draw cut mix stir bake pour boil eat drink click close choose
     pick set turn run check save send start begin enjoy visit follow consider imagine
+    given suppose assume compute calculate solve divide multiply subtract
     """)  # fmt: skip
 # Only these end a sentence after a title, which a name follows nearly always.
 _AFTER_TITLES = _words("he she it we they this these there the his her but and")
@@ -110,6 +113,11 @@ _LETTERED = _words(
     "plan vitamin vitamins option grade class point team group hepatitis type part section letter "
     "answer level choice phase appendix exhibit figure table step question war side room an a is "
     "was were are the"
+)
+# A name may follow these; after other words in lower case a letter is no initial: "matrix M."
+_BEFORE_NAMES = _words(
+    "by with and or from to for of at met saw as president author authors writer poet professor "
+    "judge actor singer named called captain that when"
 )
 # What a number or letter may label at the beginning of a sentence: "Step 1. Boil the water."
 _LABELLED = _words(
@@ -185,6 +193,8 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
             return _ROMAN.fullmatch(word) is not None and word != "" and _is_label(before.strip())
     if not following:
         return kind != _TIME
+    if word == "al" and not before.rstrip().endswith("et"):
+        return False
     if kind == _UNIT and word.lower() in _SHORT_UNITS and not _is_counted(before):
         return word.lower() == "ft" or (len(word) > 2 and following[0].isdecimal())
     return _KEEPS[kind](before, word, following)
@@ -217,7 +227,9 @@ def _is_initial(before: str, letter: str, following: str, dotted: bool) -> bool:
     if not following or not letter.isalpha():
         return False
     if letter.islower():
-        return False
+        # "Roe v. Wade".
+        sides = last[:1].isupper() and following[0].isupper()
+        return letter == "v" and sides and not begins_sentence(following)
     if _is_label(before.strip()):
         return True
     if last[-1:] == "." and _KINDS.get(last[:-1]) == _TITLE:
@@ -229,7 +241,7 @@ def _is_initial(before: str, letter: str, following: str, dotted: bool) -> bool:
         return letter != "I" or last[:1].isupper()
     if begins_sentence(following) or last.lower() in _LETTERED:
         return False
-    return letter != "I" or last[:1].isupper()
+    return last[:1].isupper() or (letter != "I" and last.lower() in _BEFORE_NAMES)
 
 
 def _is_counted(before: str) -> bool:
