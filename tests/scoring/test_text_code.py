@@ -84,8 +84,8 @@ def test_bare_code_goes_on_after_prose():
 def test_instructions_and_comments_are_told_apart():
     source = 'def f(x):\n    """Doc # no."""\n    # First.\n    y = "# text"  # Second.'
     block = find_code(source)[0]
-    assert block.comments == ["# First.", "# Second."]
-    assert block.instructions == 'def f(x):\n    \n    \n    y = "# text"  '
+    assert block.literals.comments == ["# First.", "# Second."]
+    assert block.literals.visible == 'def f(x):\n    \n    \n    y = "# text"  '
 
 
 @pytest.mark.parametrize(

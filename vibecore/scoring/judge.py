@@ -79,7 +79,8 @@ def judge_answer(
     if check is None:
         return result("error", None, f'there is no check named "{constraint.check}"')
     try:
-        verdict = check.function(answer, **constraint.arguments)
+        function = check.when_cut if cut and check.when_cut else check.function
+        verdict = function(answer, **constraint.arguments)
     except Exception as error:  # a check must never stop a study
         return result("error", "error" if check.two_readings else None, _reason(error))
     loose = None if verdict.passed_loose is None else _status(verdict.passed_loose)

@@ -52,7 +52,8 @@ class Check:
     `longer` is what the rest of an answer that the token limit cut off could do to the verdict,
     where the verdict itself does not say (`Verdict.open`): a fail for want of something is one that
     more text mends; a pass on a total, or on how the answer ends, one that it breaks. A pass
-    because nothing forbidden was found stands: what was written was judged.
+    because nothing forbidden was found stands: what was written was judged. `when_cut` is the
+    function for such an answer, with the same arguments, where only what is complete is judged.
 
     The function's docstring is the documentation: its first paragraph says what the check demands,
     the others what it accepts, and a last line `Source: …` where the rule comes from.
@@ -65,6 +66,7 @@ class Check:
     two_readings: bool = False
     argument_defect: Callable[..., tuple[str, str] | None] | None = None
     longer: Longer = "nothing"
+    when_cut: Callable[..., Verdict] | None = None
 
     def may_turn(self, verdict: Verdict) -> bool:
         """Whether more text could give the other verdict."""

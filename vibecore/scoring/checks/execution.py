@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import reprlib
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from vibecore.core.formats import counted
 from vibecore.scoring.checks import Check
 from vibecore.scoring.sandbox import Call, Execution, Reply, run_calls
 from vibecore.scoring.text.code import Block, find_code, missing_from
-from vibecore.scoring.verdict import Verdict
+from vibecore.scoring.verdict import Undecided, Verdict
 
 ANY_FUNCTION = "*"
 # Where the prompt names no function, an answer has one, and seldom a helper or two.
 MOST_CANDIDATES = 4
 
+_WORD = re.compile(r"\w+")
 _CASE_KEYS = ("args", "kwargs", "then", "expect", "expect_any", "raises", "tolerance")
 _WANTED_KEYS = ("expect", "expect_any", "raises")
 
@@ -86,25 +90,45 @@ def code_cases(text: str, *, entry_point: EntryPoint, cases: Cases) -> Verdict:
     the last one's value counts). It wants one of `expect` (equal by Python's ==, but a tuple
     counts as the list it would be in a suite file), `expect_any` (equal to one of several) or
     `raises` (an exception of this class, by name). Numbers may differ by `tolerance`. With entry
-    point `*`, one of the functions that the code defines must pass all cases. Raises SandboxError
-    where code cannot be isolated; whatever the code does once it runs is a verdict.
+    point `*`, one of the functions that the code defines must pass all cases. Imports and
+    definitions that the block uses are taken from the blocks before it. Code that parses but needs
+    a newer Python than the one at hand has no verdict. Of an answer cut off by the token limit, an
+    unfinished statement at the end is not run where the entry point stands before it. Raises
+    SandboxError where code cannot be isolated; whatever the code does once it runs is a verdict.
     """
+    return _judge_cases(text, entry_point, cases, cut=False)
+
+
+def complete_code_cases(text: str, *, entry_point: EntryPoint, cases: Cases) -> Verdict:
+    """`code_cases` for an answer that the token limit cut off."""
+    return _judge_cases(text, entry_point, cases, cut=True)
+
+
+def _judge_cases(text: str, entry_point: str, cases: list[dict[str, Any]], cut: bool) -> Verdict:
     blocks = find_code(text)
     block, names = _find(blocks, entry_point)
     if block is None:
         what = "function" if entry_point == ANY_FUNCTION else entry_point
-        return Verdict(False, f"{missing_from(blocks, what)}, wanted it to pass {len(cases)} cases")
+        wanted = f"wanted it to pass {len(cases)} cases"
+        return Verdict(False, f"{missing_from(blocks, what)}, {wanted}", open=True)
+    finished = block.closed
+    if cut and not finished and block.complete and names[0] in _defined(block.complete):
+        names = [name for name in names if name in _defined(block.complete)]
+        block, finished = replace(block.complete, place=block.place), True
+    if block.needs is not None:
+        needs, here = (".".join(map(str, v)) for v in (block.needs, sys.version_info[:2]))
+        raise Undecided(f"the code needs Python {needs} or newer to run, and this is Python {here}")
     calls = [
         Call(name, case["args"], case.get("kwargs", {}), case.get("then", ()))
         for name in names
         for case in cases
     ]
-    execution = run_calls(_runnable(block), calls)
+    execution = run_calls(_context(blocks, block) + _runnable(block), calls)
     outcomes = []
     for number, name in enumerate(names):
         replies = execution.replies[number * len(cases) : (number + 1) * len(cases)]
         outcomes.append(_judge(name, cases, replies, execution))
-    return max(outcomes, key=lambda outcome: outcome[0])[1]
+    return replace(max(outcomes, key=lambda outcome: outcome[0])[1], open=not finished)
 
 
 def _find(blocks: Sequence[Block], entry_point: str) -> tuple[Block | None, list[str]]:
@@ -136,7 +160,36 @@ def _runnable(block: Block) -> str:
     if block.parses:
         return block.source
     end = block.tree.body[-1].end_lineno  # type: ignore[union-attr]
-    return "\n".join(block.source.splitlines()[:end])
+    return "\n".join(block.source.split("\n")[:end])
+
+
+def _context(blocks: Sequence[Block], block: Block) -> str:
+    """The imports and definitions of the blocks before this one that it uses and lacks."""
+    own, used = _defined(block), set(_WORD.findall(block.source))
+    parts = []
+    for other in sorted(blocks, key=lambda each: each.place):
+        if other is block or other.place >= block.place or not other.parses or other.needs:
+            continue
+        lines = other.source.split("\n")
+        for node in other.tree.body if other.tree else ():
+            names = _bound(node) - own.keys()
+            if names & used:
+                decorators = getattr(node, "decorator_list", ())
+                first = min([node.lineno, *(d.lineno for d in decorators)])
+                parts.append("\n".join(lines[first - 1 : node.end_lineno]) + "\n")
+                used |= set(_WORD.findall(parts[-1]))
+    return "".join(parts)
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that an import, a definition or a constant binds."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Assign) and not any(isinstance(n, ast.Call) for n in ast.walk(node)):
+        return {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return set()
 
 
 def _judge(
@@ -221,4 +274,12 @@ def _wanted(case: Mapping[str, Any]) -> str:
     return " or ".join(map(_SHORT.repr, values))
 
 
-CHECKS = (Check(code_cases, "code, run in isolation when asked to", runs_code=True),)
+CHECKS = (
+    Check(
+        code_cases,
+        "code, run in isolation when asked to",
+        runs_code=True,
+        longer="mends",
+        when_cut=complete_code_cases,
+    ),
+)

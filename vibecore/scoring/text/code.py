@@ -1,8 +1,10 @@
 """Finds the Python code in an answer, and whether it parses. Nothing is executed here.
 
-Code is looked for in fences first (``` or ~~~, the last one possibly cut off by the token
-limit), else bare: a line that begins with def, class, import, from … import or @ opens a block,
-which ends where an unindented line no longer parses.
+Code is looked for in fences (see `text.fences`): those that say Python, else those that say
+nothing. Where none of them defines anything, it is looked for outside of them too: a line that
+begins with def, class, import, from … import, @ or >>> opens a block, which ends where an
+unindented line no longer parses. Of an interactive session the code of the prompts is the code.
+Lines for a shell or for IPython (`!pip install x`, `%matplotlib inline`) are no Python.
 """
 
 from __future__ import annotations
@@ -10,36 +12,63 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+
+from vibecore.scoring.text.fences import Fence, Fences, read_fences, split_lines
+from vibecore.scoring.text.python_definitions import Definitions, read_definitions
+from vibecore.scoring.text.python_grammar import may_go_on, parse
+from vibecore.scoring.text.python_literals import Literals
+from vibecore.scoring.text.python_sessions import PROMPT, code_of_session
 
 # An output of 200 tokens is far below these; they bound the time for any text.
 MAXIMUM_CHARACTERS = 50_000
 MAXIMUM_BLOCKS = 8
 NO_CODE = "found no Python code"
+BYTE_ORDER_MARK = "\ufeff"
 # Bounds of the search for the part that parses: characters parsed, and tries.
 PARSE_BUDGET = 30_000
 MINIMUM_TRIES, MAXIMUM_TRIES = 2, 12
 
-# Possessive repeats throughout: a line of any length is read once.
-_FENCE = re.compile(r"(?<![`~])(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`~]*+$")
-_PYTHON_LABELS = frozenset({"python", "python3", "py", "python2", "pycon"})
-_OPENING = re.compile(
-    r"(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[:(]|import[ \t]+[\w.]+"
-    r"|from[ \t]+[\w.]+[ \t]+import\b|@\w+)"
+# `python`, `Py`, `Python 3`, `{.python}`, `language-python`, `python title="x"`, `main.py`.
+_PYTHON = re.compile(
+    r"[{.=\s]*(?:lang(?:uage)?-)?(?:(?:i?python|py|pycon|pyi|doctest)[\d.]*(?![A-Za-z_])|\S*\.py\b)",
+    re.IGNORECASE,
 )
+_NO_LABEL = re.compile(r"(?:code)?\Z", re.IGNORECASE)
+_ANY_TEXT = re.compile(r"(?:te?xt|plain(?:text)?|output|console|none)\b", re.IGNORECASE)
+_MARKDOWN = re.compile(r"(?:md|markdown)\b", re.IGNORECASE)
+
+# Possessive repeats throughout: a line of any length is read once.
+_NAMES = r"\w++(?:[ \t]++as[ \t]++\w++)?+"
+_OPENING = re.compile(
+    # After a prose "def f(x)" come words.
+    r"(?P<def>(?:async[ \t]++)?+def[ \t]++\w++[ \t]*+(?:\[[^\]\n]*+\])?+[ \t]*+\("
+    r"(?![^()\n]*+\)[ \t]++[A-Za-z]++[ \t]++[A-Za-z]))"
+    # "class is over: go home" is prose.
+    r"|(?P<class>class[ \t]++\w++[ \t]*+(?:\[[^\]\n]*+\])?+[ \t]*+"
+    r"(?:(?:\([^\n()]*+\))?+[ \t]*+:[ \t]*+(?:$|#|pass\b|\.\.\.|[\"']|\w++[ \t]*+=)"
+    r"|\([^\n()]*+\)?+[ \t]*+$))"
+    # "import tax is high" is prose.
+    r"|(?P<import>import[ \t]++[\w.]++(?:[ \t]++as[ \t]++\w++)?+"
+    r"(?:[ \t]*+,[ \t]*+[\w.]++(?:[ \t]++as[ \t]++\w++)?+)*+[ \t]*+(?:$|[#;])"
+    rf"|from[ \t]++[\w.]++[ \t]++import[ \t]++(?:\*|\(|{_NAMES}"
+    rf"(?:[ \t]*+,[ \t]*+{_NAMES})*+[ \t]*+,?+[ \t]*+(?:$|[#;\\])))"
+    r"|(?P<decorator>@[\w.]++(?:\([^\n]*+)?+[ \t]*+(?:$|#))"
+)
+_DECORATED = re.compile(r"[ \t]*(?:@|def\b|class\b|async\b)")
 # What may follow code once there is some: an example call after a line of prose.
 _CONTINUING = re.compile(r"print\(|assert\b|if __name__\b|for \w+ in\b|\w+ = \S")
+# What belongs to the code below it: a comment, a constant, a docstring.
+_BEFORE_CODE = re.compile(r"#(?!#)|[A-Za-z_]\w*+(?:: [^=\n]++)? = \S|\"\"\"[^\n]*\"\"\"[ \t]*$")
 # Without one of these nothing opens, which most texts show at once.
-_OPENING_WORDS = ("def", "class", "import", "@")
-_BARE_START = re.compile(r"^[ \t]*" + _OPENING.pattern, re.MULTILINE)
-_STRING_OR_COMMENT = re.compile(
-    r'(?P<docstring>"""[\s\S]*?(?:"""|\Z)|' + r"'''[\s\S]*?(?:'''|\Z))"
-    r'|(?P<string>"(?:\\.|[^"\\\n])*"|' + r"'(?:\\.|[^'\\\n])*')"
-    r"|(?P<comment>#[^\n]*)"
+_OPENING_WORDS = ("def", "class", "import", "@", PROMPT)
+_BARE_START = re.compile(
+    r"^[ \t]*+(?:(?:async[ \t]++)?+def[ \t]++\w|class[ \t]++\w|import[ \t]|from[ \t]|@\w|>>> )",
+    re.MULTILINE,
 )
+_DEFINITION_START = re.compile(r"(?:async[ \t]+)?def\b|class\b|@")
 
 
 @dataclass(frozen=True)
@@ -47,12 +76,17 @@ class Block:
     """One piece of code: its source, and its tree or the reason why there is none.
 
     Where the whole does not parse, `tree` is that of the longest run of lines from the top that
-    does (None if there is none), and `error` says where the rest goes wrong.
+    does (None if there is none), and `error` says where the rest goes wrong. `closed` says whether
+    a fence or other text ended it; the end of the answer ends all others. `needs` is the Python
+    that runs it, where that is newer than the one at hand, and `place` its place in the answer.
     """
 
     source: str
     tree: ast.Module | None
     error: str | None
+    closed: bool = True
+    needs: tuple[int, int] | None = None
+    place: int = 0
 
     @property
     def parses(self) -> bool:
@@ -68,20 +102,55 @@ class Block:
         )
 
     @cached_property
-    def nodes(self) -> tuple[ast.AST, ...]:
-        """Every node of the part that parses, walked once for all checks."""
-        return () if self.tree is None else tuple(ast.walk(self.tree))
+    def definitions(self) -> Definitions:
+        """The functions and classes of the part that parses."""
+        return read_definitions(self.tree)
 
     @cached_property
-    def instructions(self) -> str:
-        """The source without comments and triple-quoted strings."""
-        return _STRING_OR_COMMENT.sub(lambda found: found["string"] or "", self.source)
+    def literals(self) -> Literals:
+        """The source read by its strings and comments."""
+        return Literals(self.source)
 
     @cached_property
-    def comments(self) -> list[str]:
-        """The comments, each from its # to the end of the line."""
-        matches = _STRING_OR_COMMENT.finditer(self.source)
-        return [found["comment"] for found in matches if found["comment"]]
+    def complete(self) -> Block | None:
+        """The block without its last statement, where enough is left to be judged: a definition,
+        or anything but imports where the last statement is no definition.
+        """
+        before = self._before_the_last
+        if before is None or before.error:
+            return None
+        if before.defines:
+            return before
+        last = self.source[len(before.source) :].lstrip("\n")
+        said = ast.Import | ast.ImportFrom | ast.Expr
+        others = [n for n in (before.tree.body if before.tree else ()) if not isinstance(n, said)]
+        return None if _DEFINITION_START.match(last) or not others else before
+
+    @property
+    def ends_in_statement(self) -> bool:
+        """Whether the answer ends in a statement of this code, not after it nor in a comment."""
+        last = self.source[self.source.rfind("\n") + 1 :]
+        return not self.closed and not last.lstrip().startswith("#")
+
+    @cached_property
+    def may_go_on(self) -> bool:
+        """Whether more text could make this code that parses: its last line may be cut off."""
+        if self.closed:
+            return False
+        before = self._before_the_last
+        if before is not None and before.error and before.tree is not None:
+            return False
+        return may_go_on(self.source.rpartition("\n")[0])
+
+    @cached_property
+    def _before_the_last(self) -> Block | None:
+        """What stands before the last statement at the margin; None where nothing does."""
+        lines, starts = self.source.split("\n"), list(self.literals.statements)
+        last = starts.pop() if starts else 0
+        while starts and lines[starts[-1]].startswith("@"):
+            last = starts.pop()
+        source = "\n".join(lines[:last]).rstrip()
+        return _parse(source) if source else None
 
 
 @lru_cache(maxsize=8)
@@ -90,10 +159,18 @@ def find_code(text: str) -> tuple[Block, ...]:
 
     The main block is the one that defines something, then one that parses, then the longest.
     """
-    text = text[:MAXIMUM_CHARACTERS]
-    blocks = _fenced(text) if "```" in text or "~~~" in text else []
-    if not blocks and any(map(text.__contains__, _OPENING_WORDS)) and _BARE_START.search(text):
-        blocks = _bare(text)
+    text = text[:MAXIMUM_CHARACTERS].lstrip(BYTE_ORDER_MARK)
+    fenced = "```" in text or "~~~" in text
+    may_open = any(map(text.__contains__, _OPENING_WORDS)) and bool(_BARE_START.search(text))
+    if not fenced and not may_open:
+        return ()
+    lines = split_lines(text)
+    if not fenced:
+        blocks = _bare(lines, last=True)
+    else:
+        blocks = _read(read_fences(lines), may_open)
+        if not blocks:
+            blocks = _read(read_fences(lines, indented=True), may_open)
     blocks.sort(key=lambda block: (block.defines, block.parses, len(block.source)), reverse=True)
     return tuple(blocks)
 
@@ -106,77 +183,198 @@ def missing_from(blocks: Sequence[Block], what: str) -> str:
     return f"found no {what}{error}"
 
 
-def _fenced(text: str) -> list[Block]:
-    labelled: list[tuple[str, list[str]]] = []
-    fence = ""
-    for line in text.splitlines():
-        if fence:
-            stripped = line.strip()
-            if stripped.startswith(fence):
-                fence = ""
-            else:
-                labelled[-1][1].append(line)
-        elif (opening := _FENCE.search(line)) and line.count(opening[1]) == 1:
-            fence = opening[1]
-            labelled.append((opening[2].lower(), []))
-    chosen = [body for label, body in labelled if label in _PYTHON_LABELS]
-    chosen = chosen or [body for label, body in labelled if not label]
-    sources = (textwrap.dedent("\n".join(body)).strip("\n") for body in chosen[:MAXIMUM_BLOCKS])
-    return [_parse(source) for source in sources if source.strip()]
+def is_over(blocks: Sequence[Block]) -> bool:
+    """Whether the answer has code that ended before the answer did."""
+    return bool(blocks) and all(block.closed for block in blocks)
 
 
-def _bare(text: str) -> list[Block]:
-    blocks: list[Block] = []
-    lines = text.splitlines()
-    index = 0
-    while index < len(lines) and len(blocks) < MAXIMUM_BLOCKS:
-        line = lines[index].lstrip()
-        opens = _OPENING.match(line)
-        if not opens and not (blocks and _CONTINUING.match(line)):
-            index += 1
+def _read(fences: Fences, may_open: bool) -> list[Block]:
+    """The blocks in fences and, where those define nothing, beside them."""
+    blocks, labelled = _fenced(fences.fenced)
+    if not may_open or any(block.defines for block in blocks):
+        return blocks
+    bare: list[Block] = []
+    for number, lines in enumerate(fences.outside):
+        if len(bare) < MAXIMUM_BLOCKS and any(line.strip() for line in lines):
+            is_last = number == len(fences.outside) - 1
+            bare += _bare(lines, last=is_last, place=2 * number)
+    if not labelled and bare:
+        # What stands in fences without a label may be output, or what a stray fence cut out.
+        blocks = [block for block in blocks if block.parses]
+    elif labelled:
+        bare = [block for block in bare if block.parses and block.defines]
+    return (blocks + bare)[:MAXIMUM_BLOCKS]
+
+
+def _fenced(fences: Sequence[Fence]) -> tuple[list[Block], bool]:
+    """The blocks of Python in fences, and whether a label says that they are."""
+    flat = [inner for fence in fences for inner in _within(fence)]
+    labelled = [(n, fence) for n, fence in enumerate(flat) if _PYTHON.match(fence.info)]
+    blocks = _blocks(labelled)
+    unlabelled = [(n, fence) for n, fence in enumerate(flat) if _NO_LABEL.match(fence.info)]
+    if not blocks:
+        blocks = _blocks(unlabelled) or [
+            block
+            for block in _blocks([(n, f) for n, f in enumerate(flat) if _ANY_TEXT.match(f.info)])
+            if block.parses and block.defines
+        ]
+        return blocks, bool(labelled)
+    may_define = [(n, f) for n, f in unlabelled if any(map(_DEFINITION_START.match, f.lines))]
+    blocks += [block for block in _blocks(may_define) if block.parses and block.defines]
+    return blocks[:MAXIMUM_BLOCKS], True
+
+
+def _within(fence: Fence) -> Iterator[Fence]:
+    """A fence, or those inside it where it holds Markdown."""
+    if _MARKDOWN.match(fence.info):
+        yield from read_fences(fence.lines).fenced
+    else:
+        yield fence
+
+
+def _blocks(fences: Sequence[tuple[int, Fence]]) -> list[Block]:
+    blocks = []
+    for number, fence in fences[:MAXIMUM_BLOCKS]:
+        source = "\n".join(fence.lines).strip("\n").lstrip(BYTE_ORDER_MARK)
+        if not source.strip():
             continue
-        taken, block = _bare_block(lines[index:])
-        if opens or block.parses:
-            blocks.append(block)
-        index += taken
+        if source[0] in " \t":
+            source = textwrap.dedent(source)
+        blocks.append(_parse(source, closed=fence.closed, place=2 * number + 1))
+        if PROMPT not in source:
+            continue
+        session = _session(source.split("\n"), blocks[-1])
+        if session is not None:
+            blocks[-1] = session
     return blocks
 
 
-def _bare_block(lines: list[str]) -> tuple[int, Block]:
+def _session(lines: Sequence[str], block: Block) -> Block | None:
+    """The code of a session, where the lines are one or end with one."""
+    if block.parses:
+        return None
+    if not any(line.startswith(PROMPT) for line in lines):
+        return None
+    code = code_of_session(lines)
+    if code is None:
+        return None
+    session = _parse("\n".join(code), closed=block.closed, place=block.place)
+    return session if session.parses else None
+
+
+def _bare(lines: list[str], last: bool, place: int = 0) -> list[Block]:
+    """The blocks among lines that stand in no fence; `last`: the answer ends with these lines."""
+    blocks: list[Block] = []
+    index = free = 0
+    tried = False
+    while index < len(lines) and len(blocks) < MAXIMUM_BLOCKS:
+        line = lines[index].lstrip()
+        if line.startswith(PROMPT) and not tried:
+            tried = True
+            taken, session = _bare_session(lines[index:], place)
+            if session is not None:
+                blocks.append(session)
+                index = free = index + taken
+                continue
+        opens = _opens(lines, index)
+        if not opens and not (blocks and _CONTINUING.match(line)):
+            index += 1
+            continue
+        start = _start(lines, index, free) if opens else index
+        taken, block = _bare_block(lines[start:], last, place)
+        if start < index and not block.parses:
+            start = index
+            taken, block = _bare_block(lines[index:], last, place)
+        if (opens or block.parses) and not _in_prose(block, lines, start, start + taken):
+            blocks.append(block)
+        index = free = start + taken
+    return blocks
+
+
+def _opens(lines: Sequence[str], index: int) -> bool:
+    """Whether a block of code begins with this line."""
+    opening = _OPENING.match(lines[index].lstrip())
+    if opening is None:
+        return False
+    if opening.lastgroup != "decorator":
+        return True
+    after = next((line for line in lines[index + 1 :] if line.strip()), "")
+    return bool(_DECORATED.match(after)) or lines[index].rstrip().endswith(("(", ","))
+
+
+def _start(lines: Sequence[str], index: int, free: int) -> int:
+    """Where the block begins that opens here: comments and constants stand right above it."""
+    start = above = index
+    margin = lines[index][: len(lines[index]) - len(lines[index].lstrip())]
+    while above > free:
+        above -= 1
+        line = lines[above]
+        found = line.startswith(margin) and _BEFORE_CODE.match(line, len(margin))
+        if found and (found[0][0] != "#" or above == start - 1):
+            start = above
+        elif line.strip() or start - above > 2:
+            break
+    return start
+
+
+def _in_prose(block: Block, lines: Sequence[str], start: int, end: int) -> bool:
+    """Whether the block is only an import, and in the middle of other text."""
+    if block.tree is None or not all(
+        isinstance(node, ast.Import | ast.ImportFrom) for node in block.tree.body
+    ):
+        return False
+    before, after = lines[start - 1 : start], lines[end : end + 1]
+    return any(line.strip() for line in (*before, *after)) and not _OPENING.match(
+        next(iter(after), "").lstrip()
+    )
+
+
+def _bare_session(lines: list[str], place: int) -> tuple[int, Block | None]:
+    """The session that begins at the first line, up to its last prompt."""
+    end = max(n for n, line in enumerate(lines) if line.lstrip().startswith((PROMPT, "...")))
+    code = code_of_session(lines[: end + 1])
+    block = _parse("\n".join(code or ()), closed=any(map(str.strip, lines[end + 1 :])), place=place)
+    return end + 1, block if block.parses else None
+
+
+def _bare_block(lines: list[str], last: bool, place: int) -> tuple[int, Block]:
     """The block that begins at the first line, and how many lines it takes."""
     margin = len(lines[0]) - len(lines[0].lstrip())
     source = "\n".join(line[margin:] if not line[:margin].strip() else line for line in lines)
-    block = _parse(source)
+    block = _parse(source, closed=not last, place=place)
     if block.error is None:
         return len(lines), block
     good = _prefix_length(source)
     after = next((line for line in lines[good:] if line.strip()), "")
     if good and not after[margin : margin + 1].isspace():
         # Prose, or another block, begins where the code stopped parsing: what is before is whole.
-        prefix = "\n".join(source.splitlines()[:good]).rstrip()
-        return good, Block(prefix, block.tree, None)
+        prefix = "\n".join(source.split("\n")[:good]).rstrip()
+        return good, Block(prefix, block.tree, None, True, block.needs, place)
     # Broken code: it runs to the first line at the margin.
     end = max(good, 1)
     while end < len(lines) and (
         not lines[end].strip() or lines[end][margin : margin + 1].isspace()
     ):
         end += 1
-    broken = "\n".join(source.splitlines()[:end]).rstrip()
-    return end, Block(broken, block.tree, block.error)
+    broken = "\n".join(source.split("\n")[:end]).rstrip()
+    closed = not last or end < len(lines)
+    return end, Block(broken, block.tree, block.error, closed, block.needs, place)
 
 
-def _parse(source: str) -> Block:
-    tree, error, _ = _try_parse(source)
+def _parse(source: str, closed: bool = True, place: int = 0) -> Block:
+    parsed = parse(source)
+    tree, needs = parsed.tree, parsed.needs
     if tree is None:
         good = _prefix_length(source)
         if good:
-            tree, _, _ = _try_parse("\n".join(source.splitlines()[:good]))
-        return Block(source, tree, error)
+            prefix = parse("\n".join(source.split("\n")[:good]))
+            tree, needs = prefix.tree, prefix.needs
+        return Block(source, tree, parsed.error, closed, needs, place)
     if all(
         isinstance(n, ast.Expr) and isinstance(n.value, ast.Name | ast.Constant) for n in tree.body
     ):
-        return Block(source, None, "there is no statement in it")
-    return Block(source, tree, None)
+        return Block(source, None, "there is no statement in it", closed, None, place)
+    return Block(source, tree, None, closed, needs, place)
 
 
 @lru_cache(maxsize=32)
@@ -186,30 +384,14 @@ def _prefix_length(source: str) -> int:
     Nothing before the line of a syntax error is at fault for it, so each try ends just before
     the last error: a few tries, not one for each line.
     """
-    lines = source.splitlines()
+    lines = source.split("\n")
     length = len(lines)
     tries = max(MINIMUM_TRIES, min(MAXIMUM_TRIES, PARSE_BUDGET // (len(source) + 1)))
     for _ in range(tries):
         if not length:
             break
-        _, error, line = _try_parse("\n".join(lines[:length]))
-        if error is None:
+        parsed = parse("\n".join(lines[:length]))
+        if parsed.error is None:
             return length if any(text.strip() for text in lines[:length]) else 0
-        length = min(line, length) - 1
+        length = min(parsed.line, length) - 1
     return 0
-
-
-@lru_cache(maxsize=32)
-def _try_parse(source: str) -> tuple[ast.Module | None, str | None, int]:
-    """The tree, or what is wrong and in which line (from 1)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source), None, 0
-    except SyntaxError as error:
-        line = max(error.lineno or 1, 1)
-        return None, f"line {line}: {str(error.msg)[:70]}", line
-    except (RecursionError, MemoryError):
-        return None, "line 1: nested too deeply", 1
-    except ValueError:  # null bytes, lone surrogates
-        return None, "line 1: a character that no source file may hold", 1

@@ -1,0 +1,223 @@
+"""Fenced blocks of a text, as CommonMark 0.31 reads them (section 4.5), and some that models mean.
+
+A fence is three or more ` or ~, indented by at most three spaces within its quotation or list
+item; it is closed by one of the same kind, at least as long, with nothing behind it. Read beyond
+CommonMark, because answers have it: a fence that opens after words on its line ("Here: ```python")
+or closes at the end of a line of code ("return x```"), the first line of code in place of the info
+string, a fence with an info string inside another (the first was left open), and a fence cut off
+at the end of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from vibecore.scoring.text.python_literals import Literals
+
+# The backtick or tilde fence that a line may hold, and what is behind it.
+_FENCE = re.compile(r"(?<![`~])(`{3,}+|~{3,}+)([^\n]*+)\Z")
+_ONLY_FENCE = re.compile(r"[ \t]*(`{3,}+|~{3,}+)[ \t]*\Z")
+_LAST_FENCE = re.compile(r"[^`~\n](`{3,}+|~{3,}+)[ \t]*\Z")
+_QUOTATION = re.compile(r" {0,3}>")
+_ITEM = re.compile(r"( {0,3}(?:[-*+]|\d{1,9}[.)]))(?:[ \t]+|\Z)")
+# A code line where the info string would be: "```def f(x):".
+_CODE = re.compile(r"(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[:(]|from[ \t]|import[ \t]")
+_LABEL = re.compile(r"(?:[A-Za-z][\w+#.-]*)?")
+# Nothing indented so far is a fence (section 4.4: it is indented code).
+_DEEP = 4
+# How often a fence's lines are read for an open string.
+_MOST_TRIES = 8
+
+
+@dataclass
+class Fence:
+    """A fenced block: its info string, its lines, and whether it was closed."""
+
+    info: str
+    lines: list[str] = field(default_factory=list)
+    closed: bool = False
+
+
+@dataclass
+class Fences:
+    """A text parted into fenced blocks and runs of other lines, both in order."""
+
+    fenced: list[Fence] = field(default_factory=list)
+    outside: list[list[str]] = field(default_factory=lambda: [[]])
+
+
+@dataclass
+class _Open:
+    """The fence that is open: its mark, its indentation, and the container that it stands in."""
+
+    mark: str
+    indent: int
+    container: int
+    quotations: int
+    fence: Fence
+    tries: int = 0
+
+    def in_string(self, *more: str) -> bool:
+        """Whether the code so far, and a line more, ends inside a triple-quoted string."""
+        self.tries += 1
+        code = "\n".join((*self.fence.lines, *more))
+        return self.tries > _MOST_TRIES or Literals(code).ends_in_string
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text: only line feeds and carriage returns end one (CommonMark 2.1)."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def read_fences(lines: list[str], indented: bool = False) -> Fences:
+    """Part lines into fenced blocks and others; `indented`: at any indentation."""
+    found = Fences()
+    open_: _Open | None = None
+    items: list[int] = []
+    for line in lines:
+        if open_ is not None:
+            if _takes(open_, line):
+                continue
+            ended, open_ = open_.fence.closed, None
+            found.outside.append([])
+            if ended:
+                continue
+        if "```" in line or "~~~" in line:
+            open_ = _opening(line, items, indented)
+        else:
+            _enter(line, items)
+        if open_ is None:
+            found.outside[-1].append(line)
+        else:
+            found.fenced.append(open_.fence)
+    if open_ is not None and open_.fence.lines:
+        # The text may have been cut off within the closing fence.
+        last = open_.fence.lines[-1].strip()
+        if last and open_.mark.startswith(last):
+            open_.fence.lines.pop()
+            open_.fence.closed = True
+    return found
+
+
+def _takes(open_: _Open, line: str) -> bool:
+    """Whether a line is the fence's; where it is not, `closed` says whether it closes it."""
+    fence = open_.fence
+    if open_.quotations:
+        inside, quotations = _unquoted(line, open_.quotations)
+        if quotations < open_.quotations:
+            if fence.lines:
+                return False  # the quotation is over
+            open_.quotations = 0
+        line = inside
+    has_mark = open_.mark[0] * 3 in line
+    if has_mark:
+        only = _ONLY_FENCE.match(line)
+        if only and only[1].startswith(open_.mark):
+            if _indent(line) - open_.container < _DEEP:
+                fence.closed = True
+                return False
+        elif not only and _closes_at_the_end(open_, line):
+            fence.closed = True
+            return False
+        elif _begins_another(open_, line):
+            return False
+    fence.lines.append(_dedented(line, open_.indent))
+    return True
+
+
+def _closes_at_the_end(open_: _Open, line: str) -> bool:
+    """Whether a line of code ends with the closing fence; what is before it is kept."""
+    last = _LAST_FENCE.search(line)
+    if not last or line.count(open_.mark) != 1 or not last[1].startswith(open_.mark):
+        return False
+    code = _dedented(line[: last.start(1)].rstrip(), open_.indent)
+    if open_.in_string(code):
+        return False
+    open_.fence.lines.append(code)
+    return True
+
+
+def _begins_another(open_: _Open, line: str) -> bool:
+    """Whether a fence with an info string begins here, because the open one was left open."""
+    mark = _FENCE.search(line)
+    if not mark or line[: mark.start()].strip() or not mark[2].strip() or "`" in mark[2]:
+        return False
+    if _indent(line) - open_.container >= _DEEP:
+        return False
+    return not open_.in_string()
+
+
+def _opening(line: str, items: list[int], indented: bool) -> _Open | None:
+    """The fence that a line opens; None where it opens none."""
+    rest, quotations = _unquoted(line, _DEEP)
+    mark = _FENCE.search(rest)
+    if mark is None:
+        _enter(line, items)
+        return None
+    before, info = rest[: mark.start()], mark[2].strip()
+    if mark[1][0] == "`" and "`" in info:
+        return None  # code between backticks within a line
+    if before.strip():
+        # The fence of a list item ("- ```python"), or one after words ("Here: ```python").
+        _enter(line, items)
+        item = _ITEM.match(before)
+        bare = item and not before[item.end() :].strip()
+        if not bare and (mark[1] in before or not _LABEL.fullmatch(info)):
+            return None
+        container = indent = len(before) if bare else 0
+    else:
+        indent = _indent(rest)
+        while items and indent < items[-1]:
+            items.pop()
+        container = items[-1] if items else 0
+        if indent - container >= _DEEP:
+            if not indented:
+                return None
+            container = indent
+    fence = Fence(info)
+    if _CODE.match(info):
+        fence = Fence("", [info])
+    return _Open(mark[1], indent, container, quotations, fence)
+
+
+def _enter(line: str, items: list[int]) -> None:
+    """Keep the columns at which the content of the open list items begins."""
+    rest = _unquoted(line, _DEEP)[0] if ">" in line[:4] else line
+    if not rest.strip():
+        return
+    indent = _indent(rest)
+    while items and indent < items[-1]:
+        items.pop()
+    column = items[-1] if items else 0
+    if rest.lstrip()[0] not in "-*+0123456789":
+        return
+    while (item := _ITEM.match(rest, column)) and len(items) < 8:
+        width = item.end() - item.start()
+        # Five spaces or more behind the marker begin indented code (section 5.2).
+        column += width if width - len(item[1]) < 5 else len(item[1]) + 1
+        items.append(column)
+
+
+def _unquoted(line: str, most: int) -> tuple[str, int]:
+    """A line without the marks of its quotations, at most so many, and how many it had."""
+    count = 0
+    while count < most and (mark := _QUOTATION.match(line)):
+        line = line[mark.end() :].removeprefix(" ")
+        count += 1
+    return line, count
+
+
+def _indent(line: str) -> int:
+    """The column of the first character that is not white space; tabs go to the next fourth."""
+    blank = line[: len(line) - len(line.lstrip(" \t"))]
+    return len(blank.expandtabs(4))
+
+
+def _dedented(line: str, columns: int) -> str:
+    """A line without its first columns of white space, or as many of them as it has."""
+    if not columns:
+        return line
+    blank = line[: len(line) - len(line.lstrip(" \t"))]
+    kept = blank if "\t" not in blank else blank.expandtabs(4)
+    return kept[columns:] + line[len(blank) :]
