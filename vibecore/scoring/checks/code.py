@@ -210,7 +210,7 @@ def forbidden_in_code(text: str, *, what: str, patterns: Patterns) -> Verdict:
 
 
 def _lines_parse(block: Block) -> str:
-    count = len(block.source.split("\n"))
+    count = len(block.source.rstrip().split("\n"))
     return f"{counted(count, 'line')} of code {'parses' if count == 1 else 'parse'}"
 
 

@@ -240,7 +240,11 @@ def _blocks(fences: Sequence[tuple[int, Fence]]) -> list[Block]:
             continue
         if source[0] in " \t":
             source = textwrap.dedent(source)
-        blocks.append(_parse(source, closed=fence.closed, place=2 * number + 1))
+        place, closed = 2 * number + 1, fence.closed or fence.left_open
+        blocks.append(_parse(source, closed=closed, place=place))
+        if fence.left_open and blocks[-1].error:
+            # Nobody closed it, so it is read as bare code is: prose may follow.
+            blocks[-1] = _bare_block(source.split("\n"), False, place)[1]
         if PROMPT not in source:
             continue
         session = _session(source.split("\n"), blocks[-1])

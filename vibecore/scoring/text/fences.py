@@ -24,6 +24,7 @@ _ITEM = re.compile(r"( {0,3}(?:[-*+]|\d{1,9}[.)]))(?:[ \t]+|\Z)")
 # A code line where the info string would be: "```def f(x):".
 _CODE = re.compile(r"(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[:(]|from[ \t]|import[ \t]")
 _LABEL = re.compile(r"(?:[A-Za-z][\w+#.-]*)?")
+_INFO = re.compile(r"[ \t]*[A-Za-z{.]")
 # Nothing indented so far is a fence (section 4.4: it is indented code).
 _DEEP = 4
 # How often a fence's lines are read for an open string.
@@ -32,11 +33,16 @@ _MOST_TRIES = 8
 
 @dataclass
 class Fence:
-    """A fenced block: its info string, its lines, and whether it was closed."""
+    """A fenced block: its info string, its lines, and whether a fence closed it.
+
+    One that was `left_open` is followed by text all the same: by another fence, or by what stands
+    behind its quotation.
+    """
 
     info: str
     lines: list[str] = field(default_factory=list)
     closed: bool = False
+    left_open: bool = False
 
 
 @dataclass
@@ -79,7 +85,9 @@ def read_fences(lines: list[str], indented: bool = False) -> Fences:
         if open_ is not None:
             if _takes(open_, line):
                 continue
-            ended, open_ = open_.fence.closed, None
+            ended = open_.fence.closed
+            open_.fence.left_open = not ended
+            open_ = None
             found.outside.append([])
             if ended:
                 continue
@@ -94,7 +102,7 @@ def read_fences(lines: list[str], indented: bool = False) -> Fences:
     if open_ is not None and open_.fence.lines:
         # The text may have been cut off within the closing fence.
         last = open_.fence.lines[-1].strip()
-        if last and open_.mark.startswith(last):
+        if last and last != open_.mark and open_.mark.startswith(last):
             open_.fence.lines.pop()
             open_.fence.closed = True
     return found
@@ -141,7 +149,7 @@ def _closes_at_the_end(open_: _Open, line: str) -> bool:
 def _begins_another(open_: _Open, line: str) -> bool:
     """Whether a fence with an info string begins here, because the open one was left open."""
     mark = _FENCE.search(line)
-    if not mark or line[: mark.start()].strip() or not mark[2].strip() or "`" in mark[2]:
+    if not mark or line[: mark.start()].strip() or not _INFO.match(mark[2]) or "`" in mark[2]:
         return False
     if _indent(line) - open_.container >= _DEEP:
         return False

@@ -112,9 +112,10 @@ def read_definitions(tree: ast.Module | None) -> Definitions:
                     for target in targets
                     if isinstance(target, ast.Name)
                 ]
-        else:
+        elif hasattr(node, "body") or hasattr(node, "cases"):
             for name in ("body", "orelse", "finalbody"):
-                add(getattr(node, name, ()), owner, within)
+                if inside := getattr(node, name, ()):
+                    add(inside, owner, within)
             for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
                 add(part.body, owner, within)
     return Definitions(tuple(functions), tuple(classes))

@@ -20,7 +20,7 @@ GRAMMAR = (3, 14)
 NATIVE = sys.version_info >= GRAMMAR
 
 # The flags by which `codeop` tells what is unfinished from what is wrong.
-_INCOMPLETE = codeop.PyCF_ALLOW_INCOMPLETE_INPUT | codeop.PyCF_DONT_IMPLY_DEDENT
+_INCOMPLETE = codeop.PyCF_ALLOW_INCOMPLETE_INPUT | codeop.PyCF_DONT_IMPLY_DEDENT  # type: ignore[attr-defined]
 
 # What is new since Python 3.11, as it looks in a line that an older `ast` refuses.
 _NEWER = re.compile(

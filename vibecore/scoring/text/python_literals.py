@@ -142,7 +142,8 @@ class Literals:
                 continue
             at, closed = self._plain(mark.end(), quote)
             if depth == 0 and self._is_statement(start, at):
-                self._said.pop()
+                if self._said and self._said[-1][0] >= start:
+                    self._said.pop()
                 self._cut.append((start, at))
             self._open_at_end = not closed and len(quote) == 3
 
@@ -159,7 +160,9 @@ class Literals:
         """Where a string without fields ends, and whether it is closed."""
         end = _BODY[quote].match(self.source, start).end()  # type: ignore[union-attr]
         closed = end - start >= len(quote) and self.source.endswith(quote, start, end)
-        self._said.append((start, end - len(quote) if closed else end))
+        said = (start, end - len(quote) if closed else end)
+        if said[0] < said[1]:
+            self._said.append(said)
         return end, closed
 
     def _interpolated(self, at: int, quote: str, nested: int) -> int:

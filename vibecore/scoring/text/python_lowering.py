@@ -45,9 +45,11 @@ def lower(source: str) -> tuple[str, tuple[int, int]]:
         lowering = _Lowering()
         return module.visit(lowering).code, lowering.needs
     except cst.ParserSyntaxError as error:
-        # The message says where the parser stopped; the line beside it can be the one after.
-        stopped = re.search(r"error at (\d+):", str(error))
-        raise LoweringError(int(stopped[1]) if stopped else max(error.raw_line, 1)) from None
+        # The message says where the parser stopped (column 0: at the end of the line before); the
+        # line beside it can be a later one.
+        stopped = re.search(r"error at (\d+):(\d+)", str(error))
+        line = int(stopped[1]) - (stopped[2] == "0") if stopped else error.raw_line
+        raise LoweringError(max(line, 1)) from None
     except (RecursionError, ValueError, cst.CSTLogicError, cst.CSTValidationError):
         raise LoweringError(1) from None
 

@@ -25,7 +25,7 @@ _KNOWN = frozenset((*keyword.kwlist, *dir(builtins), *sys.stdlib_module_names))
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _CALL_OR_COMPARISON = re.compile(r"\w\(|\w\s*(?:[<>]=?|[=!]=|=)\s*\w")
 _DOES = re.compile(r"\w\(|\b(?:raise|return|import|except|yield|assert|lambda|def|class)\s+\w")
-_PROSE = re.compile(r"[A-Za-z]{2,}+\W*+\s\W*+[A-Za-z]{2,}+\W*+\s\W*+[A-Za-z]{2,}")
+_PROSE = re.compile(r"(?:[A-Za-z]{2,}+[^\w\s]*+\s\W*+){2}[A-Za-z]{2,}")
 _SAYING = re.compile(
     r"(?:\b(?:print|input|fail|skip|warn|exit|error|SystemExit)|(?:Error|Exception|Warning)"
     r"|\blog\w*\.\w+)\Z"
