@@ -31,6 +31,46 @@ def changed(tmp_path: Path, **changes: object) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("figures", "named"),
+    [
+        ({"repetitive_percent": 130}, "a-bf16: repetitive_percent 130"),
+        ({"adherent_percent": -10}, "a-bf16: adherent_percent -10"),
+        ({"adherent_percent": 45}, "a-bf16: adherent_percent 45"),
+        ({"adherent_percent": 1e308}, "a-bf16: adherent_percent 1e+308"),
+        ({"repetitive_outputs": 45}, "a-bf16: repetitive_outputs 45"),
+        ({"repetitive_outputs": -1}, "a-bf16: repetitive_outputs -1"),
+        ({"empty_outputs": 3.5}, "a-bf16: empty_outputs 3.5"),
+        ({"adherent_percent": 40, "adherent_prompts": 13}, "13 is not adherent_percent 40"),
+        ({"repetitive_outputs": 20, "empty_outputs": 20}, "a-bf16: 20 repetitive and 20 empty"),
+        ({"adherent_percent": 90, "empty_percent": 20}, "a-bf16: 27 adherent and 6 empty"),
+        ({"tokens_per_second": -3}, "a-bf16: tokens_per_second -3"),
+        ({"tokens_per_second": 0}, "a-bf16: tokens_per_second 0"),
+        ({"tokens_per_second": 1e308}, "a-bf16: tokens_per_second 1e+308"),
+        ({"memory_gib": 0}, "a-bf16: memory_gib 0"),
+        ({"memory_gib": -2, "tokens_per_second": 5}, "a-bf16: memory_gib -2"),
+        ({"memory_gib": 1e308}, "a-bf16: memory_gib 1e+308"),
+    ],
+)
+def test_impossible_figures_are_named_and_left_out(
+    tmp_path: Path, figures: dict, named: str
+) -> None:
+    sound = {"tokens_per_second": 20, "adherent_prompts": 3, "repetitive_outputs": 4}
+    rows = [
+        {"model": "a", "precision": "bf16", **figures},
+        {"model": "a", "precision": "4bit", **sound},
+        {"model": "b", "precision": "bf16", **sound},
+        {"model": "b", "precision": "4bit", **sound},
+    ]
+    path = changed(tmp_path, rows=rows, columns=None, captions=None, models=None)
+    found = audit(path)
+    assert found["possible-figures"].verdict == "contradicted"
+    assert found["possible-figures"].reason.startswith("Impossible as ")
+    assert named in found["possible-figures"].reason
+    others = " ".join(one.reason for name, one in found.items() if name != "possible-figures")
+    assert not any(wrong in others for wrong in ("-3", "1e+308", "inf", "nan", "45/30", "39/30"))
+
+
 UNTESTABLE = "cannot be tested here"
 FOUND = {
     "adherence-level": (UNTESTABLE, "whole counts by construction"),

@@ -23,6 +23,7 @@ import yaml
 
 from vibecore.core.errors import InputError
 from vibecore.core.paths import state_folder
+from vibecore.core.text_files import NotText, decode, no_character
 
 CATEGORIES = ("code", "creative", "reasoning", "instruction")
 SUITES_DIR = Path(__file__).resolve().parents[2] / "prompts"
@@ -143,14 +144,20 @@ class _StrictLoader(yaml.SafeLoader):
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
+    def construct_scalar(self, node: Any) -> Any:
+        found = super().construct_scalar(node)
+        if isinstance(found, str) and (defect := no_character(found)) is not None:
+            raise yaml.MarkedYAMLError(problem=defect, problem_mark=node.start_mark)
+        return found
+
 
 def _load_yaml(path: Path) -> Any:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decode(path.read_bytes())
     except OSError as error:
         raise SuiteError(f"The suite {path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise _Defect(f"it is not UTF-8 text (byte {error.start})") from error
+    except NotText as error:
+        raise _Defect(f"it {error}") from error
     try:
         return yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:

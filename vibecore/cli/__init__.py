@@ -8,11 +8,13 @@ torch.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 # In the order that --help lists their commands.
 from vibecore.cli import bench, inspect, judging, read, rescore, run, studies, tools, try_prompt
 from vibecore.cli.base import app, say
 from vibecore.core.errors import InputError, VibeError
+from vibecore.core.text_files import no_character
 
 __all__ = [
     "app",
@@ -29,9 +31,18 @@ __all__ = [
 ]
 
 
+def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
+    """An argument of bytes that are not UTF-8 can be neither printed nor stored."""
+    for number, argument in enumerate(arguments, 1):
+        if no_character(argument) is not None:
+            shown = argument.encode("utf-8", "backslashreplace").decode("utf-8")
+            raise InputError(f"Argument {number} is not UTF-8 text: {shown[:80]}")
+
+
 def main() -> None:
     """Run the command line, turning every explained error into a paragraph and an exit code."""
     try:
+        _refuse_what_is_no_text(sys.argv[1:])
         app()
     except VibeError as error:
         say(f"Error: {error}")

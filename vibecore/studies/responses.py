@@ -14,6 +14,7 @@ from vibecore.core import formats
 from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
 from vibecore.core.formats import counted
+from vibecore.core.text_files import no_character, read_text
 from vibecore.scoring import SCORER_VERSION, load_suite, score_output
 
 Row = dict[str, Any]
@@ -101,12 +102,7 @@ def ifeval_accuracies(rows: Sequence[Row]) -> str | None:
 
 def read_responses(path: Path) -> list[tuple[int, Row]]:
     """(line number, row) of every non-blank line. Raises InputError naming a bad line."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}).") from None
+    lines = read_text(path).split("\n")
     rows = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -137,6 +133,8 @@ def _row(line: str, where: str) -> Row:
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
         raise InputError(f"{where} is not JSON ({reason}). A line is: {EXAMPLE}") from None
+    if (defect := no_character(row)) is not None:
+        raise InputError(f"{where}: {defect}.")
     if not isinstance(row, dict):
         raise InputError(f"{where} is not a JSON object. A line is: {EXAMPLE}")
     try:

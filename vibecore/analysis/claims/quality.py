@@ -37,6 +37,7 @@ from vibecore.analysis.claims.study_data import (
     Report,
     StudyData,
     is_count,
+    is_size,
     nearest_count,
 )
 from vibecore.analysis.claims.wording import summed_up
@@ -273,24 +274,36 @@ def empties(report: Report) -> Outcome:
 
 
 def possible_figures(report: Report) -> Outcome:
-    """Counts are whole numbers up to n; percentages are whole counts of n."""
-    wrong, seen = [], 0
+    """Counts are whole numbers up to n; percentages are whole counts of n. No output is counted as
+    empty and as repetitive or adherent too. Speeds and memory are above zero."""
+    wrong, wrong_sizes, seen_counts = [], [], 0
+    rows = {row.config: row for row in report.rows}
     for config, stated in report.stated.items():
+        for column in ("tokens_per_second", "memory_gib"):
+            size = stated.get(column)
+            if size is not None and not is_size(size):
+                wrong_sizes.append(f"{config}: {column} {size:g}")
+        row = rows[config]
+        for name, some in (("repetitive", row.repetitive), ("adherent", row.adherent_prompts)):
+            if some is not None and row.empty is not None and some + row.empty > report.prompts:
+                wrong.append(f"{config}: {some} {name} and {row.empty} empty")
         for column, (percent_column, _) in COUNTS.items():
             count, percent = stated.get(column), stated.get(percent_column)
             nearest = None if percent is None else nearest_count(percent, report.prompts)
-            seen += (count is not None) + (percent is not None)
+            seen_counts += (count is not None) + (percent is not None)
             if count is not None and not is_count(count, report.prompts):
                 wrong.append(f"{config}: {column} {count:g}")
             if percent is not None and nearest is None:
                 wrong.append(f"{config}: {percent_column} {percent:g}")
             elif percent is not None and count is not None and count != nearest:
                 wrong.append(f"{config}: {column} {count:g} is not {percent_column} {percent:g}")
-    need(seen)
-    if wrong:
-        sentence = f"Impossible as counts of {report.prompts} prompts: {'; '.join(wrong)}."
-        return Outcome(CONTRADICTED, sentence)
-    sentence = f"All {seen} counts and rates are whole counts of {report.prompts} prompts."
+    if wrong or wrong_sizes:
+        of_counts = f"Impossible as counts of {report.prompts} prompts: {'; '.join(wrong)}."
+        of_sizes = f"Impossible as speed or memory: {'; '.join(wrong_sizes)}."
+        sentences = ([of_counts] if wrong else []) + ([of_sizes] if wrong_sizes else [])
+        return Outcome(CONTRADICTED, " ".join(sentences))
+    need(seen_counts)
+    sentence = f"All {seen_counts} counts and rates are whole counts of {report.prompts} prompts."
     return Outcome(SUPPORTED, sentence)
 
 

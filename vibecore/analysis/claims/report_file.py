@@ -18,7 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from vibecore.analysis.claims.study_data import COUNTS, Report, is_count, nearest_count
+from vibecore.analysis.claims.study_data import (
+    COUNTS,
+    MOST,
+    Report,
+    is_count,
+    is_size,
+    nearest_count,
+)
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.architectures import ModelSpec
 from vibecore.catalog.gpus import find_gpu
@@ -27,11 +34,12 @@ from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
+from vibecore.core.text_files import no_character, read_text
 
 MOST_PROMPTS = 100_000
 Name = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
 # A factor, or a lowest and a highest one.
 Factors = Annotated[
     list[Positive],
@@ -110,13 +118,13 @@ class ReportFile(Strict):
 def read_report(path: Path) -> Report:
     """Read a report's file. Raises InputError, with what is wrong and where, for anything else."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raw = json.loads(read_text(path))
     except (ValueError, RecursionError):
         raise InputError(
             f"{path} is not JSON. An audit reads a report's figures as JSON."
         ) from None
+    if (defect := no_character(raw)) is not None:
+        raise InputError(f"{path}: {defect}.")
     if not isinstance(raw, dict):
         raise InputError(f"{path} must hold one JSON object with `prompts`, `columns` and `rows`.")
     file = checked(ReportFile, raw, path)
@@ -156,7 +164,7 @@ def _metrics(row: ReportRow, prompts: int, architecture: ModelSpec | None) -> Co
             count = nearest_count(percent, prompts)
         counts[name] = int(count) if is_count(count, prompts) else None
     size, source, basis = None, None, None
-    if row.memory_gib:
+    if row.memory_gib is not None and is_size(row.memory_gib):
         size, source, basis = int(row.memory_gib * GIB), "reported", "as reported"
     elif architecture and row.precision in PRECISIONS:
         size = PRECISIONS[row.precision].weight_bytes(architecture)
@@ -166,7 +174,7 @@ def _metrics(row: ReportRow, prompts: int, architecture: ModelSpec | None) -> Co
         model=row.model,
         precision=row.precision,
         prompts=prompts,
-        tokens_per_second=row.tokens_per_second,
+        tokens_per_second=row.tokens_per_second if is_size(row.tokens_per_second) else None,
         repetition_judged=prompts,
         adherence_judged=prompts,
         memory_bytes=size,

@@ -29,6 +29,10 @@ Outputs = Mapping[tuple[str, int], OutputRow]
 Pairs = list[tuple[ConfigMetrics, ConfigMetrics]]
 
 
+# Beyond any speed in tokens a second, and any memory in GiB.
+MOST = 1e9
+
+
 @dataclass(frozen=True)
 class StudyData:
     """A study as the claims see it.
@@ -151,8 +155,17 @@ def is_count(value: float | None, prompts: int) -> bool:
     return value is not None and value == int(value) and 0 <= value <= prompts
 
 
+def is_size(value: float | None) -> bool:
+    """Whether a figure can be a speed or a size of memory: above nothing, and below anything that
+    could be meant."""
+    return value is not None and 0 < value <= MOST
+
+
 def nearest_count(percent: float, prompts: int) -> int | None:
-    """The count whose percentage rounds to the one given; None where there is none."""
+    """The count whose percentage rounds to the one given; None where there is none, as for what is
+    below nothing or above all."""
+    if not 0 <= percent <= 100:
+        return None
     count = round(percent * prompts / 100)
     decimals = len(f"{percent}".removesuffix(".0").partition(".")[2])
     # Half a unit of the last digit given, and a little for the binary form of decimals.

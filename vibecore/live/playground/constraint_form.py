@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from vibecore.catalog.suites import Constraint
 from vibecore.core.errors import InputError
+from vibecore.core.text_files import no_character
 from vibecore.scoring import CHECKS, RELATIONS, constraint_defect
 from vibecore.scoring.verdict import Relation
 
@@ -88,7 +89,10 @@ def _value(field: Field, given: Any) -> Any:
         return [line.strip() for line in str(given or "").splitlines() if line.strip()]
     if field.kind == "JSON":
         try:
-            return json.loads(given or "")
-        except ValueError as error:
+            found = json.loads(given or "")
+        except (ValueError, RecursionError) as error:
             raise InputError(f"'{field.name}' is not JSON: {error}.") from None
+        if (defect := no_character(found)) is not None:
+            raise InputError(f"'{field.name}': {defect}.")
+        return found
     return given

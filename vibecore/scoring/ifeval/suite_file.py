@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vibecore.catalog.suites import Constraint, Prompt, Suite, SuiteError, content_hash
+from vibecore.core.text_files import NotText, decode, no_character
 from vibecore.scoring.ifeval.instructions import sound_kwargs
 
 CATEGORY = "ifeval"
@@ -23,13 +24,13 @@ def read_ifeval(path: Path) -> Suite:
     check `ifeval` with `instruction_id` and `kwargs`. Raises SuiteError naming file and line.
     """
     try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+        lines = decode(path.read_bytes()).split("\n")
     except IsADirectoryError:
         raise SuiteError(f"The suite {path} cannot be read: it is a folder.") from None
     except OSError as error:
         raise SuiteError(f"The suite {path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        _refuse(str(path), f"it is not UTF-8 text (byte {error.start})")
+    except NotText as error:
+        _refuse(str(path), f"it {error}")
     prompts: dict[str, Prompt] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -57,6 +58,8 @@ def _read_prompt(where: str, line: str) -> Prompt:
         _refuse(where, "it is nested too deeply")
     except ValueError as error:
         _refuse(where, f"it is not JSON ({error})")
+    if (defect := no_character(row)) is not None:
+        _refuse(where, defect)
     if not isinstance(row, dict):
         _refuse(where, f"wanted an object with the keys {', '.join(_KEYS)}")
     for key in _KEYS:

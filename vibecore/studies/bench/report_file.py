@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
+from vibecore.core.text_files import no_character, read_text
 from vibecore.studies.bench.report import FORMAT, VERSION
 
 Positive = Annotated[int, Field(ge=1)]
@@ -115,19 +116,19 @@ class ReportFile(Strict):
 def read_report(path: Path) -> dict[str, Any]:
     """A report from its file, as it was written. Raises InputError for anything else, with the
     first field that is wrong."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except IsADirectoryError:
+    if path.is_dir():
         raise InputError(
             f"{path} is a folder. Only the files that `bench --out` writes can be imported; a "
             "study that was exported cannot come back: keep its database."
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError:
+        )
+    try:
+        report = json.loads(read_text(path))
+    except (ValueError, RecursionError):
         raise InputError(
             f"{path} is not JSON. `bench --out FILE` writes what is read here."
         ) from None
+    if (defect := no_character(report)) is not None:
+        raise InputError(f"{path}: {defect}.")
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         raise InputError(
             f'{path} is not a bench report: it has no "format": "{FORMAT}". '
