@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vibecore.scoring.text.answers import judge_final_answer, stated_answer
+from vibecore.scoring.text.answers import judge_final_answer
+from vibecore.scoring.text.statements import stated_answer
 
 
 @pytest.mark.parametrize(

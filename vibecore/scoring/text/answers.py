@@ -1,136 +1,456 @@
-"""The final answer of a piece of reasoning: where it is stated, and whether it is the right one.
+"""Whether the final answer of a text is the right one.
 
-The last statement counts: "Answer: 36", "the answer is 36", "\\boxed{36}" or "#### 36" (the form
-of GSM8K). Without any, it is the last number of the text, or its last words. Numbers are compared
-as numbers (1,200 = 1200.0, 1/2 = 0.5, seven = 7), ignoring the text around them (a currency, a
-unit); other answers are compared as words, ignoring case, articles and a final stop.
+`statements` says which statement counts, `numbers` how numbers are written. A stated number is the
+one that the statement begins with, or that stands after "=" or its verb; without a statement, the
+last number of the text counts, or its last words. No single number is a range (90-95), a choice
+(36 or 37), a list, a time span of two units (1 hour 35 minutes), a calculation without its value
+(8 × 5), a bound (more than 36), and what is denied ("not 36"). An answer in words is compared
+ignoring case, articles, Markdown and a final stop.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
+from vibecore.scoring.text.numbers import Number, find_numbers, has_number, parse_number, tidy
+from vibecore.scoring.text.statements import find_answer
 from vibecore.scoring.verdict import Verdict, quote
 
-_STATED = re.compile(
-    r"\banswer[*_`]*(?:\s+is\b\s*[:=]?|\s*[:=])[ \t*_`]*\n?[ \t*_`]*(?P<stated>[^\n]*)"
-    r"|####[ \t]*(?P<marked>[^\n]*)"
-    r"|\\boxed\s*(?P<boxed>\{)",
+_LIMIT = 400
+_FILLER = re.compile(
+    r"[\s\"'“”‘’(\[{<$€£¥₹:=≈~.…]*(?:\b(?:it|that|this|there)(?:['’]s|\s+(?:is|are|was|were|will\s+be"
+    r"|must\s+be|should\s+be))\b|\b(?:about|approximately|approx|around|roughly|nearly|almost|exactly"
+    r"|precisely|only|just|simply|still|therefore|thus|so|hence|now|the|a\s+total\s+of|option|number"
+    r"|at\s+(?:least|most)|is|equal\s+to|equals|be|therefore)\b\.?|[\s\"'“”‘’(\[{<$€£¥₹:=≈~.,#])*"
+    r"(?:[a-zA-Z]\s*(?:=|≈)\s*)?\s*",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?<![\w.,])([-−]?)[$€£]?(\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:\s?/\s?(\d+))?")
-_LATEX_FRACTION = re.compile(r"\\d?frac\{(\d+)\}\{(\d+)\}")
-_LATEX_WORD = re.compile(r"\\(?:text|mathrm|mathbf)\{([^{}]*)\}")
-_DIGIT_LIMIT = 40
-_COUNTING = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen twenty"
+_ASIDE = re.compile(r"[,;(.:\n]\s|[;(]|,(?!\d)|\s+(?:because|since|as|which|so)\b|\s[-–—]+\s", re.I)
+_OPERATOR = re.compile(
+    r"\s*[)²³]*(?:\s?[^\W\d]+){0,3}[)}]?\s*(?:[+×÷·⋅∙*/^]|[xX](?=\s*[\d(])|-(?=\s)|\bplus\b|\bminus\b"
+    r"|\btimes\b|\b(?:multiplied|divided)\s+by\b)\s*[({]*\s*",
+    re.IGNORECASE,
 )
-_NUMBER_WORDS = {word: number for number, word in enumerate(_COUNTING.split())}
-_ASIDE = re.compile(r"[,;(.]\s|[,;(]|\s+(?:because|since)\b|\s[-–—]\s", re.IGNORECASE)
+_UNIT = (
+    r"(?:hours?|hrs?|h|minutes?|mins?|seconds?|secs?|s|days?|weeks?|months?|years?|feet|foot|ft"
+    r"|inch(?:es)?|in|yards?|miles?|pounds?|lbs?|ounces?|oz|stones?|dollars?|cents?|euros?|pence"
+    r"|kg|g|km|cm|mm|m|met(?:er|re)s?|degrees?|[°'’\"″′])"
+)
+_COMPOUND = re.compile(rf"\s?-?{_UNIT}\.?,?\s*(?:and\s*)?", re.IGNORECASE)
+_RANGE = re.compile(
+    r"\s?(?:[^\W\d]{1,12}\s?|[%°])?(?:[-–—~]|to|up\s+to|through|until|…|\.\.+)\s*[$€£]?",
+    re.IGNORECASE,
+)
+_PLACES = re.compile(r"\s*(?:decimal|significant|d\.?p|s\.?f|places|digits|figures)", re.IGNORECASE)
+_CHOICE = re.compile(
+    r"(?:\s?[^\W\d]+\.?|%){0,3},?\s*(?:and/or|or|/)\s*(?:maybe|perhaps|possibly|even)?\s*[$€£]?"
+    r"|(?:\s?[^\W\d]+\.?|%){0,2},?\s*(?:and|&)\s*[$€£]?|\s*[,;]\s*[$€£]?|\s+",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"(?:\b(?:is|are|was|were|be|equals?|costs?|takes?|makes?|gives?|giving|making|leaves?|leaving|has"
+    r"|have|had|remains?|totals?|get|gets|needs?|pays?|paid|earns?|earned|yields?|becomes?)|=|≈)"
+    r"(?:\s+(?:now|then|about|approximately|around|roughly|exactly|only|just|still|equal|to|a|an|total"
+    r"|of|the|left|with|him|her|them|us|you|me|at|least|most))*\s*[:$€£(]*\s*\Z",
+    re.IGNORECASE,
+)
+_DENIED_BEFORE = re.compile(
+    r"(?:\bnot|n['’]t|\bcannot|\bnever|\bneither|\bnor|\brather\s+than|\binstead\s+of|\bexcept)\s+"
+    r"(?!only\b)(?:(?!but\b|so\b|it\b|rather\b)[\w=.%]+[\s]+){0,4}[≈$€£=(]*\Z",
+    re.IGNORECASE,
+)
+_DENIED_AFTER = re.compile(
+    r"\s*(?:(?:is|was)\s+(?:not|wrong|incorrect|false|too\s+\w+)|isn['’]t|wasn['’]t|(?:cannot|can['’]t)\s+be)\b",
+    re.IGNORECASE,
+)
+_BOUND = re.compile(
+    r"(?:\b(?:more|less|fewer|greater|larger|smaller|higher|lower|bigger|shorter|longer|other)\s+than"
+    r"|[<>≤≥≠])\s*[$€£]?\Z",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"[,;:.(—!?]\s|\bbut\b", re.IGNORECASE)
+_LABEL = re.compile(
+    r"\b(?:step|problem|question|example|option|figure|equation|exercise|part|chapter|case|page|line"
+    r"|line|rule|phase|stage|section)s?\s*[#(]?\Z",
+    re.IGNORECASE,
+)
+_POINTING = re.compile(
+    r"\b(?:the|these|those|both|other|no|any|each|this|that|every|which)\s+\Z", re.I
+)
+_PRONOUN = re.compile(
+    r"one\s+(?:of|can|could|may|might|must|should|would|has|needs|gets|who|that|which|way)\b", re.I
+)
+_ITEM = re.compile(r"\s*(?:[-*+•>#]+\s+)?\**(\d{1,3})[.)]\**(?=\s|\Z)")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_NAMED = re.compile(r"\d[^=]*(?:,|;|\bor\b|\band\b)\s*[A-Za-z]\w{0,3}\s*\Z")
+_PARENTHESIS = re.compile(r"\([^()]*\)")
+
+_TRIM = " \t\n\"'“”‘’*_`$.!?:;,<>()[]{}\\"
 _ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
-_TRIM = " \t\"'“”‘’*_`$.!?:<>()[]{}\\"
+_LATEX_WORD = re.compile(r"\\(?:text|mathrm|mathbf|textbf|boxed)\{([^{}]*)\}")
+_WORD_ASIDE = re.compile(r"[,;(.:!?]\s|[,;(]|\s+(?:because|since)\b|\s[-–—]+\s|—", re.IGNORECASE)
+_LEAD = re.compile(
+    r"(?:(?:so|thus|therefore|hence|then|definitely|clearly|certainly|simply)\b,?\s*)*"
+    r"(?:(?:it|that|this|he|she)(?:['’]s|\s+(?:is|was|must\s+be|should\s+be|has\s+to\s+be|will\s+be))\s+"
+    r"|option\s+|choice\s+)?",
+    re.IGNORECASE,
+)
+_POLAR = {"yes", "no", "true", "false"}
+_SUBJECT = re.compile(
+    r"\s+(?:is|was|has|will\s+be|must\s+be|would\s+be)\s+(?!not\b|neither\b|n['’]t)"
+)
+_CLAUSE_OPENS = re.compile(r"\s+(?:we|you|they|it|he|she|i|this|that|there)\b")
+_OTHER = re.compile(r"\s*(?:,\s*)?(?:\bor\b|\band\b|/|&)\s*\S|(?:\s*,\s*\w+){2,}")
+_NOT_THE_END = re.compile(
+    r"(?:\b(?:than|not|or|and|nor|neither|except|cannot|never)|n['’]t|/|&)(?:\s+(?:be|necessarily|by))?\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What was read: the number or None, and the piece of text that it stands in."""
+
+    number: Number | None
+    text: str
 
 
 def judge_final_answer(text: str, wanted: str) -> Verdict:
-    """Whether the last answer stated in the text is the wanted one."""
-    stated = stated_answer(text)
+    """Whether the answer that the text gives is the wanted one."""
     number = parse_number(wanted)
-    if stated is None:
-        return _judge_end(text, wanted, number)
-    explanation = f"the stated answer is {quote(stated)}, wanted {wanted}"
-    if not stated.strip(_TRIM):
-        return Verdict(False, f"the stated answer is blank, wanted {wanted}")
     if number is not None:
-        return Verdict(first_number(stated) == number, explanation)
-    # "no, because …" says no; the wanted answer itself is never cut.
-    cut = _ASIDE.split(stated.lstrip(_TRIM), maxsplit=1)[0]
-    return Verdict(_plain(wanted) in (_plain(stated), _plain(cut)), explanation)
+        return _judge(text, number, Fraction(0), f"wanted {wanted}")
+    statement, own = find_answer(text, _could_answer)
+    if statement is None:
+        return _judge_end(own, wanted)
+    explanation = f"the stated answer is {quote(statement.text)}, wanted {wanted}"
+    if not statement.text.strip(_TRIM):
+        return Verdict(False, f"the stated answer is blank, wanted {wanted}", open=True)
+    return Verdict(_says(statement.text, wanted), explanation, open=not statement.complete)
 
 
 def judge_number(text: str, wanted: float, tolerance: float) -> Verdict:
-    """Whether the last answer stated, or else the last number, is within `tolerance`."""
-    stated = stated_answer(text)
-    if stated is not None:
-        number, found = first_number(stated), f"the stated answer is {quote(stated)}"
-    else:
-        last = _last(_NUMBER, text)
-        number = _value(last) if last else None
-        found = f"no answer is stated; the last number is {quote(last[0] if last else 'none', 20)}"
+    """Whether the number that the text gives is within `tolerance` of the wanted one."""
     wants = f"wanted {wanted:g}" + (f" ± {tolerance:g}" if tolerance else "")
     # As decimals: 0.1 is a tenth here, and 0.3 is within 0.1 of 0.2.
-    exact, margin = Fraction(str(wanted)), Fraction(str(tolerance))
-    return Verdict(number is not None and abs(number - exact) <= margin, f"{found}, {wants}")
+    exact = Number(Fraction(str(wanted)), 0, 0)
+    return _judge(text, exact, Fraction(str(tolerance)), wants, "the last number is")
 
 
-def stated_answer(text: str) -> str | None:
-    """The text after the last "answer is", "Answer:" or "####", or in the last box; or None."""
-    last = _last(_STATED, text)
+def _judge(
+    text: str, wanted: Number, margin: Fraction, wants: str, nothing: str = "there is no number"
+) -> Verdict:
+    statement, own = find_answer(text, has_number)
+    if statement is not None:
+        if not statement.text.strip(_TRIM):
+            return Verdict(False, f"the stated answer is blank, {wants}", open=True)
+        number = read_statement(statement.text)
+        passed = number is not None and number.is_same(wanted, margin)
+        explanation = f"the stated answer is {quote(statement.text)}, {wants}"
+        return Verdict(passed, explanation, open=not statement.complete)
+    last = _last_number(own)
     if last is None:
-        return None
-    if last["boxed"]:
-        return _inside_braces(text, last.end())
-    stated = last["stated"] if last["stated"] is not None else last["marked"]
-    _, box, boxed = stated.rpartition("\\boxed{")
-    return _inside_braces(boxed, 0) if box else stated
-
-
-def parse_number(text: str) -> Fraction | None:
-    """The number that is all of the text ("36", "1,200", "-0.5", "3/4", "$5"), or None."""
-    match = _NUMBER.fullmatch(text.strip().removesuffix("%"))
-    return _value(match) if match else None
-
-
-def first_number(statement: str) -> Fraction | None:
-    """The number a statement gives: its first, or the first after its last "="."""
-    statement = _LATEX_FRACTION.sub(r"\1/\2", statement[:400])
-    for part in (statement.rpartition("=")[2], statement):
-        for match in _NUMBER.finditer(part):
-            return _value(match)
-    words = re.findall(r"[a-z]+", statement.lower())
-    return next((Fraction(_NUMBER_WORDS[word]) for word in words if word in _NUMBER_WORDS), None)
-
-
-def _judge_end(text: str, wanted: str, number: Fraction | None) -> Verdict:
-    """No answer is stated: judge the last number, or the last words."""
-    if number is not None:
-        last = _last(_NUMBER, text)
-        if last is None:
-            return Verdict(False, f"no answer is stated and there is no number, wanted {wanted}")
-        explanation = (
-            f"no answer is stated; the last number is {quote(last[0], 20)}, wanted {wanted}"
+        found = (
+            "no answer is stated and there is no number"
+            if nothing == "there is no number"
+            else f'no answer is stated; {nothing} "none"'
         )
-        return Verdict(_value(last) == number, explanation)
-    length = len(_plain(wanted).split())
-    end = " ".join(text[-400:].split()[-length:])
-    explanation = f"no answer is stated; the end is {quote(end)}, wanted {wanted}"
-    return Verdict(_plain(end) == _plain(wanted), explanation)
+        return Verdict(False, f"{found}, {wants}", open=True)
+    found = f"no answer is stated; the last number is {quote(last.text, 20)}"
+    if last.number is None:
+        return Verdict(False, f"{found}, no single number, {wants}", open=True)
+    return Verdict(last.number.is_same(wanted, margin), f"{found}, {wants}", open=True)
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
-
-
-def _value(match: re.Match[str]) -> Fraction | None:
-    sign, digits, denominator = match.groups()
-    if len(match[0]) > _DIGIT_LIMIT or (denominator is not None and not int(denominator)):
+def read_statement(statement: str) -> Number | None:
+    """The single number that a statement gives, or None."""
+    tidied = tidy(statement[:_LIMIT]).split("\n")[0]
+    item = re.match(r"\s*1[.)]\s+(?=[-–$€£]?\d)", tidied)
+    if item:
+        tidied = tidied[item.end() :]
+    line = _Line(tidied)
+    if not line.numbers:
         return None
-    value = Fraction(digits.replace(",", "")) / int(denominator or 1)
-    return -value if sign else value
+    if (lead := line.lead()) is not None:
+        return line.of_lead(lead)
+    return line.of_sentence()
 
 
-def _inside_braces(text: str, start: int) -> str:
-    depth = 1
-    for index in range(start, min(len(text), start + 400)):
-        depth += {"{": 1, "}": -1}.get(text[index], 0)
-        if not depth:
-            return text[start:index]
-    return text[start : start + 400]
+class _Line:
+    """The numbers of one tidied line and how they stand to one another."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        numbers = find_numbers(text)
+        self.numbers = [n for n in numbers if not self._is_denied(n)]
+
+    def between(self, index: int) -> str:
+        """The text between a number and the next one."""
+        return self.text[self.numbers[index].end : self.numbers[index + 1].start]
+
+    def lead(self) -> int | None:
+        """The index of the number that the line begins with, words such as "about" aside."""
+        filler = _FILLER.match(self.text)
+        start = filler.end() if filler else 0
+        first = self.numbers[0]
+        return 0 if first.start <= start and not self._is_bound(first) else None
+
+    def of_lead(self, index: int) -> Number | None:
+        """The number that the line begins with, or what its equation or verb gives."""
+        first = self.numbers[index]
+        rest = self.text[first.end :]
+        aside = _ASIDE.search(rest)
+        main = first.end + aside.start() if aside else len(self.text)
+        if "=" in self.text[first.end : main] or (
+            self._is_calculation(index) and "=" in self.text[first.end :]
+        ):
+            return self.of_equation()
+        end = self.group_end(index)
+        if end > index:
+            # "1 hour 35 minutes (95 minutes)" says it again as one number.
+            again = re.match(
+                r"[^\d(=]{0,20}?(?:\(|=|,?\s+or\b|i\.e\.|that\s+is)",
+                self.text[self.numbers[end].end :],
+            )
+            if self._is_compound(index) and again and end + 1 < len(self.numbers):
+                return self._single(end + 1)
+            values = {number.value for number in self.numbers[index : end + 1]}
+            is_choice = _CHOICE.fullmatch(self.between(index)) is not None
+            return first if len(values) == 1 and is_choice else None
+        # "18 pens cost 12 dollars"
+        for other in range(index + 1, len(self.numbers)):
+            number = self.numbers[other]
+            if number.start < main and _VERB.search(self.text[first.end : number.start]):
+                return self._single(other)
+        return first if first.value is not None else None
+
+    def of_sentence(self) -> Number | None:
+        """The number that the line gives in a sentence: after its verb, or its only one."""
+        if "=" in self.text:
+            return self.of_equation()
+        usable = [index for index, number in enumerate(self.numbers) if self._is_usable(index)]
+        if any(not self.numbers[index].worded for index in usable):
+            usable = [index for index in usable if not self.numbers[index].worded]
+        sentence = _SENTENCE.split(self.text, maxsplit=1)[0]
+        after_verb = [
+            index
+            for index in usable
+            if self.numbers[index].start <= len(sentence)
+            and _VERB.search(
+                self.text[max(0, self.numbers[index].start - 80) : self.numbers[index].start]
+            )
+            and not self._is_calculation(index)
+        ]
+        if after_verb:
+            return self._single(after_verb[-1])
+        return self._single(usable[0]) if usable else None
+
+    def of_equation(self) -> Number | None:
+        """The value of an equation: of its last side that is a number, else of its first."""
+        sides = re.split("[=≈]", self.text)
+        if any(_NAMED.search(side) for side in sides[1:-1]):
+            return None
+        is_calculation = _Line(sides[0]).has_calculation()
+        last = _Line(sides[-1])
+        if last.numbers and not last._is_calculation(0):
+            if last.group_end(0) > 0 and not is_calculation:
+                values = {number.value for number in last.numbers[: last.group_end(0) + 1]}
+                return last.numbers[0] if len(values) == 1 else None
+            return last.numbers[0] if last.numbers[0].value is not None else None
+        for side in sides[:-1]:
+            line = _Line(side)
+            if line.numbers and not line.has_calculation():
+                return line._single(len(line.numbers) - 1)
+        return None
+
+    def has_calculation(self) -> bool:
+        """Whether two of the numbers are joined by an operator."""
+        return any(self._is_calculation(index) for index in range(len(self.numbers) - 1))
+
+    def group_end(self, index: int) -> int:
+        """The index of the last number of a range, choice, list or calculation that begins here."""
+        end = index
+        while end + 1 < len(self.numbers) and self._joins(end):
+            end += 1
+        return end
+
+    def group_start(self, index: int) -> int:
+        """The index of the first number of the group that ends here."""
+        while index > 0 and self._joins(index - 1):
+            index -= 1
+        return index
+
+    def _single(self, index: int) -> Number | None:
+        number = self.numbers[index]
+        if self.group_start(index) < index or self.group_end(index) > index:
+            group = self.numbers[self.group_start(index) : self.group_end(index) + 1]
+            return number if len({one.value for one in group}) == 1 else None
+        before = self.text[: number.start]
+        if re.search(r"\bbetween\b[^,.;]{0,30}\Z", before, re.IGNORECASE):
+            return None
+        return number if number.value is not None and not self._is_bound(number) else None
+
+    def _joins(self, index: int) -> bool:
+        between = self.text[self.numbers[index].end : self.numbers[index + 1].start]
+        if not between or self._is_calculation(index) or _COMPOUND.fullmatch(between):
+            return True
+        if _RANGE.fullmatch(between):
+            return _PLACES.match(self.text, self.numbers[index + 1].end) is None
+        return _CHOICE.fullmatch(between) is not None and not (
+            # "…, 3 × 4": what follows the comma explains.
+            between.strip() in (",", ";")
+            and index + 2 < len(self.numbers)
+            and self._is_calculation(index + 1)
+        )
+
+    def _is_compound(self, index: int) -> bool:
+        return _COMPOUND.fullmatch(self.between(index)) is not None
+
+    def _is_calculation(self, index: int) -> bool:
+        if index + 1 >= len(self.numbers):
+            return _OPERATOR.match(self.text[self.numbers[index].end :][:12]) is not None and (
+                re.match(r"\s*[×÷+·*]", self.text[self.numbers[index].end :]) is not None
+            )
+        between = self.between(index)
+        return bool(_OPERATOR.fullmatch(between)) or (
+            not between.strip() and self.text[self.numbers[index + 1].start] in "-–"
+        )
+
+    def _is_usable(self, index: int) -> bool:
+        number = self.numbers[index]
+        if number.ordinal or self._is_bound(number):
+            return False
+        before = self.text[max(0, number.start - 20) : number.start]
+        if number.worded and number.value is not None and number.value <= 12:
+            return not _POINTING.search(before) and not _PRONOUN.match(self.text, number.start)
+        return number.value is not None or self.text[number.start].isdigit()
+
+    def _is_bound(self, number: Number) -> bool:
+        return _BOUND.search(self.text[max(0, number.start - 20) : number.start]) is not None
+
+    def _is_denied(self, number: Number) -> bool:
+        before = self.text[max(0, number.start - 60) : number.start]
+        clause = _CLAUSE.split(before)[-1]
+        return bool(_DENIED_BEFORE.search(clause) or _DENIED_AFTER.match(self.text, number.end))
+
+
+def _last_number(text: str) -> _Reading | None:
+    """The last number of a text, in a range or calculation as a whole; None where there is none."""
+    items = 0
+    lines = []
+    for line in text.split("\n"):
+        item = _ITEM.match(line)
+        rest = line[item.end() :].strip() if item else line
+        if item and int(item[1]) <= items + 1 and (rest or items):
+            items += 1
+            line = line[item.end() :]
+        lines.append(line)
+    for line in reversed(lines):
+        if has_number(line):
+            for sentence in _sentences_back(tidy(line)):
+                reading = _last_of_sentence(sentence)
+                if reading is not None:
+                    return reading
+    return None
+
+
+def _sentences_back(tidied: str) -> Iterator[str]:
+    for sentence in reversed(_SENTENCE.split(tidied)):
+        bare = _PARENTHESIS.sub(" ", sentence)
+        yield bare if has_number(bare) else sentence
+
+
+def _last_of_sentence(sentence: str) -> _Reading | None:
+    line = _Line(sentence[-_LIMIT:])
+    usable = [
+        index
+        for index, number in enumerate(line.numbers)
+        if line._is_usable(index)
+        and number.value is not None
+        and not _LABEL.search(line.text[max(0, number.start - 20) : number.start])
+    ]
+    if any(not line.numbers[index].worded for index in usable):
+        usable = [index for index in usable if not line.numbers[index].worded]
+    if not usable:
+        return None
+    last = usable[-1]
+    first = line.group_start(last)
+    shown = line.text[line.numbers[first].start : line.numbers[last].end]
+    if "=" in line.text:
+        return _Reading(line.of_equation(), shown)
+    # "1 hour and 35 minutes, or 95 minutes"
+    if first + 2 == last and line._is_compound(first) and " or " in line.between(first + 1):
+        return _Reading(line.numbers[last], shown)
+    return _Reading(line._single(last), shown)
+
+
+def _could_answer(text: str) -> bool:
+    """Whether text without a statement could be an answer in words, not the lead to one."""
+    lead = text.strip()
+    return bool(lead) and not lead.endswith(":") and not re.search(r"\bquestion\b", lead, re.I)
+
+
+def _judge_end(text: str, wanted: str) -> Verdict:
+    """No answer in words is stated: judge the last words, or for yes and no the first."""
+    target = _plain(wanted)
+    length = len(target.split())
+    words = text[-_LIMIT:].split()
+    end = " ".join(words[-length:])
+    explanation = f"no answer is stated; the end is {quote(end)}, wanted {wanted}"
+    passed = _plain(end) == target and not _NOT_THE_END.search(" ".join(words[:-length][-4:]))
+    if not passed and target in _POLAR and _plain(end) not in _POLAR:
+        first = text.strip()[:_LIMIT]
+        opening = _plain(_WORD_ASIDE.split(first.lstrip(_TRIM), maxsplit=1)[0].split("\n")[0])
+        if opening in _POLAR:
+            explanation = (
+                f"no answer is stated; the text begins with {quote(opening)}, wanted {wanted}"
+            )
+            passed = opening == target
+    return Verdict(passed, explanation, open=True)
+
+
+def _says(stated: str, wanted: str) -> bool:
+    """Whether a statement in words gives the wanted answer."""
+    target = _plain(wanted)
+    full = _plain(stated)
+    if full == target:
+        return True
+    # "no, because …" says no; the wanted answer itself is never cut.
+    for reading in (full, full[_end_of(_LEAD, full) :]):
+        reading = _ARTICLE.sub("", reading, count=1)
+        if reading == target:
+            return True
+        if not reading.startswith(target):
+            continue
+        rest = reading[len(target) :]
+        if _OTHER.match(rest):
+            return False
+        if (
+            _WORD_ASIDE.match(rest)
+            or rest.startswith(" (")
+            or (len(target) == 1 and rest[0] in ").:")
+        ):
+            return True
+        if target in _POLAR and _CLAUSE_OPENS.match(rest):
+            return True
+        if target not in _POLAR and _SUBJECT.match(rest):
+            return True
+        if target[-1].isdigit() and re.match(r"\s|[a-z%°]", rest):
+            return True
+    return False
+
+
+def _end_of(pattern: re.Pattern[str], text: str) -> int:
+    match = pattern.match(text)
+    return match.end() if match else 0
 
 
 def _plain(answer: str) -> str:
     """An answer in words in the form compared: without markup, article, case and final stop."""
-    answer = _LATEX_WORD.sub(r"\1", answer[:400]).strip(_TRIM)
+    answer = _LATEX_WORD.sub(r"\1", answer[:_LIMIT])
+    answer = unicodedata.normalize("NFC", answer).replace("**", "").strip(_TRIM)
     return " ".join(_ARTICLE.sub("", answer, count=1).casefold().replace("’", "'").split())
