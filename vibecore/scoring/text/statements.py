@@ -1,7 +1,7 @@
 r"""Which statement of a text is its final answer.
 
 Stated is what follows "Answer:", "the answer is" or a heading "Answer", and what stands in a
-\\boxed{}, in <answer> tags or after "####" (the form of GSM8K); where nothing else is, also what a
+\boxed{}, in <answer> tags or after "####" (the form of GSM8K); where nothing else is, also what a
 sequence's "next number" or "missing number" is said to be. The last statement of the first
 answer counts. So a model may correct itself ("Answer: 5 … Answer: 6", "Wait, it should be 6"), but
 what a base model goes on to invent does not count: the answer ends at a chat template's token, at
@@ -47,6 +47,7 @@ _NAMED = re.compile(
     r"(?:is|(?:would|should|must|will)\s+be)\s*:?\s*(?=[*$\\(`]*[-−]?\d)(?P<named>[^\n]*)",
     re.IGNORECASE,
 )
+_NUMBER_ENDS = re.compile(r"\d[.,*$)]*\s+\S")
 # "The answer is found by adding 2 to 3" says how, not what; "the answer is as follows" neither.
 _HOW = re.compile(
     r"(?:found|obtained|calculated|computed|given|determined|derived|worked\s+out|reached)\b"
@@ -109,7 +110,8 @@ def find_answer(text: str, has_candidate: Callable[[str], bool]) -> tuple[Statem
             named = [*_NAMED.finditer(own)]
             if named:
                 last = named[-1]
-                return Statement(last["named"], _has_text(own, last.start("named") + 20)), own
+                goes_on = _NUMBER_ENDS.search(last["named"]) or _has_text(own, last.end())
+                return Statement(last["named"], bool(goes_on)), own
             return None, own
         first = first or own
     return None, first
