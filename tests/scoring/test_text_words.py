@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from vibecore.scoring.text.words import count_words, lines, paragraphs
+from vibecore.scoring.text.words import count_words, lines, paragraphs, words
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,9 @@ def test_lines_and_paragraphs():
     assert lines(text) == ("one", "two", "three", "four")
     assert paragraphs(text) == [" one ", "two", "three\nfour"]
     assert paragraphs(" \n ") == []
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(text=st.text(alphabet="ab1 .-–*_\n\t\x1c`()[]x|\x00", max_size=40))
+def test_words_are_as_many_as_counted(text):
+    assert len(words(text)) == count_words(text)

@@ -149,7 +149,8 @@ def contains_all(text: str, *, phrases: Phrases) -> Verdict:
     missing = [phrase for phrase in phrases if not read_phrase(phrase).occurs(text)]
     if missing:
         return Verdict(False, f"missing {listed(missing)}, wanted all of {listed(phrases)}")
-    return Verdict(True, f"found {listed(phrases)}")
+    unfinished = any(read_phrase(phrase).only_unfinished(text) for phrase in phrases)
+    return Verdict(True, f"found {listed(phrases)}", open=unfinished)
 
 
 def contains_any(text: str, *, phrases: Phrases) -> Verdict:
@@ -157,7 +158,10 @@ def contains_any(text: str, *, phrases: Phrases) -> Verdict:
     found = next((phrase for phrase in phrases if read_phrase(phrase).occurs(text)), None)
     if found is None:
         return Verdict(False, f"found none of {listed(phrases)}, wanted at least one")
-    return Verdict(True, f'found "{found}"')
+    # Another phrase may stand elsewhere.
+    occurring = [one for one in map(read_phrase, phrases) if one.occurs(text)]
+    unfinished = all(one.only_unfinished(text) for one in occurring)
+    return Verdict(True, f'found "{found}"', open=unfinished)
 
 
 def forbidden_words(text: str, *, words: Phrases) -> Verdict:
@@ -167,7 +171,9 @@ def forbidden_words(text: str, *, words: Phrases) -> Verdict:
     """
     found = [word for word in words if read_phrase(word).occurs(text)]
     if found:
-        return Verdict(False, f"found {listed(found)}, wanted none of {listed(words)}")
+        unfinished = all(read_phrase(word).only_unfinished(text) for word in found)
+        explanation = f"found {listed(found)}, wanted none of {listed(words)}"
+        return Verdict(False, explanation, open=unfinished)
     return Verdict(True, f"found none of {listed(words)}")
 
 

@@ -15,7 +15,9 @@ _FENCE = re.compile(
 )
 # A thematic break (CommonMark 4.1), the line under a heading (4.3), or the same in other signs.
 _RULE = re.compile(r"([-*_=~—–─━═•·#+])(?:[ \t]*+\1){2,}+")
-_RULE_SIGNS = frozenset("-*_=~—–─━═•·#+")
+_RULE_SIGNS = frozenset("-*_=~—–─━═•·#+|:")
+# What the line under the heads of a table is made of.
+_TABLE_RULE = frozenset("|:- \t")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
 # Fences of these labels hold text, not code.
 MARKDOWN = frozenset({"markdown", "md"})
@@ -67,9 +69,13 @@ def _closes(opening: re.Match[str], fence: re.Match[str]) -> bool:
 
 
 def is_rule(line: str) -> bool:
-    """Whether a line only draws a rule: "---", "* * *", "====="."""
+    """Whether a line only draws a rule: "---", "* * *", "=====", "|---|---|"."""
     line = line.strip()
-    return line[:1] in _RULE_SIGNS and _RULE.fullmatch(line) is not None
+    if line[:1] not in _RULE_SIGNS:
+        return False
+    if "|" in line and "-" in line and _TABLE_RULE.issuperset(line):
+        return True
+    return _RULE.fullmatch(line) is not None
 
 
 @lru_cache(maxsize=8)

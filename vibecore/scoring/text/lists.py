@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from vibecore.scoring.text.layout import is_rule, without_code
 
 _QUOTED = re.compile(r"(?:[ \t]{0,3}>[ \t]?)*+")
-# CommonMark 5.2's three, Markdown's copies in Unicode, dashes, and ticks.
-_BULLET = re.compile(r"[ \t]*+([-*+•‣⁃◦∙·●○■□▪▫◆◇▸►▶➤➢❖✓✔☐☑✅–—―])\ufe0f?[ \t\u00a0]+\S")
-# "1.", "1)", "(1)", "**1.**", "1\.", "①", "1️⃣", "１．", "1、"; a space may be left out before a
-# capital ("1.Boil"). A longer number ("1984. It was") is none.
+# CommonMark 5.2's three and dashes, before a space; signs that are nothing but bullets and ticks,
+# which may stand right before the text, as Japanese writes "・".
+_BULLET = re.compile(
+    r"[ \t\u00a0\u3000]*+(?:([-*+∙·–—―])[ \t\u00a0]+"
+    r"|([•‣⁃◦●○■□▪▫◆◇▸►▶➤➢➔➜❖✓✔☐☑✅・🔹🔸🔷🔶👉])\ufe0f?[ \t\u00a0\u3000]*)\S"
+)
+# "1.", "1)", "1.)", "1:", "(1)", "**1.**", "1\.", "①", "1️⃣", "１．", "1、"; a space may be left out
+# before a capital ("1.Boil"). A longer number ("1984. It was") is none.
 _NUMBER = re.compile(
-    r"(?P<indent>[ \t]*+)[*_]{0,3}+(?:"
-    r"\\?\(?(?P<digits>\d{1,3})(?:\\?[.)．）][*_]{0,3}+(?:[ \t\u00a0]+\S|(?=[^\W\d_a-z]))|、)"
+    r"(?P<indent>[ \t]*+)[*_]{0,3}+(?:\\?\(?(?P<digits>\d{1,3})"
+    r"(?:(?:\.\)|\\?[.)．）:])[*_]{0,3}+(?:[ \t\u00a0]+\S|(?<!:)(?=[^\W\d_a-z]))|、)"
     r"|(?P<circled>[①-⑳])[ \t]*\S|(?P<boxed>\d)\ufe0f?\u20e3[ \t]*\S)"
 )
 
@@ -29,7 +33,7 @@ def bullets(text: str) -> list[str]:
         bare = line[_quoted(line) :]
         mark = _BULLET.match(bare)
         if mark and not is_rule(bare):
-            found.append((mark[1], bare))
+            found.append((mark[1] or mark[2], bare))
     dashed = [line for mark, line in found if mark in "—―"]
     return [line for mark, line in found if mark not in "—―" or len(dashed) > 1]
 

@@ -87,6 +87,7 @@ class Phrase:
     """A word or phrase to look for; in a text that has it stands one of the `needles`."""
 
     needles: tuple[str, ...]
+    last_words: tuple[str, ...]
     pattern: Any
 
     def count(self, text: str) -> int:
@@ -101,6 +102,15 @@ class Phrase:
         return any(
             self._may_be_in(form) and self.pattern.search(form) is not None for form in forms(text)
         )
+
+    def only_unfinished(self, text: str) -> bool:
+        """Whether it occurs only as the last piece of the text, which may be a longer word's
+        beginning: "light" where the text was cut off inside "lighthouse"."""
+        if not text[-1:].isalnum():
+            return False
+        form = plain(text)
+        ending = next((word for word in self.last_words if form.endswith(word)), None)
+        return ending is not None and self.pattern.search(form[: -len(ending)]) is None
 
     def _may_be_in(self, form: str) -> bool:
         # Much quicker than the pattern, and most forbidden words are not there.
@@ -120,7 +130,8 @@ def phrase(written: str) -> Phrase:
     needles = {(one.split() or [""])[0] for one in folded}
     # Of several forms only the shortest beginnings need to be looked for.
     needles = {one for one in needles if not any(one != o and one.startswith(o) for o in needles)}
-    return Phrase(tuple(needles), regex.compile("|".join(patterns), regex.V1))
+    last_words = tuple(dict.fromkeys((one.split() or [" "])[-1] for one in folded))
+    return Phrase(tuple(needles), last_words, regex.compile("|".join(patterns), regex.V1))
 
 
 def phrase_defect(written: str) -> str | None:

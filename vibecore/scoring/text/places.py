@@ -10,10 +10,10 @@ import regex
 from vibecore.scoring.text.matching import bounded, fold, forms, plain
 
 # Quotation marks (fold writes the curly ones straight), emphasis and code.
-_WRAPPING = " \t\r\n\"'«»*_`"
+_WRAPPING = " \t\r\n\"'«»「」『』*_`"
 # What may stand before a text that begins with a letter: wrapping, the marks of a heading or of a
 # quotation. After it: wrapping and a rule.
-_BEFORE = regex.compile(r"""(?:[ \t\r\n"'«»*_`]|#{1,6}[ \t]|>[ \t]?)*+""")
+_BEFORE = regex.compile(r"""(?:[ \t\r\n"'«»「」『』*_`]|#{1,6}[ \t]|>[ \t]?)*+""")
 _RULES_AFTER = regex.compile(r"\n[ \t]*+([-*_=])(?:[ \t]*\1){2,}[ \t]*+\Z")
 # How far from its beginning or end a text is read: room for what is wrapped around it.
 _NEAR = 200

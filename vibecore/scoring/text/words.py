@@ -25,10 +25,10 @@ _PLAIN = re.compile(r"[!-~]")
 # What begins a line and is no word: the marker of a list (CommonMark 5.2, and "(a)", "iv)"), a
 # ticked box, a fence with its label; bullets, quotation marks and headings have no letter anyway.
 _MARKER = re.compile(
-    r"\n(?:[ \t>*_]|[-+•–—●▪◦‣·#]++[ \t])*+"
-    r"(?:\\?\(?(?:\d{1,3}(?:\.\d{1,3})*+\\?[.)]|(?:[ivxIVX]{1,5}|[a-zA-Z])\\?\))[*_]*+(?=[ \t]+\S)"
-    r"|\[[xX]\](?=[ \t])"
-    r"|(?:```+|~~~+)[ \t]*[^\s`]*[ \t]*(?=\n|\Z))"
+    r"\n(?:[ \t\u00a0\u3000>*_]|[-+•–—●▪◦‣·#]++[ \t\u00a0])*+"
+    r"(?:\\?\(?(?:\d{1,3}(?:\.\d{1,3})*+(?:\.\)|\\?[.):）])|(?:[ivxIVX]{1,5}|[a-zA-Z])\\?\))[*_]*+"
+    r"(?=[ \t\u00a0]+\S)|\d{1,3}[、．]|\[[xX]\](?=[ \t])"
+    r"|(?:```+|~~~+)[ \t]*[^\s`]*[ \t\r]*(?=\n|\Z))"
 )
 # Dashes, an ellipsis and a table's bars part words as white space does; a hyphen does not.
 _PARTING = re.compile(rf"[–—―‒⸺⸻…|{FILLERS}]|--+|\.{{3,}}|<br ?/?>|&nbsp;")
@@ -44,6 +44,10 @@ _EACH_A_WORD = re.compile(
 _UNPARTED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 # A piece between white space, from its first letter or digit on.
 _WORD = re.compile(r"[^\W_]\S*+")
+# ASCII characters that are no letter, digit or white space; and the white space that `bytes` does
+# not know as such, as spaces.
+_SIGNS = bytes(code for code in range(128) if not (chr(code).isalnum() or chr(code).isspace()))
+_SEPARATORS = bytes.maketrans(b"\x1c\x1d\x1e\x1f", b"    ")
 # What may stand around a word; "C++" and "C#" keep their ends.
 _BEFORE = string.punctuation
 _AFTER = string.punctuation.replace("+", "").replace("#", "")
@@ -84,10 +88,10 @@ def count_words(text: str) -> int:
     of Han and kana is one.
     """
     if text.isascii() and not any(sign in text for sign in _PARTING_ASCII):
-        # Nearly every text: its pieces are at hand, and what to leave out is little.
-        found = sum(piece[0].isalnum() or any(map(str.isalnum, piece)) for piece in pieces(text))
+        # Nearly every text: what is left of its pieces without their signs, less the markers.
+        left = text.encode().translate(_SEPARATORS, _SIGNS)
         markers = _MARKER.findall("\n" + text)
-        return found - sum(any(map(str.isalnum, marker)) for marker in markers)
+        return len(left.split()) - sum(any(map(str.isalnum, marker)) for marker in markers)
     parted = _parted(text)
     if not parted.isascii():
         parted = _EACH_A_WORD.sub(r" \g<0> ", parted)
