@@ -136,6 +136,9 @@ def test_blocks(text, found):
         ("a ", "10ft", "wall", True),
         ("Plan ", "B", "Go", False),
         ("George ", "W", "Bush", True),
+        ("the man (", "J", "Smith", True),
+        ("Lee, ", "A", "and", True),
+        ("the matrix ", "M", "Rows", False),
         ("", "1", "Boil", True),
         ("Step ", "IV", "Boil", True),
         ("a ", "plain", "word", False),
@@ -181,5 +184,5 @@ def test_sentence_key(first, second, same):
 
 
 def test_ends_with_stop():
-    assert all(map(ends_with_stop, ("a.", "a!”", "**a.**", "a।", "(a?)")))
+    assert all(map(ends_with_stop, ("a.", "a!”", "**a.**", "a।", "(a?)", "a!🎉", "a.[1]")))
     assert not any(map(ends_with_stop, ("", "a", "a,", "(a)")))

@@ -138,8 +138,6 @@ _QUANTITY = re.compile(r"(?:(?:about|approx\.) )?[\d½¼¾⅓⅔⅛][\d .,/½¼�
 _BEFORE = "([{\"'“‘«‹*_~`¿¡「『（《"
 # The letters of abbreviations that are also written with a space: "e. g. a saw".
 _SPACED = _words("eg ie am pm zB")
-
-
 # How much of a sentence before a word its rules look at.
 LONGEST_BEFORE = 120
 
@@ -202,7 +200,7 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
 
 def _numbers_item(before: str, word: str, list_number: int) -> bool:
     """A number at the beginning of a sentence, or after a colon, that counts on in a list."""
-    before = before.rstrip(" *_")
+    before = before.rstrip(" *_(")
     if before and before[-1] != ":":
         return _is_label(before)
     return len(word) <= 3 and int(word) in (1, list_number + 1)
@@ -235,12 +233,16 @@ def _is_initial(before: str, letter: str, following: str, dotted: bool) -> bool:
     if last[-1:] == "." and _KINDS.get(last[:-1]) == _TITLE:
         return not (following[0].isupper() and begins_sentence(following))
     if not following[0].isupper():
-        # "350 F. for an hour".
+        if last[-1:] == ",":  # "Lee, A. and Ray, B. (2010)"
+            return last[0].isupper()
+        # "350 F. for an hour"
         return last[:1].isdecimal() and following.islower()
     if dotted:
         return letter != "I" or last[:1].isupper()
     if begins_sentence(following) or last.lower() in _LETTERED:
         return False
+    if previous and not last:
+        return True  # a bracket or a quote is open
     return last[:1].isupper() or (letter != "I" and last.lower() in _BEFORE_NAMES)
 
 

@@ -65,10 +65,10 @@ _SAID = re.compile(
     re.VERBOSE,
 )
 # と and って quote in Japanese; 他说 “he said” in Chinese, before or after.
-_QUOTED_IN_JAPANESE = re.compile(r"と|って|[^。，！？、\s]{0,4}[说說问問喊叫道][。，着了道：]")
+_SPEAKER_FOLLOWS = re.compile(r"と|って|[^。，！？、\s]{0,4}[说說问問喊叫道][。，着了道：]")
 # Names that are written with an exclamation mark.
 _EXCLAIMED = frozenset({"yahoo", "jeopardy", "yum", "joomla", "panic", "wham"})
-_AFTER_STOP = "\"'”’»›)）]*_`~」』】〉》 "
+_ENDS_WITH_STOP = re.compile(rf"[.!?…．{_STOPS}]{_TAIL}\s*\Z", re.VERBOSE)
 _SPACES = re.compile(r"\s+")
 _MARKUP = re.compile(r"\]\([^()\s]{0,200}\)|[*_`~#\[\]\ufe0e\ufe0f\u20e3]")
 _STRAIGHT = str.maketrans("‘’‚“”„«»", '\'\'\'"""""')
@@ -138,7 +138,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], number: int) -> t
     """Whether a stop ends the sentence that begins at `start`; and the number of the last item."""
     end = stop.end()
     if stop["other"]:
-        return not (text[end - 1] in "」』”’》" and _QUOTED_IN_JAPANESE.match(text, end)), number
+        return not (text[end - 1] in "」』”’》" and _SPEAKER_FOLLOWS.match(text, end)), number
     next_word = _NEXT.match(text, end)
     assert next_word is not None  # it matches the empty text
     following, end_of_next = next_word[1], next_word.end()
@@ -165,6 +165,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], number: int) -> t
     if not may_belong(word):
         return True, number
     # No more of the sentence matters than the rules look at.
+    begin = stop.start() - len(word)
     before = text[max(start, begin - LONGEST_BEFORE) : begin].lstrip()
     if not belongs(before, word, following, text[end_of_next : end_of_next + 1] == ".", number):
         return True, number
@@ -205,9 +206,9 @@ def _masked(span: re.Match[str]) -> str:
 def sentence_key(sentence: str) -> str:
     """What two sentences that say the same share: list markers, case, marks of Markdown, quotes'
     and apostrophes' shapes, white space and end punctuation make no difference, nor does how
-    accents are composed (Unicode's NFKC)."""
+    accents are composed (Unicode's NFC)."""
     if not sentence.isascii():
-        sentence = unicodedata.normalize("NFKC", sentence).translate(_STRAIGHT)
+        sentence = unicodedata.normalize("NFC", sentence).translate(_STRAIGHT)
     plain = _SPACES.sub(" ", _MARKUP.sub("", sentence)).casefold()
     start, end = 0, len(plain)
     while start < end and not _is_written(plain[start]):
@@ -224,4 +225,4 @@ def _is_written(character: str) -> bool:
 
 def ends_with_stop(sentence: str) -> bool:
     """Whether a stop ends the sentence, rather than a line break or the end of the text."""
-    return _STOP_CHARACTER.match(sentence.rstrip(_AFTER_STOP)[-1:]) is not None
+    return _ENDS_WITH_STOP.search(sentence) is not None
