@@ -29,6 +29,8 @@ _ALIKE = {
     **dict.fromkeys("‐‑−﹣", "-"),
 }
 _IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+# Vowel points of Hebrew and Arabic, which most texts leave out, and the stroke that only widens.
+_POINT = re.compile("[\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u0640\u064b-\u0652\u0670]")
 # Longer runs are no language's, and take quadratic time to order (UAX #15, stream-safe text).
 _MARKS = regex.compile(r"(\p{M}{30})\p{M}++")
 # Accents that compose with the letter before them, which is then another letter.
@@ -47,7 +49,7 @@ class _Characters(dict[int, str]):
 def _taken_for(character: str) -> str:
     if character in _ALIKE:
         return _ALIKE[character]
-    if _IGNORABLE.match(character):
+    if _IGNORABLE.match(character) or _POINT.match(character):
         return ""
     if unicodedata.category(character) == "Zs":
         return " "

@@ -19,9 +19,11 @@ _RULE_SIGNS = frozenset("-*_=~—–─━═•·#+|:")
 # What the line under the heads of a table is made of.
 _TABLE_RULE = frozenset("|:- \t")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
-# Fences of these labels hold text, not code.
-MARKDOWN = frozenset({"markdown", "md"})
-TEXT = MARKDOWN | {"", "text", "txt", "plaintext"}
+# Fences with these labels hold text, not code; those without a label may hold either.
+LABELLED_TEXT = frozenset(
+    {"markdown", "md", "text", "txt", "plain", "plaintext", "prose", "poem", "story", "quote"}
+)
+TEXT = LABELLED_TEXT | {""}
 
 Kind = Literal["text", "fence", "code"]
 
@@ -107,7 +109,7 @@ def without_fences(text: str) -> str:
     return "\n".join(line.text for line in read_lines(text) if line.kind != "fence")
 
 
-def without_code(text: str, kept: frozenset[str] = MARKDOWN) -> str:
+def without_code(text: str, kept: frozenset[str] = LABELLED_TEXT) -> str:
     """The text without its fenced blocks, but those with a label that is `kept`."""
     if not has_fence(text):
         return text
