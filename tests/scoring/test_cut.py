@@ -68,6 +68,14 @@ def test_what_loops_would_have_gone_on_looping(text, token_ids):
     assert not found.adherent_cut
 
 
+def test_what_stands_whole_above_a_loop_is_judged():
+    text = "```python\ndef f():\n    return 1\n\nassert f('" + "aeiou" * 40
+    found = score(Constraint("code_parses", {}), text=text, token_ids=[9, *[1, 2] * 20])
+    assert found.broken_by
+    assert (found.constraints[0].status, found.constraints[0].cut) == ("pass", False)
+    assert not score(Constraint("code_parses", {}), text=text, finish_reason="eos").adherent
+
+
 @pytest.mark.parametrize(
     ("text", "finish_reason"),
     [("", "thinking"), ("", "length"), ("<think>The storm, the hill and", "length")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vibecore.catalog.suites import Prompt
 from vibecore.core.rows import VerdictRow
@@ -187,8 +187,12 @@ def score_output(
         refusal=is_refusal(text),
         language_switch=language_switch(text),
         constraints=tuple(
-            judge_answer(text, constraint, execute_code=execute_code, cut=cut)
-            for constraint in prompt.constraints
+            replace(result, cut=False) if result.cut and not cut else result
+            for result in (
+                # What stands whole is judged where the limit ended the output, also of a loop.
+                judge_answer(text, one, execute_code=execute_code, cut=finish_reason in CUT_SHORT)
+                for one in prompt.constraints
+            )
         ),
         broken_by=broken,
     )
