@@ -186,7 +186,9 @@ class _Line:
     def __init__(self, text: str) -> None:
         self.text = text
         numbers = find_numbers(text)
-        self.numbers = [n for n in numbers if not self._is_denied(n)]
+        self.numbers = [
+            n for n in numbers if not self._is_denied(n) and not _PRONOUN.match(text, n.start)
+        ]
 
     def between(self, index: int) -> str:
         """The text between a number and the next one."""
@@ -326,7 +328,7 @@ class _Line:
             return False
         before = self.text[max(0, number.start - 20) : number.start]
         if number.worded and number.value is not None and number.value <= 12:
-            return not _POINTING.search(before) and not _PRONOUN.match(self.text, number.start)
+            return not _POINTING.search(before)
         return number.value is not None or self.text[number.start].isdigit()
 
     def _is_bound(self, number: Number) -> bool:

@@ -282,6 +282,9 @@ def _value_of_words(words: list[str]) -> Fraction | None:
     if words[:2] == ["half", "a"] or (words[0] == "half" and words[1:2] and words[1] in _SCALES):
         rest = _value_of_words(words[1:])
         return rest / 2 if rest is not None else None
+    if len(words) > 2 and words[-1] in _SCALES and words[-2] in _PARTS and words[0] != "half":
+        share = _fraction_of_words(words[:-1])
+        return share * _SCALES[words[-1]] if share is not None else None
     total = current = Fraction(0)
     last = 0
     for index, word in enumerate(words):

@@ -83,6 +83,7 @@ _OWN_QUESTION = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN_BOXES = re.compile(r"[\s$,;\\()]*(?:or|and)?[\s$,;\\()]*(?:[a-z]\s*=\s*)?", re.IGNORECASE)
+_BRACE = re.compile("[{}]")
 _VISIBLE = re.compile(r"\S")
 _SKIPPED = re.compile(r"(?:[ \t]*+(?:\$\$|\\\[|\\\(|>|```\w*|\*\*|__)?[ \t]*+\n){0,4}[ \t]*+")
 
@@ -241,10 +242,10 @@ def _is_blank(text: str) -> bool:
 
 def _inside_braces(text: str, start: int) -> tuple[Statement, int]:
     depth = 1
-    for index in range(start, min(len(text), start + _LIMIT)):
-        depth += {"{": 1, "}": -1}.get(text[index], 0)
+    for brace in _BRACE.finditer(text, start, start + _LIMIT):
+        depth += 1 if brace[0] == "{" else -1
         if not depth:
-            return Statement(text[start:index], True), index + 1
+            return Statement(text[start : brace.start()], True), brace.end()
     end = min(len(text), start + _LIMIT)
     return Statement(text[start:end], False), end
 
