@@ -14,6 +14,7 @@ import pytest
 
 from vibecore.scoring.checks.execution import code_cases
 from vibecore.scoring.text import python_grammar
+from vibecore.scoring.text.code import find_code
 from vibecore.scoring.text.python_grammar import parse, parse_lowered
 from vibecore.scoring.text.python_lowering import LoweringError, lower
 from vibecore.scoring.verdict import Undecided
@@ -96,9 +97,14 @@ def test_both_ways_give_one_tree_of_plain_code() -> None:
         assert ast.dump(forced.tree) == ast.dump(ast.parse(source)), source
 
 
-def test_where_the_rest_goes_wrong_newer_syntax_before_it_is_kept() -> None:
-    parsed = parse('def f(d):\n    return f"{d["a"]}"\n\nThis is prose.\n')
-    assert (parsed.tree, parsed.line) == (None, 4)
+@pytest.mark.parametrize("rest", ["This is prose.", 'print("cut', "x = (1\n\ny = )", '"""cut'])
+def test_where_the_rest_goes_wrong_newer_syntax_before_it_is_kept(rest) -> None:
+    source = f'def f(d):\n    return f"{{d["a"]}}"\n\n{rest}'
+    assert parse(source).tree is None
+    assert parse(source).line >= 4
+    (block,) = find_code(f"```python\n{source}\n```")
+    assert block.defines
+    assert not block.parses
 
 
 @pytest.mark.parametrize(

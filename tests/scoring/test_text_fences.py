@@ -67,6 +67,7 @@ def test_as_commonmark(text) -> None:
         ("```py\na\n```py\nb\n```", [("py", "a"), ("py", "b")]),
         ('```py\n"""\n```py\nb\n"""\n```', [("py", '"""\n```py\nb\n"""')]),
         ("```py\na\n``", [("py", "a")]),
+        ("```py\na\n```<|im_end|>\nb", [("py", "a")]),
         ('```py\n"""Use ```x```\n"""\n```', [("py", '"""Use ```x```\n"""')]),
         ("- ```py\na\n```", [("py", "a")]),
     ],
@@ -77,7 +78,7 @@ def test_beyond_commonmark(text, wanted) -> None:
 
 def test_other_lines_are_kept_apart() -> None:
     found = read_fences(split_lines("a\r\n```\nb\n```\rc\n~~~\nd"))
-    assert found.outside == [["a"], ["c"]]
+    assert found.outside == [["a"], ["c"], []]
     assert [(fence.closed, fence.left_open) for fence in found.fenced] == [
         (True, False),
         (False, False),

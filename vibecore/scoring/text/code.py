@@ -40,6 +40,11 @@ _NO_LABEL = re.compile(r"(?:code)?\Z", re.IGNORECASE)
 _ANY_TEXT = re.compile(r"(?:te?xt|plain(?:text)?|output|console|none)\b", re.IGNORECASE)
 _MARKDOWN = re.compile(r"(?:md|markdown)\b", re.IGNORECASE)
 
+# The label on the line below its fence.
+_LABEL_BELOW = re.compile(r"\A(?:python3?|py)[ \t]*\n", re.IGNORECASE)
+# Headings of Markdown that follow bare code, which Python takes for comments.
+_HEADINGS = re.compile(r"(?:\n[ \t]*+){2,}#{1,6} [^\n]*\Z")
+
 # Possessive repeats throughout: a line of any length is read once.
 _NAMES = r"\w++(?:[ \t]++as[ \t]++\w++)?+"
 _OPENING = re.compile(
@@ -55,6 +60,7 @@ _OPENING = re.compile(
     r"(?:[ \t]*+,[ \t]*+[\w.]++(?:[ \t]++as[ \t]++\w++)?+)*+[ \t]*+(?:$|[#;])"
     rf"|from[ \t]++[\w.]++[ \t]++import[ \t]++(?:\*|\(|{_NAMES}"
     rf"(?:[ \t]*+,[ \t]*+{_NAMES})*+[ \t]*+,?+[ \t]*+(?:$|[#;\\])))"
+    r"|(?P<lambda>\w++ = lambda\b[^\n:]*+:)"
     r"|(?P<decorator>@[\w.]++(?:\([^\n]*+)?+[ \t]*+(?:$|#))"
 )
 _DECORATED = re.compile(r"[ \t]*(?:@|def\b|class\b|async\b)")
@@ -63,9 +69,10 @@ _CONTINUING = re.compile(r"print\(|assert\b|if __name__\b|for \w+ in\b|\w+ = \S"
 # What belongs to the code below it: a comment, a constant, a docstring.
 _BEFORE_CODE = re.compile(r"#(?!#)|[A-Za-z_]\w*+(?:: [^=\n]++)? = \S|\"\"\"[^\n]*\"\"\"[ \t]*$")
 # Without one of these nothing opens, which most texts show at once.
-_OPENING_WORDS = ("def", "class", "import", "@", PROMPT)
+_OPENING_WORDS = ("def", "class", "import", "lambda", "@", PROMPT)
 _BARE_START = re.compile(
-    r"^[ \t]*+(?:(?:async[ \t]++)?+def[ \t]++\w|class[ \t]++\w|import[ \t]|from[ \t]|@\w|>>> )",
+    r"^[ \t]*+(?:(?:async[ \t]++)?+def[ \t]++\w|class[ \t]++\w|import[ \t]|from[ \t]|@\w|>>> "
+    r"|\w++ = lambda\b)",
     re.MULTILINE,
 )
 _DEFINITION_START = re.compile(r"(?:async[ \t]+)?def\b|class\b|@")
@@ -236,6 +243,8 @@ def _blocks(fences: Sequence[tuple[int, Fence]]) -> list[Block]:
     blocks = []
     for number, fence in fences[:MAXIMUM_BLOCKS]:
         source = "\n".join(fence.lines).strip("\n").lstrip(BYTE_ORDER_MARK)
+        if not fence.info:
+            source = _LABEL_BELOW.sub("", source)
         if not source.strip():
             continue
         if source[0] in " \t":
@@ -353,6 +362,7 @@ def _bare_block(lines: list[str], last: bool, place: int) -> tuple[int, Block]:
     if good and not after[margin : margin + 1].isspace():
         # Prose, or another block, begins where the code stopped parsing: what is before is whole.
         prefix = "\n".join(source.split("\n")[:good]).rstrip()
+        prefix = _HEADINGS.sub("", prefix)
         return good, Block(prefix, block.tree, None, True, block.needs, place)
     # Broken code: it runs to the first line at the margin.
     end = max(good, 1)

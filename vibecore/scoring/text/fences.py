@@ -4,8 +4,8 @@ A fence is three or more ` or ~, indented by at most three spaces within its quo
 item; it is closed by one of the same kind, at least as long, with nothing behind it. Read beyond
 CommonMark, because answers have it: a fence that opens after words on its line ("Here: ```python")
 or closes at the end of a line of code ("return x```"), the first line of code in place of the info
-string, a fence with an info string inside another (the first was left open), and a fence cut off
-at the end of the text.
+string, a fence with an info string inside another (the first was left open), an end token behind
+a closing fence, and a fence cut off at the end of the text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from vibecore.scoring.text.python_literals import Literals
 
 # The backtick or tilde fence that a line may hold, and what is behind it.
 _FENCE = re.compile(r"(?<![`~])(`{3,}+|~{3,}+)([^\n]*+)\Z")
-_ONLY_FENCE = re.compile(r"[ \t]*(`{3,}+|~{3,}+)[ \t]*\Z")
+# A model's end token may be left behind a closing fence.
+_ONLY_FENCE = re.compile(r"[ \t]*(`{3,}+|~{3,}+)[ \t]*(?:<[|/][^\n]*)?\Z")
 _LAST_FENCE = re.compile(r"[^`~\n](`{3,}+|~{3,}+)[ \t]*\Z")
 _QUOTATION = re.compile(r" {0,3}>")
 _ITEM = re.compile(r"( {0,3}(?:[-*+]|\d{1,9}[.)]))(?:[ \t]+|\Z)")
@@ -99,6 +100,8 @@ def read_fences(lines: list[str], indented: bool = False) -> Fences:
             found.outside[-1].append(line)
         else:
             found.fenced.append(open_.fence)
+    if open_ is not None:
+        found.outside.append([])
     if open_ is not None and open_.fence.lines:
         # The text may have been cut off within the closing fence.
         last = open_.fence.lines[-1].strip()

@@ -16,7 +16,11 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
+from vibecore.scoring.text.python_literals import Literals
+
 GRAMMAR = (3, 14)
+# How many statements from the end are looked at for the one that libcst refuses.
+MOST_STATEMENTS = 4
 NATIVE = sys.version_info >= GRAMMAR
 
 # The flags by which `codeop` tells what is unfinished from what is wrong.
@@ -79,15 +83,31 @@ def parse_lowered(source: str, error: str) -> Parsed:
     try:
         lowered, needs = lower(source)
     except LoweringError as refused:
+        # Within a statement, what `ast` says is nearer.
+        stumbled = int(re.findall(r"\d+", error)[0])
+        line = refused.line or max(stumbled, _failing_statement(source) or 1)
         # What `ast` says is more telling, where it speaks of the same line.
-        here = f"line {refused.line}: "
-        return Parsed(
-            None, error if error.startswith(here) else f"{here}invalid syntax", refused.line
-        )
+        here = f"line {line}: "
+        said = error if error.startswith(here) else f"{here}invalid syntax"
+        return Parsed(None, said, line)
     parsed = _parse_here(lowered)
     if parsed.tree is None:
         return parsed
     return Parsed(parsed.tree, needs=needs if needs > sys.version_info[:2] else None)
+
+
+def _failing_statement(source: str) -> int | None:
+    """The line of the first statement that libcst refuses, of the last few; None if before them."""
+    from vibecore.scoring.text.python_lowering import LoweringError, lower
+
+    lines = source.split("\n")
+    for start in reversed(Literals(source).statements[-MOST_STATEMENTS:]):
+        try:
+            lower("\n".join(lines[:start]))
+            return start + 1
+        except LoweringError:
+            continue
+    return None
 
 
 def _parse_here(source: str) -> Parsed:

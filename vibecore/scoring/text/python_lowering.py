@@ -26,9 +26,12 @@ _EMPTY = cst.Module([])
 
 
 class LoweringError(Exception):
-    """The source does not parse by the grammar of Python 3.14 either; `line` counts from 1."""
+    """The source does not parse by the grammar of Python 3.14 either.
 
-    def __init__(self, line: int) -> None:
+    `line` counts from 1; it is None where libcst does not say, or did not try.
+    """
+
+    def __init__(self, line: int | None = None) -> None:
         super().__init__(f"line {line}")
         self.line = line
 
@@ -39,7 +42,7 @@ def lower(source: str) -> tuple[str, tuple[int, int]]:
     Raises LoweringError where it is no Python 3.14, or is nested too deeply to be tried.
     """
     if _too_deep(source):
-        raise LoweringError(1)
+        raise LoweringError
     try:
         module = cst.parse_module(source)
         lowering = _Lowering()
@@ -48,10 +51,11 @@ def lower(source: str) -> tuple[str, tuple[int, int]]:
         # The message says where the parser stopped (column 0: at the end of the line before); the
         # line beside it can be a later one.
         stopped = re.search(r"error at (\d+):(\d+)", str(error))
-        line = int(stopped[1]) - (stopped[2] == "0") if stopped else error.raw_line
-        raise LoweringError(max(line, 1)) from None
+        if stopped is None:  # an error of the tokenizer is without its place
+            raise LoweringError from None
+        raise LoweringError(max(int(stopped[1]) - (stopped[2] == "0"), 1)) from None
     except (RecursionError, ValueError, cst.CSTLogicError, cst.CSTValidationError):
-        raise LoweringError(1) from None
+        raise LoweringError from None
 
 
 def _too_deep(source: str) -> bool:
@@ -148,14 +152,18 @@ class _Lowering(cst.CSTTransformer):
         if any(templates):
             self.needs = max(self.needs, (3, 14))
             if not all(templates):  # "cannot mix t-string literals with string literals"
-                raise LoweringError(1)
+                raise LoweringError
         values: list[Any] = []
         for part in parts:
             if isinstance(part, cst.SimpleString):
                 values.append(part)
             else:
-                values += [_in_parentheses(e.visit(self)) for e in _expressions(part.parts)]
-        elements = [cst.Element(value) for value in values]
+                for expression in _expressions(part.parts):
+                    value = expression.visit(self)
+                    starred = isinstance(value, cst.StarredElement)
+                    values.append(value if starred else _in_parentheses(value))
+        # f"{*x}" parses, though it cannot be compiled.
+        elements = [v if isinstance(v, cst.StarredElement) else cst.Element(v) for v in values]
         lost = _lines(node) - _lines(cst.Tuple(elements))
         blank = cst.ParenthesizedWhitespace(empty_lines=[cst.EmptyLine(indent=False)] * (lost - 1))
         opening = cst.LeftParen(whitespace_after=blank) if lost > 0 else cst.LeftParen()
