@@ -84,6 +84,9 @@ def read_fences(lines: list[str], indented: bool = False) -> Fences:
     items: list[int] = []
     for line in lines:
         if open_ is not None:
+            if open_.mark[:3] not in line and not open_.quotations:
+                open_.fence.lines.append(_dedented(line, open_.indent) if open_.indent else line)
+                continue
             if _takes(open_, line):
                 continue
             ended = open_.fence.closed

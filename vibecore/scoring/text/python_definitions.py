@@ -13,6 +13,10 @@ from dataclasses import dataclass
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Decorators that add to an earlier definition of the same name.
 _ADDING = frozenset({"setter", "getter", "deleter", "register", "overload"})
+# Statements that define nothing and hold no others.
+_PLAIN = frozenset(
+    {ast.Expr, ast.Return, ast.AugAssign, ast.Raise, ast.Pass, ast.Import, ast.Assert}
+)
 _PROPERTIES = frozenset({"property", "cached_property"})
 
 
@@ -91,8 +95,9 @@ def read_definitions(tree: ast.Module | None) -> Definitions:
     left: list[tuple[ast.stmt, ast.ClassDef | None, tuple[str, ...]]] = []
 
     def add(body: Sequence[ast.stmt], owner: ast.ClassDef | None, within: tuple[str, ...]) -> None:
-        replaced = _replaced(body)
-        left.extend((node, owner, within) for node in reversed(body) if id(node) not in replaced)
+        read = [node for node in body if type(node) not in _PLAIN]
+        replaced = _replaced(read) if len(read) > 1 else ()
+        left.extend((node, owner, within) for node in reversed(read) if id(node) not in replaced)
 
     if tree is not None:
         add(tree.body, None, ())

@@ -40,6 +40,16 @@ def _spoken(quote: str) -> re.Pattern[str]:
     return re.compile(rf"(?:[^{excluded}]|\\N\{{[^{{}}\n]*\}}|\\[^{{}}]|\{{\{{|\}}\}}{more})*+")
 
 
+def _depth(depth: int, code: list[str]) -> int:
+    """How many brackets are open behind pieces of code."""
+    for piece in code:
+        for bracket in _BRACKET.findall(piece):
+            depth = max(depth + (1 if bracket in "([{" else -1), 0)
+        if depth and _STATEMENT.search(piece):
+            depth = 0
+    return depth
+
+
 _QUOTES = ('"', "'", '"""', "'''")
 _BODY = {quote: _body(quote) for quote in _QUOTES}
 _SPOKEN = {quote: _spoken(quote) for quote in _QUOTES}
@@ -123,12 +133,10 @@ class Literals:
 
     def _scan(self) -> None:
         source, at, depth = self.source, 0, 0
+        # The code between strings in which brackets are still to be counted: few strings ask.
+        gaps: list[str] = []
         while mark := _MARK.search(source, at):
-            gap = source[at : mark.start()]
-            for bracket in _BRACKET.findall(gap):
-                depth = max(depth + (1 if bracket in "([{" else -1), 0)
-            if depth and _STATEMENT.search(gap):
-                depth = 0
+            gaps.append(source[at : mark.start()])
             quote = mark[0]
             if quote[0] == "#":
                 if not (_NOT_ASKED.match(quote) and source.count("\n", 0, mark.start()) < 2):
@@ -141,11 +149,14 @@ class Literals:
                 at = self._interpolated(mark.end(), quote, 0)
                 continue
             at, closed = self._plain(mark.end(), quote)
-            if depth == 0 and self._is_statement(start, at):
+            self._open_at_end = not closed and len(quote) == 3
+            if self._is_statement(start, at):
+                depth, gaps = _depth(depth, gaps), []
+                if depth:
+                    continue
                 if self._said and self._said[-1][0] >= start:
                     self._said.pop()
                 self._cut.append((start, at))
-            self._open_at_end = not closed and len(quote) == 3
 
     def _prefix(self, quote: int, floor: int) -> tuple[int, bool]:
         """Where a string's prefix begins, and whether the string has fields."""
