@@ -32,6 +32,10 @@ SCORED_NOTE = (
     f"those of a prompt together. {SPEED_NOTE} A row opens its outputs; a heading sorts."
 )
 UNSCORED_NOTE = f"Quality was not scored. {SPEED_NOTE} A heading sorts."
+CUT_NOTE = (
+    "Decided by the token limit: the answer was cut off there, and its rest could have had the "
+    "other verdict. It counts as it stands; Outputs lists them."
+)
 # metric -> what its abbreviation means, said where the study has it
 ABBREVIATIONS = {
     "ttft_seconds": "TTFT is the time to the first token.",
@@ -178,6 +182,8 @@ with figures:
     known = [metric.name for metric in known_metrics(summary.rows)]
     if terms := [ABBREVIATIONS[name] for name in known if name in ABBREVIATIONS]:
         frame.show_note(" ".join(terms))
+    if any(row.adherence_cut or row.constraints_cut for row in summary.rows):
+        frame.show_note(CUT_NOTE)
     frame.show_model_notes(study.name)
     frame.show_scorers(study.name)
     downloads.show(

@@ -87,7 +87,7 @@ def shows() -> dict[str, str]:
     if any(row.no_answer or row.non_finite for row in runs.values()):
         offered[NO_ANSWER] = NO_ANSWER
     if any(row.adherence_cut for row in runs.values()):
-        offered[DECIDED] = f"adherence {DECIDED}"
+        offered[DECIDED] = DECIDED
     return offered
 
 

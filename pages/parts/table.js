@@ -1,6 +1,6 @@
 // A table: columns [{label, full, unit, beside, numeric, narrow}], rows [{cells, marked, link}],
-// cells {text, full, note, sort, shape, badge, interval, share}. `full` is the name that a text is
-// short for. Headers sort; a row opens its link. Where the page is narrow a row is a block of
+// cells {text, full, note, also, sort, shape, badge, interval, share}. `full` is the name that a text
+// is short for, `also` a second note. Headers sort; a row opens its link. Where the page is narrow a row is a block of
 // labelled values: `narrow` is the label there instead of label and unit, `beside` the unit that
 // stands after the figure.
 // A config's name stays on its line up to so many characters.
@@ -37,6 +37,7 @@ const cellContent = (cell, row, open, beside) => {
     parts.push(bar);
   }
   if (cell.note) parts.push(make("div", { class: "note" }, cell.note));
+  if (cell.also) parts.push(make("div", { class: "note also" }, cell.also));
   return parts;
 };
 

@@ -124,3 +124,24 @@ def test_a_grid_reads_the_first_outputs_of_the_prompts_named(
     with store.reading(filled) as connection:
         [row] = store.read_prompt_outputs(connection, "s", ["words"], CONFIGS[:1])
     assert (row.text, row.characters) == ("hi an", 10)
+
+
+def test_prompts_decided_by_the_token_limit(filled: Path) -> None:
+    limit = "decided by the token limit"
+    assert found(filled, only=limit) == []
+    with store.writing(filled) as connection:
+        [(run,)] = connection.execute("SELECT run_id FROM run WHERE config = '1M-4bit'").fetchall()
+        # The second sample stands for nothing here.
+        for prompt, sample in (("half", 0), ("words", 1)):
+            score = score_output(
+                Prompt(prompt, "code", "", (ENDS,)), "hi and more", finish_reason="length"
+            )
+            scored = [(prompt, sample, score)]
+            store.add_scores(connection, run, scored, SCORER_VERSION, replace=True)
+        # An older scorer did not say.
+        connection.execute("UPDATE score SET adherent_cut = NULL WHERE prompt_id = 'same'")
+    assert found(filled, only=limit) == ["half"]
+    assert found(filled, only=limit, configs=("1M-bf16",)) == []
+    with store.reading(filled) as connection:
+        outputs = store.read_prompt_outputs(connection, "s", ["half", "same"], CONFIGS)
+    assert [one.adherent_cut for one in outputs] == [False, True, None, None]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vibecore.catalog.suites import Prompt
-from vibecore.core.rows import OutputRow
+from vibecore.core.rows import OutputRow, VerdictRow
 from vibecore.scoring import score_output
 from vibecore.views.cards import SCORES, output_card
 
@@ -73,3 +73,57 @@ def test_scores_of_an_older_scorer_are_left_out() -> None:
     assert "duplicate 5-grams" not in labels
     assert "echo" not in labels
     assert SCORES["rep_4"][0] not in labels
+
+
+SHORT = VerdictRow("word_count", {}, "fail", None, "found 3 words, wanted at least 5", cut=True)
+ENDS = VerdictRow("ends_with", {}, "pass", None, 'ends with "so"', cut=True)
+LONG = VerdictRow("no_commas", {}, "fail", None, "found 1 comma, wanted none", cut=False)
+
+
+def test_what_the_token_limit_decided_is_marked() -> None:
+    found = card(
+        "The sea, so",
+        new_tokens=200,
+        finish_reason="length",
+        constraints=[SHORT, ENDS, LONG],
+        constraints_met=1,
+        constraints_judged=3,
+        constraints_cut=2,
+        adherent_cut=False,
+    )
+    assert [one["cut"] for one in found["verdicts"]] == [
+        "fails so far: the answer was cut off at 200 tokens",
+        "passes so far: the answer was cut off at 200 tokens",
+        None,
+    ]
+    assert found["met"] == "1 of 3 constraints met; 2 decided by the token limit"
+    assert found["notice"] == "truncated"
+
+
+def test_an_adherence_that_the_token_limit_decided_is_in_the_notice() -> None:
+    found = card("The sea so", finish_reason="length", constraints=[SHORT], adherent_cut=True)
+    assert found["notice"] == "truncated; adherence decided by the token limit"
+
+
+def test_what_older_scorers_did_not_know_is_not_said() -> None:
+    older = VerdictRow("word_count", {}, "fail", None, "found 3 words, wanted at least 5")
+    found = card(
+        "The sea so",
+        finish_reason="length",
+        constraints=[older],
+        constraints_met=0,
+        constraints_judged=1,
+        constraints_cut=None,
+        adherent_cut=None,
+    )
+    assert (found["verdicts"][0]["cut"], found["notice"]) == (None, "truncated")
+    assert found["met"] == "0 of 1 constraint met"
+
+
+def test_reasoning_in_a_text_is_folded_above_the_answer() -> None:
+    found = card("<think>\nSo it is calm.\n</think>\n\nThe sea is calm.")
+    assert found["text"] == "The sea is calm."
+    assert "".join(piece["text"] for piece in found["pieces"]) == "The sea is calm."
+    [fold] = found["folds"]
+    assert fold["label"] == "Reasoning, not scored"
+    assert "So it is calm." in fold["text"]

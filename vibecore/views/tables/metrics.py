@@ -1,8 +1,8 @@
 """The metrics table as the dashboard shows it: cells with a figure, a note and a value to sort by.
 
 A cell is a dict, sent to the table component as JSON: `text` is what a person reads, `note` the
-small line under it, `sort` the number behind it (None sorts last), `interval` (low, rate, high)
-as fractions.
+small line under it, `also` a second one, `sort` the number behind it (None sorts last), `interval`
+(low, rate, high) as fractions.
 """
 
 from __future__ import annotations
@@ -173,7 +173,8 @@ def _rate_cell(metric: Metric, row: ConfigMetrics) -> Cell:
     if (interval := metric.interval_of(row)) is not None:
         low, high = interval
         cell |= {
-            "note": "; ".join(filter(None, (formats.percent_range(low, high), metric.note(row)))),
+            "note": formats.percent_range(low, high),
+            "also": metric.note(row) or None,
             "interval": [low, count / total, high],
         }
     return cell
