@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.scoring.test_ifeval import GOOD
-from vibecore import DEFAULT_DB, read_bench, read_summary
+from vibecore import DEFAULT_DB, read_bench, read_summary, store
 from vibecore.analysis.metrics import METRICS, RULE_METRICS, ConfigMetrics
 from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
 from vibecore.catalog.memory import cache_bytes_per_token
@@ -32,6 +32,32 @@ PUBLISHED = {
     "1.5B-8bit": (9.0, -0.521, 3, 0, 5),
     "1.5B-4bit": (17.1, -0.090, 8, 2, 4),
 }
+
+
+def test_what_the_token_limit_decided_is_counted_apart(db: Path, fake_worker) -> None:
+    """Every output of the fake worker ends at the limit."""
+    text = "A lighthouse keeper waits, and the storm comes"
+    fake_worker.answer = lambda config, prompt: "" if config == "1M-8bit" else text
+    summary = run(db, configs=("1M-bf16", "1M-8bit"))
+    row, empty = summary.rows
+    scores = [score for score in read_scores(db, "s") if score.config == "1M-bf16"]
+    assert row.adherence_cut == sum(bool(score.adherent_cut) for score in scores) > 0
+    assert row.constraints_cut == sum(score.constraints_cut or 0 for score in scores)
+    assert row.adherence_cut < row.adherence_judged
+    # Of an answer that had not begun everything is open.
+    assert empty.adherence_cut == empty.adherence_judged == 30
+    assert empty.constraints_cut == empty.constraints_judged
+    note = f"{row.adherence_cut} decided by the token limit"
+    assert note in metrics_table(summary.rows)[0]["adherent prompts"]
+    table = metric_table(summary, lambda config: {})
+    [at] = [i for i, column in enumerate(table["columns"]) if column["label"] == "adherent"]
+    assert table["rows"][0]["cells"][at]["also"] == note
+    # What older scorers did not know is not known, and nothing is said of it.
+    with store.writing(db) as connection:
+        connection.execute("UPDATE score SET adherent_cut = NULL, constraints_cut = NULL")
+    older = read_summary(db, "s").rows[0]
+    assert (older.adherence_cut, older.constraints_cut) == (None, None)
+    assert "limit" not in str(metrics_table([older]))
 
 
 def test_the_published_table(published_db: Path) -> None:

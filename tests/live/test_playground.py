@@ -453,3 +453,19 @@ def test_an_ended_pane_is_judged_once_a_constraint(make, monkeypatch) -> None:
         ["× not met"] * 2
     ] * 2
     assert verdict_table(session, [five])["rows"][0]["cells"][2]["text"] == "✓ met"
+
+
+def test_a_constraint_typed_later_knows_that_the_answer_was_cut(make, script) -> None:
+    script.ends = "length"
+    prompt = Prompt("one", "instruction", "Name five words.", ())
+    request = make_request(prompt, choose_configs(["1M-bf16"]), device="cpu")
+    session = make().submit(request)
+    assert session.finished.wait(20)
+    more = Constraint("word_count", {"relation": "ge", "count": 500})
+    [row] = verdict_table(session, [more])["rows"]
+    assert "(fails so far: the answer was cut off at " in row["cells"][2]["note"]
+    script.ends = "eos"
+    session = make().submit(request)
+    assert session.finished.wait(20)
+    [row] = verdict_table(session, [more])["rows"]
+    assert "so far" not in row["cells"][2]["note"]
