@@ -84,9 +84,9 @@ def _how_given(parameter: Any) -> str:
 def metrics() -> str:
     """One line a metric that has a column."""
     rows = [
-        (metric.label, metric.unit, " ".join(filter(None, (metric.sentence, metric.source))))
+        (metric.called, metric.unit, " ".join(filter(None, (metric.sentence, metric.source))))
         for metric in import_module("vibecore.analysis.metrics").METRICS
-        if metric.label
+        if metric.sentence
     ]
     return table(("metric", "unit", "what it is"), rows)
 
