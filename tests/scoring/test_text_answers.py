@@ -101,3 +101,29 @@ def test_final_answer(text, wanted, passed):
 )
 def test_explanations(text, wanted, explanation):
     assert judge_final_answer(text, wanted).explanation == explanation
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("### Answer\n\n**36**", "36**"),
+        ("<answer> 36 </answer>", "36"),
+        ("#### 13\n#### 3", "13"),
+        ("#### Step 1: Find it\nIt is 5.", None),
+        ("The answer is found by adding.", None),
+        ("x = \\boxed{2} or x = \\boxed{3}", "2 or 3"),
+        ("Answer: 1\n\nQuestion: 2?\nAnswer: 3", "1"),
+        ("Answer: 1\n\nWhat is the sum of two?\nAnswer: 3", "1"),
+        ("Answer: 1\n\nIs that right? No.\nAnswer: 3", "3"),
+        ("Answer: 1<|im_end|>Answer: 3", "1"),
+        ("Question: 2?\nAnswer: 1\n\nQuestion: 2?\nAnswer: 3", "1"),
+        ("Answer: 1. Wait, it should be 2.", "2."),
+        ("Answer: 36\nAnswer:", "36"),
+        ("The form is 'Answer:' and more", None),
+        ('Answer: 36, as "Answer: <number>" asks', '36, as "Answer: <number>" asks'),
+        ("To answer the question, what is 5?", None),
+        ("The next number in the sequence is 42.", None),
+    ],
+)
+def test_which_statement_counts(text, stated):
+    assert stated_answer(text) == stated
