@@ -22,14 +22,16 @@ from vibecore.scoring.verdict import Verdict, quote
 
 _LIMIT = 400
 _FILLER = re.compile(
-    r"[\s\"'“”‘’(\[{<$€£¥₹:=≈~.…]*(?:\b(?:it|that|this|there)(?:['’]s|\s+(?:is|are|was|were|will\s+be"
+    r"(?:[\s\"'“”‘’(\[{<$€£¥₹:=≈~.…→⇒]|[-=]+>)*(?:\b(?:it|that|this|there)(?:['’]s|\s+(?:is|are|was|were|will\s+be"
     r"|must\s+be|should\s+be))\b|\b(?:about|approximately|approx|around|roughly|nearly|almost|exactly"
     r"|precisely|only|just|simply|still|therefore|thus|so|hence|now|the|a\s+total\s+of|option|number"
     r"|at\s+(?:least|most)|is|equal\s+to|equals|be|therefore)\b\.?|[\s\"'“”‘’(\[{<$€£¥₹:=≈~.,#])*"
     r"(?:[a-zA-Z]\s*(?:=|≈)\s*)?\s*",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(r"[,;(.:\n]\s|[;(]|,(?!\d)|\s+(?:because|since|as|which|so)\b|\s[-–—]+\s", re.I)
+_ASIDE = re.compile(
+    r"[,;(.:\n]\s|[;(]|,(?!\d)|\s+(?:because|since|as|which|so)\b|\s[-–—]+\s(?!\d)", re.I
+)
 _OPERATOR = re.compile(
     r"\s*[)²³]*(?:\s?[^\W\d]+){0,3}[)}]?\s*(?:[+×÷·⋅∙*/^]|[xX](?=\s*[\d(])|-(?=\s)|\bplus\b|\bminus\b"
     r"|\btimes\b|\b(?:multiplied|divided)\s+by\b)\s*[({]*\s*",
@@ -59,7 +61,8 @@ _VERB = re.compile(
     re.IGNORECASE,
 )
 _DENIED_BEFORE = re.compile(
-    r"(?:\bnot|n['’]t|\bcannot|\bnever|\bneither|\bnor|\brather\s+than|\binstead\s+of|\bexcept)\s+"
+    r"(?:\bnot|n['’]t|\bcannot|\bnever|\bneither|\bnor|\brather\s+than|\binstead\s+of|\bexcept"
+    r"|\banything\s+but)\s+"
     r"(?!only\b)(?:(?!but\b|so\b|it\b|rather\b)[\w=.%]+[\s]+){0,4}[≈$€£=(]*\Z",
     re.IGNORECASE,
 )
@@ -69,10 +72,10 @@ _DENIED_AFTER = re.compile(
 )
 _BOUND = re.compile(
     r"(?:\b(?:more|less|fewer|greater|larger|smaller|higher|lower|bigger|shorter|longer|other)\s+than"
-    r"|[<>≤≥≠])\s*[$€£]?\Z",
+    r"|(?<![-=])[<>≤≥≠])\s*[$€£]?\Z",
     re.IGNORECASE,
 )
-_CLAUSE = re.compile(r"[,;:.(—!?]\s|\bbut\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[,;:.(—!?]\s|(?<!anything )\bbut\b", re.IGNORECASE)
 _LABEL = re.compile(
     r"\b(?:step|problem|question|example|option|figure|equation|exercise|part|chapter|case|page|line"
     r"|line|rule|phase|stage|section)s?\s*[#(]?\Z",
@@ -213,6 +216,10 @@ class _Line:
             return self.of_equation()
         end = self.group_end(index)
         if end > index:
+            # "12 × 3 gives 36"
+            if self._is_calculation(index) and end + 1 < len(self.numbers):
+                between = self.between(end)
+                return self._single(end + 1) if _VERB.search(between) else None
             # "1 hour 35 minutes (95 minutes)" says it again as one number.
             again = re.match(
                 r"[^\d(=]{0,20}?(?:\(|=|,?\s+or\b|i\.e\.|that\s+is)",
@@ -332,6 +339,12 @@ class _Line:
         return number.value is not None or self.text[number.start].isdigit()
 
     def _is_bound(self, number: Number) -> bool:
+        if (
+            self.text[max(0, number.start - 1) : number.start]
+            == "<"
+            == self.text[number.end : number.end + 1].replace(">", "<")
+        ):
+            return False  # "<36>" fills a form in.
         return _BOUND.search(self.text[max(0, number.start - 20) : number.start]) is not None
 
     def _is_denied(self, number: Number) -> bool:

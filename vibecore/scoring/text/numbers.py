@@ -81,11 +81,13 @@ _WORD = "|".join(
 _WORDS = re.compile(
     rf"(?P<sign>\b(?:minus|negative)\s+)?\b(?P<words>(?:(?:a|an)\s+(?=hundred|thousand|million|"
     rf"billion|trillion|dozen|half|quarter|third))?(?:{_WORD})\b"
-    rf"(?:(?:[\s-]+|\s+and\s+|\s+point\s+)(?:an?\s+)?(?:{_WORD})\b)*)"
+    rf"(?:(?:[\s–-]+|\s+and\s+|\s+point\s+)(?:an?\s+)?(?:{_WORD})\b)*)"
     r"(?P<percent>\s?%|\s(?:percent|per\scent)\b)?",
     re.IGNORECASE,
 )
-_HAS_NUMBER = re.compile(rf"\d|[¼-¾⅐-⅞]|\b(?:{_WORD})\b", re.IGNORECASE)
+_HAS_NUMBER = re.compile(
+    rf"\d|[¼-¾⅐-⅞]|\b(?!(?:{'|'.join(_ORDINALS)})\b)(?:{_WORD})\b", re.IGNORECASE
+)
 
 _HIDDEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _SUPERSCRIPT = re.compile("([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
@@ -125,6 +127,7 @@ _LATEX = tuple(
 _MARKUP = re.compile(r"\*+|__+|`+|~~|(?<!\w)_|_(?!\w)")
 _POWER = re.compile(r"(?<=\d)\*\*(?=-?\d)")
 _PRODUCT = re.compile(r"(?<=[\d)])(\s?)\*(\s?)(?=[\d(.])")
+_FACTOR = re.compile(r"(?<=\d)\((\d+(?:\.\d+)?)\)")
 _MINUS = re.compile(r"(^\s*|[=(:≈]\s*)(?:−\s+|(?<!^)(?<=[=(:≈ ])-\s+)(?=[\d.$])")
 
 
@@ -169,7 +172,7 @@ def tidy(text: str) -> str:
         text = _VULGAR.sub(
             lambda m: " " + unicodedata.normalize("NFKC", m[0]).replace("⁄", "/"), text
         )
-    text = _PRODUCT.sub(r"\1×\2", _POWER.sub("^", text))
+    text = _FACTOR.sub(r"×\1", _PRODUCT.sub(r"\1×\2", _POWER.sub("^", text)))
     return _MARKUP.sub("", text)
 
 

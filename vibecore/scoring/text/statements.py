@@ -20,9 +20,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _LIMIT = 400
-# Words of a line that asks something new after a statement, and where nothing is stated.
+_LINE_LIMIT = 80
+# A line of so many words that asks something new, after a statement.
 _ASKED = 3
-_TOLD = 8
+# Where nothing is stated, a new question tells something first; one that asks alone is a step.
+_TOLD = re.compile(r"[.!]\s")
 _MARKS = r"[ \t*_`]*"
 _STATED = re.compile(
     r"(?P<quoted>[\"'“‘]?)\b(?:answer|ans)\b(?:[ ]?\([^()\n]{1,30}\))?[*_`]*(?:"
@@ -57,24 +59,33 @@ _HOW = re.compile(
 _CORRECTED = re.compile(
     r"[^\n]{0,80}?\b(?:it|that|this|answer|result|number)(?:['’]s|\s+(?:is|was|(?:should|must)\s+be"
     r"(?:\s+have\s+been)?))\s+(?:actually\s+|really\s+)?"
-    r"(?P<be>(?!(?:all\s+)?(?:right|correct|wrong|incorrect|not|fine|true|false|good|ok|okay)\b)\S[^\n]*)"
+    r"(?P<be>(?!(?:all\s+)?(?:right|correct|wrong|incorrect|not|fine|true|false|good|ok|okay)\b)"
+    r"\S[^\n]*)"
     r"|[ ,.:!—]*(?:no[ ,.:!—]+)?(?P<bare>[*$]*[-−]?\d[^\n]*)",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"[\s*_`]*[<\[{][a-z][a-z ]{0,30}[>\]}][\s*_`.\"']*", re.IGNORECASE)
-_GSM8K = re.compile(r"[*_$\s]*[-−–]?[$€£]?\s?[\d.][\d.,/ ]*\s?(?:[^\W\d]+|%)?[.*_$\s]*")
+_GSM8K = re.compile(
+    r"(?![*_\s]*\d{1,2}[.)]\s+[^\W\d])"
+    r"[*_$\s]*[-−–]?[$€£]?\s?[\d.][\d.,/ ]*\s?(?:[^\W\d]+|%)?[.*_$\s]*"
+)
 _WORD_MARKED = re.compile(r"[*_\s]*[^\W\d]+(?:[ '’-][^\W\d]+){0,2}[.*_\s]*")
 _TEMPLATE = re.compile(
     r"<\|[a-z_]{2,20}\|>|</?s>|\[/?INST\]|<end_of_turn>|<start_of_turn>|<eos>", re.IGNORECASE
 )
 _NEXT = re.compile(
-    r"^[ \t]*(?:\#{1,6}[ \t]*)?[*_]*(?:"
+    r"^[ \t]*(?:\#{1,6}[ \t]*)?[*_\[(<]*(?:"
     r"(?:next|new|another|second)\s+(?:question|problem|exercise|task)\b"
-    r"|(?:question|problem|exercise|query|puzzle)[ \t]*(?:\#?\d+[ \t]*)?[*_]*[:.)]"
+    r"|(?:question|problem|exercise|query|puzzle)[ \t]*(?:\#?\d+[ \t]*)?[*_]*[:.)\]>]"
     r"|(?:problem|question|exercise|task)[ \t]+\#?\d+[*_ \t]*$"
     r"|q[ \t]*\d*[*_]*[:.)]|(?:human|user)[*_]*:)"
     r"|^[ \t]*\#{2,6}[ \t]*(?:instruction|question|problem|input|exercise|task|query)s?\b",
     re.IGNORECASE | re.MULTILINE,
+)
+_TASK = re.compile(
+    r"(?:^|[.!][ ])(?:find|calculate|compute|determine|write|explain|list|describe|solve|state|give"
+    r"|show)[ ][^=.!?]*[^=]*\.\s*\Z",
+    re.IGNORECASE,
 )
 # A question that a model asks about its own answer is no new one.
 _OWN_QUESTION = re.compile(
@@ -144,7 +155,7 @@ def _until_next_question(text: str, has_candidate: Callable[[str], bool]) -> str
     begin = 0
     for blank in re.finditer(r"\n[ \t]*\n", text):
         line = text[blank.end() : text.find("\n", blank.end()) % (len(text) + 1)].rstrip()
-        if line.endswith("?") and len(line.split()) >= _TOLD and _is_new(line):
+        if line.endswith("?") and _TOLD.search(line) and _is_new(line):
             if has_candidate(text[begin : blank.start()]):
                 return text[: blank.start()]
             begin = blank.start()
@@ -166,6 +177,7 @@ def _stated(piece: str) -> tuple[Statement | None, str]:
             asked = following < len(questions) and questions[following][1] < match.start()
             if asked or (closed and not match["correction"]):
                 return current, piece[:ends]
+        closed = closed and not match["correction"]
         found, end = _statement(piece, match, current is not None)
         if found is None:
             continue
@@ -177,18 +189,20 @@ def _stated(piece: str) -> tuple[Statement | None, str]:
         if current is not None and _is_blank(found.text) and not _is_blank(current.text):
             continue
         current, ends = found, max(end, ends)
-        closed = match["marked"] is not None and _GSM8K.fullmatch(match["marked"]) is not None
+        closed = match["marked"] is not None and _is_of_gsm8k(match["marked"])
     return current, piece
 
 
 def _questions(text: str) -> list[tuple[int, int]]:
-    """Where lines that ask a new question begin, and where their question mark is."""
+    """Where lines that ask a new question or set a task begin, and where they ask it."""
     found = []
     begin = 0
     for line in text.split("\n"):
         at = line.find("?")
         if at > 0 and len(line[:at].split()) >= _ASKED and _is_new(line[: at + 1]):
             found.append((begin, begin + at))
+        elif at < 0 and _TASK.search(line[-200:]):
+            found.append((begin, begin + len(line) - 1))
         begin += len(line) + 1
     return found
 
@@ -226,9 +240,13 @@ def _marked(piece: str, match: re.Match[str]) -> tuple[Statement | None, int]:
     """ "#### 72", or a word where nothing follows; other lines of that form are headings."""
     stated, end = match["marked"], match.end("marked")
     goes_on = _has_text(piece, end)
-    if _GSM8K.fullmatch(stated) or (_WORD_MARKED.fullmatch(stated) and not goes_on):
+    if _is_of_gsm8k(stated) or (_WORD_MARKED.fullmatch(stated[:_LINE_LIMIT]) and not goes_on):
         return Statement(stated.strip(), goes_on), end
     return None, match.end()
+
+
+def _is_of_gsm8k(line: str) -> bool:
+    return len(line) <= _LINE_LIMIT and _GSM8K.fullmatch(line) is not None
 
 
 def _is_new(question: str) -> bool:
