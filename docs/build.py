@@ -82,7 +82,7 @@ def _how_given(parameter: Any) -> str:
 
 
 def metrics() -> str:
-    """One line a metric that has a column."""
+    """One line a metric that is explained."""
     rows = [
         (metric.called, metric.unit, " ".join(filter(None, (metric.sentence, metric.source))))
         for metric in import_module("vibecore.analysis.metrics").METRICS

@@ -30,13 +30,16 @@ def test_other_keys_pass_through_and_token_ids_are_used(tmp_path: Path) -> None:
 def test_what_the_token_limit_decided_is_in_a_row(tmp_path: Path) -> None:
     row = {"prompt_id": "creative_001", "text": "The storm", "finish_reason": "length"}
     whole = {**row, "finish_reason": "eos"}
-    lines = (json.dumps(row), json.dumps(whole))
-    cut, ended = score_responses("vibe30", write(tmp_path / "r.jsonl", *lines))
+    unknown = {**row, "finish_reason": None}
+    lines = (json.dumps(row), json.dumps(whole), json.dumps(unknown))
+    cut, ended, silent = score_responses("vibe30", write(tmp_path / "r.jsonl", *lines))
     assert cut["constraints_cut"] == sum(one["cut"] for one in cut["constraints"]) > 0
     assert (cut["adherent"], ended["adherent"]) == (False, False)
     assert isinstance(cut["adherent_cut"], bool)
     assert (ended["constraints_cut"], ended["adherent_cut"]) == (0, False)
     assert not any(one["cut"] for one in ended["constraints"])
+    assert (silent["constraints_cut"], silent["adherent_cut"]) == (None, None)
+    assert {one["cut"] for one in silent["constraints"]} == {None}
 
 
 @pytest.mark.parametrize(

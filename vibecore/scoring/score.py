@@ -24,8 +24,9 @@ from vibecore.scoring.text.words import count_words, has_visible, lines, pieces
 # Unicode's own scripts too: they differ only in rare letters (phonetic, historical), and no stored
 # output has any.
 SCORER_VERSION = 4
-# How an output ends that the token limit cut off: in its answer, or before it began.
-CUT_SHORT = frozenset({"length", "thinking"})
+# How an output ends that the token limit cut off: in its answer, or before it began; and what other
+# programs call that (Anthropic's and Google's, for responses files).
+CUT_SHORT = frozenset({"length", "thinking", "max_tokens", "MAX_TOKENS"})
 # Reasons to be broken of an output that says the same over and over.
 LOOPING = frozenset({"repetitive", "loop", "one_thing"})
 

@@ -53,8 +53,15 @@ def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) 
             for field in dataclasses.fields(score)
             if field.name != "constraints"
         }
+        # Where the row does not say how the text ended, the token limit may have.
+        ending_known = row.get("finish_reason") is not None
         verdicts = [
-            {"check": c.check, "status": c.status, "explanation": c.explanation, "cut": c.cut}
+            {
+                "check": c.check,
+                "status": c.status,
+                "explanation": c.explanation,
+                "cut": c.cut if ending_known else None,
+            }
             | ({"status_loose": c.status_loose} if c.status_loose else {})
             for c in score.constraints
         ]
@@ -69,8 +76,8 @@ def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) 
                 "constraints_met": score.constraints_met,
                 "constraints_total": score.constraints_total,
                 "adherent": score.adherent,
-                "constraints_cut": score.constraints_cut,
-                "adherent_cut": score.adherent_cut,
+                "constraints_cut": score.constraints_cut if ending_known else None,
+                "adherent_cut": score.adherent_cut if ending_known else None,
                 **(loose if score.constraints_met_loose is not None else {}),
                 "scorer_version": SCORER_VERSION,
                 "constraints": verdicts,
