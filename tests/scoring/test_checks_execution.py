@@ -6,7 +6,7 @@ import pytest
 
 from tests.scoring.test_sandbox import needs_isolation
 from vibecore.catalog.suites import Constraint
-from vibecore.scoring.checks.execution import code_cases
+from vibecore.scoring.checks.execution import code_cases, complete_code_cases
 from vibecore.scoring.judge import constraint_defect
 
 
@@ -135,6 +135,45 @@ def test_any_function_may_be_the_one() -> None:
     wrong = verdict(helper + right.replace(">", "<"), *cases, entry_point="*")
     assert not wrong.passed
     assert not verdict("x = 1\nprint(x)", *cases, entry_point="*").passed
+
+
+HALF = "def f(x):\n    return x // 2"
+
+
+@needs_isolation
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "import math\n\nHere it is:\n\ndef f(x):\n    return math.isqrt(x)",
+        "```python\ndef f(x):\n    return g(x)\n```\nand\n```python\ndef g(x): return x // 2\n```",
+        "LIMIT = 2\n\ndef f(x):\n    return x // LIMIT\n\nThat is all.",
+        ">>> def f(x):\n...     return x // 2\n>>> f(8)\n4",
+        f"{HALF}\n```\n\nIt halves x.",
+        "```python\ndef f(x): ...\n\n" + HALF + "\n```",
+    ],
+)
+def test_what_the_function_uses_is_found_in_the_answer(answer) -> None:
+    found = code_cases(answer, entry_point="f", cases=[case(4, expect=2)])
+    assert found.passed, found.explanation
+
+
+@needs_isolation
+@pytest.mark.parametrize(
+    ("rest", "passes", "is_open"),
+    [
+        ("", True, True),  # its last line may go on
+        ("\n\nprint(f(", True, False),
+        ("\n\ndef f(x):\n    y = 1", True, False),  # the second one is not finished
+        ("\n\ndef g(x):\n    return (", True, False),
+        (" + 1", False, True),
+        (" + 1\n\nprint(f(", False, False),  # it was finished, and is wrong
+    ],
+)
+def test_of_an_answer_that_was_cut_off_what_is_complete_is_run(rest, passes, is_open) -> None:
+    found = complete_code_cases(
+        f"```python\n{HALF}{rest}", entry_point="f", cases=[case(4, expect=2)]
+    )
+    assert (found.passed, found.open) == (passes, is_open), found.explanation
 
 
 @needs_isolation

@@ -91,10 +91,11 @@ def code_cases(text: str, *, entry_point: EntryPoint, cases: Cases) -> Verdict:
     counts as the list it would be in a suite file), `expect_any` (equal to one of several) or
     `raises` (an exception of this class, by name). Numbers may differ by `tolerance`. With entry
     point `*`, one of the functions that the code defines must pass all cases. Imports and
-    definitions that the block uses are taken from the blocks before it. Code that parses but needs
-    a newer Python than the one at hand has no verdict. Of an answer cut off by the token limit, an
-    unfinished statement at the end is not run where the entry point stands before it. Raises
-    SandboxError where code cannot be isolated; whatever the code does once it runs is a verdict.
+    definitions that the block uses and lacks are taken from the answer's other blocks. Code that
+    parses but needs a newer Python than the one at hand has no verdict. Of an answer cut off by the
+    token limit, an unfinished statement at the end is not run where the entry point stands before
+    it. Raises SandboxError where code cannot be isolated; whatever the code does once it runs is a
+    verdict.
     """
     return _judge_cases(text, entry_point, cases, cut=False)
 
@@ -164,20 +165,25 @@ def _runnable(block: Block) -> str:
 
 
 def _context(blocks: Sequence[Block], block: Block) -> str:
-    """The imports and definitions of the blocks before this one that it uses and lacks."""
-    own, used = _defined(block), set(_WORD.findall(block.source))
-    parts = []
-    for other in sorted(blocks, key=lambda each: each.place):
-        if other is block or other.place >= block.place or not other.parses or other.needs:
+    """The imports and definitions that this block uses and lacks, and the other blocks have.
+
+    Those of the blocks before it come first: what stands after it fills what is still missing.
+    """
+    there, used = set(_defined(block)), set(_WORD.findall(block.source))
+    parts: list[str] = []
+    for other in sorted(blocks, key=lambda each: (each.place > block.place, each.place)):
+        if other.place == block.place or not other.parses or other.needs:
             continue
         lines = other.source.split("\n")
         for node in other.tree.body if other.tree else ():
-            names = _bound(node) - own.keys()
-            if names & used:
-                decorators = getattr(node, "decorator_list", ())
-                first = min([node.lineno, *(d.lineno for d in decorators)])
-                parts.append("\n".join(lines[first - 1 : node.end_lineno]) + "\n")
-                used |= set(_WORD.findall(parts[-1]))
+            names = _bound(node)
+            if not names & used or names & there:
+                continue
+            decorators = getattr(node, "decorator_list", ())
+            first = min([node.lineno, *(d.lineno for d in decorators)])
+            parts.append("\n".join(lines[first - 1 : node.end_lineno]) + "\n")
+            there |= names
+            used |= set(_WORD.findall(parts[-1]))
     return "".join(parts)
 
 

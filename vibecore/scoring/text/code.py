@@ -204,7 +204,7 @@ def _read(fences: Fences, may_open: bool) -> list[Block]:
     for number, lines in enumerate(fences.outside):
         if len(bare) < MAXIMUM_BLOCKS and any(line.strip() for line in lines):
             is_last = number == len(fences.outside) - 1
-            bare += _bare(lines, last=is_last, place=2 * number)
+            bare += _bare(lines, last=is_last, place=2 * number * MAXIMUM_BLOCKS)
     if not labelled and bare:
         # What stands in fences without a label may be output, or what a stray fence cut out.
         blocks = [block for block in blocks if block.parses]
@@ -249,7 +249,7 @@ def _blocks(fences: Sequence[tuple[int, Fence]]) -> list[Block]:
             continue
         if source[0] in " \t":
             source = textwrap.dedent(source)
-        place, closed = 2 * number + 1, fence.closed or fence.left_open
+        place, closed = (2 * number + 1) * MAXIMUM_BLOCKS, fence.closed or fence.left_open
         blocks.append(_parse(source, closed=closed, place=place))
         if fence.left_open and blocks[-1].error:
             # Nobody closed it, so it is read as bare code is: prose may follow.
@@ -280,11 +280,12 @@ def _bare(lines: list[str], last: bool, place: int = 0) -> list[Block]:
     blocks: list[Block] = []
     index = free = 0
     tried = False
-    while index < len(lines) and len(blocks) < MAXIMUM_BLOCKS:
+    tries = 0
+    while index < len(lines) and len(blocks) < MAXIMUM_BLOCKS and tries < MAXIMUM_TRIES:
         line = lines[index].lstrip()
         if line.startswith(PROMPT) and not tried:
             tried = True
-            taken, session = _bare_session(lines[index:], place)
+            taken, session = _bare_session(lines[index:], place + len(blocks))
             if session is not None:
                 blocks.append(session)
                 index = free = index + taken
@@ -293,12 +294,13 @@ def _bare(lines: list[str], last: bool, place: int = 0) -> list[Block]:
         if not opens and not (blocks and _CONTINUING.match(line)):
             index += 1
             continue
+        tries += 1
         start = _start(lines, index, free) if opens else index
-        taken, block = _bare_block(lines[start:], last, place)
+        taken, block = _bare_block(lines[start:], last, place + len(blocks))
         if start < index and not block.parses:
             start = index
-            taken, block = _bare_block(lines[index:], last, place)
-        if (opens or block.parses) and not _in_prose(block, lines, start, start + taken):
+            taken, block = _bare_block(lines[index:], last, place + len(blocks))
+        if (opens or block.parses) and not _in_prose(block, lines, start):
             blocks.append(block)
         index = free = start + taken
     return blocks
@@ -311,7 +313,7 @@ def _opens(lines: Sequence[str], index: int) -> bool:
         return False
     if opening.lastgroup != "decorator":
         return True
-    after = next((line for line in lines[index + 1 :] if line.strip()), "")
+    after = lines[index + 1] if index + 1 < len(lines) else ""
     return bool(_DECORATED.match(after)) or lines[index].rstrip().endswith(("(", ","))
 
 
@@ -330,13 +332,14 @@ def _start(lines: Sequence[str], index: int, free: int) -> int:
     return start
 
 
-def _in_prose(block: Block, lines: Sequence[str], start: int, end: int) -> bool:
+def _in_prose(block: Block, lines: Sequence[str], start: int) -> bool:
     """Whether the block is only an import, and in the middle of other text."""
     if block.tree is None or not all(
         isinstance(node, ast.Import | ast.ImportFrom) for node in block.tree.body
     ):
         return False
-    before, after = lines[start - 1 : start], lines[end : end + 1]
+    end = start + block.source.rstrip().count("\n") + 1
+    before, after = lines[max(start - 1, 0) : start], lines[end : end + 1]
     return any(line.strip() for line in (*before, *after)) and not _OPENING.match(
         next(iter(after), "").lstrip()
     )

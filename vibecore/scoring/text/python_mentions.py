@@ -27,7 +27,7 @@ _CALL_OR_COMPARISON = re.compile(r"\w\(|\w\s*(?:[<>]=?|[=!]=|=)\s*\w")
 _DOES = re.compile(r"\w\(|\b(?:raise|return|import|except|yield|assert|lambda|def|class)\s+\w")
 _PROSE = re.compile(r"(?:[A-Za-z]{2,}+[^\w\s]*+\s\W*+){2}[A-Za-z]{2,}")
 _SAYING = re.compile(
-    r"(?:\b(?:print|input|fail|skip|warn|exit|error|SystemExit)|(?:Error|Exception|Warning)"
+    r"(?:\b(?:print|input|write|fail|skip|warn|exit|error|SystemExit)|(?:Error|Exception|Warning)"
     r"|\blog\w*\.\w+)\Z"
 )
 _RUNNING = re.compile(r"\b(?:exec|eval|compile|getattr|setattr|__import__|import_module|timeit)\Z")
