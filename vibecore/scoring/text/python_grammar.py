@@ -20,7 +20,7 @@ from vibecore.scoring.text.python_literals import Literals
 
 GRAMMAR = (3, 14)
 # How many statements from the end are looked at for the one that libcst refuses.
-MOST_STATEMENTS = 4
+MOST_STATEMENTS = 2
 NATIVE = sys.version_info >= GRAMMAR
 
 # The flags by which `codeop` tells what is unfinished from what is wrong.
