@@ -25,7 +25,7 @@ _FILLER = re.compile(
     r"(?:[\s\"'“”‘’(\[{<$€£¥₹:=≈~.…→⇒]|[-=]+>)*(?:\b(?:it|that|this|there)(?:['’]s|\s+(?:is|are|was|were|will\s+be"
     r"|must\s+be|should\s+be))\b|\b(?:about|approximately|approx|around|roughly|nearly|almost|exactly"
     r"|precisely|only|just|simply|still|therefore|thus|so|hence|now|the|a\s+total\s+of|option|number"
-    r"|at\s+(?:least|most)|is|equal\s+to|equals|be|therefore)\b\.?|[\s\"'“”‘’(\[{<$€£¥₹:=≈~.,#])*"
+    r"|at\s+(?:least|most)|is|equal\s+to|equals|be)\b\.?|[\s\"'“”‘’(\[{<$€£¥₹:=≈~.,#])*"
     r"(?:[a-zA-Z]\s*(?:=|≈)\s*)?\s*",
     re.IGNORECASE,
 )
@@ -39,25 +39,25 @@ _OPERATOR = re.compile(
 )
 _UNIT = (
     r"(?:hours?|hrs?|h|minutes?|mins?|seconds?|secs?|s|days?|weeks?|months?|years?|feet|foot|ft"
-    r"|inch(?:es)?|in|yards?|miles?|pounds?|lbs?|ounces?|oz|stones?|dollars?|cents?|euros?|pence"
+    r"|inch(?:es)?|yards?|miles?|pounds?|lbs?|ounces?|oz|stones?|dollars?|cents?|euros?|pence"
     r"|kg|g|km|cm|mm|m|met(?:er|re)s?|degrees?|[°'’\"″′])"
 )
 _COMPOUND = re.compile(rf"\s?-?{_UNIT}\.?,?\s*(?:and\s*)?", re.IGNORECASE)
 _RANGE = re.compile(
-    r"\s?(?:[^\W\d]{1,12}\s?|[%°])?(?:[-–—~]|to|up\s+to|through|until|…|\.\.+)\s*[$€£]?",
+    r"\s?(?:[^\W\d]{1,12}\s?|[%°])?(?:[-–—~]|(?:\b|(?<=\d))(?:to|up\s+to|through|until)\b|…|\.\.+)\s*[$€£]?",
     re.IGNORECASE,
 )
 _PLACES = re.compile(r"\s*(?:decimal|significant|d\.?p|s\.?f|places|digits|figures)", re.IGNORECASE)
 _CHOICE = re.compile(
-    r"(?:\s?[^\W\d]+\.?|%){0,3},?\s*(?:and/or|or|/)\s*(?:maybe|perhaps|possibly|even)?\s*[$€£]?"
-    r"|(?:\s?[^\W\d]+\.?|%){0,2},?\s*(?:and|&)\s*[$€£]?|\s*[,;]\s*[$€£]?|\s+",
+    r"(?:\s?[^\W\d]+\.?|%){0,3},?\s*(?:\b(?:and/or|or)\b|/)\s*(?:maybe|perhaps|possibly|even)?\s*[$€£]?"
+    r"|(?:\s?[^\W\d]+\.?|%){0,2},?\s*(?:\band\b|&)\s*[$€£]?|\s*[,;]\s*[$€£]?|\s+",
     re.IGNORECASE,
 )
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|equals?|costs?|takes?|makes?|gives?|giving|making|leaves?|leaving|has"
     r"|have|had|remains?|totals?|get|gets|needs?|pays?|paid|earns?|earned|yields?|becomes?)|=|≈)"
-    r"(?:\s+(?:now|then|about|approximately|around|roughly|exactly|only|just|still|equal|to|a|an|total"
-    r"|of|the|left|with|him|her|them|us|you|me|at|least|most))*\s*[:$€£(]*\s*\Z",
+    r"(?:\s+(?:now|then|about|approximately|around|roughly|exactly|only|just|still|equal|to|a|an"
+    r"|total(?:\s+of)?|the|left\s+with|with|him|her|them|us|you|me|at|least|most))*\s*[:$€£(]*\s*\Z",
     re.IGNORECASE,
 )
 _DENIED_BEFORE = re.compile(
@@ -78,7 +78,7 @@ _BOUND = re.compile(
 _CLAUSE = re.compile(r"[,;:.(—!?]\s|(?<!anything )\bbut\b", re.IGNORECASE)
 _LABEL = re.compile(
     r"\b(?:step|problem|question|example|option|figure|equation|exercise|part|chapter|case|page|line"
-    r"|line|rule|phase|stage|section)s?\s*[#(]?\Z",
+    r"|rule|phase|stage|section)s?\s*[#(]?\Z",
     re.IGNORECASE,
 )
 _POINTING = re.compile(
@@ -89,6 +89,7 @@ _PRONOUN = re.compile(
 )
 _ITEM = re.compile(r"\s*(?:[-*+•>#]+\s+)?\**(\d{1,3})[.)]\**(?=\s|\Z)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_COMPARED = re.compile(r"\s*[^\W\d]*\s*(?:more|less|fewer)\s+than\b|\s+of\b", re.IGNORECASE)
 _NAMED = re.compile(r"\d[^=]*(?:,|;|\bor\b|\band\b)\s*[A-Za-z]\w{0,3}\s*\Z")
 _PARENTHESIS = re.compile(r"\([^()]*\)")
 
@@ -222,7 +223,7 @@ class _Line:
                 return self._single(end + 1) if _VERB.search(between) else None
             # "1 hour 35 minutes (95 minutes)" says it again as one number.
             again = re.match(
-                r"[^\d(=]{0,20}?(?:\(|=|,?\s+or\b|i\.e\.|that\s+is)",
+                r"[^\d(=]{0,20}?(?:\(|=|,?\s+or\b|i\.e\.|that\s+is|which\s+is)",
                 self.text[self.numbers[end].end :],
             )
             if self._is_compound(index) and again and end + 1 < len(self.numbers):
@@ -310,10 +311,10 @@ class _Line:
         if _RANGE.fullmatch(between):
             return _PLACES.match(self.text, self.numbers[index + 1].end) is None
         return _CHOICE.fullmatch(between) is not None and not (
-            # "…, 3 × 4": what follows the comma explains.
+            # "…, 3 × 4", "…, 12 more than 24": what follows the comma explains.
             between.strip() in (",", ";")
             and index + 2 < len(self.numbers)
-            and self._is_calculation(index + 1)
+            and (self._is_calculation(index + 1) or _COMPARED.match(self.between(index + 1)))
         )
 
     def _is_compound(self, index: int) -> bool:

@@ -93,6 +93,11 @@ _OWN_QUESTION = re.compile(
     r"(?:did|do|can)\s+(?:i|we)|sure|so|what\s+if|what\s+about|ok|okay|really|or|and|have\s+i)\b",
     re.IGNORECASE,
 )
+_SENTENCE_LEAD = re.compile(
+    r"[.!]\s+(?:(?:so|therefore|thus|hence|but),?\s+)?(?:(?:the|my|our)\s+)?(?:(?:final|correct)\s+)?\Z",
+    re.IGNORECASE,
+)
+_INLINE_QUESTION = re.compile(r"\?|\b(?:question|problem|q)\s*\d*\s*:", re.IGNORECASE)
 _BETWEEN_BOXES = re.compile(r"[\s$,;\\()]*(?:or|and)?[\s$,;\\()]*(?:[a-z]\s*=\s*)?", re.IGNORECASE)
 _BRACE = re.compile("[{}]")
 _VISIBLE = re.compile(r"\S")
@@ -165,12 +170,14 @@ def _until_next_question(text: str, has_candidate: Callable[[str], bool]) -> str
 def _stated(piece: str) -> tuple[Statement | None, str]:
     """The last statement of the piece's first answer, and the text up to its end."""
     current: Statement | None = None
-    ends = 0
+    begins = ends = 0
     closed = False
     box_end = -1
     questions = _questions(piece)
     for match in _STATED.finditer(piece):
-        if match.start() < ends and not (match["boxed"] or match["correction"]):
+        if match.start() < ends and not (
+            match["boxed"] or match["correction"] or _restates(piece, begins, match.start())
+        ):
             continue
         if current is not None:
             following = bisect_left(questions, (ends, 0))
@@ -188,9 +195,15 @@ def _stated(piece: str) -> tuple[Statement | None, str]:
             box_end = end
         if current is not None and _is_blank(found.text) and not _is_blank(current.text):
             continue
-        current, ends = found, max(end, ends)
+        current, begins, ends = found, match.end(), max(end, ends)
         closed = match["marked"] is not None and _is_of_gsm8k(match["marked"])
     return current, piece
+
+
+def _restates(piece: str, begins: int, start: int) -> bool:
+    """Whether a sentence of its own in the line of a statement states an answer again."""
+    between = piece[max(begins, start - _LIMIT) : start]
+    return _SENTENCE_LEAD.search(between) is not None and not _INLINE_QUESTION.search(between)
 
 
 def _questions(text: str) -> list[tuple[int, int]]:
@@ -230,7 +243,7 @@ def _statement(piece: str, match: re.Match[str], corrects: bool) -> tuple[Statem
     start = skipped.end() if skipped else start
     end = piece.find("\n", start)
     end = len(piece) if end < 0 else end
-    stated = piece[start:end].strip(" \t").lstrip("*_`")
+    stated = piece[start : min(end, start + 2 * _LIMIT)].strip(" \t").lstrip("*_`")
     if _PLACEHOLDER.fullmatch(stated) and corrects:
         return None, end
     return Statement(stated, _has_text(piece, end)), end
