@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -124,3 +125,15 @@ def test_an_argument_of_other_bytes_is_refused() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "Argument 2 is not UTF-8 text" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_of_another_encoding_gets_escapes(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"prompt_id": "code_001", "text": "喜欢"}', encoding="utf-8")
+    command = [sys.executable, "-m", "vibecore", "score", "--suite", "vibe30"]
+    command += ["--responses", str(path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert json.loads(done.stdout)["text"] == "喜欢"

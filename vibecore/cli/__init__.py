@@ -7,6 +7,7 @@ torch.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -41,6 +42,9 @@ def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command line, turning every explained error into a paragraph and an exit code."""
+    # A terminal or a pipe of another encoding gets an escape, not a traceback.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _refuse_what_is_no_text(sys.argv[1:])
         app()
