@@ -177,7 +177,7 @@ with answer:
 
 with figures:
     show_table(metric_table(summary, outputs_of), key="metrics")
-    scored = any(row.repetitive is not None for row in summary.rows)
+    scored = any(row.broken is not None for row in summary.rows)
     frame.show_note(SCORED_NOTE if scored else UNSCORED_NOTE)
     known = [metric.name for metric in known_metrics(summary.rows)]
     if terms := [ABBREVIATIONS[name] for name in known if name in ABBREVIATIONS]:

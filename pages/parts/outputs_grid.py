@@ -15,9 +15,10 @@ from vibecore.views.grid import Link, column_heads, grid_rows
 
 AT_ONCE = 20
 LEGEND = (
-    "● all constraints met, ○ not, – not judged. Broken is empty, repetitive, degenerate, not made "
-    "of words, or with logits that are not finite. So far: the answer was cut off at the token "
-    "limit, and only that decided. An answer or a prompt opens side by side."
+    "● all constraints met, ○ not, – not judged. Broken is empty, repetitive, ending in a loop, "
+    "saying one thing over, not made of words, or with logits that are not finite. So far: the "
+    "answer was cut off at the token limit, and only that decided. An answer or a prompt opens "
+    "side by side."
 )
 
 

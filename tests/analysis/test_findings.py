@@ -42,6 +42,7 @@ def config(model: str, precision: str, **changes: object) -> ConfigMetrics:
         "adherent_prompts": 500,
         "adherence_judged": 1000,
         "empty": 1,
+        "empty_judged": 1000,
         "memory_bytes": (3 if model == "big" else 1) * BYTES[precision],
         "memory_basis": PEAK_MEMORY,
     }

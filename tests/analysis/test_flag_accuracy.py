@@ -49,9 +49,9 @@ def test_every_flag_is_measured_on_today_s_scores() -> None:
     measured = {found.flag: found for found in measure_flags()}
     assert set(measured) == set(FLAGS)
     degenerate = measured["degenerate"]
-    assert degenerate.flagged == sum(score.degenerate for score in scores)
+    assert degenerate.flagged == sum(bool(score.degenerate) for score in scores)
     assert degenerate.both == sum(
-        score.degenerate and one.looping for one, score in zip(outputs, scores, strict=True)
+        bool(score.degenerate) and one.looping for one, score in zip(outputs, scores, strict=True)
     )
     # Each flag says something: it is right more often than the share of loops in the set.
     for found in measured.values():

@@ -9,7 +9,9 @@ import pytest
 
 from vibecore.catalog.suites import Prompt
 from vibecore.scoring import score_output
-from vibecore.scoring.measures.duplicates import GOPHER_CUTS, cuts_exceeded, duplicate_shares
+from vibecore.scoring.measures import degenerate
+from vibecore.scoring.measures.degenerate import cuts_exceeded
+from vibecore.scoring.measures.duplicates import GOPHER_CUTS, duplicate_shares
 from vibecore.scoring.measures.echo import prompt_echo
 from vibecore.scoring.measures.refusal import REFUSALS, is_refusal
 from vibecore.scoring.measures.script import language_switch
@@ -92,18 +94,26 @@ def test_the_cuts_are_those_of_table_a1() -> None:
 
 
 @pytest.mark.parametrize(("name", "cut"), GOPHER_CUTS.items())
-def test_a_share_at_its_cut_passes_and_above_it_does_not(name: str, cut: float) -> None:
+def test_a_share_at_its_cut_passes_and_above_it_does_not(
+    name: str, cut: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = random.Random(3)
+    prose = " ".join("".join(letters.choices("abcdefghijklmnopqrst", k=6)) for _ in range(50))
     shares = dict.fromkeys(GOPHER_CUTS, 0.0)
-    assert cuts_exceeded(shares | {name: cut}, 50, None) == []
-    assert cuts_exceeded(shares | {name: cut + 1e-9}, 50, None) == [name]
+    monkeypatch.setattr(degenerate, "duplicate_shares", lambda _: shares)
+    shares[name] = cut
+    assert cuts_exceeded(prose) == (shares, [])
+    shares[name] = cut + 1e-9
+    assert cuts_exceeded(prose) == (shares, [name])
     # Such short documents never met these cuts.
-    assert cuts_exceeded(shares | {name: 1.0}, 49, None) == []
+    assert cuts_exceeded(" ".join(prose.split()[:49])) == ({}, [])
 
 
-def test_the_zlib_cut_holds_for_any_length() -> None:
-    shares = dict.fromkeys(GOPHER_CUTS, 0.0)
-    assert cuts_exceeded(shares, 3, 2.4) == []
-    assert cuts_exceeded(shares, 3, 2.41) == ["zlib_ratio"]
+def test_the_zlib_cut_is_for_as_much_text_as_fifty_words() -> None:
+    assert cuts_exceeded("ab" * 124) == ({}, None)
+    assert cuts_exceeded("ab" * 125) == ({}, ["zlib_ratio"])
+    assert cuts_exceeded("我喜欢猫。" * 19) == ({}, None)
+    assert cuts_exceeded("我喜欢猫。" * 20) == ({}, ["zlib_ratio"])
 
 
 def test_repetitive_and_degenerate_are_two_flags() -> None:
@@ -114,7 +124,7 @@ def test_repetitive_and_degenerate_are_two_flags() -> None:
     assert (twice.repetitive, twice.degenerate) == (False, True)
     assert "duplicate_10_grams" in twice.degenerate_by
     short = score_output(PLAIN, "la la la la la")
-    assert (short.repetitive, short.degenerate, short.degenerate_by) == (True, False, ())
+    assert (short.repetitive, short.degenerate, short.degenerate_by) == (True, None, ())
     fine = score_output(PLAIN, line)
     assert (fine.repetitive, fine.degenerate) == (False, False)
 

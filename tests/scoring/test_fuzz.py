@@ -59,14 +59,15 @@ def test_any_text_gets_a_score(text, token_ids):
             assert EXPLAINED.search(result.explanation), (result, text)
         assert "\n" not in result.explanation
         assert result.explanation
-    assert 0 <= score.repetition_ratio < 1
+    assert score.repetition_ratio is None or 0 <= score.repetition_ratio < 1
+    assert (score.repetition_ratio is None) == (score.repetitive is None)
     assert score.empty is (score.lines == 0)
     if score.empty:
         # IFEval alone takes what cannot be seen for text, and says so itself.
         met = [r for r in score.constraints if r.status == "pass" and r.check != "ifeval"]
         assert (score.words, score.sentences, met) == (0, 0, [])
     assert all(0 <= share <= 1 for share in score.duplicates.values())
-    assert score.degenerate == bool(score.degenerate_by)
+    assert bool(score.degenerate) == bool(score.degenerate_by)
     assert 0 <= score.prompt_echo <= 1
     assert (score.loop_period is None) == (score.loop_onset is None)
     if score.loop_onset is not None:

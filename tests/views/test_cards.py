@@ -40,7 +40,7 @@ def test_a_plain_output_has_no_notice() -> None:
 @pytest.mark.parametrize(
     ("text", "token_ids", "notice"),
     [
-        ("la " * 20, None, "broken: repetitive, says one thing over"),
+        ("la " * 20, None, "broken: repetitive"),
         ("a", [4, *[1, 2] * 10], "broken: loops after 1 token (period 2)"),
         ("I'm sorry, but no.", None, "begins as a refusal"),
         (
@@ -56,7 +56,7 @@ def test_what_is_amiss_is_said(text: str, token_ids: list[int] | None, notice: s
 
 def test_the_published_cuts_exceeded_are_counted_and_named() -> None:
     found = card("the same line of words again\n" * 12)
-    assert found["notice"] == "broken: repetitive"
+    assert found["notice"] == "broken: repetitive, ends in a loop"
     scores = {score["label"]: score for score in found["scores"]}
     assert scores["duplicate 5-grams"]["value"] == "0.92"
     assert "duplicate 5-grams" in scores["cuts exceeded"]["note"]
@@ -64,9 +64,8 @@ def test_the_published_cuts_exceeded_are_counted_and_named() -> None:
 
 
 def test_scores_of_an_older_scorer_are_left_out() -> None:
-    older = dict.fromkeys(
-        ("degenerate", "degenerate_by", "duplicates", "loop_period", "prompt_echo", "refusal")
-    )
+    absent = "degenerate degenerate_by duplicates loop_period prompt_echo refusal broken_by"
+    older = dict.fromkeys(absent.split())
     found = card("la " * 20, language_switch=None, **older)
     assert found["notice"] == "broken: repetitive, says one thing over"
     labels = [score["label"] for score in found["scores"]]

@@ -19,9 +19,10 @@ _NO_PROMPT = Prompt("labelled", "creative", "", ())
 
 # The flags compared with the labels: name → whether a score flags the output.
 FLAGS: dict[str, Callable[[Score], bool]] = {
-    "repetitive": lambda score: score.repetitive,
-    "degenerate": lambda score: score.degenerate,
+    "repetitive": lambda score: bool(score.repetitive),
+    "degenerate": lambda score: bool(score.degenerate),
     "loop": lambda score: score.loop_onset is not None,
+    "broken": lambda score: bool(score.broken_by),
 }
 
 

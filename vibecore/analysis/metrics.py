@@ -45,6 +45,7 @@ class ConfigMetrics(ModelAsked):
     repetitive: int | None = None
     repetition_judged: int | None = None
     repetition_rate: float | None = None
+    empty_judged: int | None = None
     degenerate: int | None = None
     degenerate_judged: int | None = None
     empty: int | None = None
@@ -208,11 +209,11 @@ def _some(name: str, judged: str) -> Summarise:
     return lambda run, _: measured(run, None) if run.aggregates.get(judged) else None
 
 
-def _either(name: str, published: str) -> Summarise:
-    """The published figure where the study is a report, else the aggregate."""
-    return lambda run, _: (
-        getattr(run, published) if _is_published(run) else run.aggregates.get(name)
-    )
+def _either(name: str, published: str, judged: str | None = None) -> Summarise:
+    """The published figure where the study is a report, else the aggregate; None where nothing was
+    `judged`."""
+    measured = _measured(name) if judged is None else _some(name, judged)
+    return lambda run, _: getattr(run, published) if _is_published(run) else measured(run, None)
 
 
 def _alone(name: str) -> Summarise:
@@ -463,9 +464,11 @@ METRICS: tuple[Metric, ...] = (
         rate="broken_rate",
         heading="broken outputs",
         always=True,
-        sentence="Outputs of no use to anybody: empty, repetitive, ending in a loop, not made of "
-        "words, or numerically broken; of fewer than 50 words, where word pairs say too little, "
-        "also those with a zlib ratio above 2.4. Each counts once.",
+        sentence="Outputs of no use to anybody: empty, repetitive, ending in a loop of tokens or "
+        "of characters, saying one thing over (two of three runs of eight characters, or of four "
+        "ideographs, came before), not made of words, or numerically broken. Repetitive ones of "
+        "fewer than 8 words, and grids whose characters do not repeat, are not counted. Each "
+        "counts once.",
         source="Ours, from the measures named.",
         judged_as="broken outputs",
         best="the lowest rate",
@@ -480,7 +483,7 @@ METRICS: tuple[Metric, ...] = (
         {"looping": Aggregate("count_true", "looping")},
         of="broken_judged",
         heading="looping",
-        sentence="Repetitive, or ending in a loop of tokens.",
+        sentence="Broken as repetitive, as ending in a loop or as saying one thing over.",
         source="Ours.",
     ),
     Metric(
@@ -488,17 +491,19 @@ METRICS: tuple[Metric, ...] = (
         "repetitive",
         "fewer is better",
         "less",
-        _either("repetitive", "published_repetitive"),
+        _either("repetitive", "published_repetitive", judged="repetition_scored"),
         {
             "repetitive": Aggregate("count_true", "repetitive"),
-            "scored": Aggregate("count", "repetitive"),
+            "repetition_scored": Aggregate("count", "repetitive"),
         },
         of="repetition_judged",
-        judged=_either("scored", "published_prompts"),
+        judged=_either("repetition_scored", "published_prompts", judged="repetition_scored"),
         rate="repetition_rate",
         always=True,
         sentence="1 − distinct word pairs ÷ all word pairs, words as split at white space. An "
-        "output of 0.50 or more is repetitive.",
+        "output of 0.50 or more is repetitive. It is not measured where white space does not part "
+        "words, as in Chinese, Thai or one endless word: those outputs are not counted here, and "
+        "broken says whether they loop.",
         source="The published study's measure; it gives its 0.73 and 0.17 on the two samples. The "
         "cut is ours, because the report does not state one.",
     ),
@@ -514,9 +519,11 @@ METRICS: tuple[Metric, ...] = (
         },
         of="degenerate_judged",
         judged=_some("degenerate_judged", "degenerate_judged"),
-        sentence="From 50 words on, any duplicate share over its cut (lines 30 %, their "
-        "characters 20 %, runs 20 % down to 10 %); or a zlib ratio above 2.4. Another flag than "
-        "repetitive, which is the published study's alone.",
+        sentence="Read on prose alone, without code, mathematics and tables: from 50 words on, "
+        "any duplicate share over its cut (lines 30 %, their characters 20 %, runs 20 % down to "
+        "10 %); from as much text on, also a zlib ratio above 2.4, all characters coded alike. "
+        "Not judged where there is less prose. Another flag than repetitive, which is the "
+        "published study's alone.",
         source="The cuts of Gopher's table A1 and of Whisper, as published.",
     ),
     Metric(
@@ -525,8 +532,9 @@ METRICS: tuple[Metric, ...] = (
         "fewer is better",
         "less",
         _either("empty", "published_empty"),
-        {"empty": Aggregate("count_true", "empty")},
-        of="repetition_judged",
+        {"empty": Aggregate("count_true", "empty"), "scored": Aggregate("count", "empty")},
+        of="empty_judged",
+        judged=_either("scored", "published_prompts"),
         always=True,
         sentence="No visible character.",
         source="Ours.",
@@ -568,8 +576,9 @@ METRICS: tuple[Metric, ...] = (
         _measured("garbage"),
         {"garbage": Aggregate("count_true", "garbage")},
         heading="not made of words",
-        sentence="Prose of 50 words or more in which under 80 % of words have a letter, or the "
-        "mean word length is outside 3–10, or there is a replacement character.",
+        sentence="Prose of 50 words or more, without code, mathematics and tables, in which under "
+        "80 % of words have a letter, or the mean word length is outside 3–10, or there is a "
+        "replacement character.",
         source="Quality filters of Gopher (arXiv 2112.11446, table A1).",
     ),
     Metric(

@@ -390,7 +390,12 @@ def _why_none(rows: Sequence[ConfigMetrics], steps: Steps, rule: Rule) -> str:
 
 
 def _too_broken(row: ConfigMetrics) -> str:
-    kinds = [f"{count} {word}" for name, word in BREAKS.items() if (count := getattr(row, name))]
+    counts = {word: getattr(row, name) for name, word in BREAKS.items()}
+    if row.looping is not None and row.looping != row.repetitive:
+        # Loops that word pairs do not show, or flags that do not make an output broken.
+        counts = {"empty": row.empty, "looping": row.looping} | counts
+        del counts["repetitive"]
+    kinds = [f"{count} {word}" for word, count in counts.items() if count]
     named = f" ({', '.join(kinds)})" if kinds else ""
     return (
         f"{row.broken} of {row.broken_judged} outputs are broken{named}: "

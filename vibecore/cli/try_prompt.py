@@ -19,6 +19,7 @@ from vibecore.cli.base import (
 )
 from vibecore.core.errors import INTERRUPTED, InputError
 from vibecore.core.formats import counted
+from vibecore.views.broken import NOT_MEASURED
 from vibecore.views.cut_off import explained
 from vibecore.views.failures import Failures
 
@@ -176,8 +177,10 @@ def _follow_pane(session: Session, pane: Pane, streaming: bool, failures: Failur
         flags = [name for name in ("empty", "repetitive", "degenerate") if getattr(score, name)]
         period = score.loop_period
         loop = [] if period is None else [f"loops every {counted(period, 'token')}"]
-        say(", ".join([f"repetition {score.repetition_ratio:.2f}", *flags, *loop]))
         new_tokens = pane.generation.new_tokens if pane.generation else None
+        ratio = score.repetition_ratio
+        repetition = NOT_MEASURED if ratio is None else f"{ratio:.2f}"
+        say(", ".join([f"repetition {repetition}", *flags, *loop]))
         for result in pane.score.constraints:
             say(f"{result.status:7} {result.check}: {explained(result, new_tokens)}")
     sys.stderr.flush()

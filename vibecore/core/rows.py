@@ -13,9 +13,8 @@ from typing import Any
 
 from vibecore.core.records import Kind, Protocol
 
-# A text of fewer words has too few word pairs for repetition to say anything: in scripts without
-# spaces, say. There it is broken where it compresses more than so many times, above which OpenAI's
-# Whisper decodes again (arXiv 2212.04356, 4.5; `transcribe.py`).
+# OpenAI's Whisper decodes again what compresses more than so many times (arXiv 2212.04356, 4.5;
+# `transcribe.py`). Scorers before version 4 called a text of fewer words broken by it.
 FEW_WORDS = 50
 MOST_COMPRESSIBLE = 2.4
 
@@ -184,8 +183,8 @@ class JudgedRow:
 
 @dataclass(kw_only=True)
 class ScoreRow(Scores):
-    """The scores of one output, without its text and `duplicates`. `broken` is empty, repetitive,
-    ending in a loop, compressible with FEW_WORDS, not made of words, or numerically broken."""
+    """The scores of one output, without its text and `duplicates`. `broken`: there is a reason in
+    `broken_by`, or it is numerically broken."""
 
     constraints_met: int
     constraints_total: int
@@ -265,6 +264,7 @@ class PromptOutput(PromptResult):
     loop_onset: int | None = None
     words: int | None = None
     zlib_ratio: float | None = None
+    broken_by: list[str] | None = None
 
 
 @dataclass

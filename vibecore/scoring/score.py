@@ -9,16 +9,17 @@ from vibecore.catalog.suites import Prompt
 from vibecore.core.rows import VerdictRow
 from vibecore.scoring.judge import judge_answer
 from vibecore.scoring.measures.broken import broken_reasons
-from vibecore.scoring.measures.duplicates import cuts_exceeded, duplicate_shares
+from vibecore.scoring.measures.degenerate import cuts_exceeded
 from vibecore.scoring.measures.echo import prompt_echo
-from vibecore.scoring.measures.loops import find_loop, rep_n
+from vibecore.scoring.measures.garbage import is_garbage
+from vibecore.scoring.measures.loops import find_loop, has_text_loop, rep_n
 from vibecore.scoring.measures.refusal import is_refusal
-from vibecore.scoring.measures.repetition import distinct, is_garbage, repetition_ratio, zlib_ratio
+from vibecore.scoring.measures.repetition import distinct, repetition_ratio, zlib_ratio
 from vibecore.scoring.measures.script import language_switch
-from vibecore.scoring.text.code import find_code
+from vibecore.scoring.text.prose import prose
 from vibecore.scoring.text.reasoning import split_reasoning
 from vibecore.scoring.text.sentences import sentences
-from vibecore.scoring.text.words import count_words, has_visible, lines, pieces
+from vibecore.scoring.text.words import count_words, has_visible, lines
 
 # Raise it whenever the score of any text can change. Version 2 covers the move to
 # Unicode's own scripts too: they differ only in rare letters (phonetic, historical), and no stored
@@ -35,9 +36,12 @@ LOOPING = frozenset({"repetitive", "loop", "one_thing"})
 class Score:
     """The scores of one output; the source of each measure is in the function that computes it.
 
-    `repetitive` is the published study's flag alone; `degenerate` means that a cut published by
-    others is exceeded (see `duplicates`), the exceeded ones named in `degenerate_by`; the two are
-    never mixed. `garbage` is None for answers with code and for fewer than 50 words. `rep_4`,
+    `repetitive` is the published study's flag alone; it and its ratio are None where white space
+    does not part the text into words (`text.spacing`). `degenerate` means that a cut published by
+    others is exceeded, the exceeded ones named in `degenerate_by`; the two are never mixed.
+    `degenerate`, `duplicates` and `garbage` are read on the answer's prose alone (`text.prose`);
+    where there is too little of it, `duplicates` is empty and the flags are None. `broken_by` has
+    the reasons why the output is of no use (`measures.broken`). `rep_4`,
     `loop_onset` (a token index) and `loop_period` (tokens) need token ids, and are None without
     them; the latter two also where there is no loop. `language_switch` is a character index.
     """
@@ -47,9 +51,9 @@ class Score:
     sentences: int
     lines: int
     empty: bool
-    repetition_ratio: float
-    repetitive: bool
-    degenerate: bool
+    repetition_ratio: float | None
+    repetitive: bool | None
+    degenerate: bool | None
     degenerate_by: tuple[str, ...]
     duplicates: Mapping[str, float]
     garbage: bool | None
@@ -64,6 +68,11 @@ class Score:
     language_switch: int | None
     constraints: tuple[VerdictRow, ...]
     broken_by: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the output is of no use to anybody."""
+        return bool(self.broken_by)
 
     @property
     def constraints_cut(self) -> int:
@@ -151,18 +160,16 @@ def score_output(
         token_ids = []
     repetition = repetition_ratio(text)
     loop = find_loop(token_ids) if token_ids is not None else None
-    garbage = is_garbage(text)
-    garbage = None if garbage is None or find_code(text) else garbage
-    compressed = zlib_ratio(text)
-    duplicates = duplicate_shares(text)
-    over = cuts_exceeded(duplicates, len(pieces(text)), compressed)
+    repetitive = None if repetition is None else repetition >= repetitive_at
+    read = prose(text)
+    garbage = is_garbage(read)
+    duplicates, over = cuts_exceeded(read)
     broken = broken_reasons(
+        text,
         empty=not has_text,
-        repetitive=repetition >= repetitive_at,
-        loops=loop is not None,
-        garbage=bool(garbage),
-        words=count_words(text),
-        compressed=compressed,
+        repetitive=repetitive,
+        loops=loop is not None or has_text_loop(text),
+        garbage=garbage,
     )
     # What loops would have gone on looping: there the limit decided nothing.
     cut = finish_reason in CUT_SHORT and not LOOPING & set(broken)
@@ -173,15 +180,15 @@ def score_output(
         lines=len(lines(text)),
         empty=not has_text,
         repetition_ratio=repetition,
-        repetitive=repetition >= repetitive_at,
-        degenerate=bool(over),
-        degenerate_by=tuple(over),
+        repetitive=repetitive,
+        degenerate=None if over is None else bool(over),
+        degenerate_by=tuple(over or ()),
         duplicates=duplicates,
         garbage=garbage,
         distinct_1=distinct(text, 1),
         distinct_2=distinct(text, 2),
         rep_4=rep_n(token_ids) if token_ids is not None and reasoning is None else None,
-        zlib_ratio=compressed,
+        zlib_ratio=zlib_ratio(text),
         loop_onset=loop.onset if loop else None,
         loop_period=loop.period if loop else None,
         prompt_echo=prompt_echo(prompt.text, text),

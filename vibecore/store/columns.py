@@ -19,7 +19,12 @@ BROKEN_SCORE = (
     f" OR (score.zlib_ratio > {MOST_COMPRESSIBLE} AND score.words < {FEW_WORDS})"
     " OR coalesce(score.garbage, false))"
 )
-# The same of an output, beside its score where it has one: a numerically broken one has none.
+# Whether it says the same over and over.
+LOOPING_SCORE = (
+    "coalesce(list_has_any(score.broken_by, ['repetitive', 'loop', 'one_thing']),"
+    " coalesce(score.repetitive, false) OR score.loop_onset IS NOT NULL)"
+)
+# Whether an output is broken, beside its score where it has one: a numerically broken one has none.
 BROKEN = f"(coalesce(generation.finish_reason = 'non_finite', false) OR {BROKEN_SCORE})"
 
 # A table of the query -> what it is read from.
@@ -82,7 +87,7 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
     "scores": ("score", "run_id"),
     "scorer_version": ("score", "scorer_version"),
     "broken": ("score", BROKEN_SCORE),
-    "looping": ("score", "(score.repetitive OR score.loop_onset IS NOT NULL)"),
+    "looping": ("score", LOOPING_SCORE),
     **{
         column: ("score", column)
         for column in SCORE_COLUMNS

@@ -209,7 +209,7 @@ def read_prompt_outputs(
                    left(generation.text, {CELL_CHARACTERS}) AS text,
                    length(generation.text) AS characters,
                    generation.finish_reason, score.garbage,
-                   score.loop_onset, score.words, score.zlib_ratio
+                   score.loop_onset, score.words, score.zlib_ratio, score.broken_by
             {_FROM_RESULTS.format(of_sample="AND generation.sample = 0")}
               AND list_contains($configs, run.config)
             ORDER BY list_position($ids, prompt.prompt_id), run.position""",

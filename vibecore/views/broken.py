@@ -6,6 +6,11 @@ from typing import Protocol
 
 from vibecore.core.rows import FEW_WORDS, MOST_COMPRESSIBLE
 
+# Why an output has no repetition ratio, and why the published cuts say nothing of it.
+NO_WORDS = "no spaces between words"
+NOT_MEASURED = f"not measured: {NO_WORDS}"
+LITTLE_PROSE = "too little prose for the published cuts"
+
 
 class Judged(Protocol):
     """What says of an output whether it is broken; None is not known."""
@@ -17,6 +22,7 @@ class Judged(Protocol):
     words: int | None
     garbage: bool | None
     finish_reason: str | None
+    broken_by: list[str] | None
 
 
 def broken_because(row: Judged, loop: str = "ends in a loop") -> str | None:
@@ -24,14 +30,28 @@ def broken_because(row: Judged, loop: str = "ends in a loop") -> str | None:
 
     `loop` is what that reason is called.
     """
+    by = _by_older_scorers(row) if row.broken_by is None else row.broken_by
+    words = {
+        "empty": "empty",
+        "repetitive": "repetitive",
+        "loop": loop,
+        "one_thing": "says one thing over",
+        "garbage": "not made of words",
+    }
+    reasons = [words[name] for name in words if name in by]
+    if row.finish_reason == "non_finite":
+        reasons.append("logits not finite, so not scored")
+    return f"broken: {', '.join(reasons)}" if reasons else None
+
+
+def _by_older_scorers(row: Judged) -> list[str]:
+    """The reasons of a score that does not have them: made before version 4."""
     short = row.words is not None and row.words < FEW_WORDS
     reasons = {
         "empty": row.empty,
         "repetitive": row.repetitive,
-        loop: row.loop_onset is not None,
-        "says one thing over": short and (row.zlib_ratio or 0) > MOST_COMPRESSIBLE,
-        "not made of words": row.garbage,
-        "logits not finite, so not scored": row.finish_reason == "non_finite",
+        "loop": row.loop_onset is not None,
+        "one_thing": short and (row.zlib_ratio or 0) > MOST_COMPRESSIBLE,
+        "garbage": row.garbage,
     }
-    named = ", ".join(word for word, holds in reasons.items() if holds)
-    return f"broken: {named}" if named else None
+    return [name for name, holds in reasons.items() if holds]

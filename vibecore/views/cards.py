@@ -10,7 +10,7 @@ from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow, PromptResult
 from vibecore.scoring.text.reasoning import split_reasoning
-from vibecore.views.broken import broken_because
+from vibecore.views.broken import LITTLE_PROSE, NO_WORDS, broken_because
 from vibecore.views.cut_off import DECIDED, so_far, whole_decided
 from vibecore.views.disagreement import differences
 from vibecore.views.tables.metrics import shape
@@ -38,7 +38,7 @@ SCORES: dict[str, tuple[str, int, str]] = {
     "repetition_ratio": ("repetition", 2, "share of word pairs seen before; repetitive from 0.50"),
     "rep_4": ("rep-4", 2, "share of token 4-grams seen before"),
     "distinct_2": ("distinct-2", 2, "distinct word pairs over words"),
-    "zlib_ratio": ("zlib ratio", 1, "size over compressed size; published cut 2.4"),
+    "zlib_ratio": ("zlib ratio", 1, "size over compressed size; published cut 2.4, for prose"),
     "duplicate_5_grams": (
         "duplicate 5-grams",
         2,
@@ -206,7 +206,7 @@ def _facts(row: OutputRow) -> list[str]:
 def _notice(row: OutputRow) -> str | None:
     period = f" (period {row.loop_period})" if row.loop_period else ""
     loop = f"loops after {counted(row.loop_onset or 0, 'token')}{period}"
-    broken = broken_because(row, loop)
+    broken = broken_because(row) if row.loop_onset is None else broken_because(row, loop)
     notices = [broken] if broken else []
     if row.finish_reason in NOTICES:
         notices.append(NOTICES[row.finish_reason])
@@ -231,6 +231,10 @@ def _scores(row: OutputRow) -> list[dict[str, str]]:
         for name, (label, digits, note) in SCORES.items()
         if known.get(name) is not None
     ]
+    if row.broken_by is not None and row.repetition_ratio is None:
+        scores.insert(0, {"label": "repetition", "value": "not measured", "note": NO_WORDS})
+    if row.broken_by is not None and row.degenerate is None:
+        scores.append({"label": "cuts exceeded", "value": "not judged", "note": LITTLE_PROSE})
     if row.degenerate:
         over = row.degenerate_by or []
         note = ", ".join(map(cut_name, over))
@@ -254,7 +258,7 @@ def _pieces(
     if not text:
         return []
     if marking == "repetition":
-        return mark_repetition(text, row.loop_onset)
+        return mark_repetition(text, row.loop_onset, loops="loop" in (row.broken_by or ()))
     if marking == "difference" and baseline is not None and baseline.text is not None:
         if baseline.config == row.config:
             return cut(text, [])

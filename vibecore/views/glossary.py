@@ -148,8 +148,9 @@ LABELLED = (
 # flag -> what it is called here
 FLAG_NAMES = {
     "repetitive": "repetitive: the published study's measure, from 0.50",
-    "degenerate": "degenerate: any published cut of Gopher or Whisper",
+    "degenerate": "degenerate: any published cut of Gopher or Whisper, on prose",
     "loop": "loop: exact repetition of tokens up to the end",
+    "broken": "broken: any reason why an output is of no use",
 }
 
 RULE = (
@@ -197,8 +198,8 @@ WORDS = {
     "token.",
     "KV cache": "The keys and values of all tokens so far, kept so that no step computes them "
     "again.",
-    "broken output": "Empty, repetitive, ending in a loop, not made of words, or numerically "
-    "broken; of fewer than 50 words also with a zlib ratio above 2.4.",
+    "broken output": "Empty, repetitive, ending in a loop, saying one thing over, not made of "
+    "words, or numerically broken.",
     "sweet spot": "The config that the rule chooses. It says nothing of whether that one is good: "
     "see what it did on the prompts.",
     "leading so far": "The choice of a study that has not finished, or has few prompts: no "

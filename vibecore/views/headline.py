@@ -304,7 +304,7 @@ def _fastest(rows: Sequence[ConfigMetrics]) -> str:
 
 def _is_speed_only(rows: Sequence[ConfigMetrics]) -> bool:
     """Whether a study has measured speeds and no quality."""
-    return all(row.repetitive is None for row in rows) and any(
+    return all(row.broken is None and row.repetitive is None for row in rows) and any(
         row.tokens_per_second for row in rows
     )
 

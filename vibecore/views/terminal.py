@@ -15,7 +15,7 @@ from vibecore.analysis import Decision
 from vibecore.analysis.metrics import ConfigMetrics, Metric, known_metrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow
-from vibecore.views.broken import broken_because
+from vibecore.views.broken import NOT_MEASURED, broken_because
 from vibecore.views.cut_off import explained, whole_decided
 from vibecore.views.models_asked import model_column
 
@@ -144,6 +144,8 @@ def output_facts(row: OutputRow) -> str:
         facts.append(f"{row.tokens_per_second:.1f} tok/s")
     if row.repetition_ratio is not None:
         facts.append(f"repetition {row.repetition_ratio:.2f}")
+    elif row.broken_by is not None:
+        facts.append(f"repetition {NOT_MEASURED}")
     if because := broken_because(row):
         facts.append(because)
     if decided := whole_decided(row):

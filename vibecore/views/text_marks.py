@@ -51,17 +51,21 @@ def loop_start(text: str) -> int | None:
     return loop.onset if loop else None
 
 
-def mark_repetition(text: str, loop_onset: int | None) -> list[Piece]:
+def mark_repetition(text: str, loop_onset: int | None, *, loops: bool = False) -> list[Piece]:
     """The text with repeated word pairs marked and, where a loop was found, its beginning.
 
-    `loop_onset` is the score of that name: the index of the token at which the loop begins. The
-    character is found on the text itself, because a token's place in it is not stored.
+    `loop_onset` is the score of that name: the index of the token at which the loop begins.
+    `loops`: it ends in a loop, which may be one of characters and have no such token. The character
+    is found on the text itself, because a token's place in it is not stored.
     """
     spans = [(start, end, "repeated") for start, end in repeated_spans(text)]
     remarks: list[Remark] = []
-    start = loop_start(text) if loop_onset is not None else None
+    start = loop_start(text) if loops or loop_onset is not None else None
     if start is not None:
-        remarks.append((start, f"loops after {counted(loop_onset or 0, 'token')}"))
+        after = "loops from here"
+        if loop_onset is not None:
+            after = f"loops after {counted(loop_onset, 'token')}"
+        remarks.append((start, after))
     return cut(text, spans, remarks)
 
 

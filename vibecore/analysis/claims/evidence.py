@@ -99,7 +99,7 @@ ADHERENCE = Measure(
     lambda output: output.adherent,
 )
 EMPTY = Measure(
-    "empty", False, lambda row: (row.empty, row.repetition_judged), lambda output: output.empty
+    "empty", False, lambda row: (row.empty, row.empty_judged), lambda output: output.empty
 )
 
 

@@ -176,6 +176,7 @@ def _metrics(row: ReportRow, prompts: int, architecture: ModelSpec | None) -> Co
         prompts=prompts,
         tokens_per_second=row.tokens_per_second if is_size(row.tokens_per_second) else None,
         repetition_judged=prompts,
+        empty_judged=prompts,
         adherence_judged=prompts,
         memory_bytes=size,
         memory_source=source,

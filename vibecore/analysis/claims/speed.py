@@ -68,7 +68,7 @@ NO_PROFILE = (
 def four_bit_is_the_sweet_spot(study: StudyData) -> Outcome:
     """The rule chooses a 4bit config, and goes on choosing one when prompts are resampled."""
     if study.choice is None:
-        need(any(row.repetitive is not None for row in study.rows), study.choice_reason)
+        need(any(row.broken is not None for row in study.rows), study.choice_reason)
     if not study.shares:
         return Outcome(
             NOT_RESOLVED,

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, count
 
-from vibecore.core.rows import MOST_COMPRESSIBLE
 from vibecore.scoring.text.words import lines, paragraphs, pieces
 
 # Table A1: name here -> the largest share that passes.
@@ -32,9 +31,6 @@ GOPHER_CUTS: dict[str, float] = {
     "duplicate_9_grams": 0.11,
     "duplicate_10_grams": 0.10,
 }
-# Documents of fewer words never met these cuts: the same appendix drops them before.
-GOPHER_MINIMUM_WORDS = 50
-
 _SHORTEST_DUPLICATE, _LONGEST = 5, 10
 # Each distinct word is coded as one character, of which Unicode has 1.1 million; words beyond
 # this are ignored.
@@ -75,19 +71,6 @@ def duplicate_shares(text: str) -> dict[str, float]:
         if 2 * len(again) < len(alive):
             alive = sorted({*again, *again.values()})
     return shares
-
-
-def cuts_exceeded(shares: Mapping[str, float], words: int, zlib_ratio: float | None) -> list[str]:
-    """Names of the published cuts that a text exceeds: Gopher's from 50 words on, and Whisper's.
-
-    `shares` are those of `duplicate_shares`, `words` the number of `pieces`.
-    """
-    over = []
-    if words >= GOPHER_MINIMUM_WORDS:
-        over = [name for name, cut in GOPHER_CUTS.items() if shares[name] > cut]
-    if zlib_ratio is not None and zlib_ratio > MOST_COMPRESSIBLE:
-        over.append("zlib_ratio")
-    return over
 
 
 def _repeated(items: Sequence[str]) -> tuple[float, float]:

@@ -1,14 +1,26 @@
-"""Degeneration of an output, measured on its token ids: repeated 4-grams, and loops."""
+"""Loops: repeated 4-grams of tokens, and tails of tokens or characters that repeat themselves."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vibecore.scoring.text.spacing import is_ideographic
 from vibecore.scoring.text.words import n_grams
 
 LOOP_REPETITIONS = 3
 LOOP_MINIMUM_TOKENS = 16
+# A loop of characters: 16 tokens have about 64 letters, or 24 ideographs; of marks and digits
+# alone, which draw rules and write large numbers, it takes more. One that counts must say something
+# beside its number.
+LOOP_MINIMUM_LETTERS, LOOP_MINIMUM_MARKS, LETTERS_BESIDE_A_COUNTER = 64, 160, 8
+IDEOGRAPH_LETTERS = 3
+# An emoji is a token or more.
+_FIRST_EMOJI = "\U0001f000"
+_NUMBER = re.compile(r"\d{1,9}")
+# Stands for a number where a loop that counts is looked for; no text is made of it.
+_ANY_NUMBER = "\uffff"
 
 
 @dataclass(frozen=True)
@@ -40,11 +52,86 @@ def find_loop(token_ids: Sequence[int]) -> Loop | None:
     not one. Every period is found, in linear time: with the sequence reversed, the Z-function at
     p is how far the tail goes on repeating with period p (Gusfield 1997, section 1.3).
     """
-    backwards = list(reversed(token_ids))
+    if len(token_ids) < LOOP_MINIMUM_TOKENS:
+        return None
+    # As characters, which are quick to search; ids are far below Unicode's 1.1 million.
+    return _periodic_tail("".join(map(chr, token_ids)), LOOP_MINIMUM_TOKENS)
+
+
+def has_text_loop(text: str) -> bool:
+    """Whether the text ends in a loop of characters, as `find_loop` finds one of tokens.
+
+    White space and a closing fence are left out, so it does not matter what parts the turns. The
+    tail has at least three turns and 64 letters, an ideograph or kana counting as three and an
+    emoji too; 160 where it has no letters, so that a drawn rule or a large number is none. A loop
+    that counts is one too, where each number that changes does so by the same step and there are
+    8 letters or more beside it: a table or a list of numbers is none.
+    """
+    squeezed = "".join(text.split())
+    if squeezed.endswith(("```", "~~~")):
+        squeezed = squeezed.rstrip("`~")
+    if len(squeezed) < LOOP_MINIMUM_LETTERS // IDEOGRAPH_LETTERS:
+        return False
+    weight = IDEOGRAPH_LETTERS if is_ideographic(squeezed) else 1
+    shortest = LOOP_MINIMUM_LETTERS // IDEOGRAPH_LETTERS
+    numbers = [int(number) for number in _NUMBER.findall(squeezed)]
+    counting = _NUMBER.sub(_ANY_NUMBER, squeezed) if len(numbers) >= LOOP_REPETITIONS else squeezed
+    loop = _periodic_tail(counting, shortest)
+    if loop is None:
+        return False
+    if counting != squeezed:
+        turns = _turns_that_count(counting, numbers, loop, weight)
+        if turns >= LOOP_REPETITIONS and _is_long(counting[-turns * loop.period :], weight):
+            return True
+        loop = _periodic_tail(squeezed, shortest)
+    return loop is not None and _is_long(squeezed[loop.onset :], weight)
+
+
+def _is_long(tail: str, weight: int) -> bool:
+    """Whether a tail of characters is long enough to be a loop."""
+    letters = sum(map(str.isalpha, tail))
+    emoji = 0 if tail.isascii() else sum(character >= _FIRST_EMOJI for character in tail)
+    if not letters and not emoji:
+        return len(tail) >= LOOP_MINIMUM_MARKS
+    rest = len(tail) - letters - emoji
+    return weight * letters + IDEOGRAPH_LETTERS * emoji + rest >= LOOP_MINIMUM_LETTERS
+
+
+def _turns_that_count(counting: str, numbers: Sequence[int], loop: Loop, weight: int) -> int:
+    """Of how many last turns each number is the one before, or all changing ones go by one step.
+
+    `counting` has a placeholder for each of the `numbers`.
+    """
+    turn = counting[len(counting) - loop.period :]
+    slots = turn.count(_ANY_NUMBER)
+    letters = weight * sum(map(str.isalpha, turn))
+    if not slots or letters < LETTERS_BESIDE_A_COUNTER:
+        return 0
+    turns = 1
+    steps: list[int] | None = None
+    while (turns + 1) * loop.period <= len(counting) - loop.onset:
+        last = numbers[len(numbers) - turns * slots :][:slots]
+        before = numbers[len(numbers) - (turns + 1) * slots :][:slots]
+        found = [after - earlier for earlier, after in zip(before, last, strict=True)]
+        if len({step for step in found if step}) > 1 or (steps is not None and found != steps):
+            break
+        steps = found
+        turns += 1
+    return turns
+
+
+def _periodic_tail(sequence: str, shortest: int) -> Loop | None:
+    """The earliest start from which the rest is periodic, of at least three turns and `shortest`
+    items."""
+    # Of such a tail the last two thirds occurred before, one period earlier.
+    known = sequence[-max(shortest - shortest // LOOP_REPETITIONS, 1) :]
+    if len(sequence) < shortest or sequence.find(known) == len(sequence) - len(known):
+        return None
+    backwards = sequence[::-1]
     best: Loop | None = None
     for period, matched in enumerate(_z_function(backwards)):
         tail = period + matched
-        if period == 0 or tail < LOOP_REPETITIONS * period or tail < LOOP_MINIMUM_TOKENS:
+        if period == 0 or tail < LOOP_REPETITIONS * period or tail < shortest:
             continue
         onset = len(backwards) - tail
         if best is None or onset < best.onset:
@@ -52,7 +139,7 @@ def find_loop(token_ids: Sequence[int]) -> Loop | None:
     return best
 
 
-def _z_function(sequence: Sequence[int]) -> list[int]:
+def _z_function(sequence: str) -> list[int]:
     """For each position, the length of the longest common prefix with the whole sequence."""
     length = len(sequence)
     prefix = [0] * length

@@ -11,6 +11,7 @@ from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
 from vibecore.core import formats
 from vibecore.core.rows import ScoreRow
+from vibecore.views.broken import NOT_MEASURED
 from vibecore.views.charts.dot_interval import Dot, dot_chart, share_axis
 from vibecore.views.charts.figure import (
     Figure,
@@ -149,7 +150,7 @@ def prompt_figure(scores: Sequence[ScoreRow], rows: Sequence[ConfigMetrics]) -> 
             "name": names.get(score.config, score.config),
             "state": _state(score),
             "met": f"{score.constraints_met} of {score.constraints_judged}",
-            "repetitive": "yes" if score.repetitive else "no",
+            "repetitive": _repetitive(score),
             "sign": _sign(score),
             "category": score.category,
         }
@@ -220,6 +221,12 @@ def _state(score: ScoreRow) -> str:
     if score.adherent:
         return "all met"
     return "some met" if score.constraints_met else "none met"
+
+
+def _repetitive(score: ScoreRow) -> str:
+    if score.repetitive is None:
+        return NOT_MEASURED
+    return "yes" if score.repetitive else "no"
 
 
 def _sign(score: ScoreRow) -> str:
