@@ -243,6 +243,8 @@ def _numeral(match: re.Match[str]) -> Number | None:
 
 
 def _digits(digits: str) -> Fraction:
+    if digits.isdecimal():
+        return Fraction(int(digits))
     plain = re.sub(r"[ \xa0_'’]", "", digits)
     if "," in plain and "." in plain:
         # The later one is the decimal mark.
