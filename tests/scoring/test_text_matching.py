@@ -105,7 +105,7 @@ def test_lines_paragraphs_and_code():
     assert text_lines(text) == ("# T", "a", "x", "b", "> y")
     assert text_paragraphs("# T\n\na\nb\n***\nc") == ["a\nb", "c"]
     assert without_code(text).split() == ["#", "T", "a", "---", "b"]
-    assert text_lines("```Roses are red\n``a``` b\n") == ("```Roses are red", "``a``` b")
+    assert text_lines("```Roses are red\n``a``` b\n") == ("Roses are red", "``a``` b")
     assert without_code("~~~md\na\n```\n~~~\nb") == "a\n```\nb"
 
 

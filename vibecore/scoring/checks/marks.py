@@ -12,7 +12,7 @@ import re
 from vibecore.scoring.arguments import Position
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.characters import fold, one_form
-from vibecore.scoring.text.layout import TEXT, text_lines, text_paragraphs, without_code
+from vibecore.scoring.text.layout import text_lines, text_paragraphs, without_code
 from vibecore.scoring.text.matching import plain, without_emphasis
 from vibecore.scoring.text.places import begins, may_begin
 from vibecore.scoring.verdict import Relation, Verdict, compare, numbering_defect, quote
@@ -55,7 +55,7 @@ def placeholder_count(text: str, *, relation: Relation, count: int) -> Verdict:
     Nor are footnotes, an index ("x[i]"), mathematics ("\\[ x \\]") and what stands in fenced code
     that names a language.
     """
-    marks = _PLACEHOLDER.findall(without_code(text, TEXT))
+    marks = _PLACEHOLDER.findall(without_code(text, unlabelled=True))
     return compare(sum(not _BOX.fullmatch(mark) for mark in marks), relation, count, "placeholder")
 
 

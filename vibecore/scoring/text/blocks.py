@@ -7,16 +7,12 @@ What is marked as a label (a heading, a title, a cell of a table) may be none ei
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
-_FENCE = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+([^\s`]*+)[^`]*$")
-# Info strings of fences that hold text to be read; any other names a language of code or data.
-_TEXT_INFOS = frozenset(
-    {"text", "txt", "plain", "plaintext", "md", "markdown", "prose", "poem", "story", "quote"}
-)
-# A line of code or data rather than of prose.
-_CODE_LINE = re.compile(r"[{}=;<>\\|$_]|\w\(|^(?:\s{4}|\t|#|//|import |from |def |class |return\b)")
-_TWO_WORDS = re.compile(r"[^\W\d_]+[,'’]?[ \t]+[^\W\d_]{2}|[^\W\d_][.!?。！？]")
+from vibecore.scoring.text.fences import Fence, has_fence
+from vibecore.scoring.text.layout import Line, is_rule, read_lines
+
 _QUOTED = re.compile(r"(?:>[ \t]?)++")
 # HTML's tags that break a line.
 _BREAK = re.compile(
@@ -44,30 +40,13 @@ _DISPLAY_ENDS = {
 }
 # A line that is bold as a whole.
 _BOLD_LINE = re.compile(r"(\*\*|__)(?=\S)(?:(?!\1).)+\1:?")
-_RULE = re.compile(r"(?:[-*_=~][ \t]*){3,}+")
 _TITLE_FIELD = re.compile(r"[*_]{0,2}(?:title|subject)[*_]{0,2}:", re.IGNORECASE)
 _SENTENCE_ENDS = frozenset(".!?…。！？।؟۔")
 # Words that end no sentence: a line that ends in one goes on in the next.
-_DANGLING = frozenset(
-    {
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "nor",
-        "of",
-        "my",
-        "your",
-        "our",
-        "their",
-        "its",
-        "whose",
-        "than",
-    }
-)
+_UNENDING = "a an the and or nor of my your our their its whose than"
+_DANGLING = frozenset(_UNENDING.split())
 # Words that a title writes in lower case.
-_SMALL = _DANGLING | {"in", "on", "at", "to", "for", "with", "by", "from", "as", "into", "vs"}
+_SMALL = frozenset(f"{_UNENDING} in on at to for with by from as into vs".split())
 _WRAPPED = "\"'“”‘’«»*_`()[] \t"
 
 
@@ -150,26 +129,30 @@ def blocks(text: str) -> list[Block]:
         text = _BREAK.sub("\n", text)
     found = _Found()
     lines = text.splitlines()
+    fenced: dict[int, tuple[int, Fence]] = {}
+    if has_fence(text):
+        rows = read_lines(text)
+        lines = [row.text for row in rows]
+        fenced = _fenced(rows)
     at = 0
-    # No fence of this many marks is closed any more.
-    unclosed: dict[str, int] = {}
     while at < len(lines):
+        if at in fenced:
+            end, fence = fenced[at]
+            if fence.is_text:
+                found.open = False
+                for row in rows[at:end]:
+                    if row.kind == "inside":
+                        _read_line(found, row.text.strip(), "")
+                found.open = False
+            found.interrupted = True
+            at = end
+            continue
         line = lines[at].strip()
         at += 1
         if not line:
             found.adjacent = False
             continue
         first = line[0]
-        if first in "`~" and (fence := _FENCE.match(line)):
-            end, is_text = _fenced(lines, at, fence, unclosed)
-            if is_text:
-                found.open = False
-                for inside in lines[at:end]:
-                    _read_line(found, inside.strip(), "")
-                found.open = False
-            found.interrupted = True
-            at = end + 1
-            continue
         if first in "\\$" and (after := _displayed(lines, at - 1)) is not None:
             found.interrupted = True
             at = after
@@ -207,7 +190,7 @@ def _read_line(found: _Found, line: str, next_line: str | None) -> None:
         for cell in filter(None, map(str.strip, line.split("|"))):
             found.add(cell, label=True)
         return None
-    if first in "-*_=~" and _RULE.fullmatch(line):
+    if is_rule(line):
         if first == "=" and found.open and found.adjacent:
             # Markdown's other heading: the line above it.
             found.labels[len(found.blocks) - 1] = False
@@ -272,25 +255,15 @@ def _is_title(line: str, next_line: str | None) -> bool:
     return len(words) > 1 and capitals[-1] and all(written)
 
 
-def _fenced(
-    lines: list[str], at: int, fence: re.Match[str], unclosed: dict[str, int]
-) -> tuple[int, bool]:
-    """The line that closes a fence, and whether it holds text; `at` is the line after it."""
-    marks, info = fence[1], fence[2].lower().strip("{.}")
-    end = len(lines)
-    if len(marks) < unclosed.get(marks[0], len(marks) + 1):
-        for number in range(at, len(lines)):
-            line = lines[number].strip()
-            if line.startswith(marks) and not line.strip(marks[0]):
-                end = number
-                break
-        else:
-            unclosed[marks[0]] = len(marks)
-    if info:
-        return end, info in _TEXT_INFOS
-    inside = [line for line in lines[at:end] if line.strip()]
-    prose = sum(1 for line in inside if _TWO_WORDS.search(line) and not _CODE_LINE.search(line))
-    return end, 2 * prose > len(inside)
+def _fenced(rows: Sequence[Line]) -> dict[int, tuple[int, Fence]]:
+    """Number of a line in a fenced block -> the number after the block's last, and the block."""
+    found: dict[int, tuple[int, Fence]] = {}
+    for at in range(len(rows) - 1, -1, -1):
+        fence = rows[at].fence
+        if fence is not None:
+            after = found.get(at + 1)
+            found[at] = (after[0] if after and after[1] is fence else at + 1, fence)
+    return found
 
 
 def _displayed(lines: list[str], at: int) -> int | None:

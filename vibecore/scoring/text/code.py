@@ -16,7 +16,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from vibecore.scoring.text.fences import Fence, Fences, read_fences, split_lines
+from vibecore.scoring.text.fences import (
+    MARKDOWN,
+    TEXT_LABELS,
+    Fence,
+    Fences,
+    find_fences,
+    has_fence,
+    read_fences,
+    split_lines,
+)
 from vibecore.scoring.text.python_definitions import Definitions, read_definitions
 from vibecore.scoring.text.python_grammar import may_go_on, parse
 from vibecore.scoring.text.python_literals import Literals
@@ -37,8 +46,8 @@ _PYTHON = re.compile(
     re.IGNORECASE,
 )
 _NO_LABEL = re.compile(r"(?:code)?\Z", re.IGNORECASE)
-_ANY_TEXT = re.compile(r"(?:te?xt|plain(?:text)?|output|console|none)\b", re.IGNORECASE)
-_MARKDOWN = re.compile(r"(?:md|markdown)\b", re.IGNORECASE)
+# Labels under which a program stands beside its output, or in place of a label.
+_ANY_TEXT = TEXT_LABELS | {"output", "console", "none"}
 
 # The label on the line below its fence.
 _LABEL_BELOW = re.compile(r"\A(?:python3?|py)[ \t]*\n", re.IGNORECASE)
@@ -167,17 +176,16 @@ def find_code(text: str) -> tuple[Block, ...]:
     The main block is the one that defines something, then one that parses, then the longest.
     """
     text = text[:MAXIMUM_CHARACTERS].lstrip(BYTE_ORDER_MARK)
-    fenced = "```" in text or "~~~" in text
+    fenced = has_fence(text)
     may_open = any(map(text.__contains__, _OPENING_WORDS)) and bool(_BARE_START.search(text))
     if not fenced and not may_open:
         return ()
-    lines = split_lines(text)
     if not fenced:
-        blocks = _bare(lines, last=True)
+        blocks = _bare(split_lines(text), last=True)
     else:
-        blocks = _read(read_fences(lines), may_open)
+        blocks = _read(find_fences(text), may_open)
         if not blocks:
-            blocks = _read(read_fences(lines, indented=True), may_open)
+            blocks = _read(find_fences(text, indented=True), may_open)
     blocks.sort(key=lambda block: (block.defines, block.parses, len(block.source)), reverse=True)
     return tuple(blocks)
 
@@ -222,7 +230,7 @@ def _fenced(fences: Sequence[Fence]) -> tuple[list[Block], bool]:
     if not blocks:
         blocks = _blocks(unlabelled) or [
             block
-            for block in _blocks([(n, f) for n, f in enumerate(flat) if _ANY_TEXT.match(f.info)])
+            for block in _blocks([(n, f) for n, f in enumerate(flat) if f.label in _ANY_TEXT])
             if block.parses and block.defines
         ]
         return blocks, bool(labelled)
@@ -233,7 +241,7 @@ def _fenced(fences: Sequence[Fence]) -> tuple[list[Block], bool]:
 
 def _within(fence: Fence) -> Iterator[Fence]:
     """A fence, or those inside it where it holds Markdown."""
-    if _MARKDOWN.match(fence.info):
+    if fence.label in MARKDOWN:
         yield from read_fences(fence.lines).fenced
     else:
         yield fence

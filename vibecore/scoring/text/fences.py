@@ -1,20 +1,33 @@
 """Fenced blocks of a text, as CommonMark 0.31 reads them (section 4.5), and some that models mean.
 
-A fence is three or more ` or ~, indented by at most three spaces within its quotation or list
-item; it is closed by one of the same kind, at least as long, with nothing behind it. Read beyond
-CommonMark, because answers have it: a fence that opens after words on its line ("Here: ```python")
-or closes at the end of a line of code ("return x```"), the first line of code in place of the info
-string, a fence with an info string inside another (the first was left open), an end token behind
-a closing fence, and a fence cut off at the end of the text.
+The one reader of fences, for code, JSON, lines, sentences and reasoning. A fence is three or more `
+or ~, indented by at most three spaces within its quotation or list item; it is closed by one of the
+same kind, at least as long, with nothing behind it. Read beyond CommonMark, because answers have
+it: a fence that opens after words on its line ("Here: ```python") or closes at the end of a line
+of code ("return x```"), the first line of code, JSON or prose in place of the info string, a fence
+with an info string inside another (the first was left open), an end token behind a closing fence,
+and a fence cut off at the end of the text.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 from vibecore.scoring.text.python_literals import Literals
 
+MARKDOWN = frozenset({"md", "markdown"})
+# Labels of fences that hold text to be read; any other names a language of code or data.
+_TEXT = "md markdown text txt plain plaintext prose poem story quote"
+TEXT_LABELS = frozenset(_TEXT.split())
+# Languages whose name no prose follows: "```python my solution".
+_LANGUAGES = """
+python py python3 ipython pycon json js javascript ts typescript jsx tsx java c cpp csharp go rust
+ruby php perl swift kotlin scala r sql html css xml yaml yml toml bash sh shell zsh console
+powershell lua haskell julia matlab latex tex diff ini make dockerfile
+"""
+_NAMED = TEXT_LABELS.union(_LANGUAGES.split())
 # The backtick or tilde fence that a line may hold, and what is behind it.
 _FENCE = re.compile(r"(?<![`~])(`{3,}+|~{3,}+)([^\n]*+)\Z")
 # A model's end token may be left behind a closing fence.
@@ -24,8 +37,17 @@ _QUOTATION = re.compile(r" {0,3}>")
 _ITEM = re.compile(r"( {0,3}(?:[-*+]|\d{1,9}[.)]))(?:[ \t]+|\Z)")
 # A code line where the info string would be: "```def f(x):".
 _CODE = re.compile(r"(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[:(]|from[ \t]|import[ \t]")
+# JSON there: "```json {"; not a lang's attributes: "```{.python}", "```js {1,3}".
+_JSON = re.compile(r"(?P<label>[\w+#.-]*+)[ \t]*(?P<json>(?:\{|\[)(?=\s*(?:[\"'{}\[\]]|\Z)).*)")
+# How a line of prose there ends: "```Dear John,"; and what it does not have: "```python title=x".
+_PROSE_ENDS = frozenset(".!?,;:…")
+_ATTRIBUTES = frozenset("={}")
 _LABEL = re.compile(r"(?:[A-Za-z][\w+#.-]*)?")
+_LABEL_IN_INFO = re.compile(r"[{.=\s]*([\w+#.-]*)")
 _INFO = re.compile(r"[ \t]*[A-Za-z{.]")
+# A line of code or data, and one of prose: what an unlabelled fence holds.
+_CODE_LINE = re.compile(r"[{}=;<>\\|$_]|\w\(|^(?:\s{4}|\t|#|//|import |from |def |class |return\b)")
+_TWO_WORDS = re.compile(r"[^\W\d_]+[,'’]?[ \t]+[^\W\d_]{2}|[^\W\d_][.!?。！？]")
 # Nothing indented so far is a fence (section 4.4: it is indented code).
 _DEEP = 4
 # How often a fence's lines are read for an open string.
@@ -37,18 +59,51 @@ class Fence:
     """A fenced block: its info string, its lines, and whether a fence closed it.
 
     One that was `left_open` is followed by text all the same: by another fence, or by what stands
-    behind its quotation.
+    behind its quotation. `first` and `last` are the numbers, from 0, of the line that opens it and
+    of its last one, which closes it if it is `closed`. `before` is what of the first line is text
+    before the fence, or a list item's marker and the fence; `in_last`, what of the last line is code before the one that closes it.
     """
 
     info: str
     lines: list[str] = field(default_factory=list)
     closed: bool = False
     left_open: bool = False
+    first: int = 0
+    last: int = 0
+    before: str = ""
+    in_last: str = ""
+
+    @cached_property
+    def label(self) -> str:
+        """The language that the info string names, in lower case; "" where it names none."""
+        named = _LABEL_IN_INFO.match(self.info)
+        return "" if named is None or self.opening_prose else named[1].lower()
+
+    @cached_property
+    def opening_prose(self) -> str:
+        """The info string, where it is a line of prose ("```Roses are red")."""
+        words = self.info.split()
+        if not words or not _ATTRIBUTES.isdisjoint(self.info):
+            return ""
+        if not words[0][0].isalpha() or words[0].lower() in _NAMED:
+            return ""
+        written = sum(word[0].isalpha() for word in words) > 1
+        is_prose = written and (len(words) > 2 or self.info[-1] in _PROSE_ENDS)
+        return self.info if is_prose or not self.info.isascii() else ""
+
+    @cached_property
+    def is_text(self) -> bool:
+        """Whether it holds text to be read, by its label; without one, if most lines are prose."""
+        if self.label or self.opening_prose:
+            return not self.label or self.label in TEXT_LABELS
+        inside = [line for line in self.lines if line.strip()]
+        prose = sum(1 for one in inside if _TWO_WORDS.search(one) and not _CODE_LINE.search(one))
+        return 2 * prose > len(inside)
 
 
 @dataclass
 class Fences:
-    """A text parted into fenced blocks and runs of other lines, both in order."""
+    """A text parted into fenced blocks and runs of other lines, both in order, to be read only."""
 
     fenced: list[Fence] = field(default_factory=list)
     outside: list[list[str]] = field(default_factory=lambda: [[]])
@@ -72,6 +127,21 @@ class _Open:
         return self.tries > _MOST_TRIES or Literals(code).ends_in_string
 
 
+def has_fence(text: str) -> bool:
+    """Whether the text may have a fenced block."""
+    return "```" in text or "~~~" in text
+
+
+@lru_cache(maxsize=16)
+def find_fences(text: str, indented: bool = False) -> Fences:
+    """The fenced blocks of a text; `indented`: at any indentation.
+
+    Nothing indented by four spaces or more is a fence to CommonMark. Models indent them so under an
+    item; but code that stands bare has such fences in its docstrings.
+    """
+    return read_fences(split_lines(text), indented)
+
+
 def split_lines(text: str) -> list[str]:
     """The lines of a text: only line feeds and carriage returns end one (CommonMark 2.1)."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -82,18 +152,21 @@ def read_fences(lines: list[str], indented: bool = False) -> Fences:
     found = Fences()
     open_: _Open | None = None
     items: list[int] = []
-    for line in lines:
+    for number, line in enumerate(lines):
         if open_ is not None:
+            fence = open_.fence
             if open_.mark[:3] not in line and not open_.quotations:
-                open_.fence.lines.append(_dedented(line, open_.indent) if open_.indent else line)
+                fence.lines.append(_dedented(line, open_.indent) if open_.indent else line)
+                fence.last = number
                 continue
             if _takes(open_, line):
+                fence.last = number
                 continue
-            ended = open_.fence.closed
-            open_.fence.left_open = not ended
+            fence.left_open = not fence.closed
             open_ = None
             found.outside.append([])
-            if ended:
+            if fence.closed:
+                fence.last = number
                 continue
         if "```" in line or "~~~" in line:
             open_ = _opening(line, items, indented)
@@ -101,14 +174,17 @@ def read_fences(lines: list[str], indented: bool = False) -> Fences:
             _enter(line, items)
         if open_ is None:
             found.outside[-1].append(line)
-        else:
-            found.fenced.append(open_.fence)
+            continue
+        open_.fence.first = open_.fence.last = number
+        if open_.fence.before:
+            found.outside[-1].append(open_.fence.before)
+        found.fenced.append(open_.fence)
     if open_ is not None:
         found.outside.append([])
     if open_ is not None and open_.fence.lines:
         # The text may have been cut off within the closing fence.
-        last = open_.fence.lines[-1].strip()
-        if last and last != open_.mark and open_.mark.startswith(last):
+        ending = open_.fence.lines[-1].strip()
+        if ending and ending != open_.mark and open_.mark.startswith(ending):
             open_.fence.lines.pop()
             open_.fence.closed = True
     return found
@@ -149,6 +225,7 @@ def _closes_at_the_end(open_: _Open, line: str) -> bool:
     if open_.in_string(code):
         return False
     open_.fence.lines.append(code)
+    open_.fence.in_last = line[: last.start(1)]
     return True
 
 
@@ -180,6 +257,7 @@ def _opening(line: str, items: list[int], indented: bool) -> _Open | None:
         if not bare and (mark[1] in before or not _LABEL.fullmatch(info)):
             return None
         container = indent = len(before) if bare else 0
+        before = rest[: mark.end(1)] if bare else before
     else:
         indent = _indent(rest)
         while items and indent < items[-1]:
@@ -189,9 +267,11 @@ def _opening(line: str, items: list[int], indented: bool) -> _Open | None:
             if not indented:
                 return None
             container = indent
-    fence = Fence(info)
+    fence = Fence(info, before=before.rstrip())
     if _CODE.match(info):
-        fence = Fence("", [info])
+        fence.info, fence.lines = "", [info]
+    elif json := _JSON.match(info):
+        fence.info, fence.lines = json["label"], [json["json"]]
     return _Open(mark[1], indent, container, quotations, fence)
 
 

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from vibecore.scoring.text.fences import TEXT_LABELS, Fence, find_fences
+
 # Where a piece of the answer stands, the piece, and whether the answer ends in it.
 _Piece = tuple[str, str, bool]
 # Deeper is refused: how deep Python's own decoder goes differs between its versions.
 DEPTH_LIMIT = 200
 # Values that do not decode are looked at this often: prose with so many has no JSON to find.
 _TRIES = 200
-_OPENING = re.compile(r"[^`~{\[]*?(?P<marks>`{3,}|~{3,})[ \t]*(?P<label>[\w.+-]*)[^`{\[]*")
 _QUOTED = re.compile(r"^ {0,3}>[ \t]?", re.MULTILINE)
 # What JSON begins with, valid or not; other braces and brackets are prose: "{name}", "[note]".
 _START = re.compile(
@@ -32,7 +33,8 @@ _LIST = re.compile(r"""\[\s*[{\["'\]]""")
 _INSIDE = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?P<blank>\n[ \t]*\n(?=\{))|[{}\[\]]')
 _BEFORE_MEMBER = re.compile(r"""[,\[{]\Z|["']\s*:\Z""")
 _AFTER_MEMBER = re.compile(r"\s*[,\]}]")
-_PLAIN_LABELS = {"", "text", "txt", "plain", "plaintext", "output", "response", "answer"}
+# Fences with these labels hold JSON as readily as those that hold text.
+_ANSWER_LABELS = frozenset({"output", "response", "answer"})
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,10 @@ def find_objects(text: str) -> Found:
     bare text; of several in one of these, the last, because a draft stands before its correction. A
     block of another language counts where all of it is one object.
     """
-    bare, blocks = _split_fences(_QUOTED.sub("", text.replace("\r\n", "\n")))
     tiers: dict[str, list[dict[str, Any]]] = {"other": [], "bare": [], "plain": [], "json": []}
     reason = "found no JSON object"
     unfinished = False
-    for tier, piece, at_end in (*bare, *blocks):
+    for tier, piece, at_end in _pieces(text):
         if tier == "other":
             value = _whole(piece)
             tiers[tier] += [value] if isinstance(value, dict) else []
@@ -148,28 +149,23 @@ class _Reader:
         return _AFTER_MEMBER.match(self.text, end) is None
 
 
-def _split_fences(text: str) -> tuple[list[_Piece], list[_Piece]]:
-    """The text outside fenced blocks, and the blocks."""
-    bare: list[_Piece] = []
-    blocks: list[_Piece] = []
-    tier, marks = "bare", ""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        stripped = line.strip()
-        if marks and stripped.endswith(marks):
-            # A fence at the end of the last line closes the block too.
-            lines.append(stripped.rstrip(marks[0]))
-            blocks.append((tier, "\n".join(lines), False))
-            tier, marks, lines = "bare", "", []
-        elif not marks and (opening := _OPENING.fullmatch(stripped)):
-            bare.append((tier, "\n".join(lines), False))
-            marks, label, lines = opening["marks"], opening["label"].lower(), []
-            is_json = label.startswith("json") or label in ("ndjson", "geojson")
-            tier = "json" if is_json else "plain" if label in _PLAIN_LABELS else "other"
-        else:
-            lines.append(line)
-    (blocks if marks else bare).append((tier, "\n".join(lines), True))
-    return bare, blocks
+def _pieces(text: str) -> list[_Piece]:
+    """The text outside fenced blocks, and then the blocks."""
+    found = find_fences(text, indented=True)
+    in_fence = bool(found.fenced) and not (found.fenced[-1].closed or found.fenced[-1].left_open)
+    bare = ["\n".join(lines) for lines in found.outside]
+    pieces = [("bare", _QUOTED.sub("", piece), False) for piece in bare]
+    blocks = [(_tier(fence), "\n".join(fence.lines), False) for fence in found.fenced]
+    last = blocks if in_fence else pieces
+    last[-1] = (*last[-1][:2], True)
+    return pieces + blocks
+
+
+def _tier(fence: Fence) -> str:
+    if fence.label.startswith("json") or fence.label in ("ndjson", "geojson"):
+        return "json"
+    plain = not fence.label or fence.label in TEXT_LABELS or fence.label in _ANSWER_LABELS
+    return "plain" if plain else "other"
 
 
 def _whole(text: str) -> Any:

@@ -6,68 +6,56 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from vibecore.scoring.text.fences import Fence, find_fences, has_fence, split_lines
 from vibecore.scoring.text.words import has_visible, lines
 
-# CommonMark 4.5, but for an info string that is prose ("```Roses are red"): that line is text.
-_FENCE = re.compile(
-    r"(?P<quote>(?:[ \t]{0,3}>)*+)(?P<indent>[ \t]*+)(?P<mark>`{3,}+|~{3,}+)[ \t]*+"
-    r"(?P<label>[\w+#.-]*+)[ \t]*+(?:\{[^`]*|[\w-]++=[^`]*)?"
-)
 # A thematic break (CommonMark 4.1), the line under a heading (4.3), or the same in other signs.
 _RULE = re.compile(r"([-*_=~—–─━═•·#+])(?:[ \t]*+\1){2,}+")
 _RULE_SIGNS = frozenset("-*_=~—–─━═•·#+|:")
 # What the line under the heads of a table is made of.
 _TABLE_RULE = frozenset("|:- \t")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
-# Fences with these labels hold text, not code; those without a label may hold either.
-LABELLED_TEXT = frozenset(
-    {"markdown", "md", "text", "txt", "plain", "plaintext", "prose", "poem", "story", "quote"}
-)
-TEXT = LABELLED_TEXT | {""}
-
-Kind = Literal["text", "fence", "code"]
+Kind = Literal["text", "fence", "inside"]
 
 
 class Line(NamedTuple):
-    """A line as it is, and whether it is text, a fence, or in a block fenced with this label."""
+    """A line as it is; whether it is text, a fence, or inside one; and which fence's it is."""
 
     text: str
     kind: Kind
-    label: str
-
-
-def has_fence(text: str) -> bool:
-    """Whether the text may have a fenced block."""
-    return "```" in text or "~~~" in text
+    fence: Fence | None
 
 
 @lru_cache(maxsize=8)
 def read_lines(text: str) -> tuple[Line, ...]:
     """The lines of the text by kind. A block that is not closed runs to the end."""
     if not has_fence(text):
-        return tuple(Line(line, "text", "") for line in text.splitlines())
-    found = []
-    opening: re.Match[str] | None = None
-    for line in text.splitlines():
-        fence = _FENCE.fullmatch(line) if "```" in line or "~~~" in line else None
-        label = opening["label"].lower() if opening else ""
-        if opening is None:
-            opening = fence
-            found.append(Line(line, "fence" if fence else "text", ""))
-        elif fence and _closes(opening, fence):
-            opening = None
-            found.append(Line(line, "fence", label))
-        else:
-            found.append(Line(line, "code", label))
+        return tuple(Line(line, "text", None) for line in text.splitlines())
+    rows = split_lines(text)
+    if not rows[-1]:
+        rows.pop()
+    found: list[Line] = []
+    at = 0
+    for fence in find_fences(text, indented=True).fenced:
+        _add(found, rows[at : fence.first], "text", None)
+        _add(found, [fence.before] if fence.before else [], "text", None)
+        opening = fence.opening_prose
+        _add(found, [opening or rows[fence.first]], "inside" if opening else "fence", fence)
+        at = fence.last + 1
+        if not fence.closed or fence.last == fence.first:
+            _add(found, rows[fence.first + 1 : at], "inside", fence)
+            continue
+        _add(found, rows[fence.first + 1 : at - 1], "inside", fence)
+        _add(found, [fence.in_last] if fence.in_last else [], "inside", fence)
+        _add(found, [] if fence.in_last else rows[at - 1 : at], "fence", fence)
+    _add(found, rows[at:], "text", None)
     return tuple(found)
 
 
-def _closes(opening: re.Match[str], fence: re.Match[str]) -> bool:
-    return (
-        fence["mark"].startswith(opening["mark"])
-        and not fence["label"]
-        and len(fence["indent"]) <= len(opening["indent"]) + 3
-    )
+def _add(found: list[Line], rows: list[str], kind: Kind, fence: Fence | None) -> None:
+    """Add lines; a form feed and Unicode's separators end one too, which end no fence's line."""
+    for row in rows:
+        found.extend(Line(line, kind, fence) for line in f"{row}\n".splitlines())
 
 
 def is_rule(line: str) -> bool:
@@ -109,12 +97,14 @@ def without_fences(text: str) -> str:
     return "\n".join(line.text for line in read_lines(text) if line.kind != "fence")
 
 
-def without_code(text: str, kept: frozenset[str] = LABELLED_TEXT) -> str:
-    """The text without its fenced blocks, but those with a label that is `kept`."""
+def without_code(text: str, unlabelled: bool = False) -> str:
+    """The text without its fenced code; `unlabelled`: but with all that stands in fences that name
+    no language, prose or not."""
     if not has_fence(text):
         return text
     return "\n".join(
-        line.text
-        for line in read_lines(text)
-        if line.kind == "text" or (line.kind == "code" and line.label in kept)
+        line
+        for line, kind, fence in read_lines(text)
+        if fence is None
+        or (kind == "inside" and (fence.is_text or (unlabelled and not fence.label)))
     )

@@ -7,9 +7,9 @@ nothing is known but the text: an answer made elsewhere, or by a model asked wit
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 
 from vibecore.catalog.chat import WRITTEN_MARKERS
+from vibecore.scoring.text.fences import find_fences, has_fence, split_lines
 
 _OPENINGS = {one.opening: one for one in WRITTEN_MARKERS}
 # A text begins with one of these, after white space or a byte-order mark; the longest that fits.
@@ -19,7 +19,6 @@ _OPENING = re.compile(
 # What is left out before an answer: the rest of the marker's line and blank lines, but not the
 # indentation of the answer's first line.
 _GAP = re.compile(r"[^\S\n]*(?:\n(?:[^\S\n]*\n)*)?")
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _SENTENCE_END = frozenset('.!?…)]}"”’`$。！？')
 _QUOTES = frozenset("`'\"“”‘’«»")
 
@@ -64,15 +63,22 @@ def _end_nothing_opened(text: str) -> int | None:
         if at < 0:
             continue
         opened = text.find(markers.opening)
-        fences = [fence.start() for fence in _FENCE.finditer(text)]
         while at >= 0 and not 0 <= opened < at:
             after = at + len(markers.closing)
-            # After an odd number of fences it stands in code.
-            if bisect_left(fences, at) % 2 == 0 and _ends_reasoning(text, at, after):
+            if _ends_reasoning(text, at, after) and not _in_fence(text, at):
                 ends.append((at, after))
                 break
             at = text.find(markers.closing, after)
     return min(ends)[1] if ends else None
+
+
+def _in_fence(text: str, at: int) -> bool:
+    """Whether a place stands in a fenced block, and is no word of the text therefore."""
+    if not has_fence(text):
+        return False
+    number = len(split_lines(text[:at])) - 1
+    fences = find_fences(text).fenced
+    return any(one.first < number <= one.last and not one.left_open for one in fences)
 
 
 def _ends_reasoning(text: str, at: int, after: int) -> bool:
