@@ -140,9 +140,8 @@ def blocks(text: str) -> list[Block]:
             end, fence = fenced[at]
             if fence.is_text:
                 found.open = False
-                for row in rows[at:end]:
-                    if row.kind == "inside":
-                        _read_line(found, row.text.strip(), "")
+                for inside in (fence.opening_prose, *fence.lines):
+                    _read_line(found, inside.strip(), "")
                 found.open = False
             found.interrupted = True
             at = end

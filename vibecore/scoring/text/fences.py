@@ -37,8 +37,8 @@ _QUOTATION = re.compile(r" {0,3}>")
 _ITEM = re.compile(r"( {0,3}(?:[-*+]|\d{1,9}[.)]))(?:[ \t]+|\Z)")
 # A code line where the info string would be: "```def f(x):".
 _CODE = re.compile(r"(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[:(]|from[ \t]|import[ \t]")
-# JSON there: "```json {"; not a lang's attributes: "```{.python}", "```js {1,3}".
-_JSON = re.compile(r"(?P<label>[\w+#.-]*+)[ \t]*(?P<json>(?:\{|\[)(?=\s*(?:[\"'{}\[\]]|\Z)).*)")
+# JSON there: "```json {"; not a language's attributes: "```{.python}", "```js {1,3}".
+_JSON = re.compile(r"((?:(?i:json)\w*+)?)[ \t]*([{\[](?=\s*(?:[\"'{}\[\]]|\Z)).*)")
 # How a line of prose there ends: "```Dear John,"; and what it does not have: "```python title=x".
 _PROSE_ENDS = frozenset(".!?,;:…")
 _ATTRIBUTES = frozenset("={}")
@@ -60,8 +60,9 @@ class Fence:
 
     One that was `left_open` is followed by text all the same: by another fence, or by what stands
     behind its quotation. `first` and `last` are the numbers, from 0, of the line that opens it and
-    of its last one, which closes it if it is `closed`. `before` is what of the first line is text
-    before the fence, or a list item's marker and the fence; `in_last`, what of the last line is code before the one that closes it.
+    of its last one, which closes it if it is `closed`. `before` is what of the first line is text:
+    words before the fence, or a list item's marker and the fence; `in_last` is what of the last
+    line is code.
     """
 
     info: str
@@ -271,7 +272,7 @@ def _opening(line: str, items: list[int], indented: bool) -> _Open | None:
     if _CODE.match(info):
         fence.info, fence.lines = "", [info]
     elif json := _JSON.match(info):
-        fence.info, fence.lines = json["label"], [json["json"]]
+        fence.info, fence.lines = json[1], [json[2]]
     return _Open(mark[1], indent, container, quotations, fence)
 
 

@@ -29,14 +29,15 @@ class Line(NamedTuple):
 @lru_cache(maxsize=8)
 def read_lines(text: str) -> tuple[Line, ...]:
     """The lines of the text by kind. A block that is not closed runs to the end."""
-    if not has_fence(text):
+    fences = find_fences(text, indented=True).fenced if has_fence(text) else ()
+    if not fences:
         return tuple(Line(line, "text", None) for line in text.splitlines())
     rows = split_lines(text)
     if not rows[-1]:
         rows.pop()
     found: list[Line] = []
     at = 0
-    for fence in find_fences(text, indented=True).fenced:
+    for fence in fences:
         _add(found, rows[at : fence.first], "text", None)
         _add(found, [fence.before] if fence.before else [], "text", None)
         opening = fence.opening_prose
