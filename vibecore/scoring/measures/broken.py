@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vibecore.scoring.measures.characters import character_repetition
 from vibecore.scoring.measures.repetition import zlib_ratio
-from vibecore.scoring.text.spacing import is_ideographic
+from vibecore.scoring.text.spacing import count_letters, is_ideographic
 from vibecore.scoring.text.words import pieces
 
 # A phrase of two words four times, as the labelled set's rule has it; "no, no, no!" is an answer.
@@ -16,7 +16,8 @@ LEAST_REPEATED_CHARACTERS = 0.4
 # (a cumulative rhyme has 0.63), below all but a few of its loops.
 MOST_REPEATED_CHARACTERS = 2 / 3
 # As few as a loop of characters has letters (measures.loops); an ideograph counts as three.
-FEWEST_CHARACTERS, FEWEST_IDEOGRAPHS = 64, 21
+# Of digits and marks alone it takes more: a googol is a number.
+FEWEST_CHARACTERS, FEWEST_IDEOGRAPHS, FEWEST_MARKS = 64, 21, 160
 LEAST_COMPRESSED = 2.0
 
 
@@ -30,11 +31,14 @@ def broken_reasons(
       say otherwise: 40 % of their runs (`measures.characters`) occurred before.
     - `loop`: it ends in a loop of tokens or of characters.
     - `one_thing`: where the flag says nothing, as in scripts without spaces, two of three runs of
-      characters occurred before, in a text of 64 characters or 21 ideographs.
+      characters occurred before, in a text of 64 characters, 21 ideographs or 160 marks.
     - `garbage`: prose that is not made of words.
     """
     flagged = bool(repetitive) and len(pieces(text)) >= FEWEST_REPETITIVE_WORDS
-    long_enough = len(text) >= (FEWEST_IDEOGRAPHS if is_ideographic(text) else FEWEST_CHARACTERS)
+    shortest = FEWEST_IDEOGRAPHS if is_ideographic(text) else FEWEST_CHARACTERS
+    if len(text) < FEWEST_MARKS and not count_letters(text):
+        shortest = FEWEST_MARKS
+    long_enough = len(text) >= shortest
     # What hardly compresses has hardly a run of characters twice; compressing is far quicker.
     worth = flagged or (long_enough and (zlib_ratio(text) or 0) > LEAST_COMPRESSED)
     repeated = character_repetition(text) if worth else 0.0

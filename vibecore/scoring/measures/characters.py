@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from vibecore.scoring.text.spacing import is_ideographic
+from vibecore.scoring.text.spacing import count_letters, is_ideographic
 
 # A run is about as long as a word pair: eight letters, or four ideographs or kana.
 RUN_LETTERS, RUN_IDEOGRAPHS = 8, 4
@@ -46,8 +46,7 @@ def _counts(squeezed: str, weight: int) -> bool:
     numbers = [int(number) for number in NUMBER.findall(squeezed) if len(number) <= 9]
     if len(numbers) <= _FEWEST_STEPS:
         return False
-    letters = sum(map(str.isalpha, squeezed))
-    if weight * letters < _LETTERS_BETWEEN * len(numbers):
+    if weight * count_letters(squeezed) < _LETTERS_BETWEEN * len(numbers):
         return False
     steps = [after - before for before, after in pairwise(numbers)]
     often = Counter(step for step in steps if step).most_common(1)

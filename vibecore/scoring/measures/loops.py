@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vibecore.scoring.text.spacing import is_ideographic
+from vibecore.scoring.text.spacing import count_letters, is_ideographic
 from vibecore.scoring.text.words import n_grams
 
 LOOP_REPETITIONS = 3
@@ -89,7 +89,7 @@ def has_text_loop(text: str) -> bool:
 
 def _is_long(tail: str, weight: int) -> bool:
     """Whether a tail of characters is long enough to be a loop."""
-    letters = sum(map(str.isalpha, tail))
+    letters = count_letters(tail)
     emoji = 0 if tail.isascii() else sum(character >= _FIRST_EMOJI for character in tail)
     if not letters and not emoji:
         return len(tail) >= LOOP_MINIMUM_MARKS
@@ -104,7 +104,7 @@ def _turns_that_count(counting: str, numbers: Sequence[int], loop: Loop, weight:
     """
     turn = counting[len(counting) - loop.period :]
     slots = turn.count(_ANY_NUMBER)
-    letters = weight * sum(map(str.isalpha, turn))
+    letters = weight * count_letters(turn)
     if not slots or letters < LETTERS_BESIDE_A_COUNTER:
         return 0
     turns = 1

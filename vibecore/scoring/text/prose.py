@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 
 from vibecore.scoring.text.code import find_code
-from vibecore.scoring.text.words import pieces
+from vibecore.scoring.text.words import count_words
 
 _FENCED = re.compile(
     r"^[ \t>]*(?P<fence>`{3,}|~{3,})[^\n]*\n?(?:.*?)(?:^[ \t>]*(?P=fence)|\Z)",
@@ -88,7 +88,7 @@ def prose(text: str) -> str:
     if "://" in rest or "www." in rest:
         rest = _ADDRESS.sub(" ", rest)
     found = "\n".join(_prose_of(line, code) for line in rest.splitlines())
-    return found if 2 * len(pieces(found)) >= len(pieces(text)) else ""
+    return found if 2 * count_words(found) >= count_words(text) else ""
 
 
 def _one_piece(formula: re.Match[str]) -> str:

@@ -30,6 +30,11 @@ _LONGEST_MEAN, _FEWEST_CHARACTERS = 20, 100
 _UNIT = re.compile(r"\w+|[^\w\s]+")
 
 
+def count_letters(text: str) -> int:
+    """Letters, and the marks that belong to them: a vowel sign of Burmese is one as well."""
+    return sum(map(str.isalpha, text)) if text.isascii() else len(_LETTER.findall(text))
+
+
 def is_ideographic(text: str) -> bool:
     """Whether most letters are ideographs or kana, which say about as much as a syllable each."""
     return _share(text)[0] > 0.5
