@@ -30,7 +30,7 @@ def broken_reasons(
     - `repetitive`: the published study's flag, on 8 words or more of which the characters do not
       say otherwise: 40 % of their runs (`measures.characters`) occurred before.
     - `loop`: it ends in a loop of tokens or of characters.
-    - `one_thing`: where the flag says nothing, as in scripts without spaces, two of three runs of
+    - `one_thing`: where neither says anything, as in scripts without spaces, two of three runs of
       characters occurred before, in a text of 64 characters, 21 ideographs or 160 marks.
     - `garbage`: prose that is not made of words.
     """
@@ -41,10 +41,10 @@ def broken_reasons(
     long_enough = len(text) >= shortest
     # What hardly compresses has hardly a run of characters twice; compressing is far quicker.
     worth = flagged or (long_enough and (zlib_ratio(text) or 0) > LEAST_COMPRESSED)
-    repeated = character_repetition(text) if worth else 0.0
+    repeated = character_repetition(text) if worth and not loops else 0.0
     reasons = {
         "empty": empty,
-        "repetitive": flagged and repeated >= LEAST_REPEATED_CHARACTERS,
+        "repetitive": flagged and (loops or repeated >= LEAST_REPEATED_CHARACTERS),
         "loop": loops,
         "one_thing": not flagged and repeated >= MOST_REPEATED_CHARACTERS,
         "garbage": bool(garbage),

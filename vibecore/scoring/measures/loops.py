@@ -127,16 +127,14 @@ def _periodic_tail(sequence: str, shortest: int) -> Loop | None:
     known = sequence[-max(shortest - shortest // LOOP_REPETITIONS, 1) :]
     if len(sequence) < shortest or sequence.find(known) == len(sequence) - len(known):
         return None
-    backwards = sequence[::-1]
-    best: Loop | None = None
-    for period, matched in enumerate(_z_function(backwards)):
-        tail = period + matched
-        if period == 0 or tail < LOOP_REPETITIONS * period or tail < shortest:
-            continue
-        onset = len(backwards) - tail
-        if best is None or onset < best.onset:
-            best = Loop(onset, period)
-    return best
+    matched = _z_function(sequence[::-1])
+    longest = shortest - 1
+    best = 0
+    for period in range(1, len(sequence) // LOOP_REPETITIONS + 1):
+        tail = period + matched[period]
+        if tail > longest and tail >= LOOP_REPETITIONS * period:
+            longest, best = tail, period
+    return Loop(len(sequence) - longest, best) if best else None
 
 
 def _z_function(sequence: str) -> list[int]:
