@@ -25,7 +25,8 @@ def numbered_list_count(text: str, *, relation: Relation, count: int) -> Verdict
     """The number of items of numbered lists, each of which must count up from 1.
 
     An item's line begins with "1.", "1)", "(1)", "**1.**", "①" or the like, of at most three
-    digits. A list indented under an item is one of its own: it must count up too, and its items
+    digits, or with a heading's marks before it where no line begins so ("### 1. Boil"). A list
+    indented under an item is one of its own: it must count up too, and its items
     are not counted. Text between items does not end a list; a new one may begin again with 1 after
     two items and text. Lines in fenced code are no items, by the rule of `bullet_count`.
 

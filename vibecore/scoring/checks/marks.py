@@ -12,20 +12,26 @@ import re
 from vibecore.scoring.arguments import Position
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.characters import fold, one_form
-from vibecore.scoring.text.layout import text_lines, text_paragraphs, without_code
+from vibecore.scoring.text.layout import text_lines, text_paragraphs, without_code, without_fences
 from vibecore.scoring.text.matching import plain, without_emphasis
 from vibecore.scoring.text.places import begins, may_begin
 from vibecore.scoring.verdict import Relation, Verdict, compare, numbering_defect, quote
 
-# Not a Markdown link ([text](address), [text][label]), its definition or a footnote, nor an index
-# (x[i]), nor mathematics (\[ x \]).
-_PLACEHOLDER = re.compile(
-    r"(?<![\w\])\\])\[(?!\^)[^\[\]\n]*[^\W\d_][^\[\]\n]*(?<!\\)\](?!\(|\[|:[ \t]*(?:https?:|<))"
+# Brackets directly after each other; not a Markdown link ([text](address)), its definition or a
+# footnote, nor an index (x[i][j]), nor mathematics (\[ x \]).
+_BRACKETS = re.compile(
+    r"(?<![\w\])\\])(?:\[(?!\^)[^\[\]\n]*(?<!\\)\])++(?!\(|\[|:[ \t]*(?:https?:|<))"
 )
-_BOX = re.compile(r"\[[xX]\]")
+_BRACKET = re.compile(r"\[[^\[\]\n]*[^\W\d_][^\[\]\n]*\]")
+# What makes a link of [text][label].
+_DEFINITION = re.compile(r"^ {0,3}\[[^\[\]\n]+\]:[ \t]*\S", re.MULTILINE)
+# A task's box; [X] only at the beginning of its line, for it may be a name too ("Dear [X],").
+_BOX = re.compile(
+    r"^(?:[ \t>]*(?:[-*+•][ \t]+|\d{1,3}[.)][ \t]+)?)\[X\](?=[ \t])|\[x\]", re.MULTILINE
+)
 _HIGHLIGHT = re.compile(
-    r"(?<![*\w\\])(\*{1,3})(?=[^\s*])[^*\n]*(?<=[^\s*\\])\1(?![*\w])"
-    r"|(?<![\w\\])(_{1,3}+)(?=[^\s_])(?:[^_\n]|(?<=\w)_(?=[^\W_]))*+(?<=[^\s_\\])\2(?!\w)"
+    r"(?<![*\\])(\*{1,3})(?=[^\s*])(?P<inside>[^*\n]*)(?<=[^\s*\\])\1(?!\*)"
+    r"|(?<![\w\\])(_{1,3}+)(?=[^\s_])(?:[^_\n]|(?<=\w)_(?=[^\W_]))*+(?<=[^\s_\\])\3(?!\w)"
 )
 _CODE_SPAN = re.compile(r"`[^`\n]++`")
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "”": "”", "«": "»", "»": "«", "「": "」", "『": "』"}
@@ -55,18 +61,23 @@ def placeholder_count(text: str, *, relation: Relation, count: int) -> Verdict:
     Nor are footnotes, an index ("x[i]"), mathematics ("\\[ x \\]") and what stands in fenced code
     that names a language.
     """
-    marks = _PLACEHOLDER.findall(without_code(text, unlabelled=True))
-    return compare(sum(not _BOX.fullmatch(mark) for mark in marks), relation, count, "placeholder")
+    shown = _BOX.sub("", without_code(text, unlabelled=True))
+    runs = _BRACKETS.findall(shown)
+    if _DEFINITION.search(shown):
+        runs = [run for run in runs if "][" not in run]
+    found = sum(len(_BRACKET.findall(run)) for run in runs)
+    return compare(found, relation, count, "placeholder")
 
 
 def has_postscript(text: str, *, marker: str) -> Verdict:
     """A line begins with the marker ("P.S.", in any case), with text before it and after it.
 
-    Spaces inside the marker and emphasis around it are ignored.
+    Spaces inside the marker, emphasis around it and the marks of a heading or a quotation are
+    ignored.
     """
     shown = one_form(text)
     pattern = r"\s?".join(map(re.escape, re.sub(r"\s", "", one_form(marker))))
-    marks = list(re.finditer(rf"^[ \t*_]*{pattern}", shown, re.MULTILINE | re.IGNORECASE))
+    marks = list(re.finditer(rf"^[ \t*_>#]*{pattern}", shown, re.MULTILINE | re.IGNORECASE))
     if not marks:
         wanted = f"no line begins with {quote(marker, 20)}, wanted a postscript"
         return Verdict(False, wanted, open=True)
@@ -81,22 +92,37 @@ def has_postscript(text: str, *, marker: str) -> Verdict:
 def highlight_count(text: str, *, relation: Relation, count: int) -> Verdict:
     """The number of pieces *emphasised* by one to three asterisks or _underscores_.
 
-    A bullet's star is none, nor an underscore inside a word (snake_case), nor a mark in code.
+    A bullet's star is none, nor one that multiplies ("2*x*3"), an underscore inside a word
+    (snake_case) or a mark in code. Part of a word may be emphasised ("un*believ*able"), and text
+    without spaces between its words.
 
     Source: CommonMark 0.31, 6.2, on one line.
     """
     prose = _CODE_SPAN.sub(" ", without_code(text))
-    return compare(sum(1 for _ in _HIGHLIGHT.finditer(prose)), relation, count, "highlight")
+    return compare(sum(map(_is_emphasis, _HIGHLIGHT.finditer(prose))), relation, count, "highlight")
+
+
+def _is_emphasis(found: re.Match[str]) -> bool:
+    """Whether a pair of marks is none of stars that multiply: a letter of ASCII may stand before
+    them where a word is between them, and no digit before or after them."""
+    before = found.string[max(0, found.start() - 1) : found.start()]
+    after = found.string[found.end() : found.end() + 1]
+    inside = found["inside"]
+    if inside is None or not (before + after).isascii():
+        return True
+    if before.isdigit() or after.isdigit():
+        return False
+    return not before.isalpha() or (len(inside) > 1 and inside.isalpha())
 
 
 def section_count(text: str, *, heading: str, relation: Relation, count: int) -> Verdict:
     """The number of lines that begin with the heading word and a number, counting up from 1.
 
-    In any case, with or without emphasis or the marks of a heading ("## **Section 1**"); a part of
-    a section ("Section 1.2") and lines in fenced code are none.
+    In any case, with or without emphasis or the marks of a heading ("## **Section 1**"), of a
+    bullet or a quotation; a part of a section ("Section 1.2") and lines in fenced code are none.
     """
     word = r"\s+".join(map(re.escape, fold(heading).split()))
-    pattern = rf"^[ \t#]*{word}[ \t]?(\d{{1,4}})\b(?!\.\d)"
+    pattern = rf"^[ \t#>]*(?:[-*+•][ \t]+)?{word}[ \t]?(\d{{1,4}})\b(?!\.\d)"
     shown = without_emphasis(fold(without_code(text)))
     numbers = [int(number) for number in re.findall(pattern, shown, re.MULTILINE)]
     if misnumbered := numbering_defect(numbers):
@@ -152,8 +178,16 @@ def repeats_prompt(text: str, *, prompt: str) -> Verdict:
     form of quotation marks and apostrophes, and how letters are composed are ignored.
     """
     wanted = without_emphasis(one_form(prompt)).split()
-    words = without_emphasis(one_form(text)).strip().lstrip("\"'*_>").split()
+    shown = without_emphasis(one_form(text)).strip()
+    words = shown.lstrip("\"'*_>").split()
     wanted[0] = wanted[0].lstrip("\"'*_>") or wanted[0]
+    if (
+        shown[:1] in ('"', "'")
+        and len(words) > len(wanted)
+        and words[len(wanted) - 1] != wanted[-1]
+    ):
+        # The prompt is quoted as a whole.
+        words[len(wanted) - 1] = words[len(wanted) - 1].rstrip("\"'")
     same = next((i for i, (a, b) in enumerate(zip(wanted, words, strict=False)) if a != b), None)
     if same is not None:
         unfinished = same == len(words) - 1 and wanted[same].startswith(words[same])
@@ -168,9 +202,9 @@ def repeats_prompt(text: str, *, prompt: str) -> Verdict:
 def in_quotation_marks(text: str) -> Verdict:
     """The whole answer is inside one pair of double quotes, straight, curly or angular.
 
-    Emphasis around them is ignored; single quotation marks are none.
+    Emphasis and a code fence around them are ignored; single quotation marks are none.
     """
-    body = text.strip(_EDGE)
+    body = without_fences(text).strip(_EDGE)
     closing = _QUOTES.get(body[:1], "")
     inside = body[1:-1]
     early = bool(closing) and _closes_early(inside, body[0], closing)

@@ -35,11 +35,12 @@ Phrases = Annotated[list[str], phrases_defect]
 def word_count(text: str, *, relation: Relation, count: int) -> Verdict:
     """The number of words: pieces between white space or dashes, with a letter or digit.
 
-    A hyphen, slash, point or apostrophe parts nothing: "well-known", "and/or", "3.5", "don't", an
-    address are one word each. No words are list markers ("1.", "a)", "•") at the beginning of a
-    line, lone signs, emoji and the label of a code fence. Each character of Han and kana is one,
-    as in word processors; Thai, Lao, Khmer and Burmese have no verdict, because only a dictionary
-    parts their words.
+    A comma without a space parts two ("red,green"); a hyphen, slash, point, apostrophe or a comma
+    between digits parts nothing: "well-known", "and/or", "3.5", "don't", an address are one each.
+    No words are list markers ("1.", "a)", "ii.", "•"; "A." where a "B." follows) at the beginning
+    of a line, lone signs, emoji and the label of a code fence. Each character of Han and kana is
+    one, as in word processors; Thai, Lao, Khmer and Burmese have no verdict, because only a
+    dictionary parts their words.
     """
     _require_words(text)
     return compare(count_words(text), relation, count, "word")
@@ -97,6 +98,7 @@ def distinct_lines(text: str) -> Verdict:
     Lines are those of `line_count`; emphasis and how letters are composed make no difference.
     """
     keys = [plain(_LINE_MARKER.sub("", line, 1)).strip(_ENDING) for line in text_lines(text)]
+    keys = [" ".join(key.split()) for key in keys]
     if not keys:
         return Verdict(False, "found no line, wanted different ones", open=True)
     key, most = Counter(keys).most_common(1)[0]

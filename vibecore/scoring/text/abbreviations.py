@@ -1,4 +1,5 @@
-"""Whether a full stop belongs to the word before it, in English.
+"""Whether a full stop belongs to the word before it, in English and, for the commonest
+abbreviations and for ordinals, in other languages.
 
 The abbreviations are those of CLDR's sentence-break suppressions for English (its file
 common/segments/en.xml) that are no words of their own, with those of units, states, streets and
@@ -57,6 +58,19 @@ _CAPITALISED = {
         "Mo Mont Neb Nev Okla Ore Pa Penn Tenn Tex Va Vt Wash Wis Wyo Ph.D M.Sc B.Sc D.Phil M.Phil"
     ),
 }
+# The commonest of other languages (CLDR has files of suppressions for these too) that are no words
+# of English or of each other; as they are written.
+_OTHER_LANGUAGES = {
+    _ALWAYS: (
+        "z.B d.h u.a v.a i.d.R bzw bspw evtl ggf inkl zzgl vgl gest sog Dipl Hr Str "
+        "p.ex p.ej p.es c.-à-d Ud Uds Sra Srta Dra Sig Dott "
+        "bijv d.w.z o.a dhr mevr t.ex bl.a np tzn m.in т.е напр ул им проф акад डॉ प्रो पं"
+    ),
+    _NUMBER: "Abb Abs Bd pág págs núm art рис стр кв д",
+    _UNIT: "Std Mio Mrd г гг руб коп тыс млн млрд см कि.मी",
+    _NAME: "EE.UU",
+    _LAST: "usw osv ecc enz itd itp т.д т.п др н.э",
+}
 _KINDS: dict[str, int] = {}
 for _kind, _table in _ANY_CASE.items():
     for _word in _table.split():
@@ -66,8 +80,17 @@ for _kind, _table in _ANY_CASE.items():
         _KINDS.update(dict.fromkeys(_forms, _kind))
 for _kind, _table in _CAPITALISED.items():
     _KINDS.update(dict.fromkeys(_table.split(), _kind))
+for _kind, _table in _OTHER_LANGUAGES.items():
+    _KINDS.update(dict.fromkeys(_table.split(), _kind))
 # Units only after a number.
-_SHORT_UNITS = _words("in g l m h s min sec pt mi yd ft")
+_SHORT_UNITS = _words("in g l m h s min sec pt mi yd ft г")
+# What the day of a month stands before with a full stop ("24. Dezember"), in languages that write
+# ordinals so; and what an ordinal may follow or precede in German.
+_ORDINALS_BEFORE = _words(
+    "januar jänner februar märz mars april mai juni juli august september oktober november "
+    "dezember desember und bis jahrhundert jahrhunderts weltkrieg platz klasse"
+)
+_ORDINALS_AFTER = _words("der das dem des vom zum im beim")
 
 _CALENDAR = _words(
     "jan feb mar apr jun jul aug sep sept oct nov dec january february march april june july "
@@ -117,7 +140,8 @@ _LETTERED = _words(
 # A name may follow these; after other words in lower case a letter is no initial: "matrix M."
 _BEFORE_NAMES = _words(
     "by with and or from to for of at met saw as president author authors writer poet professor "
-    "judge actor singer named called captain that when"
+    "judge actor singer named called captain that when "
+    "et und y och og"
 )
 # What a number or letter may label at the beginning of a sentence: "Step 1. Boil the water."
 _LABELLED = _words(
@@ -136,8 +160,9 @@ _COUNTED_UNIT = re.compile(r"([\d.,/½¼¾]+)-?([^\W\d_].*)")
 _ENDS_WITH_NUMBER = re.compile(r"(?:[\d½¼¾⅓⅔⅛][\d.,/½¼¾⅓⅔⅛–-]*|[^\W\d_]+)[ -]?$")
 _QUANTITY = re.compile(r"(?:(?:about|approx\.) )?[\d½¼¾⅓⅔⅛][\d .,/½¼¾⅓⅔⅛–-]*")
 _BEFORE = "([{\"'“‘«‹*_~`¿¡「『（《"
-# The letters of abbreviations that are also written with a space: "e. g. a saw".
-_SPACED = _words("eg ie am pm zB")
+# Abbreviations that are also written with a space: "e. g. a saw"; none that could be initials.
+_SPACED = {word for word in _KINDS if "." in word and (word[0].islower() or word == "EE.UU")}
+_PARTS = frozenset(part for word in _SPACED for part in word.split("."))
 # How much of a sentence before a word its rules look at.
 LONGEST_BEFORE = 120
 
@@ -153,6 +178,7 @@ def may_belong(word: str) -> bool:
     return (
         word in _KINDS
         or len(word) == 1
+        or word in _PARTS
         or not word.isalpha()
         or (word.isupper() and _ROMAN.fullmatch(word) is not None)
     )
@@ -164,9 +190,12 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
     `before` is the sentence up to the word, and `following` the next word, `dotted` when that is a
     single letter before a full stop. `list_number` is that of the last item of a list.
     """
-    dotted = dotted and len(following) == 1
-    if len(word) == 1 and word.islower() and _is_spaced(before, word, following, dotted):
+    if dotted and word in _PARTS and f"{word}.{following}" in _SPACED:
         return True
+    if word in _PARTS and before[-2:] == ". ":
+        joined = before[:-1].rsplit(None, 1)[-1].lstrip(_BEFORE) + word
+        word = joined if joined in _SPACED else word
+    dotted = dotted and len(following) == 1
     kind = _KINDS.get(word)
     if kind is None and not word.isalnum():
         # Of "U.S./U.K." or "mid-Jan" only the last part counts.
@@ -182,7 +211,7 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
             kind = None
     if kind is None:
         if word.isdecimal():
-            return _numbers_item(before, word, list_number)
+            return _numbers_item(before, word, list_number) or _is_ordinal(before, word, following)
         if len(word) == 1:
             return _is_initial(before, word, following, dotted)
         if _DOTTED.fullmatch(word):
@@ -194,7 +223,7 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
     if word == "al" and not before.rstrip().endswith("et"):
         return False
     if kind == _UNIT and word.lower() in _SHORT_UNITS and not _is_counted(before):
-        return word.lower() == "ft" or (len(word) > 2 and following[0].isdecimal())
+        return word.lower() in ("ft", "г") or (len(word) > 2 and following[0].isdecimal())
     return _KEEPS[kind](before, word, following)
 
 
@@ -211,11 +240,13 @@ def _is_label(before: str) -> bool:
     return len(before) < 20 and before.strip(' *_#"“').lower() in _LABELLED
 
 
-def _is_spaced(before: str, letter: str, following: str, dotted: bool) -> bool:
-    """Whether a letter is the first or the last of an abbreviation with a space in it."""
-    last = before[-4:].split()[-1:]
-    pair = last[0].lstrip(_BEFORE)[:1] + letter if last and last[0][-1] == "." else ""
-    return pair in _SPACED or (dotted and letter + following in _SPACED)
+def _is_ordinal(before: str, word: str, following: str) -> bool:
+    """Whether a number with a full stop is an ordinal: "am 3. Oktober", "das 2. Mal"."""
+    if len(word) > 2:
+        return False
+    previous = before[-12:].split()[-1:]
+    after = bool(previous) and previous[0].lower() in _ORDINALS_AFTER and bool(following)
+    return after or following.lower() in _ORDINALS_BEFORE
 
 
 def _is_initial(before: str, letter: str, following: str, dotted: bool) -> bool:

@@ -37,6 +37,10 @@ _MARKS = regex.compile(r"(\p{M}{30})\p{M}++")
 _ACCENT = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f]")
 
 
+# Folding makes full stops of an ellipsis and "ss" of ß, which readers do not.
+_NO_LETTER_OF_THEIRS = re.compile("[…ßẞ]")
+
+
 class _Characters(dict[int, str]):
     """What every character is taken for, found once a character."""
 
@@ -91,7 +95,7 @@ def count_character(text: str, character: str) -> int:
         written = unicodedata.normalize("NFC", _MARKS.sub(r"\1", text))
         same = unicodedata.normalize("NFC", character).casefold()
         return sum(one.casefold() == same for one in written)
-    folded = fold(text if text.isascii() else text.replace("…", " "))
+    folded = fold(text if text.isascii() else _NO_LETTER_OF_THEIRS.sub(" ", text))
     if folded.isascii() or not _ACCENT.search(folded):
         return folded.count(wanted)
     return len(re.findall(re.escape(wanted) + f"(?!{_ACCENT.pattern})", folded))

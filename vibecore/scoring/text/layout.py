@@ -84,7 +84,9 @@ def text_paragraphs(text: str) -> list[str]:
     """Runs of lines between blank lines, rules and fences; a heading alone is no paragraph."""
     runs: list[list[str]] = [[]]
     for line, kind, _ in read_lines(text):
-        if kind == "fence" or not has_visible(line) or is_rule(line):
+        if kind == "fence" or not has_visible(line.lstrip("> \t")) or is_rule(line):
+            if line.lstrip().startswith("==") and len(runs[-1]) == 1:
+                runs.pop()  # the line above is a heading (CommonMark 4.3)
             runs.append([])
         else:
             runs[-1].append(line)

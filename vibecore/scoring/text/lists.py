@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from vibecore.scoring.text.layout import is_rule, without_code
 
+_HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+")
 _QUOTED = re.compile(r"(?:[ \t]{0,3}>[ \t]?)*+")
 # CommonMark 5.2's three and dashes, before a space; signs that are nothing but bullets and ticks,
 # which may stand right before the text, as Japanese writes "・".
 _BULLET = re.compile(
     r"[ \t\u00a0\u3000]*+(?:([-*+∙·–—―])[ \t\u00a0]+"
-    r"|([•‣⁃◦●○■□▪▫◆◇▸►▶➤➢➔➜❖✓✔☐☑✅・🔹🔸🔷🔶👉])\ufe0f?[ \t\u00a0\u3000]*)\S"
+    r"|([•‣⁃◦●○■□▪▫◆◇▸►▶→➤➢➔➜➡❖★☆✦⭐✓✔☐☑✅✗✘❌・🔹🔸🔷🔶👉])\ufe0f?[ \t\u00a0\u3000]*)\S"
 )
 # "1.", "1)", "1.)", "1:", "(1)", "**1.**", "1\.", "①", "1️⃣", "１．", "1、"; a space may be left out
 # before a capital ("1.Boil"). A longer number ("1984. It was") is none.
@@ -61,12 +62,21 @@ def numbered_lists(text: str) -> NumberedLists:
 
     An item that is indented under another, and does not go on with its numbers, begins a list of
     its own; so does a "1." after text that stands between, where two items or more came before. A
-    number other than 1 in the middle of a paragraph is no item (CommonMark 5.3).
+    number other than 1 in the middle of a paragraph is no item (CommonMark 5.3). Where no line is
+    an item, the items are the headings with a number ("### 1. Boil").
     """
+    rows = without_code(text).splitlines()
+    found = _read_items(rows)
+    if not found.outer and "#" in text:
+        found = _read_items([_HEADING.sub("", row) for row in rows if _HEADING.match(row)])
+    return found
+
+
+def _read_items(rows: list[str]) -> NumberedLists:
     found = NumberedLists()
     open_lists: list[_List] = []
     in_paragraph = False
-    for line in without_code(text).splitlines():
+    for line in rows:
         bare = line[_quoted(line) :].expandtabs(4)
         item = _NUMBER.match(bare)
         if item is None:

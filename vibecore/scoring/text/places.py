@@ -14,6 +14,7 @@ _WRAPPING = " \t\r\n\"'«»「」『』*_`"
 # What may stand before a text that begins with a letter: wrapping, the marks of a heading or of a
 # quotation. After it: wrapping and a rule.
 _BEFORE = regex.compile(r"""(?:[ \t\r\n"'«»「」『』*_`]|#{1,6}[ \t]|>[ \t]?)*+""")
+_STAR = regex.compile(r"\*[ \t]")
 _RULES_AFTER = regex.compile(r"\n[ \t]*+([-*_=])(?:[ \t]*\1){2,}[ \t]*+\Z")
 # How far from its beginning or end a text is read: room for what is wrapped around it.
 _NEAR = 200
@@ -41,6 +42,8 @@ def begins(text: str, prefix: str) -> bool:
     """Whether the text begins with the prefix, as a whole word where it ends in one."""
     wrapped, wanted, pattern = _prefix(prefix)
     start = text.lstrip()[: 2 * len(wanted) + _NEAR]
+    if wrapped and _STAR.match(start) and not _STAR.match(prefix):
+        return False  # a bullet, like "- ", and no emphasis
     return any(pattern.match(_start(form, wanted, wrapped)) is not None for form in forms(start))
 
 

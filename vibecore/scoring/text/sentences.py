@@ -33,9 +33,11 @@ _EMOJI = (
 _UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚŁŃŇŐŘŚŞŠŤŮŰŹŻŽΑ-ΫЀ-Я"
 _CLOSERS = "\"'”’»›)）\\]*_`~」』】〉》"
 # What may stand between a stop and the white space after it, and belongs to the sentence: the end
-# of a link, a footnote's mark, a closing tag, a quote, a bracket, emphasis, an emoji.
+# of a link, a footnote's mark, a closing tag, a quote (German ones close with “ and «, and French
+# ones have a space before), a bracket, emphasis, an emoji.
 _TAIL = (
     rf"(?:\]\([^()\s]{{0,200}}\)|\[\^?[^\]\[\s]{{1,8}}\]|\[citation\ needed\]|</[a-zA-Z]\w{{0,9}}>"
+    rf"|[“«](?=[\s,;.:!?)]|\Z)|[\ \u00a0\u202f]»(?!\w)"
     rf"|[0-9#*]\ufe0f?\u20e3|[{_CLOSERS}{_EMOJI}⁰¹²³⁴-⁹†‡])*+"
 )
 _ASCII_MARK = re.compile("[.!?]")
@@ -53,7 +55,7 @@ _OPENERS = "([{\"'“‘«‹„*_~`¿¡—–-「『（《"
 # The next word, past what may open a sentence.
 _NEXT = re.compile(rf"[\s{re.escape(_OPENERS)}{_EMOJI}]*+([^\W_]*+)")
 _LETTER_OR_DIGIT = re.compile(rf"[^\W_{FILLERS}]")
-_QUOTES = frozenset("\"'”’»›)）」』")
+_QUOTES = frozenset("\"'“”’«»›)）」』")
 _CODE_SPAN = re.compile(r"(?<!`)(`++)([^`]++)\1(?!`)")
 _STOP_CHARACTER = re.compile(rf"[.!?…．;\u037e{_STOPS}]")
 # A verb of speech after a quotation's end: “Stop!” Maria said.
@@ -90,6 +92,7 @@ def sentences(text: str) -> tuple[str, ...]:
     capital ends one too ("home.The door", "home!The door"), but not "setup.py", "3.5" or
     "Console.Write". Emoji alone end a sentence only before a word that begins one ("See you 🎉 We
     won"). It does not end
+    - at an ellipsis before the word said again ("I... I can't");
     - at an ellipsis, or at a stop inside closing quotes or brackets, before lower case; nor at a
       quotation's end before who says it ("“Stop!” Maria said"); nor at "[...]" or "(!)";
     - inside a code span;
@@ -147,7 +150,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], number: int) -> t
         return stop["missing"] is None or _space_left_out(text, stop.start(), following), number
     if end == len(text):
         return True, number
-    closing = tail.lstrip("*_~`")[:1] if tail else ""
+    closing = tail.lstrip("*_~` \u00a0\u202f")[:1] if tail else ""
     if closing in ("]", ")", "）") and text[stop.start() - 1 : stop.start()] in ("[", "(", "（"):
         return False, number  # "[...]", "(!)"
     quoted = closing in _QUOTES
@@ -156,10 +159,12 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], number: int) -> t
         return False, number
     if quoted and _SAID.match(text, end) and (following == "I" or not begins_sentence(following)):
         return False, number
-    if quoted or ellipsis or (tail and tail.strip("*_~`")):
-        return True, number
     begin = text.rfind(" ", start, stop.start()) + 1 or start
     word = text[begin : stop.start()].lstrip(_OPENERS)
+    if ellipsis and not tail and word and word.lower() == following.lower():
+        return False, number  # "I... I can't"
+    if quoted or ellipsis or (tail and tail.strip("*_~`")):
+        return True, number
     if marks != ".":
         return not (following.islower() and word.lower() in _EXCLAIMED), number
     if not may_belong(word):

@@ -26,12 +26,18 @@ _PLAIN = re.compile(r"[!-~]")
 # ticked box, a fence with its label; bullets, quotation marks and headings have no letter anyway.
 _MARKER = re.compile(
     r"\n(?:[ \t\u00a0\u3000>*_]|[-+•–—●▪◦‣·#]++[ \t\u00a0])*+"
-    r"(?:\\?\(?(?:\d{1,3}(?:\.\d{1,3})*+(?:\.\)|\\?[.):）])|(?:[ivxIVX]{1,5}|[a-zA-Z])\\?\))[*_]*+"
+    r"(?:\\?\(?(?:\d{1,3}(?:\.\d{1,3})*+(?:\.\)|\\?[.):）])|(?:[ivxIVX]{1,5}|[a-zA-Z])\\?\)|(?:[ivx]{1,5}|[IVX]{2,5}|[a-z])\\?\.)[*_]*+"
     r"(?=[ \t\u00a0]+\S)|\d{1,3}[、．]|\[[xX]\](?=[ \t])"
     r"|(?:```+|~~~+)[ \t]*[^\s`]*[ \t\r]*(?=\n|\Z))"
 )
-# Dashes, an ellipsis and a table's bars part words as white space does; a hyphen does not.
-_PARTING = re.compile(rf"[–—―‒⸺⸻…|{FILLERS}]|--+|\.{{3,}}|<br ?/?>|&nbsp;")
+# Capital letters with a full stop are markers where several begin lines; one may be an initial.
+_LETTERED = re.compile(r"\n[ \t>*_]*+(?:A|I)\.(?=[*_]*+[ \t])")
+_NEXT_LETTERED = re.compile(r"\n[ \t>*_]*+(?:B|II)\.(?=[*_]*+[ \t])")
+_CAPITAL_MARKER = re.compile(r"\n[ \t>*_]*+[A-Z]\.(?=[*_]*+[ \t])")
+# Dashes, an ellipsis, a table's bars and a comma without a space ("red,green") part words as white
+# space does; a hyphen and a comma between digits do not.
+_COMMAS = re.compile(r"[,;，；、،؛](?=[^\W_])(?<=[^\W_].)(?<!\d.(?=\d))")
+_PARTING = re.compile(rf"[–—―‒⸺⸻…|{FILLERS}]|--+|\.{{3,}}|<br ?/?>|&nbsp;|{_COMMAS.pattern}")
 _PARTING_ASCII = ("--", "...", "|", "<br", "&nbsp;")
 # A digit in a box, as an emoji; digits in circles and the like that number a line.
 _BOXED = re.compile("[0-9]\ufe0f?\u20e3|(?m:^[ \t]*[①-⓿❶-➓])")
@@ -87,10 +93,10 @@ def count_words(text: str) -> int:
     a list at the beginning of a line and the label of a code fence are no words; each character
     of Han and kana is one.
     """
-    if text.isascii() and not any(sign in text for sign in _PARTING_ASCII):
+    if text.isascii() and not _has_parting(text):
         # Nearly every text: what is left of its pieces without their signs, less the markers.
         left = text.encode().translate(_SEPARATORS, _SIGNS)
-        markers = _MARKER.findall("\n" + text)
+        markers = _markers(text)
         return len(left.split()) - sum(any(map(str.isalnum, marker)) for marker in markers)
     parted = _parted(text)
     if not parted.isascii():
@@ -117,11 +123,34 @@ def can_count_words(text: str) -> bool:
 def _parted(text: str) -> str:
     """The text with white space between its words and without what is none."""
     text = _MARKER.sub("\n", "\n" + text)
+    if _is_lettered(text):
+        text = _CAPITAL_MARKER.sub("\n", text)
     if text.isascii():
-        if any(sign in text for sign in _PARTING_ASCII):
+        if _has_parting(text):
             text = _PARTING.sub(" ", text)
         return text
     return _PARTING.sub(" ", _BOXED.sub(" ", text))
+
+
+def _markers(text: str) -> list[str]:
+    """The markers of lists at the beginning of lines."""
+    text = "\n" + text
+    found = _MARKER.findall(text)
+    return found + _CAPITAL_MARKER.findall(text) if _is_lettered(text) else found
+
+
+def _is_lettered(text: str) -> bool:
+    """Whether lines of the text begin with A. and B., or with I. and II."""
+    return (
+        ("B." in text or "II." in text)
+        and _NEXT_LETTERED.search(text) is not None
+        and _LETTERED.search(text) is not None
+    )
+
+
+def _has_parting(text: str) -> bool:
+    """Whether anything in an ASCII text but white space parts words."""
+    return any(sign in text for sign in _PARTING_ASCII) or _COMMAS.search(text) is not None
 
 
 def _bare(piece: str) -> str:
