@@ -94,7 +94,7 @@ def test_the_part_that_parses_is_kept():
 def test_bare_code_goes_on_after_prose():
     text = f"{FUNCTION}\n\nExample usage:\n\nprint(f(1))\n\nIt prints = 1."
     assert [block.source for block in find_code(text)] == [FUNCTION, "print(f(1))"]
-    assert find_code("x = 5\nprint(x)") == ()
+    assert find_code("x = 5\nprint(x)")[0].parses
 
 
 def test_instructions_and_comments_are_told_apart():

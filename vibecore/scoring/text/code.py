@@ -3,13 +3,15 @@
 Code is looked for in fences (see `text.fences`): those that say Python, else those that say
 nothing. Where none of them defines anything, it is looked for outside of them too: a line that
 begins with def, class, import, from … import, @ or >>> opens a block, which ends where an
-unindented line no longer parses. Of an interactive session the code of the prompts is the code.
+unindented line no longer parses. A loop, `with`, `try` or print(…) opens one that parses. An answer
+that is a program as a whole is one. Of an interactive session the code of the prompts is the code.
 Lines for a shell or for IPython (`!pip install x`, `%matplotlib inline`) are no Python.
 """
 
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -75,13 +77,34 @@ _OPENING = re.compile(
 _DECORATED = re.compile(r"[ \t]*(?:@|def\b|class\b|async\b)")
 # What may follow code once there is some: an example call after a line of prose.
 _CONTINUING = re.compile(r"print\(|assert\b|if __name__\b|for \w+ in\b|\w+ = \S")
+# What opens code that parses: words of prose begin so too ("for those in need:").
+_STATEMENT = re.compile(
+    r"(?:(?:async[ \t]++)?+(?:for|with)|while|if|match)\b[^\n]*:[ \t]*(?:$|#)|try:"
+    r"|print\((?:[^\n]*\))?[ \t]*(?:$|#)|assert\b"
+)
+# Where a program may stand that defines nothing: an assignment, a print, such a statement.
+_PROGRAM_START = re.compile(
+    r"^(?:[A-Za-z_][\w.]*+(?:[\[(,: \t+*/%-][^=\n]*+)?=(?!=)|print\("
+    r"|(?:for|while|with|if|try|match)\b)",
+    re.MULTILINE,
+)
+# Code of which a line does not parse, not prose after it: a statement without its colon, one of
+# Python 2.
+_HEADER = re.compile(r"(?:for|while|if|elif|else|try|except|finally|with|class|async|def)\b")
+_PAIR = re.compile(r"(?<!\w)([A-Za-z]\w*+)[ \t]++(?=([A-Za-z]\w*+))")
+_OLD_PRINT = re.compile(r"print[ \t]+(?:[\"']|\w++\()")
+# A line of prose below code whose fence nobody closed.
+_PROSE = re.compile(
+    r"(?:#{1,6}[ \t]+|[-*+][ \t]+|\d{1,3}[.)][ \t]+)?[*_\"'`]{0,3}[A-Z][\w'’-]*+[*_:,`]{0,4}"
+    r"(?:[ \t]+[\w'’`\"(*-]+[,:.`)*]*){2}"
+)
 # What belongs to the code below it: a comment, a constant, a docstring.
 _BEFORE_CODE = re.compile(r"#(?!#)|[A-Za-z_]\w*+(?:: [^=\n]++)? = \S|\"\"\"[^\n]*\"\"\"[ \t]*$")
 # Without one of these nothing opens, which most texts show at once.
-_OPENING_WORDS = ("def", "class", "import", "lambda", "@", PROMPT)
+_OPENING_WORDS = ("def", "class", "import", "lambda", "@", PROMPT, "(", ":")
 _BARE_START = re.compile(
-    r"^[ \t]*+(?:(?:async[ \t]++)?+def[ \t]++\w|class[ \t]++\w|import[ \t]|from[ \t]|@\w|>>> "
-    r"|\w++ = lambda\b)",
+    r"^[ \t]*+(?:(?:async[ \t]++)?+(?:def|for|with)[ \t]++\w|class[ \t]++\w|import[ \t]|from[ \t]"
+    r"|@\w|>>> |\w++ = lambda\b|(?:while|if|match)\b[^\n]*:|try:|print\(|assert\b)",
     re.MULTILINE,
 )
 _DEFINITION_START = re.compile(r"(?:async[ \t]+)?def\b|class\b|@")
@@ -178,10 +201,11 @@ def find_code(text: str) -> tuple[Block, ...]:
     text = text[:MAXIMUM_CHARACTERS].lstrip(BYTE_ORDER_MARK)
     fenced = has_fence(text)
     may_open = any(map(text.__contains__, _OPENING_WORDS)) and bool(_BARE_START.search(text))
-    if not fenced and not may_open:
-        return ()
     if not fenced:
-        blocks = _bare(split_lines(text), last=True)
+        program = _program(text)
+        if program is not None:
+            return (program,)
+        blocks = _bare(split_lines(text), last=True) if may_open else []
     else:
         blocks = _read(find_fences(text), may_open)
         if not blocks:
@@ -201,6 +225,36 @@ def missing_from(blocks: Sequence[Block], what: str) -> str:
 def is_over(blocks: Sequence[Block]) -> bool:
     """Whether the answer has code that ended before the answer did."""
     return bool(blocks) and all(block.closed for block in blocks)
+
+
+def _program(text: str) -> Block | None:
+    """All of a text without fences as one block, where it is a program; None where it is not."""
+    if not _PROGRAM_START.search(text):
+        return None
+    source = "\n".join(split_lines(text)).strip("\n")
+    parsed = parse(source)
+    if parsed.tree is None or not any(_does(node, source) for node in parsed.tree.body):
+        return None
+    return Block(source, parsed.tree, None, False, parsed.needs)
+
+
+def _does(node: ast.stmt, source: str) -> bool:
+    """Whether a statement is one that no words of prose are, as "raise money" is."""
+    if isinstance(node, ast.Expr):
+        is_call = isinstance(node.value, ast.Call)
+        return is_call and (ast.get_source_segment(source, node) or "").startswith("print(")
+    if isinstance(node, ast.AnnAssign):
+        return node.value is not None
+    # "with love: Anna"
+    does = not _only_names(getattr(node, "body", ()))
+    return does or isinstance(node, ast.Assign | ast.AugAssign | ast.Match)
+
+
+def _only_names(body: Sequence[ast.stmt]) -> bool:
+    """Whether statements are nothing but names and constants."""
+    return all(
+        isinstance(n, ast.Expr) and isinstance(n.value, ast.Name | ast.Constant) for n in body
+    )
 
 
 def _read(fences: Fences, may_open: bool) -> list[Block]:
@@ -262,12 +316,21 @@ def _blocks(fences: Sequence[tuple[int, Fence]]) -> list[Block]:
         if fence.left_open and blocks[-1].error:
             # Nobody closed it, so it is read as bare code is: prose may follow.
             blocks[-1] = _bare_block(source.split("\n"), False, place)[1]
+        elif not closed and blocks[-1].error:
+            blocks[-1] = _before_prose(source.split("\n"), place) or blocks[-1]
         if PROMPT not in source:
             continue
         session = _session(source.split("\n"), blocks[-1])
         if session is not None:
             blocks[-1] = session
     return blocks
+
+
+def _before_prose(lines: list[str], place: int) -> Block | None:
+    """The code before the prose that ends a fence which nobody closed; None where there is none."""
+    taken, block = _bare_block(lines, True, place)
+    after = next((line for line in lines[taken:] if line.strip()), "")
+    return block if block.parses and _PROSE.match(after) else None
 
 
 def _session(lines: Sequence[str], block: Block) -> Block | None:
@@ -299,7 +362,9 @@ def _bare(lines: list[str], last: bool, place: int = 0) -> list[Block]:
                 index = free = index + taken
                 continue
         opens = _opens(lines, index)
-        if not opens and not (blocks and _CONTINUING.match(line)):
+        if not opens and not (
+            _STATEMENT.match(lines[index]) or (blocks and _CONTINUING.match(line))
+        ):
             index += 1
             continue
         tries += 1
@@ -369,21 +434,46 @@ def _bare_block(lines: list[str], last: bool, place: int) -> tuple[int, Block]:
     if block.error is None:
         return len(lines), block
     good = _prefix_length(source)
-    after = next((line for line in lines[good:] if line.strip()), "")
-    if good and not after[margin : margin + 1].isspace():
+    rest = [line for line in lines[good:] if line.strip()][:2]
+    goes_on = _is_broken(rest) and not (last and may_go_on(source))
+    if good and not goes_on and not _is_inside(rest[0] if rest else "", margin):
         # Prose, or another block, begins where the code stopped parsing: what is before is whole.
         prefix = "\n".join(source.split("\n")[:good]).rstrip()
         prefix = _HEADINGS.sub("", prefix)
         return good, Block(prefix, block.tree, None, True, block.needs, place)
-    # Broken code: it runs to the first line at the margin.
+    # Broken code: it runs to the first line at the margin below its first line that is broken.
     end = max(good, 1)
-    while end < len(lines) and (
-        not lines[end].strip() or lines[end][margin : margin + 1].isspace()
-    ):
+    while 0 < good < len(lines) and end < len(lines) and not lines[end - 1].strip():
+        end += 1
+    while end < len(lines) and (not lines[end].strip() or _is_inside(lines[end], margin)):
         end += 1
     broken = "\n".join(source.split("\n")[:end]).rstrip()
     closed = not last or end < len(lines)
     return end, Block(broken, block.tree, block.error, closed, block.needs, place)
+
+
+def _is_inside(line: str, margin: int) -> bool:
+    """Whether a line is indented by more than the margin."""
+    return bool(line) and not line[: margin + 1].strip()
+
+
+def _is_broken(lines: Sequence[str]) -> bool:
+    """Whether the lines at which code stops parsing are code, and no prose after it."""
+    if not lines:
+        return False
+    line = lines[0].lstrip()
+    opening = _OPENING.match(line)
+    if opening is not None and opening.lastgroup in ("def", "class"):
+        return True
+    deeper = len(lines) > 1 and _is_inside(lines[1], len(lines[0]) - len(line))
+    return bool(_OLD_PRINT.match(line) or (deeper and _HEADER.match(line) and not _prose_in(line)))
+
+
+def _prose_in(line: str) -> bool:
+    """Whether two words stand side by side, as they never do in Python."""
+    return any(
+        not keyword.iskeyword(m[1]) and not keyword.iskeyword(m[2]) for m in _PAIR.finditer(line)
+    )
 
 
 def _parse(source: str, closed: bool = True, place: int = 0) -> Block:
@@ -395,9 +485,7 @@ def _parse(source: str, closed: bool = True, place: int = 0) -> Block:
             prefix = parse("\n".join(source.split("\n")[:good]))
             tree, needs = prefix.tree, prefix.needs
         return Block(source, tree, parsed.error, closed, needs, place)
-    if all(
-        isinstance(n, ast.Expr) and isinstance(n.value, ast.Name | ast.Constant) for n in tree.body
-    ):
+    if _only_names(tree.body):
         return Block(source, None, "there is no statement in it", closed, None, place)
     return Block(source, tree, None, closed, needs, place)
 
