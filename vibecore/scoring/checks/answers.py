@@ -17,8 +17,10 @@ def final_answer(text: str, *, answer: str) -> Verdict:
     token, and after "#### 36". Without a statement: the last number, or the last words; for yes and
     no also the first word. Numbers are compared exactly, in any spelling (1,200 = 1.2e3 = twelve
     hundred, 1/2 = 0.5 = one half, 50% = 50 = 0.5), their unit left out. A range, choice, list or
-    bound, a time span of two units and what is denied are no single number. Words are compared
-    ignoring case, article, Markdown and a reason after them ("Ben, because …", "Ben is the …").
+    bound, root, a time span of two units and what is denied or supposed are no single number; one
+    given twice (1/6 ≈ 0.167, 1.5 hours or 90 minutes) counts as either. Words are compared ignoring
+    case, article, Markdown and a reason after them ("Ben, because …", "Ben is the …", "The oldest
+    is Ben").
 
     Source: lm-evaluation-harness, task gsm8k: the first "####", and the end at the next question.
     """

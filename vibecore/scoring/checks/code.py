@@ -27,7 +27,8 @@ def code_parses(text: str) -> Verdict:
     """The answer has Python code, and its main block parses.
 
     Code stands in a fence of ``` or ~~~ that says Python or nothing (also in a quotation or a list
-    item, opened after words, or closed at the end of a line of code), or bare. Of an interactive
+    item, opened after words, or closed at the end of a line of code), or bare: a definition, loop
+    or print, or all of the answer; prose ends it, and a fence that nobody closed. Of an interactive
     session the code of the prompts counts. The main block is the one that defines something, then
     one that parses, then the longest. The grammar is Python 3.14's, whatever Python scores; lines
     for a shell or for IPython are none. Of an answer cut off by the token limit, the last

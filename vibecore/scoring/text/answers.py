@@ -4,8 +4,9 @@
 one that the statement begins with, or that stands after "=" or its verb; without a statement, the
 last number of the text counts, or its last words. No single number is a range (90-95), a choice
 (36 or 37), a list, a time span of two units (1 hour 35 minutes), a calculation without its value
-(8 × 5), a bound (more than 36), and what is denied ("not 36"). An answer in words is compared
-ignoring case, articles, Markdown and a final stop.
+(8 × 5), a root or function (√81), a bound (more than 36), and what is denied ("not 36"). The same
+number given twice counts as either: 1/6 ≈ 0.167, 1.5 hours (90 minutes). An answer in words is
+compared ignoring case, articles, Markdown and a final stop.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vibecore.scoring.text.numbers import Number, find_numbers, has_number, parse_number, tidy
@@ -75,6 +76,26 @@ _BOUND = re.compile(
     r"|(?<![-=])[<>≤≥≠])\s*[$€£]?\Z",
     re.IGNORECASE,
 )
+_APPLIED = re.compile(
+    r"(?:√|\b(?:sqrt|cbrt|log|ln|lg|exp|sin|cos|tan)[\d_]*)\s*\(?\s*\Z"
+    r"|\b(?:square|cube|\w+th)\s+root\s+of\s+(?:the\s+)?(?:number\s+)?\Z|\blog(?:arithm)?\s+of\s+\Z",
+    re.IGNORECASE,
+)
+_TIME = re.compile(
+    r"\s?-?(?:(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(days?))\b", re.I
+)
+_SECONDS = (1, 60, 3600, 86400)
+# Two values within a hundredth are one, rounded.
+_ROUNDED = Fraction(1, 100)
+_DECLINES = re.compile(
+    r"\s*(?:(?:i['’]m|i am|we are)\s+(?:sorry,?\s+but\s+i\b|unable\b|not\s+able\b)"
+    r"|(?:sorry,?\s+(?:but\s+)?)?(?:i|we)\s+(?:do\s+not|don['’]t)\s+know(?=[.!])"
+    r"|(?:sorry,?\s+(?:but\s+)?)?(?:i|we|it|this)\s+(?:cannot|can['’]t|can\s+not)\s+"
+    r"(?:be\s+)?(?:answer|determine|solve|help|tell|say|know|calculate)"
+    r"|(?:there\s+is|(?:i|we)\s+do\s*(?:n['’]t|\s+not)\s+have)?\s*(?:not\s+)?(?:enough|insufficient)\s+information"
+    r"|it\s+is\s+(?:impossible|not\s+possible)\b)[^.\n\d]*(?:[.\n]|\Z)",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[,;:.(—!?]\s|(?<!anything )\bbut\b", re.IGNORECASE)
 _LABEL = re.compile(
     r"\b(?:step|problem|question|example|option|figure|equation|exercise|part|chapter|case|page|line"
@@ -94,16 +115,27 @@ _NAMED = re.compile(r"\d[^=]*(?:,|;|\bor\b|\band\b)\s*[A-Za-z]\w{0,3}\s*\Z")
 _PARENTHESIS = re.compile(r"\([^()]*\)")
 
 _TRIM = " \t\n\"'“”‘’*_`$.!?:;,<>()[]{}\\"
-_ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
+_ARTICLE = re.compile(r"\A(?:the|a|an)\s+", re.IGNORECASE)
 _LATEX_WORD = re.compile(r"\\(?:text|mathrm|mathbf|textbf|boxed)\{([^{}]*)\}")
 _WORD_ASIDE = re.compile(r"[,;(.:!?]\s|[,;(]|\s+(?:because|since)\b|\s[-–—]+\s|—", re.IGNORECASE)
 _LEAD = re.compile(
     r"(?:(?:so|thus|therefore|hence|then|definitely|clearly|certainly|simply)\b,?\s*)*"
+    r"(?:that\s+(?!is\b|was\b|must\b|should\b|has\b|will\b))?"
     r"(?:(?:it|that|this|he|she)(?:['’]s|\s+(?:is|was|must\s+be|should\s+be|has\s+to\s+be|will\s+be))\s+"
     r"|option\s+|choice\s+)?",
     re.IGNORECASE,
 )
 _POLAR = {"yes", "no", "true", "false"}
+# "The tallest of them is Ben, who …": what is said of one subject alone.
+_SAID_OF = re.compile(
+    r"\s(?:is|was|(?:must|should|will|would)\s+be|has\s+to\s+be)\s+(?:called\s+|named\s+"
+    r"|(?:most\s+)?(?:probably|likely|clearly|therefore|thus|definitely|actually|indeed)\s+)?"
+)
+_TWO_SAID = re.compile(r"[,;:.()]|\b(?:and|or|but|nor|not|while|whereas|if)\b|n['’]t\b")
+_CONCLUDES = re.compile(
+    r"(?:.*,\s*)?(?:\b(?:so|thus|therefore|hence|then|this\s+means(?:\s+that)?)\b,?\s*)", re.DOTALL
+)
+_IS_THE = re.compile(r"\s+(?:is|was|must\s+be|has\s+to\s+be)\s+the\s")
 _SUBJECT = re.compile(
     r"\s+(?:is|was|has|will\s+be|must\s+be|would\s+be)\s+(?!not\b|neither\b|n['’]t)"
 )
@@ -130,11 +162,12 @@ def judge_final_answer(text: str, wanted: str) -> Verdict:
         return _judge(text, number, Fraction(0), f"wanted {wanted}")
     statement, own = find_answer(text, _could_answer)
     if statement is None:
-        return _judge_end(own, wanted)
+        return _judge_end(own, wanted, not _is_over(own, text))
     explanation = f"the stated answer is {quote(statement.text)}, wanted {wanted}"
     if not statement.text.strip(_TRIM):
         return Verdict(False, f"the stated answer is blank, wanted {wanted}", open=True)
-    return Verdict(_says(statement.text, wanted), explanation, open=not statement.complete)
+    is_open = not (statement.complete or _is_over(own, text))
+    return Verdict(_says(statement.text, wanted), explanation, open=is_open)
 
 
 def judge_number(text: str, wanted: float, tolerance: float) -> Verdict:
@@ -155,7 +188,12 @@ def _judge(
         number = read_statement(statement.text)
         passed = number is not None and number.is_same(wanted, margin)
         explanation = f"the stated answer is {quote(statement.text)}, {wants}"
-        return Verdict(passed, explanation, open=not statement.complete)
+        is_open = not (statement.complete or _is_over(own, text))
+        return Verdict(passed, explanation, open=is_open)
+    if (declined := _DECLINES.match(own)) is not None:
+        said = quote(declined[0].strip(), 40)
+        return Verdict(False, f"no answer is stated; the text begins {said}, {wants}", open=True)
+    is_open = not _is_over(own, text)
     last = _last_number(own)
     if last is None:
         found = (
@@ -166,8 +204,13 @@ def _judge(
         return Verdict(False, f"{found}, {wants}", open=True)
     found = f"no answer is stated; the last number is {quote(last.text, 20)}"
     if last.number is None:
-        return Verdict(False, f"{found}, no single number, {wants}", open=True)
-    return Verdict(last.number.is_same(wanted, margin), f"{found}, {wants}", open=True)
+        return Verdict(False, f"{found}, no single number, {wants}", open=is_open)
+    return Verdict(last.number.is_same(wanted, margin), f"{found}, {wants}", open=is_open)
+
+
+def _is_over(own: str, text: str) -> bool:
+    """Whether the answer ended before the text did: a longer text does not change it."""
+    return bool(own.strip()) and not text.rstrip().endswith(own.rstrip())
 
 
 def read_statement(statement: str) -> Number | None:
@@ -179,6 +222,8 @@ def read_statement(statement: str) -> Number | None:
     line = _Line(tidied)
     if not line.numbers:
         return None
+    if (time := line.of_time()) is not None:
+        return time
     if (lead := line.lead()) is not None:
         return line.of_lead(lead)
     return line.of_sentence()
@@ -191,7 +236,9 @@ class _Line:
         self.text = text
         numbers = find_numbers(text)
         self.numbers = [
-            n for n in numbers if not self._is_denied(n) and not _PRONOUN.match(text, n.start)
+            replace(n, value=None) if self._is_applied(n) else n
+            for n in numbers
+            if not self._is_denied(n) and not _PRONOUN.match(text, n.start)
         ]
 
     def between(self, index: int) -> str:
@@ -211,8 +258,11 @@ class _Line:
         rest = self.text[first.end :]
         aside = _ASIDE.search(rest)
         main = first.end + aside.start() if aside else len(self.text)
-        if "=" in self.text[first.end : main] or (
-            self._is_calculation(index) and "=" in self.text[first.end :]
+        equates = self.text[first.end : main]
+        if (
+            "=" in equates
+            or "≈" in equates
+            or (self._is_calculation(index) and "=" in self.text[first.end :])
         ):
             return self.of_equation()
         end = self.group_end(index)
@@ -228,9 +278,8 @@ class _Line:
             )
             if self._is_compound(index) and again and end + 1 < len(self.numbers):
                 return self._single(end + 1)
-            values = {number.value for number in self.numbers[index : end + 1]}
             is_choice = _CHOICE.fullmatch(self.between(index)) is not None
-            return first if len(values) == 1 and is_choice else None
+            return first if is_choice and _agree(self.numbers[index : end + 1]) else None
         # "18 pens cost 12 dollars"
         for other in range(index + 1, len(self.numbers)):
             number = self.numbers[other]
@@ -240,7 +289,7 @@ class _Line:
 
     def of_sentence(self) -> Number | None:
         """The number that the line gives in a sentence: after its verb, or its only one."""
-        if "=" in self.text:
+        if "=" in self.text or "≈" in self.text:
             return self.of_equation()
         usable = [index for index, number in enumerate(self.numbers) if self._is_usable(index)]
         if any(not self.numbers[index].worded for index in usable):
@@ -268,14 +317,48 @@ class _Line:
         last = _Line(sides[-1])
         if last.numbers and not last._is_calculation(0):
             if last.group_end(0) > 0 and not is_calculation:
-                values = {number.value for number in last.numbers[: last.group_end(0) + 1]}
-                return last.numbers[0] if len(values) == 1 else None
-            return last.numbers[0] if last.numbers[0].value is not None else None
+                group = last.numbers[: last.group_end(0) + 1]
+                return last.numbers[0] if _agree(group) else None
+            if last.numbers[0].value is not None:
+                return self._with_rounded(last.numbers[0], sides[-2])
+            if not self._is_applied(last.numbers[0], sides[-1]):
+                return None
         for side in sides[:-1]:
             line = _Line(side)
             if line.numbers and not line.has_calculation():
                 return line._single(len(line.numbers) - 1)
         return None
+
+    def _with_rounded(self, number: Number, side: str) -> Number:
+        """The number of an equation, also as the one in the side before that it rounds."""
+        line = _Line(side)
+        other = line.numbers[0] if len(line.numbers) == 1 else None
+        if other is None or other.value is None or line._is_calculation(0):
+            return number
+        is_plain = re.fullmatch(r"[\s(]*", side[other.end :])
+        rounds = is_plain and other.is_same(number, abs(other.value) * _ROUNDED)
+        return replace(number, also=(other,)) if rounds else number
+
+    def of_time(self) -> Number | None:
+        """The number of a line that gives one time in several units; None for any other line."""
+        amounts: list[Fraction] = []
+        single: list[Number] = []
+        for index, number in enumerate(self.numbers):
+            unit = _TIME.match(self.text, number.end)
+            if unit is None or unit.lastindex is None or number.value is None:
+                return None
+            seconds = number.value * Fraction(_SECONDS[unit.lastindex - 1])
+            joined = index > 0 and self._is_compound(index - 1)
+            if joined:
+                amounts[-1] += seconds
+                if single and single[-1] is self.numbers[index - 1]:
+                    single.pop()
+            else:
+                amounts.append(seconds)
+                single.append(number)
+        if len(amounts) < 2 or not single or len(set(amounts)) > 1:
+            return None
+        return replace(single[0], also=tuple(single[1:]))
 
     def has_calculation(self) -> bool:
         """Whether two of the numbers are joined by an operator."""
@@ -298,7 +381,7 @@ class _Line:
         number = self.numbers[index]
         if self.group_start(index) < index or self.group_end(index) > index:
             group = self.numbers[self.group_start(index) : self.group_end(index) + 1]
-            return number if len({one.value for one in group}) == 1 else None
+            return number if _agree(group) else None
         before = self.text[: number.start]
         if re.search(r"\bbetween\b[^,.;]{0,30}\Z", before, re.IGNORECASE):
             return None
@@ -348,10 +431,20 @@ class _Line:
             return False  # "<36>" fills a form in.
         return _BOUND.search(self.text[max(0, number.start - 20) : number.start]) is not None
 
+    def _is_applied(self, number: Number, text: str | None = None) -> bool:
+        """Whether a root or function is taken of the number."""
+        text = self.text if text is None else text
+        return _APPLIED.search(text[max(0, number.start - 30) : number.start]) is not None
+
     def _is_denied(self, number: Number) -> bool:
         before = self.text[max(0, number.start - 60) : number.start]
         clause = _CLAUSE.split(before)[-1]
         return bool(_DENIED_BEFORE.search(clause) or _DENIED_AFTER.match(self.text, number.end))
+
+
+def _agree(numbers: list[Number]) -> bool:
+    """Whether all of them are the same number."""
+    return all(numbers[0].is_same(number) for number in numbers)
 
 
 def _last_number(text: str) -> _Reading | None:
@@ -382,6 +475,8 @@ def _sentences_back(tidied: str) -> Iterator[str]:
 
 def _last_of_sentence(sentence: str) -> _Reading | None:
     line = _Line(sentence[-_LIMIT:])
+    if line.numbers and (time := line.of_time()) is not None:
+        return _Reading(time, line.text[time.start : time.end])
     usable = [
         index
         for index, number in enumerate(line.numbers)
@@ -396,7 +491,7 @@ def _last_of_sentence(sentence: str) -> _Reading | None:
     last = usable[-1]
     first = line.group_start(last)
     shown = line.text[line.numbers[first].start : line.numbers[last].end]
-    if "=" in line.text:
+    if "=" in line.text or "≈" in line.text:
         return _Reading(line.of_equation(), shown)
     # "1 hour and 35 minutes, or 95 minutes"
     if first + 2 == last and line._is_compound(first) and " or " in line.between(first + 1):
@@ -410,7 +505,7 @@ def _could_answer(text: str) -> bool:
     return bool(lead) and not lead.endswith(":") and not re.search(r"\bquestion\b", lead, re.I)
 
 
-def _judge_end(text: str, wanted: str) -> Verdict:
+def _judge_end(text: str, wanted: str, is_open: bool) -> Verdict:
     """No answer in words is stated: judge the last words, or for yes and no the first."""
     target = _plain(wanted)
     length = len(target.split())
@@ -426,7 +521,25 @@ def _judge_end(text: str, wanted: str) -> Verdict:
                 f"no answer is stated; the text begins with {quote(opening)}, wanted {wanted}"
             )
             passed = opening == target
-    return Verdict(passed, explanation, open=True)
+    if not passed and target not in ("yes", "no"):
+        sentence = _plain(_SENTENCE.split(text.strip()[-_LIMIT:])[-1])
+        clause = sentence[_end_of(_CONCLUDES, sentence) :]
+        rest = clause.removeprefix(target)
+        names = rest != clause and _IS_THE.match(rest) and not _TWO_SAID.search(rest)
+        passed = bool(names) or _is_said_of_one(clause, target)
+    return Verdict(passed, explanation, open=is_open)
+
+
+def _is_said_of_one(clause: str, target: str) -> bool:
+    """Whether a clause says of one subject that it is the target: "the tallest is Ben"."""
+    for verb in _SAID_OF.finditer(clause):
+        if _TWO_SAID.search(clause, 0, verb.start()):
+            return False
+        said = _ARTICLE.sub("", clause[verb.end() :], count=1)
+        rest = said.removeprefix(target)
+        if rest != said and not _OTHER.match(rest):
+            return not rest or _WORD_ASIDE.match(rest) is not None
+    return False
 
 
 def _says(stated: str, wanted: str) -> bool:
@@ -457,7 +570,7 @@ def _says(stated: str, wanted: str) -> bool:
             return True
         if target[-1].isdigit() and re.match(r"\s|[a-z%°]", rest):
             return True
-    return False
+    return _is_said_of_one(full, target)
 
 
 def _end_of(pattern: re.Pattern[str], text: str) -> int:

@@ -69,7 +69,7 @@ _NUMERAL = re.compile(
       (?P<half>(?:\s+and\s+(?:a\s+half|(?:a|one|three)[\s-]quarters?))?)
       (?P<percent>\s?%|\s(?:percent|per\scent|pct)\b)?
       (?P<ordinal>(?:st|nd|rd|th)\b)?
-      (?P<algebra>\s?[πx§√](?![A-Za-z])(?!\s*\d)|[yzn](?![A-Za-z])|\s?pi\b|\s?sqrt\b|\s?√)?
+      (?P<algebra>\s?[πx§√](?![A-Za-z])(?!\s*\d)|[abeijnyz](?![A-Za-z])|\s?\^\s?[({{]?[a-z]\b|\s?pi\b|\s?sqrt\b|\s?√)?
     """,
     re.VERBOSE,
 )
@@ -128,6 +128,8 @@ _MARKUP = re.compile(r"\*+|__+|`+|~~|(?<!\w)_|_(?!\w)")
 _POWER = re.compile(r"(?<=\d)\*\*(?=-?\d)")
 _PRODUCT = re.compile(r"(?<=[\d)])(\s?)\*(\s?)(?=[\d(.])")
 _FACTOR = re.compile(r"(?<=\d)\((\d+(?:\.\d+)?)\)")
+# "1 in 6" is a sixth.
+_CHANCE = re.compile(r"(?<![\w.,/$€£-])(?:1|[Oo]ne) in (?:every )?(\d+)\b(?![.,/:]\d)")
 _MINUS = re.compile(r"(^\s*|[=(:≈]\s*)(?:−\s+|(?<!^)(?<=[=(:≈ ])-\s+)(?=[\d.$])")
 
 
@@ -136,6 +138,7 @@ class Number:
     """A number in a text; `value` is None where digits are no number (a time) or too many.
 
     `worded` says that it is written in words, `ordinal` that it is the place in an order (2nd).
+    `also` holds the other values that the text gives it as: what it rounds, or in another unit.
     """
 
     value: Fraction | None
@@ -144,9 +147,12 @@ class Number:
     percent: bool = False
     worded: bool = False
     ordinal: bool = False
+    also: tuple[Number, ...] = ()
 
     def is_same(self, wanted: Number, margin: Fraction = Fraction(0)) -> bool:
         """Whether the two are the same; a percentage is also its number and its hundredth."""
+        if any(other.is_same(wanted, margin) for other in self.also):
+            return True
         if self.value is None or wanted.value is None:
             return False
         if abs(self.value - wanted.value) <= margin:
@@ -172,6 +178,7 @@ def tidy(text: str) -> str:
         text = _VULGAR.sub(
             lambda m: " " + unicodedata.normalize("NFKC", m[0]).replace("⁄", "/"), text
         )
+    text = _CHANCE.sub(r"1/\1", text)
     text = _FACTOR.sub(r"×\1", _PRODUCT.sub(r"\1×\2", _POWER.sub("^", text)))
     return _MARKUP.sub("", text)
 

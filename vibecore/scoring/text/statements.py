@@ -40,7 +40,12 @@ _STATED = re.compile(
     r"|\\(?:boxed|fbox)\s*(?P<boxed>\{)"
     r"|<answer>(?P<tagged>[^<]{0,400})(?P<tag></answer>)?"
     r"|(?:^|[.!?,;(\n—][ \n]{0,3})(?P<correction>(?:(?:no|oh|but),?[ ])?(?:wait|actually|correction"
-    r"|sorry|oops|scratch[ ]that|on[ ]second[ ]thought|i[ ]mean|or[ ]rather|make[ ]that)\b)",
+    r"|sorry|oops|scratch[ ]that|on[ ]second[ ]thought|i[ ]mean|or[ ]rather|make[ ]that)\b"
+    # "Many say 36, but it is actually 42", "However, the correct answer is 42"
+    r"|\b(?:but|however)\b(?=,?[ ](?:it|that|this|the[ ](?:\w{4,7}[ ]){0,2}answer)"
+    r"(?:['’]s|[ ](?:is|was|(?:should|must)[ ]be))[ ]"
+    r"(?:(?:actually|really|in[ ]fact)[ ]\S"
+    r"|[*$\\(]*[-−]?\d[\d.,/]*[*$)%]*(?:[ ]\w+)?[*.!]*[ ]*$)))",
     re.IGNORECASE | re.MULTILINE,
 )
 # Less than a statement, and looked for only where there is none: it may be a step on the way.
@@ -58,10 +63,21 @@ _HOW = re.compile(
 )
 _CORRECTED = re.compile(
     r"[^\n]{0,80}?\b(?:it|that|this|answer|result|number)(?:['’]s|\s+(?:is|was|(?:should|must)\s+be"
-    r"(?:\s+have\s+been)?))\s+(?:actually\s+|really\s+)?"
+    r"(?:\s+have\s+been)?))\s+(?:actually\s+|really\s+|in\s+fact\s+)?"
     r"(?P<be>(?!(?:all\s+)?(?:right|correct|wrong|incorrect|not|fine|true|false|good|ok|okay)\b)"
     r"\S[^\n]*)"
     r"|[ ,.:!—]*(?:no[ ,.:!—]+)?(?P<bare>[*$]*[-−]?\d[^\n]*)",
+    re.IGNORECASE,
+)
+# What is only supposed is no statement, what is called wrong denies one.
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppose|supposing|assume|assuming|imagine)(?:\s+that)?\s+(?:the\s+)?(?:\w+\s+)?\Z",
+    re.I,
+)
+_DENIED = re.compile(
+    r"(?:(?:n['’]t|\bnot)\s+(?:think|believe|say|true|correct|right|the\s+case)"
+    r"|\b(?:wrong|incorrect|false|untrue)(?:\s+to\s+(?:say|think|claim|assume|believe))?)"
+    r"(?:\s+that)?\s+(?:(?:the|my|your)\s+)?(?:(?:final|right|correct)\s+)?\Z",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"[\s*_`]*[<\[{][a-z][a-z ]{0,30}[>\]}][\s*_`.\"']*", re.IGNORECASE)
@@ -239,6 +255,9 @@ def _statement(piece: str, match: re.Match[str], corrects: bool) -> tuple[Statem
         return None, start
     if match["is"] is not None and _HOW.match(piece, start):
         return None, start
+    before = piece[max(0, match.start() - 60) : match.start()]
+    if _SUPPOSED.search(before):
+        return None, start
     skipped = _SKIPPED.match(piece, start)
     start = skipped.end() if skipped else start
     end = piece.find("\n", start)
@@ -246,6 +265,8 @@ def _statement(piece: str, match: re.Match[str], corrects: bool) -> tuple[Statem
     stated = piece[start : min(end, start + 2 * _LIMIT)].strip(" \t").lstrip("*_`")
     if _PLACEHOLDER.fullmatch(stated) and corrects:
         return None, end
+    if match["is"] is not None and _DENIED.search(before):
+        stated = f"not {stated}"
     return Statement(stated, _has_text(piece, end)), end
 
 
