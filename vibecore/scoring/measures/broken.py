@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vibecore.scoring.measures.characters import character_repetition
+from vibecore.scoring.measures.characters import repeats_characters
 from vibecore.scoring.measures.repetition import zlib_ratio
 from vibecore.scoring.text.spacing import count_letters, is_ideographic
 from vibecore.scoring.text.words import pieces
@@ -41,12 +41,13 @@ def broken_reasons(
     long_enough = len(text) >= shortest
     # What hardly compresses has hardly a run of characters twice; compressing is far quicker.
     worth = flagged or (long_enough and (zlib_ratio(text) or 0) > LEAST_COMPRESSED)
-    repeated = character_repetition(text) if worth and not loops else 0.0
+    share = LEAST_REPEATED_CHARACTERS if flagged else MOST_REPEATED_CHARACTERS
+    repeats = worth and not loops and repeats_characters(text, share)
     reasons = {
         "empty": empty,
-        "repetitive": flagged and (loops or repeated >= LEAST_REPEATED_CHARACTERS),
+        "repetitive": flagged and (loops or repeats),
         "loop": loops,
-        "one_thing": not flagged and repeated >= MOST_REPEATED_CHARACTERS,
+        "one_thing": not flagged and repeats,
         "garbage": bool(garbage),
     }
     return tuple(name for name, holds in reasons.items() if holds)

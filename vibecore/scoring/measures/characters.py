@@ -24,11 +24,12 @@ _FEWEST_STEPS, _STEADY, _LETTERS_BETWEEN = 3, 0.8, 8
 _RULE = re.compile(r"^[^\w\n]+$", re.MULTILINE)
 
 
-def character_repetition(text: str) -> float:
-    """1 − distinct / total runs of eight characters (four ideographs or kana), in [0, 1).
+def repeats_characters(text: str, share: float) -> bool:
+    """Whether at least this share of the runs of eight characters (four ideographs or kana)
+    occurred before: 1 − distinct / total.
 
     White space and lines without a letter or digit are left out. A number that only counts up or
-    down through the text is read as the same number. 0.0 where there is no such run.
+    down through the text is read as the same number. Where there is no such run, none is repeated.
     """
     ideographic = is_ideographic(text)
     n = RUN_IDEOGRAPHS if ideographic else RUN_LETTERS
@@ -36,9 +37,21 @@ def character_repetition(text: str) -> float:
     if _counts(squeezed, 3 if ideographic else 1):
         squeezed = NUMBER.sub("0", squeezed)
     total = len(squeezed) - n + 1
-    if total < 1:
-        return 0.0
-    return 1 - len({squeezed[start : start + n] for start in range(total)}) / total
+    return total > 0 and 1 - _distinct_runs(squeezed, n, (1 - share) * total) / total >= share
+
+
+def _distinct_runs(squeezed: str, n: int, most: float) -> int:
+    """The number of distinct runs of n characters; any number above `most` where it is."""
+    if n != RUN_LETTERS or not squeezed.isascii():
+        return len({squeezed[start : start + n] for start in range(len(squeezed) - n + 1)})
+    # Eight bytes are one number; those that begin at every eighth place are read at once.
+    encoded = memoryview(squeezed.encode())
+    found: set[int] = set()
+    for start in range(n):
+        found.update(encoded[start : start + (len(encoded) - start) // n * n].cast("Q"))
+        if len(found) > most + 1:
+            break
+    return len(found)
 
 
 def _counts(squeezed: str, weight: int) -> bool:
@@ -46,11 +59,11 @@ def _counts(squeezed: str, weight: int) -> bool:
     numbers = [int(number) for number in NUMBER.findall(squeezed) if len(number) <= 9]
     if len(numbers) <= _FEWEST_STEPS:
         return False
-    if weight * count_letters(squeezed) < _LETTERS_BETWEEN * len(numbers):
-        return False
     steps = [after - before for before, after in pairwise(numbers)]
     often = Counter(step for step in steps if step).most_common(1)
     if not often:
         return False
     step = often[0][0]
-    return steps.count(step) + steps.count(0) >= _STEADY * len(steps)
+    if steps.count(step) + steps.count(0) < _STEADY * len(steps):
+        return False
+    return weight * count_letters(squeezed) >= _LETTERS_BETWEEN * len(numbers)

@@ -10,8 +10,9 @@ count as characters, an n-gram that occurs once is not repeated, and no characte
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress, count
+from operator import add
 
 from vibecore.scoring.text.words import lines, paragraphs, pieces
 
@@ -53,24 +54,60 @@ def duplicate_shares(text: str) -> dict[str, float]:
     # Each word becomes one character, so that n-grams are short strings: quick to cut and hash.
     places: dict[str, int] = {}
     coded = "".join(map(chr, map(places.setdefault, words, count())))
-    # Starts of n-grams that may occur twice. Those cut off by the end are shorter, so unique.
-    alive: Sequence[int] = range(len(coded))
-    for n in range(2, _LONGEST + 1):
-        seen: dict[str, int] = {}
-        grams = [coded[start : start + n] for start in alive]
-        firsts = list(map(seen.setdefault, grams, alive))
-        again = {start: first for start, first in zip(alive, firsts, strict=True) if start != first}
-        if not again:
+    length_of = dict(zip(coded, lengths, strict=True))
+
+    def characters(gram: str) -> int:
+        return sum(map(length_of.__getitem__, gram))
+
+    grams = list(coded)
+    for n in range(2, _SHORTEST_DUPLICATE):
+        grams = list(map(add, grams, coded[n - 1 :]))
+        times = Counter(grams)
+        most = max(times.values(), default=1)
+        if most == 1:
             # Nothing longer occurs twice either.
             return shares
-        if n < _SHORTEST_DUPLICATE:
-            starts = _starts_of_top(again, n, lengths)
-            shares[f"top_{n}_gram"] = _covered(starts, n, lengths) / total
-        else:
-            shares[f"duplicate_{n}_grams"] = _covered(again, n, lengths) / total
-        if 2 * len(again) < len(alive):
-            alive = sorted({*again, *again.values()})
+        # Of several the longest in characters; of these, the earliest.
+        often = [gram for gram, number in times.items() if number == most]
+        marks = _marks_of(max(often, key=characters), coded)
+        shares[f"top_{n}_gram"] = _covered(marks, n, lengths) / total
+    # Where a 4-gram begins that occurs twice, a longer one may.
+    twice = [start for start, gram in enumerate(grams) if times[gram] > 1]
+    for n, marks in _duplicates(coded, twice):
+        shares[f"duplicate_{n}_grams"] = _covered(marks, n, lengths) / total
     return shares
+
+
+def _marks_of(gram: str, coded: str) -> bytearray:
+    """A mark where the n-gram begins, one byte for each word."""
+    marks = bytearray(len(coded))
+    start = coded.find(gram)
+    while start >= 0:
+        marks[start] = 1
+        start = coded.find(gram, start + 1)
+    return marks
+
+
+def _duplicates(coded: str, places: Sequence[int]) -> Iterator[tuple[int, bytearray]]:
+    """For n from 10 down to 5, marks where an n-gram begins that occurred before; all that occur
+    twice begin at the places.
+
+    Where a longer n-gram occurred before, its beginning did too; and each n-gram that begins there
+    begins at an earlier place where the longer one did not. So only the other places are looked at
+    for the shorter n. What the end cuts off is shorter, so unique.
+    """
+    marks = bytearray(len(coded))
+    for n in range(_LONGEST, _SHORTEST_DUPLICATE - 1, -1):
+        seen: dict[str, int] = {}
+        firsts = map(seen.setdefault, [coded[place : place + n] for place in places], places)
+        unseen = []
+        for place, first in zip(places, firsts, strict=True):
+            if place == first:
+                unseen.append(place)
+            else:
+                marks[place] = 1
+        places = unseen
+        yield n, marks
 
 
 def _repeated(items: Sequence[str]) -> tuple[float, float]:
@@ -87,26 +124,8 @@ def _repeated(items: Sequence[str]) -> tuple[float, float]:
     return count / len(items), characters / everything
 
 
-def _starts_of_top(again: Mapping[int, int], n: int, lengths: Sequence[int]) -> list[int]:
-    """Where the most frequent n-gram starts; of several, the longest in characters,
-    then the earliest.
-
-    `again` maps the start of each repeated n-gram to the start of its first occurrence.
-    """
-    times = Counter(again.values())
-    most = max(times.values())
-    top = max(
-        (first for first, number in times.items() if number == most),
-        key=lambda first: (sum(lengths[first : first + n]), -first),
-    )
-    return [top, *(start for start, first in again.items() if first == top)]
-
-
-def _covered(starts: Iterable[int], n: int, lengths: Sequence[int]) -> int:
-    """Characters of the words in the n-grams that begin at `starts`, each word once."""
-    marks = bytearray(len(lengths))
-    for start in starts:
-        marks[start] = 1
+def _covered(marks: bytearray, n: int, lengths: Sequence[int]) -> int:
+    """Characters of the words in the n-grams that begin at the marks, each word once."""
     # One byte a word: shifting by a byte moves every mark to the next word.
     covered = int.from_bytes(marks, "big")
     reach = 1

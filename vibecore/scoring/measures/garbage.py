@@ -27,7 +27,8 @@ def is_garbage(prose: str) -> bool | None:
     The lengths were set on English: a syllable of Hangul counts as its letters, and the marks of
     other scripts count towards the least length and not towards the greatest.
     """
-    words = [word for word in pieces(prose) if not FORMULA.fullmatch(word)]
+    # A formula begins with no letter.
+    words = [word for word in pieces(prose) if word[0].isalpha() or not FORMULA.fullmatch(word)]
     if len(words) < GARBAGE_MINIMUM_WORDS or not has_word_spaces(prose):
         return None
     with_letter = sum(1 for word in words if word[0].isalpha() or any(map(str.isalpha, word)))

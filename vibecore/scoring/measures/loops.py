@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vibecore.scoring.text.spacing import count_letters, is_ideographic
-from vibecore.scoring.text.words import n_grams
+from vibecore.scoring.text.words import n_grams, pieces
 
 LOOP_REPETITIONS = 3
 LOOP_MINIMUM_TOKENS = 16
@@ -49,8 +49,7 @@ def find_loop(token_ids: Sequence[int]) -> Loop | None:
     From `onset + period` on, every token equals the one `period` before it; the last cycle may be
     cut short. A tail counts as a loop when it has at least three cycles and at least 16 tokens,
     so that "10000" or "..." does not. Only exact repetition counts: a loop that counts upwards is
-    not one. Every period is found, in linear time: with the sequence reversed, the Z-function at
-    p is how far the tail goes on repeating with period p (Gusfield 1997, section 1.3).
+    not one. Every period is found, in linear time (see `_periodic_tail`).
     """
     if len(token_ids) < LOOP_MINIMUM_TOKENS:
         return None
@@ -67,13 +66,16 @@ def has_text_loop(text: str) -> bool:
     that counts is one too, where each number that changes does so by the same step and there are
     8 letters or more beside it: a table or a list of numbers is none.
     """
-    squeezed = "".join(text.split())
+    squeezed = "".join(pieces(text))
     if squeezed.endswith(("```", "~~~")):
         squeezed = squeezed.rstrip("`~")
     if len(squeezed) < LOOP_MINIMUM_LETTERS // IDEOGRAPH_LETTERS:
         return False
-    weight = IDEOGRAPH_LETTERS if is_ideographic(squeezed) else 1
     shortest = LOOP_MINIMUM_LETTERS // IDEOGRAPH_LETTERS
+    ending = squeezed[-_known(shortest) :]
+    if squeezed.find(ending) == len(squeezed) - len(ending) and not _NUMBER.search(ending):
+        return False  # whatever numbers come before it
+    weight = IDEOGRAPH_LETTERS if is_ideographic(squeezed) else 1
     numbers = [int(number) for number in _NUMBER.findall(squeezed)]
     counting = _NUMBER.sub(_ANY_NUMBER, squeezed) if len(numbers) >= LOOP_REPETITIONS else squeezed
     loop = _periodic_tail(counting, shortest)
@@ -122,31 +124,49 @@ def _turns_that_count(counting: str, numbers: Sequence[int], loop: Loop, weight:
 
 def _periodic_tail(sequence: str, shortest: int) -> Loop | None:
     """The earliest start from which the rest is periodic, of at least three turns and `shortest`
-    items."""
-    # Of such a tail the last two thirds occurred before, one period earlier.
-    known = sequence[-max(shortest - shortest // LOOP_REPETITIONS, 1) :]
-    if len(sequence) < shortest or sequence.find(known) == len(sequence) - len(known):
-        return None
-    matched = _z_function(sequence[::-1])
-    longest = shortest - 1
-    best = 0
-    for period in range(1, len(sequence) // LOOP_REPETITIONS + 1):
-        tail = period + matched[period]
+    items.
+
+    With the sequence reversed, the Z-function at p is how far the tail goes on repeating with
+    period p (Gusfield 1997, section 1.3). Of a tail of t items, at least `shortest` and three
+    periods, the last t − p occurred one period earlier too; these are two thirds of `shortest` or
+    more. So only where that many of the last items occur again can p be a period, and the
+    Z-function is needed there alone: linear time, and little of it in a text that does not loop.
+    """
+    backwards = sequence[::-1]
+    known = backwards[: _known(shortest)]
+    longest, best = shortest - 1, 0
+    # The Z-function where it is known, and the piece that reaches farthest of those found to occur
+    # at the beginning too.
+    found: dict[int, int] = {}
+    left = right = 0
+    period = backwards.find(known, 1)
+    while 0 < LOOP_REPETITIONS * period <= len(sequence) and longest < len(sequence):
+        matched = found.get(period - left, 0)
+        if not 0 < matched < right - period:
+            matched = _common(backwards, period, max(right - period, len(known)))
+        found[period] = matched
+        tail = period + matched
+        if tail > right:
+            left, right = period, tail
         if tail > longest and tail >= LOOP_REPETITIONS * period:
             longest, best = tail, period
+        period = backwards.find(known, period + 1)
     return Loop(len(sequence) - longest, best) if best else None
 
 
-def _z_function(sequence: str) -> list[int]:
-    """For each position, the length of the longest common prefix with the whole sequence."""
-    length = len(sequence)
-    prefix = [0] * length
-    left = right = 0
-    for index in range(1, length):
-        matched = min(right - index, prefix[index - left]) if index < right else 0
-        while index + matched < length and sequence[matched] == sequence[index + matched]:
-            matched += 1
-        prefix[index] = matched
-        if index + matched > right:
-            left, right = index, index + matched
-    return prefix
+def _known(shortest: int) -> int:
+    """How many of the last items of a loop of at least so many occur in it before too."""
+    return max(shortest - shortest // LOOP_REPETITIONS, 1)
+
+
+def _common(sequence: str, start: int, matched: int) -> int:
+    """How far the sequence is the same from `start` as from its beginning; `matched` is known."""
+    step = 16
+    while sequence[matched : matched + step] == sequence[start + matched : start + matched + step]:
+        matched += step
+        step *= 2
+    while step:
+        step //= 2
+        if sequence[matched : matched + step] == sequence[start + matched : start + matched + step]:
+            matched += step
+    return matched

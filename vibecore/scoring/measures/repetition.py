@@ -19,7 +19,8 @@ _ONE_BYTE = 256
 
 @lru_cache(maxsize=8)
 def _distinct_grams(text: str, n: int) -> int:
-    return len(set(n_grams(pieces(text), n)))
+    words = pieces(text)
+    return len(set(words if n == 1 else n_grams(words, n)))
 
 
 def repetition_ratio(text: str) -> float | None:

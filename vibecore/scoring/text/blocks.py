@@ -244,14 +244,16 @@ def _is_title(line: str, next_line: str | None) -> bool:
     """A line alone, in title case or named as a title, with text after the blank line."""
     if not line or next_line is None or line[-1] in ".!?…:,;。！？，；：" or len(line) > 80:
         return False
-    if _TITLE_FIELD.match(line):
-        return True
     if next_line:
-        return False
+        return line[0] in "TtSs*_" and _TITLE_FIELD.match(line) is not None
     words = line.split()
-    capitals = [not word[0].isalpha() or word[0].isupper() for word in words]
-    written = (capital or word in _SMALL for capital, word in zip(capitals, words, strict=True))
-    return len(words) > 1 and capitals[-1] and all(written)
+    if len(words) > 1 and _is_capital(words[-1]):
+        return all(_is_capital(word) or word in _SMALL for word in words)
+    return _TITLE_FIELD.match(line) is not None
+
+
+def _is_capital(word: str) -> bool:
+    return word[0].isupper() or not word[0].isalpha()
 
 
 def _fenced(rows: Sequence[Line]) -> dict[int, tuple[int, Fence]]:

@@ -200,7 +200,7 @@ def find_code(text: str) -> tuple[Block, ...]:
     """
     text = text[:MAXIMUM_CHARACTERS].lstrip(BYTE_ORDER_MARK)
     fenced = has_fence(text)
-    may_open = any(map(text.__contains__, _OPENING_WORDS)) and bool(_BARE_START.search(text))
+    may_open = may_have_bare_code(text)
     if not fenced:
         program = _program(text)
         if program is not None:
@@ -212,6 +212,11 @@ def find_code(text: str) -> tuple[Block, ...]:
             blocks = _read(find_fences(text, indented=True), may_open)
     blocks.sort(key=lambda block: (block.defines, block.parses, len(block.source)), reverse=True)
     return tuple(blocks)
+
+
+def may_have_bare_code(text: str) -> bool:
+    """Whether a line begins as code does, so that it is worth looking for some outside fences."""
+    return any(map(text.__contains__, _OPENING_WORDS)) and _BARE_START.search(text) is not None
 
 
 def missing_from(blocks: Sequence[Block], what: str) -> str:

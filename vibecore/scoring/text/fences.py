@@ -35,6 +35,7 @@ _ONLY_FENCE = re.compile(r"[ \t]*(`{3,}+|~{3,}+)[ \t]*(?:<[|/][^\n]*)?\Z")
 _LAST_FENCE = re.compile(r"[^`~\n](`{3,}+|~{3,}+)[ \t]*\Z")
 _QUOTATION = re.compile(r" {0,3}>")
 _ITEM = re.compile(r"( {0,3}(?:[-*+]|\d{1,9}[.)]))(?:[ \t]+|\Z)")
+_BEGINS_ITEM = frozenset("-*+0123456789")
 # A code line where the info string would be: "```def f(x):".
 _CODE = re.compile(r"(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[:(]|from[ \t]|import[ \t]")
 # JSON there: "```json {"; not a language's attributes: "```{.python}", "```js {1,3}".
@@ -108,6 +109,8 @@ class Fences:
 
     fenced: list[Fence] = field(default_factory=list)
     outside: list[list[str]] = field(default_factory=lambda: [[]])
+    # Whether a line is no fence only because it is indented too far.
+    has_deep: bool = False
 
 
 @dataclass
@@ -140,6 +143,8 @@ def find_fences(text: str, indented: bool = False) -> Fences:
     Nothing indented by four spaces or more is a fence to CommonMark. Models indent them so under an
     item; but code that stands bare has such fences in its docstrings.
     """
+    if indented and not find_fences(text).has_deep:
+        return find_fences(text)
     return read_fences(split_lines(text), indented)
 
 
@@ -170,7 +175,7 @@ def read_fences(lines: list[str], indented: bool = False) -> Fences:
                 fence.last = number
                 continue
         if "```" in line or "~~~" in line:
-            open_ = _opening(line, items, indented)
+            open_ = _opening(found, line, items, indented)
         else:
             _enter(line, items)
         if open_ is None:
@@ -240,7 +245,7 @@ def _begins_another(open_: _Open, line: str) -> bool:
     return not open_.in_string()
 
 
-def _opening(line: str, items: list[int], indented: bool) -> _Open | None:
+def _opening(found: Fences, line: str, items: list[int], indented: bool) -> _Open | None:
     """The fence that a line opens; None where it opens none."""
     rest, quotations = _unquoted(line, _DEEP)
     mark = _FENCE.search(rest)
@@ -266,6 +271,7 @@ def _opening(line: str, items: list[int], indented: bool) -> _Open | None:
         container = items[-1] if items else 0
         if indent - container >= _DEEP:
             if not indented:
+                found.has_deep = True
                 return None
             container = indent
     fence = Fence(info, before=before.rstrip())
@@ -279,13 +285,14 @@ def _opening(line: str, items: list[int], indented: bool) -> _Open | None:
 def _enter(line: str, items: list[int]) -> None:
     """Keep the columns at which the content of the open list items begins."""
     rest = _unquoted(line, _DEEP)[0] if ">" in line[:4] else line
-    if not rest.strip():
+    bare = rest.lstrip()
+    if not bare or (not items and bare[0] not in _BEGINS_ITEM):
         return
     indent = _indent(rest)
     while items and indent < items[-1]:
         items.pop()
     column = items[-1] if items else 0
-    if rest.lstrip()[0] not in "-*+0123456789":
+    if bare[0] not in _BEGINS_ITEM:
         return
     while (item := _ITEM.match(rest, column)) and len(items) < 8:
         width = item.end() - item.start()

@@ -14,6 +14,8 @@ _RULE = re.compile(r"([-*_=~—–─━═•·#+])(?:[ \t]*+\1){2,}+")
 _RULE_SIGNS = frozenset("-*_=~—–─━═•·#+|:")
 # What the line under the heads of a table is made of.
 _TABLE_RULE = frozenset("|:- \t")
+# What ends a line for str.splitlines beside a line feed and a carriage return.
+_SEPARATOR = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
 Kind = Literal["text", "fence", "inside"]
 
@@ -56,7 +58,10 @@ def read_lines(text: str) -> tuple[Line, ...]:
 def _add(found: list[Line], rows: list[str], kind: Kind, fence: Fence | None) -> None:
     """Add lines; a form feed and Unicode's separators end one too, which end no fence's line."""
     for row in rows:
-        found.extend(Line(line, kind, fence) for line in f"{row}\n".splitlines())
+        if _SEPARATOR.search(row):
+            found.extend(Line(line, kind, fence) for line in f"{row}\n".splitlines())
+        else:
+            found.append(Line(row, kind, fence))
 
 
 def is_rule(line: str) -> bool:

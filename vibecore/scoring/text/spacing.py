@@ -50,6 +50,8 @@ def has_word_spaces(text: str) -> bool:
     one endless word. Code and addresses have marks between their words, so they have spaces here.
     """
     found = pieces(text)
+    if text.isascii() and len(text) <= _LONGEST_MEAN * len(found):
+        return True
     if not found:
         return True
     characters = sum(map(len, found))

@@ -54,6 +54,8 @@ _NAMED = re.compile(
     r"(?:is|(?:would|should|must|will)\s+be)\s*:?\s*(?=[*$\\(`]*[-−]?\d)(?P<named>[^\n]*)",
     re.IGNORECASE,
 )
+# Without one of these nothing is stated: a correction alone corrects nothing.
+_BEGINNINGS = ("ans", "####", "box")
 _NUMBER_ENDS = re.compile(r"\d[.,*$)]*\s+\S")
 # "The answer is found by adding 2 to 3" says how, not what; "the answer is as follows" neither.
 _HOW = re.compile(
@@ -189,8 +191,13 @@ def _stated(piece: str) -> tuple[Statement | None, str]:
     begins = ends = 0
     closed = False
     box_end = -1
+    folded = piece.casefold()
+    places = [place for word in _BEGINNINGS if (place := folded.find(word)) >= 0]
+    if not places:
+        return None, piece
+    start = piece.rfind("\n", 0, min(places)) + 1 if len(folded) == len(piece) else 0
     questions = _questions(piece)
-    for match in _STATED.finditer(piece):
+    for match in _STATED.finditer(piece, start):
         if match.start() < ends and not (
             match["boxed"] or match["correction"] or _restates(piece, begins, match.start())
         ):

@@ -170,7 +170,9 @@ def _bare(piece: str) -> str:
 @lru_cache(maxsize=8)
 def lines(text: str) -> tuple[str, ...]:
     """Lines with a visible character, stripped."""
-    return tuple(line.strip() for line in text.splitlines() if has_visible(line))
+    plain = _PLAIN.search
+    found = [line for line in text.splitlines() if plain(line) or has_visible(line)]
+    return tuple(map(str.strip, found))
 
 
 def paragraphs(text: str) -> list[str]:
