@@ -54,11 +54,6 @@ def duplicate_shares(text: str) -> dict[str, float]:
     # Each word becomes one character, so that n-grams are short strings: quick to cut and hash.
     places: dict[str, int] = {}
     coded = "".join(map(chr, map(places.setdefault, words, count())))
-    length_of = dict(zip(coded, lengths, strict=True))
-
-    def characters(gram: str) -> int:
-        return sum(map(length_of.__getitem__, gram))
-
     grams = list(coded)
     for n in range(2, _SHORTEST_DUPLICATE):
         grams = list(map(add, grams, coded[n - 1 :]))
@@ -67,15 +62,22 @@ def duplicate_shares(text: str) -> dict[str, float]:
         if most == 1:
             # Nothing longer occurs twice either.
             return shares
-        # Of several the longest in characters; of these, the earliest.
         often = [gram for gram, number in times.items() if number == most]
-        marks = _marks_of(max(often, key=characters), coded)
+        top = (
+            often[0] if len(often) == 1 else _longest(often, dict(zip(coded, lengths, strict=True)))
+        )
+        marks = _marks_of(top, coded)
         shares[f"top_{n}_gram"] = _covered(marks, n, lengths) / total
     # Where a 4-gram begins that occurs twice, a longer one may.
     twice = [start for start, gram in enumerate(grams) if times[gram] > 1]
     for n, marks in _duplicates(coded, twice):
         shares[f"duplicate_{n}_grams"] = _covered(marks, n, lengths) / total
     return shares
+
+
+def _longest(grams: list[str], length_of: dict[str, int]) -> str:
+    """The n-gram of most characters; of several, the earliest."""
+    return max(grams, key=lambda gram: sum(map(length_of.__getitem__, gram)))
 
 
 def _marks_of(gram: str, coded: str) -> bytearray:
@@ -98,6 +100,8 @@ def _duplicates(coded: str, places: Sequence[int]) -> Iterator[tuple[int, bytear
     """
     marks = bytearray(len(coded))
     for n in range(_LONGEST, _SHORTEST_DUPLICATE - 1, -1):
+        if not places:
+            return
         seen: dict[str, int] = {}
         firsts = map(seen.setdefault, [coded[place : place + n] for place in places], places)
         unseen = []
@@ -107,21 +111,17 @@ def _duplicates(coded: str, places: Sequence[int]) -> Iterator[tuple[int, bytear
             else:
                 marks[place] = 1
         places = unseen
-        yield n, marks
+        if any(marks):
+            yield n, marks
 
 
 def _repeated(items: Sequence[str]) -> tuple[float, float]:
     """Shares of the items, and of their characters, that occurred before."""
-    seen: set[str] = set()
-    count = characters = everything = 0
-    for item in items:
-        length = len("".join(item.split()))
-        everything += length
-        if item in seen:
-            count += 1
-            characters += length
-        seen.add(item)
-    return count / len(items), characters / everything
+    times = Counter(items)
+    sizes = {item: len("".join(item.split())) for item in times}
+    everything = sum(sizes[item] * number for item, number in times.items())
+    again = everything - sum(sizes.values())
+    return 1 - len(times) / len(items), again / everything
 
 
 def _covered(marks: bytearray, n: int, lengths: Sequence[int]) -> int:

@@ -17,6 +17,7 @@ from vibecore.scoring.text.words import pieces
 # parts syllables, not words. One alternative each: how long its words are differs.
 _IDEOGRAPH = regex.compile(r"(?V1)[\p{L}&&[\p{lb=ID}\p{lb=CJ}]]")
 _UNSPACED = regex.compile(r"(?V1)[[\p{L}\p{M}]&&[\p{lb=SA}\p{lb=AK}\p{Tibetan}]]")
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _LETTER = regex.compile(r"[\p{L}\p{M}]")
 # From the first letter of such a script on; below it there is none.
 _MAYBE_UNSPACED = re.compile(
@@ -32,7 +33,9 @@ _UNIT = re.compile(r"\w+|[^\w\s]+")
 
 def count_letters(text: str) -> int:
     """Letters, and the marks that belong to them: a vowel sign of Burmese is one as well."""
-    return sum(map(str.isalpha, text)) if text.isascii() else len(_LETTER.findall(text))
+    if text.isascii():
+        return len(text.encode().translate(None, _NO_LETTERS))
+    return len(_LETTER.findall(text))
 
 
 def is_ideographic(text: str) -> bool:

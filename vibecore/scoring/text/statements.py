@@ -237,7 +237,7 @@ def _questions(text: str) -> list[tuple[int, int]]:
         at = line.find("?")
         if at > 0 and len(line[:at].split()) >= _ASKED and _is_new(line[: at + 1]):
             found.append((begin, begin + at))
-        elif at < 0 and _TASK.search(line[-200:]):
+        elif at < 0 and line.rstrip().endswith(".") and _TASK.search(line[-200:]):
             found.append((begin, begin + len(line) - 1))
         begin += len(line) + 1
     return found
