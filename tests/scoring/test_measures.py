@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vibecore.catalog.suites import Constraint, Prompt
 from vibecore.core.rows import VerdictRow
 from vibecore.scoring import CHECKS, Verdict, judge, load_suite, score_output
+from vibecore.scoring.measures.characters import character_repetition
 from vibecore.scoring.measures.garbage import is_garbage
 from vibecore.scoring.measures.loops import LOOP_MINIMUM_TOKENS, find_loop, rep_n
 from vibecore.scoring.measures.repetition import distinct, repetition_ratio, zlib_ratio
@@ -183,14 +185,28 @@ def loop_by_definition(token_ids):
     return None
 
 
-def test_find_loop_agrees_with_its_definition():
-    chance = random.Random(0)
-    for _ in range(300):
-        start = chance.choices(range(3), k=chance.randrange(20))
-        turn = chance.choices(range(3), k=chance.randrange(1, 9))
-        token_ids = start + turn * chance.randrange(6) + turn[: chance.randrange(len(turn))]
-        loop = find_loop(token_ids)
-        assert (loop and (loop.onset, loop.period)) == loop_by_definition(token_ids), token_ids
+TOKENS = st.lists(st.integers(0, 2), max_size=12)
+
+
+@given(TOKENS, st.lists(st.tuples(TOKENS, st.integers(0, 8), st.integers(0, 12)), max_size=3))
+def test_find_loop_agrees_with_its_definition(token_ids, tails):
+    for turn, turns, rest in tails:
+        # Loops of loops too: all that stands there so far comes again.
+        turn = turn or token_ids[-20:]
+        token_ids = token_ids + turn * turns + turn[:rest]
+    loop = find_loop(token_ids)
+    assert (loop and (loop.onset, loop.period)) == loop_by_definition(token_ids)
+
+
+@given(st.text("ab", max_size=9), st.text("abc 1", max_size=60), st.floats(0, 1))
+def test_repeated_runs_of_characters_agree_with_their_definition(turn, text, at_least):
+    text = turn * 4 + text
+    read = "".join(text.split())
+    runs = [read[start : start + 8] for start in range(len(read) - 7)]
+    found = character_repetition(text, at_least)
+    # Numbers that count are read as one.
+    share = 1 - len(set(runs)) / len(runs) if runs and "1" not in text else found
+    assert found == pytest.approx(share) or (found < at_least and share < at_least)
 
 
 @pytest.mark.parametrize(

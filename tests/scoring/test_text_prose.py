@@ -16,7 +16,7 @@ SAID = "It costs $5 and then $6, he said; nobody believed it."
     ("text", "left"),
     [
         (SAID, SAID),
-        (f"{SAID}\n```python\nx = 1\n```\n{SAID}", f"{SAID}\n\n\n{SAID}"),
+        (f"{SAID}\n```python\nx = 1\n```\n{SAID}", f"{SAID}\n\n{SAID}"),
         (f"{SAID}\n\\[\nx = 1\n\\]\n{SAID}", f"{SAID}\n\n\n{SAID}"),
         (f"{SAID}\n\\[ x = 1", f"{SAID}\n"),
         (f"{SAID}\n$$x^2$$", f"{SAID}\n"),

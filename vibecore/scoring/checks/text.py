@@ -281,8 +281,7 @@ def letter_case(text: str, *, case: Literal["upper", "lower"]) -> Verdict:
     The label of a code fence is not counted.
     """
     text = without_fences(text)
-    upper = sum(1 for character in text if character.isupper())
-    lower = sum(1 for character in text if character.islower())
+    upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
     # Digraphs such as ǅ are half of each.
     mixed = 0 if text.isascii() else sum(map(str.istitle, _DIGRAPHS.findall(text)))
     wanted, other = (upper, lower) if case == "upper" else (lower, upper)

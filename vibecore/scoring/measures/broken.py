@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vibecore.scoring.measures.characters import repeats_characters
+from vibecore.scoring.measures.characters import character_repetition
 from vibecore.scoring.measures.repetition import zlib_ratio
 from vibecore.scoring.text.spacing import count_letters, is_ideographic
 from vibecore.scoring.text.words import pieces
@@ -42,7 +42,7 @@ def broken_reasons(
     # What hardly compresses has hardly a run of characters twice; compressing is far quicker.
     worth = flagged or (long_enough and (zlib_ratio(text) or 0) > LEAST_COMPRESSED)
     share = LEAST_REPEATED_CHARACTERS if flagged else MOST_REPEATED_CHARACTERS
-    repeats = worth and not loops and repeats_characters(text, share)
+    repeats = worth and not loops and character_repetition(text, share) >= share
     reasons = {
         "empty": empty,
         "repetitive": flagged and (loops or repeats),

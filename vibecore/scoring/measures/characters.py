@@ -24,12 +24,12 @@ _FEWEST_STEPS, _STEADY, _LETTERS_BETWEEN = 3, 0.8, 8
 _RULE = re.compile(r"^[^\w\n]+$", re.MULTILINE)
 
 
-def repeats_characters(text: str, share: float) -> bool:
-    """Whether at least this share of the runs of eight characters (four ideographs or kana)
-    occurred before: 1 − distinct / total.
+def character_repetition(text: str, at_least: float = 0.0) -> float:
+    """1 − distinct / total runs of eight characters (four ideographs or kana), in [0, 1); where
+    that is less than `at_least`, any number that is.
 
     White space and lines without a letter or digit are left out. A number that only counts up or
-    down through the text is read as the same number. Where there is no such run, none is repeated.
+    down through the text is read as the same number. 0.0 where there is no such run.
     """
     ideographic = is_ideographic(text)
     n = RUN_IDEOGRAPHS if ideographic else RUN_LETTERS
@@ -37,7 +37,9 @@ def repeats_characters(text: str, share: float) -> bool:
     if _counts(squeezed, 3 if ideographic else 1):
         squeezed = NUMBER.sub("0", squeezed)
     total = len(squeezed) - n + 1
-    return total > 0 and 1 - _distinct_runs(squeezed, n, (1 - share) * total) / total >= share
+    if total < 1:
+        return 0.0
+    return 1 - _distinct_runs(squeezed, n, (1 - at_least) * total) / total
 
 
 def _distinct_runs(squeezed: str, n: int, most: float) -> int:

@@ -27,11 +27,13 @@ def is_garbage(prose: str) -> bool | None:
     The lengths were set on English: a syllable of Hangul counts as its letters, and the marks of
     other scripts count towards the least length and not towards the greatest.
     """
+    begin_with_letter = [word for word in pieces(prose) if word[0].isalpha()]
     # A formula begins with no letter.
-    words = [word for word in pieces(prose) if word[0].isalpha() or not FORMULA.fullmatch(word)]
+    others = [w for w in pieces(prose) if not w[0].isalpha() and not FORMULA.fullmatch(w)]
+    words = begin_with_letter + others
     if len(words) < GARBAGE_MINIMUM_WORDS or not has_word_spaces(prose):
         return None
-    with_letter = sum(1 for word in words if word[0].isalpha() or any(map(str.isalpha, word)))
+    with_letter = len(begin_with_letter) + sum(any(map(str.isalpha, word)) for word in others)
     shortest, longest = GARBAGE_WORD_LENGTH
     most = least = sum(map(len, words))
     if not prose.isascii():

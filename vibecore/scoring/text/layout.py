@@ -57,11 +57,9 @@ def read_lines(text: str) -> tuple[Line, ...]:
 
 def _add(found: list[Line], rows: list[str], kind: Kind, fence: Fence | None) -> None:
     """Add lines; a form feed and Unicode's separators end one too, which end no fence's line."""
-    for row in rows:
-        if _SEPARATOR.search(row):
-            found.extend(Line(line, kind, fence) for line in f"{row}\n".splitlines())
-        else:
-            found.append(Line(row, kind, fence))
+    if any(map(_SEPARATOR.search, rows)):
+        rows = [line for row in rows for line in f"{row}\n".splitlines()]
+    found += [Line(row, kind, fence) for row in rows]
 
 
 def is_rule(line: str) -> bool:
@@ -106,13 +104,17 @@ def without_fences(text: str) -> str:
 
 
 def without_code(text: str, unlabelled: bool = False) -> str:
-    """The text without its fenced code; `unlabelled`: but with all that stands in fences that name
-    no language, prose or not."""
+    """The text with a blank line in place of each block of fenced code; `unlabelled`: what stands
+    in a fence that names no language is kept, prose or not."""
     if not has_fence(text):
         return text
-    return "\n".join(
-        line
-        for line, kind, fence in read_lines(text)
-        if fence is None
-        or (kind == "inside" and (fence.is_text or (unlabelled and not fence.label)))
-    )
+    kept = []
+    dropped: Fence | None = None
+    for line, kind, fence in read_lines(text):
+        if fence is None or fence.is_text or (unlabelled and not fence.label):
+            if kind != "fence":
+                kept.append(line)
+        elif fence is not dropped:
+            kept.append("")
+            dropped = fence
+    return "\n".join(kept)

@@ -85,9 +85,8 @@ _WORDS = re.compile(
     r"(?P<percent>\s?%|\s(?:percent|per\scent)\b)?",
     re.IGNORECASE,
 )
-_HAS_NUMBER = re.compile(
-    rf"\d|[¼-¾⅐-⅞]|\b(?!(?:{'|'.join(_ORDINALS)})\b)(?:{_WORD})\b", re.IGNORECASE
-)
+_DIGIT = re.compile(r"\d")
+_HAS_NUMBER = re.compile(rf"[¼-¾⅐-⅞]|\b(?!(?:{'|'.join(_ORDINALS)})\b)(?:{_WORD})\b", re.IGNORECASE)
 
 _HIDDEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _SUPERSCRIPT = re.compile("([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
@@ -185,7 +184,7 @@ def tidy(text: str) -> str:
 
 def has_number(text: str) -> bool:
     """Whether there is a digit or a number word at all."""
-    return _HAS_NUMBER.search(text) is not None
+    return _DIGIT.search(text) is not None or _HAS_NUMBER.search(text) is not None
 
 
 def find_numbers(tidied: str) -> list[Number]:

@@ -142,7 +142,9 @@ def find_answer(text: str, has_candidate: Callable[[str], bool]) -> tuple[Statem
             return statement, own
         own = _until_next_question(piece, has_candidate)
         if has_candidate(own):
-            named = [*_NAMED.finditer(own)]
+            folded = own.casefold()
+            may_name = "next" in folded or "missing" in folded
+            named = [*_NAMED.finditer(own)] if may_name else []
             if named:
                 last = named[-1]
                 goes_on = _NUMBER_ENDS.search(last["named"]) or _has_text(own, last.end())
