@@ -121,7 +121,7 @@ def _repeated(items: Sequence[str]) -> tuple[float, float]:
     sizes = {item: len("".join(item.split())) for item in times}
     everything = sum(sizes[item] * number for item, number in times.items())
     again = everything - sum(sizes.values())
-    return 1 - len(times) / len(items), again / everything
+    return (len(items) - len(times)) / len(items), again / everything
 
 
 def _covered(marks: bytearray, n: int, lengths: Sequence[int]) -> int:
