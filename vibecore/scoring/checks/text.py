@@ -16,6 +16,7 @@ from vibecore.scoring.arguments import Pattern
 from vibecore.scoring.checks import Check
 from vibecore.scoring.text.characters import count_character, fold, one_form
 from vibecore.scoring.text.layout import text_lines, text_paragraphs, without_fences
+from vibecore.scoring.text.line_marks import unmarked
 from vibecore.scoring.text.matching import phrase as read_phrase
 from vibecore.scoring.text.matching import phrase_defect, phrases_defect, plain
 from vibecore.scoring.text.patterns import may_match_later, search
@@ -26,7 +27,6 @@ from vibecore.scoring.verdict import Relation, Undecided, Verdict, compare, list
 
 _WRAPPING = " \t\r\n\"'“‘«*_`"
 _ENDING = " \t.,;:!?…\"'”’*_`"
-_LINE_MARKER = re.compile(r"(?:[-*+•‣⁃◦∙·●○■□▪▫–—]|\(?\d{1,3}\\?[.)]|#{1,6}|>)\s+")
 _DIGRAPHS = re.compile("[\u01c5\u01c8\u01cb\u01f2\u1f88-\u1fff]")
 Phrase = Annotated[str, phrase_defect]
 Phrases = Annotated[list[str], phrases_defect]
@@ -97,7 +97,7 @@ def distinct_lines(text: str) -> Verdict:
 
     Lines are those of `line_count`; emphasis and how letters are composed make no difference.
     """
-    keys = [plain(_LINE_MARKER.sub("", line, 1)).strip(_ENDING) for line in text_lines(text)]
+    keys = [plain(unmarked(line)).strip(_ENDING) for line in text_lines(text)]
     keys = [" ".join(key.split()) for key in keys]
     if not keys:
         return Verdict(False, "found no line, wanted different ones", open=True)
@@ -257,7 +257,7 @@ def acrostic(text: str, *, word: str) -> Verdict:
 
     Lines are those of `line_count`; list markers, emphasis and punctuation are passed over.
     """
-    bare = (one_form(_LINE_MARKER.sub("", line, 1)) for line in text_lines(text))
+    bare = (one_form(unmarked(line)) for line in text_lines(text))
     found = "".join(next((c for c in line if c.isalnum()), "") for line in bare)
     spelt, wanted = fold(found), fold(word)
     explanation = f'the lines spell {quote(found, 20)}, wanted "{word}"'

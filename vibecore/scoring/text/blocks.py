@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 from vibecore.scoring.text.fences import Fence, has_fence
 from vibecore.scoring.text.layout import Line, is_rule, read_lines
+from vibecore.scoring.text.line_marks import BULLETS, DASHES, quoted
 
-_QUOTED = re.compile(r"(?:>[ \t]?)++")
 # HTML's tags that break a line.
 _BREAK = re.compile(
     r"</?(?:br|p|li|ul|ol|div|h[1-6]|blockquote|t[rdh])\s{0,3}(?:\s[^<>\n]{0,80})?/?>",
     re.IGNORECASE,
 )
 _MARKER = re.compile(
-    r"""(?:
-        [-+•●○▪■◦‣⁃∙·–—*](?:[ \t]++\[[ xX]\])?   # a bullet, of a task too
-      | [*_]{0,2}+ (?: (?P<number>\d{1,3})[.)]{1,2} | \((?P<inside>\d{1,3})\)
-                     | (?P<keycap>\d)\ufe0f?\u20e3 ) [*_]{0,2}+
-      | \(?[A-Za-z]\) | [a-z]\. | \(?[ivx]{1,4}[.)] | [IVX]{2,4}\)
+    rf"""(?:
+        [{DASHES}{BULLETS}]\ufe0f?(?:[ \t]++\[[ xX]\])?   # a bullet, of a task too
+      | [*_]{{0,2}}+ (?: (?P<number>\d{{1,3}})[.)]{{1,2}} | \((?P<inside>\d{{1,3}})\)
+                     | (?P<keycap>\d)\ufe0f?\u20e3 ) [*_]{{0,2}}+
+      | \(?[A-Za-z]\) | [a-z]\. | \(?[ivx]{{1,4}}[.)] | [IVX]{{2,4}}\)
     )(?:[ \t]++|(?<=\u20e3))""",
     re.VERBOSE,
 )
@@ -157,7 +157,7 @@ def blocks(text: str) -> list[Block]:
             at = after
             continue
         if first == ">":
-            line = line[_QUOTED.match(line).end() :].strip()  # type: ignore[union-attr]
+            line = line[quoted(line) :].strip()
             if not line:
                 found.adjacent = False
                 continue

@@ -6,14 +6,12 @@ import re
 from dataclasses import dataclass, field
 
 from vibecore.scoring.text.layout import is_rule, without_code
+from vibecore.scoring.text.line_marks import BULLETS, DASHES, quoted
 
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+")
-_QUOTED = re.compile(r"(?:[ \t]{0,3}>[ \t]?)*+")
-# CommonMark 5.2's three and dashes, before a space; signs that are nothing but bullets and ticks,
-# which may stand right before the text, as Japanese writes "・".
 _BULLET = re.compile(
-    r"[ \t\u00a0\u3000]*+(?:([-*+∙·–—―])[ \t\u00a0]+"
-    r"|([•‣⁃◦●○■□▪▫◆◇▸►▶→➤➢➔➜➡❖★☆✦⭐✓✔☐☑✅✗✘❌・🔹🔸🔷🔶👉])\ufe0f?[ \t\u00a0\u3000]*)\S"
+    rf"[ \t\u00a0\u3000]*+(?:([{DASHES}])[ \t\u00a0]+"
+    rf"|([{BULLETS}])\ufe0f?[ \t\u00a0\u3000]*)\S"
 )
 # "1.", "1)", "1.)", "1:", "(1)", "**1.**", "1\.", "①", "1️⃣", "１．", "1、"; a space may be left out
 # before a capital ("1.Boil"). A longer number ("1984. It was") is none.
@@ -31,7 +29,7 @@ def bullets(text: str) -> list[str]:
     """
     found = []
     for line in without_code(text).splitlines():
-        bare = line[_quoted(line) :]
+        bare = line[quoted(line) :]
         mark = _BULLET.match(bare)
         if mark and not is_rule(bare):
             found.append((mark[1] or mark[2], bare))
@@ -77,7 +75,7 @@ def _read_items(rows: list[str]) -> NumberedLists:
     open_lists: list[_List] = []
     in_paragraph = False
     for line in rows:
-        bare = line[_quoted(line) :].expandtabs(4)
+        bare = line[quoted(line) :].expandtabs(4)
         item = _NUMBER.match(bare)
         if item is None:
             if bare.strip():
@@ -122,8 +120,3 @@ def _number(item: re.Match[str]) -> int:
     if item["circled"]:
         return ord(item["circled"]) - ord("①") + 1
     return int(item["digits"] or item["boxed"])
-
-
-def _quoted(line: str) -> int:
-    """Where a line begins behind the marks of a quotation."""
-    return _QUOTED.match(line).end() if ">" in line[:8] else 0  # type: ignore[union-attr]

@@ -13,6 +13,7 @@ from functools import lru_cache
 from vibecore.scoring.text.code import find_code, may_have_bare_code
 from vibecore.scoring.text.fences import has_fence
 from vibecore.scoring.text.layout import without_code
+from vibecore.scoring.text.line_marks import unmarked
 from vibecore.scoring.text.words import count_words
 
 _ENVIRONMENTS = (
@@ -38,7 +39,6 @@ _MATHS = (
 _INLINE = ("\\(", "$")
 _ADDRESS = re.compile(r"(?:https?|ftp)://\S+|\bwww\.\S+")
 _JSON_PAIR = re.compile(r'\{[^{}\n]*"\s*:[^{}\n]*\}')
-_MARKER = re.compile(r"(?:[-*+•●▪–>]|#{1,6}|\(?\d{1,3}[.)])[ \t]+")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 # A line of numbers, of a formula's signs, or a drawn one; other signs are what a model writes that
 # has lost its way.
@@ -108,8 +108,7 @@ def _prose_of(line: str) -> str:
     """A line without its marker and its bars; nothing where it is code, a formula or a rule."""
     if _CODE_LINE.search(line):
         return ""
-    while marker := _MARKER.match(line):
-        line = line[marker.end() :]
+    line = unmarked(line)
     if "|" in line:
         line = " ".join(line.replace("|", " ").split())
     if "\\" in line:
