@@ -81,6 +81,7 @@ _APPLIED = re.compile(
     r"|\b(?:square|cube|\w+th)\s+root\s+of\s+(?:the\s+)?(?:number\s+)?\Z|\blog(?:arithm)?\s+of\s+\Z",
     re.IGNORECASE,
 )
+_FUNCTIONS = ("√", "sqrt", "root", "cbrt", "log", "ln", "lg", "exp", "sin", "cos", "tan")
 _TIME = re.compile(
     r"\s?-?(?:(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(days?))\b", re.I
 )
@@ -235,8 +236,10 @@ class _Line:
     def __init__(self, text: str) -> None:
         self.text = text
         numbers = find_numbers(text)
+        lower = text.lower()
+        applied = any(map(lower.__contains__, _FUNCTIONS))
         self.numbers = [
-            replace(n, value=None) if self._is_applied(n) else n
+            replace(n, value=None) if applied and self._is_applied(n) else n
             for n in numbers
             if not self._is_denied(n) and not _PRONOUN.match(text, n.start)
         ]
