@@ -24,8 +24,8 @@ def valid_json_with_keys(text: str, *, keys: list[str]) -> Verdict:
 
     Text around it is ignored. Not at top level: an object in a list, in another object, or in a
     value that is broken or cut off. A block of another language counts where all of it is one
-    object. No JSON: trailing commas, comments, single quotes, NaN. Of a key given twice the last
-    value counts.
+    object and nothing is fenced as JSON. No JSON: trailing commas, comments, single quotes, NaN. Of
+    a key given twice the last value counts.
 
     Source: RFC 8259 for what is JSON; which object is meant is ours.
     """

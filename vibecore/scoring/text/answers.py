@@ -73,7 +73,13 @@ _DENIED_AFTER = re.compile(
 )
 _BOUND = re.compile(
     r"(?:\b(?:more|less|fewer|greater|larger|smaller|higher|lower|bigger|shorter|longer|other)\s+than"
+    r"|\b(?:over|under|above|below|exceeds|exceeding)"
     r"|(?<![-=])[<>≤≥≠])\s*[$€£]?\Z",
+    re.IGNORECASE,
+)
+_BOUND_AFTER = re.compile(
+    r"\+(?![\s(]*[\w.($])|\s*(?:[^\W\d]+\s+)?(?:or|and)\s+(?:more|fewer|less|higher|lower|greater|above"
+    r"|below|up|over|under)\b(?!\s+less)",
     re.IGNORECASE,
 )
 _APPLIED = re.compile(
@@ -140,7 +146,9 @@ _IS_THE = re.compile(r"\s+(?:is|was|must\s+be|has\s+to\s+be)\s+the\s")
 _SUBJECT = re.compile(
     r"\s+(?:is|was|has|will\s+be|must\s+be|would\s+be)\s+(?!not\b|neither\b|n['’]t)"
 )
-_CLAUSE_OPENS = re.compile(r"\s+(?:we|you|they|it|he|she|i|this|that|there)\b")
+_CLAUSE_OPENS = re.compile(
+    r"\s+(?:we|you|they|it|he|she|i|this|that|there|the|an?|all|every|each|these|those|if|when)\b"
+)
 _OTHER = re.compile(r"\s*(?:,\s*)?(?:\bor\b|\band\b|/|&)\s*\S|(?:\s*,\s*\w+){2,}")
 _NOT_THE_END = re.compile(
     r"(?:\b(?:than|not|or|and|nor|neither|except|cannot|never)|n['’]t|/|&)(?:\s+(?:be|necessarily|by))?\Z",
@@ -432,6 +440,8 @@ class _Line:
             == self.text[number.end : number.end + 1].replace(">", "<")
         ):
             return False  # "<36>" fills a form in.
+        if _BOUND_AFTER.match(self.text, number.end):
+            return True
         return _BOUND.search(self.text[max(0, number.start - 20) : number.start]) is not None
 
     def _is_applied(self, number: Number, text: str | None = None) -> bool:

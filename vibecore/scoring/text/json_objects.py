@@ -61,13 +61,17 @@ def find_objects(text: str) -> Found:
 
     A block fenced as JSON is likelier to be meant than one fenced without a language, and that than
     bare text; of several in one of these, the last, because a draft stands before its correction. A
-    block of another language counts where all of it is one object.
+    block of another language counts where all of it is one object and nothing is fenced as JSON.
     """
     tiers: dict[str, list[dict[str, Any]]] = {"other": [], "bare": [], "plain": [], "json": []}
     reason = "found no JSON object"
     unfinished = False
-    for tier, piece, at_end in _pieces(text):
+    pieces = _pieces(text)
+    in_json = any(tier == "json" for tier, _, _ in pieces)
+    for tier, piece, at_end in pieces:
         if tier == "other":
+            if in_json:
+                continue
             value = _whole(piece)
             tiers[tier] += [value] if isinstance(value, dict) else []
             continue
