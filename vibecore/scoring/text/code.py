@@ -37,7 +37,8 @@ from vibecore.scoring.text.python_sessions import PROMPT, code_of_session
 MAXIMUM_CHARACTERS = 50_000
 MAXIMUM_BLOCKS = 8
 NO_CODE = "found no Python code"
-BYTE_ORDER_MARK = "\ufeff"
+# A byte-order mark, and what else is not seen before the first word.
+UNSEEN = "\ufeff\u200b\u2060"
 # Bounds of the search for the part that parses: characters parsed, and tries.
 PARSE_BUDGET = 30_000
 MINIMUM_TRIES, MAXIMUM_TRIES = 2, 12
@@ -107,6 +108,8 @@ _BARE_START = re.compile(
     r"|@\w|>>> |\w++ = lambda\b|(?:while|if|match)\b[^\n]*:|try:|print\(|assert\b)",
     re.MULTILINE,
 )
+# A line of a quotation; a prompt is none.
+_QUOTATION = re.compile(r"^ {0,3}>(?!>) ?", re.MULTILINE)
 _DEFINITION_START = re.compile(r"(?:async[ \t]+)?def\b|class\b|@")
 
 
@@ -198,9 +201,12 @@ def find_code(text: str) -> tuple[Block, ...]:
 
     The main block is the one that defines something, then one that parses, then the longest.
     """
-    text = text[:MAXIMUM_CHARACTERS].lstrip(BYTE_ORDER_MARK)
+    text = text[:MAXIMUM_CHARACTERS].lstrip(UNSEEN)
     fenced = has_fence(text)
     may_open = may_have_bare_code(text)
+    if not fenced and not may_open and ">" in text:
+        text = _QUOTATION.sub("", text)
+        may_open = bool(_BARE_START.search(text))
     if not fenced:
         program = _program(text)
         if program is not None:
@@ -309,7 +315,7 @@ def _within(fence: Fence) -> Iterator[Fence]:
 def _blocks(fences: Sequence[tuple[int, Fence]]) -> list[Block]:
     blocks = []
     for number, fence in fences[:MAXIMUM_BLOCKS]:
-        source = "\n".join(fence.lines).strip("\n").lstrip(BYTE_ORDER_MARK)
+        source = "\n".join(fence.lines).strip("\n").lstrip(UNSEEN)
         if not fence.info:
             source = _LABEL_BELOW.sub("", source)
         if not source.strip():
