@@ -98,18 +98,12 @@ def count_words(text: str) -> int:
         left = text.encode().translate(_SEPARATORS, _SIGNS)
         markers = _markers(text)
         return len(left.split()) - sum(any(map(str.isalnum, marker)) for marker in markers)
-    parted = _parted(text)
-    if not parted.isascii():
-        parted = _EACH_A_WORD.sub(r" \g<0> ", parted)
-    return len(_WORD.findall(parted))
+    return len(_WORD.findall(_parted(text)))
 
 
 def words(text: str) -> list[str]:
     """The words that `count_words` counts, in order, without the punctuation around them."""
-    parted = _parted(text)
-    if not parted.isascii():
-        parted = _EACH_A_WORD.sub(r" \g<0> ", parted)
-    return [word for piece in parted.split() if (word := _bare(piece))]
+    return [word for piece in _parted(text).split() if (word := _bare(piece))]
 
 
 def can_count_words(text: str) -> bool:
@@ -129,7 +123,7 @@ def _parted(text: str) -> str:
         if _has_parting(text):
             text = _PARTING.sub(" ", text)
         return text
-    return _PARTING.sub(" ", _BOXED.sub(" ", text))
+    return _EACH_A_WORD.sub(r" \g<0> ", _PARTING.sub(" ", _BOXED.sub(" ", text)))
 
 
 def _markers(text: str) -> list[str]:
