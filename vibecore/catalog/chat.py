@@ -64,6 +64,8 @@ WRITTEN_MARKERS = (
     *REASONING_MARKERS,
     # Reflection-Llama-3.1.
     ReasoningMarkers("<thinking>", "</thinking>"),
+    # Reka Flash 3.
+    ReasoningMarkers("<reasoning>", "</reasoning>"),
     # Sky-T1, Bespoke-Stratos, OpenThinker.
     ReasoningMarkers("<|begin_of_thought|>", "<|end_of_thought|>"),
 )

@@ -31,7 +31,8 @@ def decode(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NotText(f"is not UTF-8 text (byte {error.start})") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise NotText(f"is not UTF-8 text (line {line}, byte {error.start})") from None
     if "\0" in text[:4]:
         raise NotText("holds zero bytes, as UTF-16 text does; save it as UTF-8")
     return text

@@ -138,7 +138,11 @@ def _row(line: str, where: str) -> Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        if isinstance(error, json.JSONDecodeError):
+            reason = error.msg
+        else:
+            deep = isinstance(error, RecursionError)
+            reason = "nested too deeply" if deep else "a number has too many digits"
         raise InputError(f"{where} is not JSON ({reason}). A line is: {EXAMPLE}") from None
     if (defect := no_character(row)) is not None:
         raise InputError(f"{where}: {defect}.")

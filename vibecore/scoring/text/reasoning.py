@@ -16,6 +16,13 @@ _OPENINGS = {one.opening: one for one in WRITTEN_MARKERS}
 _OPENING = re.compile(
     rf"[\s\ufeff]*({'|'.join(map(re.escape, sorted(_OPENINGS, key=len, reverse=True)))})"
 )
+# What some models wrap the answer in that follows their reasoning: Sky-T1 and OpenThinker,
+# Command A Reasoning, and models trained as DeepSeek-R1-Zero was.
+_ANSWER_TAGS = (
+    ("<|begin_of_solution|>", "<|end_of_solution|>"),
+    ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    ("<answer>", "</answer>"),
+)
 # What is left out before an answer: the rest of the marker's line and blank lines, but not the
 # indentation of the answer's first line.
 _GAP = re.compile(r"[^\S\n]*(?:\n(?:[^\S\n]*\n)*)?")
@@ -37,7 +44,8 @@ def split_reasoning(text: str) -> tuple[str | None, str]:
     whole text is reasoning and the answer empty: the tokens ran out. An end marker that nothing
     opened ends reasoning too, because some templates write the opening one in the prompt: it must
     begin its line, come after the end of a sentence, or before a blank line. Markers anywhere else,
-    in code or in quotes are part of an answer, which may be about them.
+    in code or in quotes are part of an answer, which may be about them. Tags around the whole
+    answer ("<answer>") are left out with the reasoning.
     """
     start = 0
     while opening := _OPENING.match(text, start):
@@ -52,7 +60,16 @@ def split_reasoning(text: str) -> tuple[str | None, str]:
             return None, text
         start = found
     gap = _GAP.match(text, start)
-    return text[:start].strip("\n"), text[gap.end() if gap else start :]
+    return text[:start].strip("\n"), _unwrapped(text[gap.end() if gap else start :])
+
+
+def _unwrapped(answer: str) -> str:
+    """The answer without the tags around all of it; the end tag may be missing, cut off."""
+    for opening, closing in _ANSWER_TAGS:
+        if answer.startswith(opening):
+            inside, _, after = answer[len(opening) :].partition(closing)
+            return answer if after.strip() else inside.strip("\n")
+    return answer
 
 
 def _end_nothing_opened(text: str) -> int | None:

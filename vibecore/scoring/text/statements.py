@@ -27,7 +27,8 @@ _ASKED = 3
 _TOLD = re.compile(r"[.!]\s")
 _MARKS = r"[ \t*_`]*"
 _STATED = re.compile(
-    r"(?P<quoted>[\"'“‘]?)\b(?:answer|ans)\b(?:[ ]?\([^()\n]{1,30}\))?[*_`]*(?:"
+    r"(?P<quoted>[\"'“‘]?)\b(?:answer|ans)\b(?![^\n]{0,80}<answer>)"
+    r"(?:[ ]?\([^()\n]{1,30}\))?[*_`]*(?:"
     r"(?P<is>(?:[ ,]+(?:then|therefore|thus|so|here|now)\b,?)?"
     r"(?:[ ]+(?:to|of|for|in|that|which|we|you|i)\b[^.!?:;\n=,]{0,60}?)?[ ]+(?:is|was|equals"
     r"|(?:would|should|must|will|can|could|may|might)\s+be)\b"
