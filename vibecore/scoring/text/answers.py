@@ -68,7 +68,8 @@ _DENIED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
-    r"\s*(?:(?:is|was)\s+(?:not|wrong|incorrect|false|too\s+\w+)|isn['’]t|wasn['’]t|(?:cannot|can['’]t)\s+be)\b",
+    r"\s*(?:(?:is|was)\s+(?:not|wrong|incorrect|false|too\s+\w+)|isn['’]t|wasn['’]t|(?:cannot|can['’]t)\s+be)\b"
+    r"|\s*(?:[^\W\d]+\s+)?(?:is|are|was|were|would\s+be)\s+(?:not\s+(?:enough|sufficient)|too\s+(?:few|little|many|much)|insufficient)\b",
     re.IGNORECASE,
 )
 _BOUND = re.compile(
@@ -94,6 +95,10 @@ _TIME = re.compile(
 _SECONDS = (1, 60, 3600, 86400)
 # Two values within a hundredth are one, rounded.
 _ROUNDED = Fraction(1, 100)
+# "11.5, rounded up to 12"
+_ROUNDED_TO = re.compile(
+    r"\bround(?:ed|s|ing)?\s+(?:it\s+)?(?:up|down|off)?\s*to\s+(?=[$€£]?\d)", re.I
+)
 _DECLINES = re.compile(
     r"\s*(?:(?:i['’]m|i am|we are)\s+(?:sorry,?\s+but\s+i\b|unable\b|not\s+able\b)"
     r"|(?:sorry,?\s+(?:but\s+)?)?(?:i|we)\s+(?:do\s+not|don['’]t)\s+know(?=[.!])"
@@ -231,6 +236,11 @@ def read_statement(statement: str) -> Number | None:
     line = _Line(tidied)
     if not line.numbers:
         return None
+    rounded = _ROUNDED_TO.search(tidied)
+    if rounded and line.numbers[0].start < rounded.start():
+        to = _Line(tidied[rounded.end() :])
+        if to.numbers and not _PLACES.match(to.text, to.numbers[0].end):
+            return to._single(0)
     if (time := line.of_time()) is not None:
         return time
     if (lead := line.lead()) is not None:
