@@ -27,7 +27,8 @@ def broken_reasons(
     """The reasons that hold, by their names in `broken_by`; none where the output is of use.
 
     - `empty`: no visible character.
-    - `repetitive`: the published study's flag, on 8 words or more of which the characters do not
+    - `repetitive`: the published study's flag, on 8 words or more (160 characters where it has no
+      letters: a small matrix is none) of which the characters do not
       say otherwise: 40 % of their runs (`measures.characters`) occurred before.
     - `loop`: it ends in a loop of tokens or of characters.
     - `one_thing`: where neither says anything, as in scripts without spaces, two of three runs of
@@ -38,6 +39,7 @@ def broken_reasons(
     shortest = FEWEST_IDEOGRAPHS if is_ideographic(text) else FEWEST_CHARACTERS
     if len(text) < FEWEST_MARKS and not count_letters(text):
         shortest = FEWEST_MARKS
+        flagged = False
     long_enough = len(text) >= shortest
     # What hardly compresses has hardly a run of characters twice; compressing is far quicker.
     worth = flagged or (long_enough and (zlib_ratio(text) or 0) > LEAST_COMPRESSED)

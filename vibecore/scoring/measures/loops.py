@@ -15,6 +15,8 @@ LOOP_MINIMUM_TOKENS = 16
 # alone, which draw rules and write large numbers, it takes more. One that counts must say something
 # beside its number.
 LOOP_MINIMUM_LETTERS, LOOP_MINIMUM_MARKS, LETTERS_BESIDE_A_COUNTER = 64, 160, 8
+# Short lines that count are often examples ("print(is_prime(2))"), up to about ten of them.
+LETTERS_OF_A_SENTENCE, SHORT_TURNS = 20, 12
 IDEOGRAPH_LETTERS = 3
 # An emoji is a token or more.
 _FIRST_EMOJI = "\U0001f000"
@@ -64,11 +66,12 @@ def has_text_loop(text: str) -> bool:
     tail has at least three turns and 64 letters, an ideograph or kana counting as three and an
     emoji too; 160 where it has no letters, so that a drawn rule or a large number is none. A loop
     that counts is one too, where each number that changes does so by the same step and there are
-    8 letters or more beside it: a table or a list of numbers is none.
+    8 letters or more beside it: a table or a list of numbers is none. With fewer than 20 letters
+    beside it takes twelve turns: a function called with 1 to 8 is an example.
     """
     squeezed = "".join(pieces(text))
     if squeezed.endswith(("```", "~~~")):
-        squeezed = squeezed.rstrip("`~")
+        squeezed = squeezed.rstrip("`~") or squeezed
     if len(squeezed) < LOOP_MINIMUM_LETTERS // IDEOGRAPH_LETTERS:
         return False
     shortest = LOOP_MINIMUM_LETTERS // IDEOGRAPH_LETTERS
@@ -119,6 +122,8 @@ def _turns_that_count(counting: str, numbers: Sequence[int], loop: Loop, weight:
             break
         steps = found
         turns += 1
+    if letters < LETTERS_OF_A_SENTENCE and steps is not None and any(steps):
+        return turns if turns >= SHORT_TURNS else 0
     return turns
 
 

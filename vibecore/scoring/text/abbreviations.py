@@ -62,13 +62,13 @@ _CAPITALISED = {
 # of English or of each other; as they are written.
 _OTHER_LANGUAGES = {
     _ALWAYS: (
-        "z.B d.h u.a v.a i.d.R bzw bspw evtl ggf inkl zzgl vgl gest sog Dipl Hr Str "
+        "z.B d.h u.a v.a i.d.R bzw bspw evtl ggf inkl zzgl vgl gest geb sog Dipl Hr Str Av Mio Mrd "
         "p.ex p.ej p.es c.-à-d Ud Uds Sra Srta Dra Sig Dott "
         "bijv d.w.z o.a dhr mevr t.ex bl.a np tzn m.in т.е напр ул им проф акад डॉ प्रो पं"
     ),
     _NUMBER: "Abb Abs Bd pág págs núm art рис стр кв д",
-    _UNIT: "Std Mio Mrd г гг руб коп тыс млн млрд см कि.मी",
-    _NAME: "EE.UU",
+    _UNIT: "Std г гг руб коп тыс млн млрд см कि.मी",
+    _NAME: "EE.UU med",
     _LAST: "usw osv ecc enz itd itp т.д т.п др н.э",
 }
 _KINDS: dict[str, int] = {}
@@ -209,6 +209,8 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
             before, word = before + counted[1] + " ", counted[2]
         else:
             kind = None
+    if word == "c" and _is_counted(before):
+        kind = _UNIT  # a cup; else about a year: "c. 1800"
     if kind is None:
         if word.isdecimal():
             return _numbers_item(before, word, list_number) or _is_ordinal(before, word, following)
@@ -223,7 +225,8 @@ def belongs(before: str, word: str, following: str, dotted: bool, list_number: i
     if word == "al" and not before.rstrip().endswith("et"):
         return False
     if kind == _UNIT and word.lower() in _SHORT_UNITS and not _is_counted(before):
-        return word.lower() in ("ft", "г") or (len(word) > 2 and following[0].isdecimal())
+        goes_on = following[0].isdecimal() or following.islower()
+        return word.lower() in ("ft", "г") or (len(word) > 2 and goes_on)
     return _KEEPS[kind](before, word, following)
 
 
@@ -255,6 +258,8 @@ def _is_initial(before: str, letter: str, following: str, dotted: bool) -> bool:
     last = previous[0].lstrip(_BEFORE) if previous else ""
     if not following or not letter.isalpha():
         return False
+    if letter == "S" and following[0].isdecimal():
+        return True  # "Seite 5"
     if letter.islower():
         # "Roe v. Wade".
         sides = last[:1].isupper() and following[0].isupper()

@@ -67,7 +67,7 @@ _SAID = re.compile(
     re.VERBOSE,
 )
 # と and って quote in Japanese; 他说 “he said” in Chinese, before or after.
-_SPEAKER_FOLLOWS = re.compile(r"と|って|[^。，！？、\s]{0,4}[说說问問喊叫道][。，着了道：]")
+_SPEAKER_FOLLOWS = re.compile(r"と|って|[^。，！？、\s]{0,4}[说說问問喊叫道][。，着了道]")
 # Names that are written with an exclamation mark.
 _EXCLAIMED = frozenset({"yahoo", "jeopardy", "yum", "joomla", "panic", "wham"})
 _ENDS_WITH_STOP = re.compile(rf"[.!?…．{_STOPS}]{_TAIL}\s*\Z", re.VERBOSE)
