@@ -95,6 +95,11 @@ _TIME = re.compile(
 _SECONDS = (1, 60, 3600, 86400)
 # Two values within a hundredth are one, rounded.
 _ROUNDED = Fraction(1, 100)
+# What follows "I don't know." may still be an answer.
+_ANSWERS = re.compile(
+    r"[=≈]|\b(?:so|however|therefore|thus|hence|then|maybe|perhaps|probably)\b|[.\n]\s*but\b",
+    re.IGNORECASE,
+)
 # "11.5, rounded up to 12"
 _ROUNDED_TO = re.compile(
     r"\bround(?:ed|s|ing)?\s+(?:it\s+)?(?:up|down|off)?\s*to\s+(?=[$€£]?\d)", re.I
@@ -204,7 +209,8 @@ def _judge(
         explanation = f"the stated answer is {quote(statement.text)}, {wants}"
         is_open = not (statement.complete or _is_over(own, text))
         return Verdict(passed, explanation, open=is_open)
-    if (declined := _DECLINES.match(own)) is not None:
+    declined = _DECLINES.match(own)
+    if declined is not None and not _ANSWERS.search(own, declined.end() - 1):
         said = quote(declined[0].strip(), 40)
         return Verdict(False, f"no answer is stated; the text begins {said}, {wants}", open=True)
     is_open = not _is_over(own, text)

@@ -79,7 +79,8 @@ _SUPPOSED = re.compile(
 )
 _DENIED = re.compile(
     r"(?:(?:n['’]t|\bnot)\s+(?:think|believe|say|true|correct|right|the\s+case)"
-    r"|\b(?:wrong|incorrect|false|untrue)(?:\s+to\s+(?:say|think|claim|assume|believe))?)"
+    r"|(?<!not )(?<!n't )\b(?:wrong|incorrect|false|untrue)"
+    r"(?:\s+to\s+(?:say|think|claim|assume|believe))?)"
     r"(?:\s+that)?\s+(?:(?:the|my|your)\s+)?(?:(?:final|right|correct)\s+)?\Z",
     re.IGNORECASE,
 )
