@@ -15,14 +15,15 @@ LOOP_MINIMUM_TOKENS = 16
 # alone, which draw rules and write large numbers, it takes more. One that counts must say something
 # beside its number.
 LOOP_MINIMUM_LETTERS, LOOP_MINIMUM_MARKS, LETTERS_BESIDE_A_COUNTER = 64, 160, 8
-# Short lines that count are often examples ("print(is_prime(2))"), up to about ten of them.
-LETTERS_OF_A_SENTENCE, SHORT_TURNS = 20, 12
+# Calls that count are examples ("print(is_prime(2))") up to about ten of them.
+CALLS = 12
 IDEOGRAPH_LETTERS = 3
 # An emoji is a token or more.
 _FIRST_EMOJI = "\U0001f000"
 _NUMBER = re.compile(r"\d{1,9}")
 # Stands for a number where a loop that counts is looked for; no text is made of it.
 _ANY_NUMBER = "\uffff"
+_CALLED = re.compile(rf"\w\({_ANY_NUMBER}")
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def has_text_loop(text: str) -> bool:
     tail has at least three turns and 64 letters, an ideograph or kana counting as three and an
     emoji too; 160 where it has no letters, so that a drawn rule or a large number is none. A loop
     that counts is one too, where each number that changes does so by the same step and there are
-    8 letters or more beside it: a table or a list of numbers is none. With fewer than 20 letters
-    beside it takes twelve turns: a function called with 1 to 8 is an example.
+    8 letters or more beside it: a table or a list of numbers is none. Of calls ("f(1) f(2)")
+    it takes twelve turns: a few are examples.
     """
     squeezed = "".join(pieces(text))
     if squeezed.endswith(("```", "~~~")):
@@ -122,8 +123,8 @@ def _turns_that_count(counting: str, numbers: Sequence[int], loop: Loop, weight:
             break
         steps = found
         turns += 1
-    if letters < LETTERS_OF_A_SENTENCE and steps is not None and any(steps):
-        return turns if turns >= SHORT_TURNS else 0
+    if steps is not None and any(steps) and _CALLED.search(turn + turn):
+        return turns if turns >= CALLS else 0
     return turns
 
 
