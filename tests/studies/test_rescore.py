@@ -181,7 +181,7 @@ def test_every_change_is_listed_once(db: Path) -> None:
     turned = {one.check: (one.before, one.after) for one in flags}
     assert turned["repetitive"] == turned["loops"] == turned["adherent"] == ("no", "yes")
     assert turned["broken"] == ("no", "yes")
-    assert turned["degenerate"] == ("not known", "yes")
+    assert turned["degenerate"] == ("no verdict", "yes")
     assert {one.prompt_id for one in changes} == {prompt.id for prompt in PROMPTS}
     again = []
     rescore(db, "s", changes=again)

@@ -63,7 +63,8 @@ def rescore(
         f"{counted(verdicts, 'verdict')} and {counted(len(found) - verdicts, 'flag')} of "
         f"'{study}' changed."
     )
-    print_rows(_listed(found, format), format, f"Changed in {study}")
+    if found or format in (Format.json, Format.csv):
+        print_rows(_listed(found, format), format, f"Changed in {study}")
 
 
 def _listed(changes: list[Change], format: Format) -> list[Any]:

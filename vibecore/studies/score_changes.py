@@ -73,7 +73,7 @@ def _verdicts(old: VerdictRow, new: VerdictRow) -> Iterator[tuple[str, str | Non
 
 
 def _word(flag: bool | None) -> str:
-    return "not known" if flag is None else "yes" if flag else "no"
+    return "no verdict" if flag is None else "yes" if flag else "no"
 
 
 def flags_of(score: Score | Scores, broken: bool | None) -> dict[str, Flag]:
