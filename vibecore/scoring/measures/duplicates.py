@@ -52,11 +52,14 @@ def duplicate_shares(text: str) -> dict[str, float]:
     lengths = list(map(len, words))
     total = sum(lengths)
     # Each word becomes one character, so that n-grams are short strings: quick to cut and hash.
-    places: dict[str, int] = {}
-    coded = "".join(map(chr, map(places.setdefault, words, count())))
-    grams = list(coded)
+    codes: dict[str, int] = {}
+    coded = "".join(map(chr, map(codes.setdefault, words, count())))
+    grams = list(map(add, coded, coded[1:]))
+    # Where an n-gram begins that may occur twice; what the end cuts off is shorter, so unique.
+    places: Sequence[int] = range(len(grams))
     for n in range(2, _SHORTEST_DUPLICATE):
-        grams = list(map(add, grams, coded[n - 1 :]))
+        if n > 2:
+            grams = [coded[place : place + n] for place in places]
         times = Counter(grams)
         most = max(times.values(), default=1)
         if most == 1:
@@ -68,9 +71,8 @@ def duplicate_shares(text: str) -> dict[str, float]:
         )
         marks = _marks_of(top, coded)
         shares[f"top_{n}_gram"] = _covered(marks, n, lengths) / total
-    # Where a 4-gram begins that occurs twice, a longer one may.
-    twice = [start for start, gram in enumerate(grams) if times[gram] > 1]
-    for n, marks in _duplicates(coded, twice):
+        places = [place for place, gram in zip(places, grams, strict=True) if times[gram] > 1]
+    for n, marks in _duplicates(coded, places):
         shares[f"duplicate_{n}_grams"] = _covered(marks, n, lengths) / total
     return shares
 

@@ -14,7 +14,7 @@ from vibecore.scoring.text.code import find_code, may_have_bare_code
 from vibecore.scoring.text.fences import has_fence
 from vibecore.scoring.text.layout import without_code
 from vibecore.scoring.text.line_marks import unmarked
-from vibecore.scoring.text.words import count_words
+from vibecore.scoring.text.words import count_words, pieces
 
 _ENVIRONMENTS = (
     "equation|align|aligned|alignat|gather|gathered|multline|split|cases|array|eqnarray|math"
@@ -70,8 +70,8 @@ def prose(text: str) -> str:
     formula, JSON and other data, addresses, table bars and rules, and list markers.
 
     A formula within a sentence stays, as one word without white space. Blank lines stay, so
-    paragraphs do. Empty where less than half of the answer's words are prose: what code leaves over
-    is no text of its own.
+    paragraphs do. Empty where less than half of the answer's pieces between white space, and of its
+    words, are prose: what code leaves over is no text of its own.
     """
     if not _ANY.search(text):
         return text
@@ -96,7 +96,9 @@ def prose(text: str) -> str:
         else line
         for line in lines
     )
-    return found if 2 * count_words(found) >= count_words(text) else ""
+    # Counting words takes longer, and is seldom needed.
+    mostly = 2 * len(pieces(found)) >= len(pieces(text))
+    return found if mostly or 2 * count_words(found) >= count_words(text) else ""
 
 
 def _one_piece(formula: re.Match[str]) -> str:
