@@ -2,12 +2,13 @@
 
     python -m benchmarks.scoring [--db results.duckdb] [--repeats 5]
 
-The texts: each output of the demo study with those of the prompts after it, of the same config,
-joined until they are 200 tokens long; and one looping output of the labelled set to three of
-those. Scored are all measures and the constraints of vibe30's prompt; no code is run, no
-language detected. Then the same texts are judged by IFEval instructions, three a text, strict
-and loose, by our scorers and by the reference in lm-eval: every instruction but the three
-that detect a language.
+First the stored outputs of a study of real checkpoints and of the demo study, as they are.
+Then texts of the longest that a study has: each output of the demo study with those of the prompts
+after it, of the same config, joined until they are 200 tokens long; and one looping output of the
+labelled set to three of those. Scored are all measures and the constraints of vibe30's prompt; no
+code is run, no language detected. Then the long texts are judged by IFEval instructions, three a
+text, strict and loose, by our scorers and by the reference in lm-eval: every instruction but the
+three that detect a language.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ TOKENS = 200
 # IFEval's instructions but the three that detect a language.
 NAMES = [name for name in INSTRUCTIONS if "language" not in name and "english" not in name]
 Item = tuple[Prompt, str, list[int]]
+
+
+def stored(db: Path, study: str) -> list[Item]:
+    """Every output of a study with its prompt."""
+    prompts = {prompt.id: prompt for prompt in load_suite("vibe30").prompts}
+    return [
+        (prompts[row.prompt_id], row.text, row.token_ids or [])
+        for row in read_outputs(db, study)
+        if row.text is not None
+    ]
 
 
 def texts(db: Path) -> Iterator[Item]:
@@ -107,12 +118,19 @@ def main() -> None:
     parser.add_argument("--db", type=Path, default=DEFAULT_DB)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    items = list(texts(options.db))
     rate = partial(best_rate, repeats=options.repeats)
+    for study in ("qwen2.5-coder", "demo"):
+        outputs = stored(options.db, study)
+        characters = sum(len(text) for _, text, _ in outputs) / len(outputs)
+        print(
+            f"{len(outputs)} outputs of '{study}', {characters:.0f} characters on average: "
+            f"{rate(outputs, score_output):.0f} outputs/s, all scores, vibe30's constraints"
+        )
+    items = list(texts(options.db))
     constraints = sum(len(prompt.constraints) for prompt, _, _ in items) / len(items)
     characters = sum(len(text) for _, text, _ in items) / len(items)
     print(
-        f"{len(items)} texts, {characters:.0f} characters and {constraints:.1f} constraints "
+        f"{len(items)} long texts, {characters:.0f} characters and {constraints:.1f} constraints "
         "on average; one core, processor time"
     )
     suite = rate(items, score_output)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import compress, count
+from itertools import compress
 from operator import add
 
-from vibecore.scoring.text.words import lines, paragraphs, pieces
+from vibecore.scoring.text.words import lines, paragraphs, word_codes
 
 # Table A1: name here -> the largest share that passes.
 GOPHER_CUTS: dict[str, float] = {
@@ -33,9 +33,6 @@ GOPHER_CUTS: dict[str, float] = {
     "duplicate_10_grams": 0.10,
 }
 _SHORTEST_DUPLICATE, _LONGEST = 5, 10
-# Each distinct word is coded as one character, of which Unicode has 1.1 million; words beyond
-# this are ignored.
-_MOST_WORDS = 1_000_000
 _NONE = dict.fromkeys(GOPHER_CUTS, 0.0)
 
 
@@ -48,12 +45,10 @@ def duplicate_shares(text: str) -> dict[str, float]:
         # Without a duplicate line there is no duplicate paragraph.
         both = _repeated(paragraphs(text))
         shares["duplicate_paragraphs"], shares["duplicate_paragraph_characters"] = both
-    words = pieces(text)[:_MOST_WORDS]
-    lengths = list(map(len, words))
+    coded, codes = word_codes(text)
+    length_of = {chr(code): len(word) for word, code in codes.items()}
+    lengths = list(map(length_of.__getitem__, coded))
     total = sum(lengths)
-    # Each word becomes one character, so that n-grams are short strings: quick to cut and hash.
-    codes: dict[str, int] = {}
-    coded = "".join(map(chr, map(codes.setdefault, words, count())))
     grams = list(map(add, coded, coded[1:]))
     # Where an n-gram begins that may occur twice; what the end cuts off is shorter, so unique.
     places: Sequence[int] = range(len(grams))
@@ -66,9 +61,7 @@ def duplicate_shares(text: str) -> dict[str, float]:
             # Nothing longer occurs twice either.
             return shares
         often = [gram for gram, number in times.items() if number == most]
-        top = (
-            often[0] if len(often) == 1 else _longest(often, dict(zip(coded, lengths, strict=True)))
-        )
+        top = often[0] if len(often) == 1 else _longest(often, length_of)
         marks = _marks_of(top, coded)
         shares[f"top_{n}_gram"] = _covered(marks, n, lengths) / total
         places = [place for place, gram in zip(places, grams, strict=True) if times[gram] > 1]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import zlib
 from functools import lru_cache
 from itertools import count
+from operator import add
 
 from vibecore.scoring.text.spacing import has_word_spaces
-from vibecore.scoring.text.words import n_grams, pieces
+from vibecore.scoring.text.words import n_grams, pieces, word_codes
 
 # More distinct characters than this take two bytes each.
 _ONE_BYTE = 256
@@ -19,8 +20,13 @@ _ONE_BYTE = 256
 
 @lru_cache(maxsize=8)
 def _distinct_grams(text: str, n: int) -> int:
+    coded, codes = word_codes(text)
     words = pieces(text)
-    return len(set(words if n == 1 else n_grams(words, n)))
+    if n == 1 and len(coded) == len(words):
+        return len(codes)
+    if n == 2 and len(coded) == len(words):
+        return len(set(map(add, coded, coded[1:])))
+    return len(set(n_grams(words, n)))
 
 
 def repetition_ratio(text: str) -> float | None:

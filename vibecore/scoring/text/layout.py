@@ -45,14 +45,18 @@ def read_lines(text: str) -> tuple[Line, ...]:
         opening = fence.opening_prose
         _add(found, [opening or rows[fence.first]], "inside" if opening else "fence", fence)
         at = fence.last + 1
-        if not fence.closed or fence.last == fence.first:
-            _add(found, rows[fence.first + 1 : at], "inside", fence)
-            continue
-        _add(found, rows[fence.first + 1 : at - 1], "inside", fence)
-        _add(found, [fence.in_last] if fence.in_last else [], "inside", fence)
-        _add(found, [] if fence.in_last else rows[at - 1 : at], "fence", fence)
+        _add(found, _inside(fence, rows), "inside", fence)
+        if fence.closed and fence.last > fence.first and not fence.in_last:
+            _add(found, rows[fence.last : at], "fence", fence)
     _add(found, rows[at:], "text", None)
     return tuple(found)
+
+
+def _inside(fence: Fence, rows: list[str]) -> list[str]:
+    """The lines inside a fence, as they are; one of prose in its first line aside."""
+    if not fence.closed or fence.last == fence.first:
+        return rows[fence.first + 1 : fence.last + 1]
+    return rows[fence.first + 1 : fence.last] + ([fence.in_last] if fence.in_last else [])
 
 
 def _add(found: list[Line], rows: list[str], kind: Kind, fence: Fence | None) -> None:
@@ -108,13 +112,17 @@ def without_code(text: str, unlabelled: bool = False) -> str:
     in a fence that names no language is kept, prose or not."""
     if not has_fence(text):
         return text
-    kept = []
-    dropped: Fence | None = None
-    for line, kind, fence in read_lines(text):
-        if fence is None or fence.is_text or (unlabelled and not fence.label):
-            if kind != "fence":
-                kept.append(line)
-        elif fence is not dropped:
+    rows = split_lines(text.removesuffix("\n"))
+    kept: list[str] = []
+    at = 0
+    for fence in find_fences(text, indented=True).fenced:
+        kept += rows[at : fence.first]
+        kept += [fence.before] if fence.before else []
+        if fence.is_text or (unlabelled and not fence.label):
+            kept += [fence.opening_prose] if fence.opening_prose else []
+            kept += _inside(fence, rows)
+        else:
             kept.append("")
-            dropped = fence
+        at = fence.last + 1
+    kept += rows[at:]
     return "\n".join(kept)

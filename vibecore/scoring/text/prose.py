@@ -11,7 +11,6 @@ import re
 from functools import lru_cache
 
 from vibecore.scoring.text.code import find_code, may_have_bare_code
-from vibecore.scoring.text.fences import has_fence
 from vibecore.scoring.text.layout import without_code
 from vibecore.scoring.text.line_marks import unmarked
 from vibecore.scoring.text.words import count_words, pieces
@@ -76,8 +75,8 @@ def prose(text: str) -> str:
     if not _ANY.search(text):
         return text
     rest = without_code(text)
-    # Of code in fences nothing is left; looking for it takes parsing.
-    bare = find_code(text) if not has_fence(text) or may_have_bare_code(rest) else ()
+    # Of code in fences nothing is left, and looking for it takes parsing.
+    bare = find_code(text) if may_have_bare_code(rest) else ()
     code = {line.strip() for block in bare for line in block.source.splitlines()}
     for opening, maths in _MATHS:
         if opening in rest:

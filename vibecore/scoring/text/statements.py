@@ -200,13 +200,15 @@ def _stated(piece: str) -> tuple[Statement | None, str]:
     if not places:
         return None, piece
     start = piece.rfind("\n", 0, min(places)) + 1 if len(folded) == len(piece) else 0
-    questions = _questions(piece)
+    # Looked for only where a statement is followed by another.
+    questions: list[tuple[int, int]] | None = None
     for match in _STATED.finditer(piece, start):
         if match.start() < ends and not (
             match["boxed"] or match["correction"] or _restates(piece, begins, match.start())
         ):
             continue
         if current is not None:
+            questions = _questions(piece) if questions is None else questions
             following = bisect_left(questions, (ends, 0))
             asked = following < len(questions) and questions[following][1] < match.start()
             if asked or (closed and not match["correction"]):

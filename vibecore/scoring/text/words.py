@@ -7,7 +7,7 @@ import string
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import count, groupby
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -21,6 +21,8 @@ _INVISIBLE_CHARACTERS = frozenset(
 # Four fillers, which Unicode classes as letters.
 FILLERS = "\u115f\u1160\u3164\uffa0"
 _PLAIN = re.compile(r"[!-~]")
+
+_MOST_CODED = 1_000_000
 
 # What begins a line and is no word: the marker of a list (CommonMark 5.2, and "(a)", "iv)"), a
 # ticked box, a fence with its label; bullets, quotation marks and headings have no letter anyway.
@@ -82,6 +84,18 @@ def n_grams(items: Sequence[Item], n: int) -> Iterator[tuple[Item, ...]]:
 def pieces(text: str) -> tuple[str, ...]:
     """The pieces between white space, split once for all measures of a text."""
     return tuple(text.split())
+
+
+@lru_cache(maxsize=8)
+def word_codes(text: str) -> tuple[str, dict[str, int]]:
+    """The text's pieces, each distinct one as one character, and the number of that character.
+
+    So n-grams are short strings, quick to cut and hash. Unicode has 1.1 million characters: pieces
+    beyond the first million are left out.
+    """
+    codes: dict[str, int] = {}
+    coded = map(codes.setdefault, pieces(text)[:_MOST_CODED], count())
+    return "".join(map(chr, coded)), codes
 
 
 @lru_cache(maxsize=8)
