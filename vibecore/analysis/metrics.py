@@ -510,7 +510,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "degenerate",
         "degenerate",
-        "any published cut",
+        "of prose long enough",
         "less",
         _some("degenerate", "degenerate_judged"),
         {
