@@ -150,3 +150,23 @@ def test_code_for_a_newer_python_is_not_failed_for_it(monkeypatch) -> None:
         pytest.skip("this Python runs it")
     with pytest.raises(Undecided, match=r"needs Python 3\.13 or newer to run, and this is Python"):
         code_cases(code, entry_point="f", cases=cases)
+
+
+def test_an_alias_is_an_assignment_on_every_python(monkeypatch):
+    """Python 3.12 has a node of its own for it, which reads of assignments would miss."""
+
+    class TypeAlias(ast.stmt):
+        _fields = ("name", "type_params", "value")
+
+    native = ast.parse("P = int")
+    old = native.body[0]
+    alias = ast.copy_location(TypeAlias(), old)
+    alias.name, alias.type_params, alias.value = old.targets[0], [], old.value
+    native.body = [alias]
+    source = "type P = int"
+    monkeypatch.setattr(python_grammar.ast, "parse", lambda *_, **__: native)
+    parse.cache_clear()
+    [read] = parse(source).tree.body
+    parse.cache_clear()
+    assert ast.dump(read) == ast.dump(old)
+    assert read.lineno == 1

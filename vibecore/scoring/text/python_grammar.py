@@ -15,6 +15,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from vibecore.scoring.text.python_literals import Literals
 
@@ -33,6 +34,8 @@ _NEWER = re.compile(
     r"|\b(?:def|class)[ \t]+\w+[ \t]*\["
     r"|\bexcept\b[^:\n(]*,"
 )
+
+_ALIAS = re.compile(r"^[ \t]*type[ \t]+\w+[ \t]*[\[=]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _parse_here(source: str) -> Parsed:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Parsed(ast.parse(source, feature_version=GRAMMAR if NATIVE else None))
+            tree = ast.parse(source, feature_version=GRAMMAR if NATIVE else None)
     except SyntaxError as error:
         line = max(error.lineno or 1, 1)
         return Parsed(None, f"line {line}: {str(error.msg)[:70]}", line)
@@ -122,6 +125,16 @@ def _parse_here(source: str) -> Parsed:
         return Parsed(None, "line 1: nested too deeply", 1)
     except ValueError:  # null bytes, lone surrogates
         return Parsed(None, "line 1: a character that no source file may hold", 1)
+    # One tree on every Python: an alias is an assignment, as the lowering has it.
+    return Parsed(_AliasesAsAssignments().visit(tree) if _ALIAS.search(source) else tree)
+
+
+class _AliasesAsAssignments(ast.NodeTransformer):
+    """`type P = int`, which is a node of its own since Python 3.12, as `P = int`."""
+
+    def visit_TypeAlias(self, node: Any) -> ast.Assign:
+        """The same names and lines, as an assignment."""
+        return ast.copy_location(ast.Assign([node.name], node.value), node)
 
 
 def _stumbled_over_newer(source: str, parsed: Parsed) -> bool:
