@@ -33,6 +33,7 @@ from vibecore.live.playground.cards import (
     why_no_answer,
 )
 from vibecore.runtime.device_queue import Residency, acquire, queue_of
+from vibecore.scoring import score_output
 
 PLENTY = 2**40
 THREE = ("1M-bf16", "1M-8bit", "1M-4bit")
@@ -432,13 +433,13 @@ def test_cards_say_what_each_pane_is_doing(begin) -> None:
 
 
 def test_an_ended_pane_is_judged_once_a_constraint(make, monkeypatch) -> None:
-    def counted(text: str, constraint: Constraint, **options: Any) -> Any:
+    def counted(text: str, constraint: Constraint, *how: Any, **options: Any) -> Any:
         judged.append(constraint.arguments["count"])
-        return judge(text, constraint, **options)
+        return judge_output(text, constraint, *how, **options)
 
     judged: list[int] = []
-    judge = cards.judge
-    monkeypatch.setattr(cards, "judge", counted)
+    judge_output = cards.judge_output
+    monkeypatch.setattr(cards, "judge_output", counted)
     four, five, six = (
         Constraint("word_count", {"relation": "eq", "count": count}) for count in (4, 5, 6)
     )
@@ -469,3 +470,27 @@ def test_a_constraint_typed_later_knows_that_the_answer_was_cut(make, script) ->
     assert session.finished.wait(20)
     [row] = verdict_table(session, [more])["rows"]
     assert "so far" not in row["cells"][2]["note"]
+
+
+def test_a_constraint_typed_later_is_judged_as_one_of_the_prompt_where_the_answer_loops(
+    make, script
+) -> None:
+    """What stands whole is judged there too: a function, then a string that goes on and on."""
+    script.ends = "length"
+    parses = Constraint("code_parses", {})
+    prompt = Prompt("one", "code", "Write f.", ())
+    session = make().submit(make_request(prompt, choose_configs(["1M-bf16"]), device="cpu"))
+    assert session.finished.wait(20)
+    [pane] = session.panes
+    text = "```python\ndef f(x):\n    return x\n\n\nassert f('" + "ab" * 200
+    pane.generation = replace(pane.generation, text=text)
+    asked = Prompt("one", "code", "Write f.", (parses,))
+    scored = score_output(asked, text, finish_reason="length")
+    assert scored.broken_by == ("loop",)
+    pane.score = replace(scored, constraints=())
+    [row] = verdict_table(session, [parses])["rows"]
+    assert scored.constraints[0].status == "pass"
+    assert row["cells"][2] == {
+        "text": "✓ met",
+        "note": scored.constraints[0].explanation,
+    }

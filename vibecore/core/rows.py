@@ -17,6 +17,8 @@ from vibecore.core.records import Kind, Protocol
 # `transcribe.py`). Scorers before version 4 called a text of fewer words broken by it.
 FEW_WORDS = 50
 MOST_COMPRESSIBLE = 2.4
+# Reasons to be broken of an output that says the same over and over.
+LOOPING = ("repetitive", "loop", "one_thing")
 
 
 @dataclass

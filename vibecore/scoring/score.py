@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vibecore.catalog.suites import Prompt
-from vibecore.core.rows import VerdictRow
+from vibecore.catalog.suites import Constraint, Prompt
+from vibecore.core.rows import LOOPING, VerdictRow
 from vibecore.scoring.judge import judge_answer
 from vibecore.scoring.measures.broken import broken_reasons
 from vibecore.scoring.measures.degenerate import cuts_exceeded
@@ -28,8 +28,6 @@ SCORER_VERSION = 4
 # How an output ends that the token limit cut off: in its answer, or before it began; and what other
 # programs call that (Anthropic's and Google's, for responses files).
 CUT_SHORT = frozenset({"length", "thinking", "max_tokens", "MAX_TOKENS"})
-# Reasons to be broken of an output that says the same over and over.
-LOOPING = frozenset({"repetitive", "loop", "one_thing"})
 
 
 @dataclass(frozen=True)
@@ -171,8 +169,6 @@ def score_output(
         loops=loop is not None or has_text_loop(text),
         garbage=garbage,
     )
-    # What loops would have gone on looping: there the limit decided nothing.
-    cut = finish_reason in CUT_SHORT and not LOOPING & set(broken)
     return Score(
         words=count_words(text),
         characters=len(text),
@@ -195,12 +191,28 @@ def score_output(
         refusal=is_refusal(text),
         language_switch=language_switch(text),
         constraints=tuple(
-            replace(result, cut=False) if result.cut and not cut else result
-            for result in (
-                # What stands whole is judged where the limit ended the output, also of a loop.
-                judge_answer(text, one, execute_code=execute_code, cut=finish_reason in CUT_SHORT)
-                for one in prompt.constraints
-            )
+            judge_output(text, one, finish_reason, broken, execute_code=execute_code)
+            for one in prompt.constraints
         ),
         broken_by=broken,
     )
+
+
+def judge_output(
+    answer: str,
+    constraint: Constraint,
+    finish_reason: str | None,
+    broken_by: Collection[str],
+    *,
+    execute_code: bool = False,
+) -> VerdictRow:
+    """The verdict of one constraint on an output without its reasoning, as a score has it.
+
+    Where the token limit ended the output, what stands whole is judged, also of one that loops; but
+    that would have gone on looping, so there the limit decided nothing.
+    """
+    cut = finish_reason in CUT_SHORT
+    verdict = judge_answer(answer, constraint, execute_code=execute_code, cut=cut)
+    if verdict.cut and not set(broken_by).isdisjoint(LOOPING):
+        return replace(verdict, cut=False)
+    return verdict

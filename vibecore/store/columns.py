@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from vibecore.core.records import Aggregate
-from vibecore.core.rows import FEW_WORDS, MOST_COMPRESSIBLE, Scores
+from vibecore.core.rows import FEW_WORDS, LOOPING, MOST_COMPRESSIBLE, Scores
 
 # What a score has, besides its version and its verdicts.
 SCORE_COLUMNS = tuple(one.name for one in fields(Scores) if one.name != "scorer_version")
@@ -21,7 +21,7 @@ BROKEN_SCORE = (
 )
 # Whether it says the same over and over.
 LOOPING_SCORE = (
-    "coalesce(list_has_any(score.broken_by, ['repetitive', 'loop', 'one_thing']),"
+    f"coalesce(list_has_any(score.broken_by, {list(LOOPING)}),"
     " coalesce(score.repetitive, false) OR score.loop_onset IS NOT NULL)"
 )
 # Whether an output is broken, beside its score where it has one: a numerically broken one has none.

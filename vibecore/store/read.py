@@ -275,9 +275,13 @@ def read_verdicts(
     found: dict[tuple[str, str, int], list[VerdictRow]] = {}
     for row in rows:
         key = row.pop("config"), row.pop("prompt_id"), row.pop("sample")
-        verdict = VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
-        found.setdefault(key, []).append(verdict)
+        found.setdefault(key, []).append(verdict_of(row))
     return found
+
+
+def verdict_of(row: Row) -> VerdictRow:
+    """A verdict from its columns."""
+    return VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
 
 
 def missing_prompts(connection: duckdb.DuckDBPyConnection, run_id: int) -> set[tuple[str, int]]:

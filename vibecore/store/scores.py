@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 
 from vibecore.core.records import Protocol
-from vibecore.core.rows import JudgedRow, Scores, TextRow, VerdictRow
+from vibecore.core.rows import JudgedRow, Scores, TextRow
 from vibecore.store.columns import BROKEN_SCORE, SCORE_COLUMNS
 from vibecore.store.connection import insert
-from vibecore.store.read import Row, rows_of, study_id_of
+from vibecore.store.read import Row, rows_of, study_id_of, verdict_of
 
 
 def add_scores(
@@ -122,8 +122,7 @@ def read_judged(
     ):
         key = row.pop("prompt_id"), row.pop("sample")
         if key in found:
-            verdict = VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
-            found[key].constraints.append(verdict)
+            found[key].constraints.append(verdict_of(row))
     return found
 
 

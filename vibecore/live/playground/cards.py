@@ -16,9 +16,10 @@ from vibecore.live.playground.constraint_form import constraint_words
 from vibecore.live.playground.session import Pane, Session
 from vibecore.live.playground.worker_pool import Loaded
 from vibecore.live.table import row, table
-from vibecore.scoring import Score, judge
+from vibecore.scoring import Score
 from vibecore.scoring.measures.repetition import repetition_ratio
-from vibecore.scoring.score import CUT_SHORT, LOOPING
+from vibecore.scoring.score import judge_output
+from vibecore.scoring.text.reasoning import answer_of
 from vibecore.scoring.text.words import count_words
 from vibecore.views.cards import NO_ANSWER, NO_TEXT, missing_card, output_card
 from vibecore.views.cut_off import explained
@@ -255,20 +256,14 @@ def _judged_once(session: Session, pane: Pane, constraint: Constraint) -> Verdic
     known = {_key(result): result for result in scored} | pane.verdicts
     key = _key(constraint)
     if key not in known:
-        known[key] = pane.verdicts[key] = judge(
-            pane.text or "",
+        known[key] = pane.verdicts[key] = judge_output(
+            answer_of(pane.text or ""),
             constraint,
+            pane.generation.finish_reason if pane.generation else None,
+            pane.score.broken_by if pane.score else (),
             execute_code=session.request.execute_code,
-            cut=_was_cut(pane),
         )
     return known[key]
-
-
-def _was_cut(pane: Pane) -> bool:
-    """Whether the token limit ended a pane's answer, as scoring sees it."""
-    if pane.generation is None or pane.generation.finish_reason not in CUT_SHORT:
-        return False
-    return pane.score is None or not LOOPING & set(pane.score.broken_by)
 
 
 def _key(one: Constraint | VerdictRow) -> str:

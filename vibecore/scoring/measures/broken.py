@@ -28,8 +28,8 @@ def broken_reasons(
 
     - `empty`: no visible character.
     - `repetitive`: the published study's flag, on 8 words or more (160 characters where it has no
-      letters: a small matrix is none) of which the characters do not
-      say otherwise: 40 % of their runs (`measures.characters`) occurred before.
+      letters: a small matrix is none) of which the characters do not say otherwise: 40 % of their
+      runs (`measures.characters`) occurred before.
     - `loop`: it ends in a loop of tokens or of characters.
     - `one_thing`: where neither says anything, as in scripts without spaces, two of three runs of
       characters occurred before, in a text of 64 characters, 21 ideographs or 160 marks.

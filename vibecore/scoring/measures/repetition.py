@@ -22,11 +22,9 @@ _ONE_BYTE = 256
 def _distinct_grams(text: str, n: int) -> int:
     coded, codes = word_codes(text)
     words = pieces(text)
-    if n == 1 and len(coded) == len(words):
-        return len(codes)
-    if n == 2 and len(coded) == len(words):
-        return len(set(map(add, coded, coded[1:])))
-    return len(set(n_grams(words, n)))
+    if len(coded) < len(words) or n > 2:
+        return len(set(n_grams(words, n)))
+    return len(codes) if n == 1 else len(set(map(add, coded, coded[1:])))
 
 
 def repetition_ratio(text: str) -> float | None:

@@ -93,6 +93,8 @@ _TIME = re.compile(
     r"\s?-?(?:(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(days?))\b", re.I
 )
 _SECONDS = (1, 60, 3600, 86400)
+NO_NUMBER = "no answer is stated and there is no number"
+NO_LAST_NUMBER = 'no answer is stated; the last number is "none"'
 # Two values within a hundredth are one, rounded.
 _ROUNDED = Fraction(1, 100)
 # What follows "I don't know." may still be an answer.
@@ -178,7 +180,7 @@ def judge_final_answer(text: str, wanted: str) -> Verdict:
     """Whether the answer that the text gives is the wanted one."""
     number = parse_number(wanted)
     if number is not None:
-        return _judge(text, number, Fraction(0), f"wanted {wanted}")
+        return _judge(text, number, Fraction(0), f"wanted {wanted}", NO_NUMBER)
     statement, own = find_answer(text, _could_answer)
     if statement is None:
         return _judge_end(own, wanted, not _is_over(own, text))
@@ -194,12 +196,11 @@ def judge_number(text: str, wanted: float, tolerance: float) -> Verdict:
     wants = f"wanted {wanted:g}" + (f" ± {tolerance:g}" if tolerance else "")
     # As decimals: 0.1 is a tenth here, and 0.3 is within 0.1 of 0.2.
     exact = Number(Fraction(str(wanted)), 0, 0)
-    return _judge(text, exact, Fraction(str(tolerance)), wants, "the last number is")
+    return _judge(text, exact, Fraction(str(tolerance)), wants, NO_LAST_NUMBER)
 
 
-def _judge(
-    text: str, wanted: Number, margin: Fraction, wants: str, nothing: str = "there is no number"
-) -> Verdict:
+def _judge(text: str, wanted: Number, margin: Fraction, wants: str, nothing: str) -> Verdict:
+    """The verdict on a number; `nothing` is what is said of a text that has none."""
     statement, own = find_answer(text, has_number)
     if statement is not None:
         if not statement.text.strip(_TRIM):
@@ -216,12 +217,7 @@ def _judge(
     is_open = not _is_over(own, text)
     last = _last_number(own)
     if last is None:
-        found = (
-            "no answer is stated and there is no number"
-            if nothing == "there is no number"
-            else f'no answer is stated; {nothing} "none"'
-        )
-        return Verdict(False, f"{found}, {wants}", open=True)
+        return Verdict(False, f"{nothing}, {wants}", open=True)
     found = f"no answer is stated; the last number is {quote(last.text, 20)}"
     if last.number is None:
         return Verdict(False, f"{found}, no single number, {wants}", open=is_open)
