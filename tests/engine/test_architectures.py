@@ -14,9 +14,11 @@ from vibecore.catalog.engines import decoded_by, why_left
 from vibecore.core.errors import RunError
 from vibecore.core.records import Generation
 from vibecore.engine import eager, graph
-from vibecore.engine.cache import new_cache, prefill
+from vibecore.engine.cache import new_cache
+from vibecore.engine.choice import choose
 from vibecore.engine.decoder import build_decoder, why_not
 from vibecore.engine.model import Batch, LoadedModel, StopSwitch
+from vibecore.engine.prefill import prefill
 from vibecore.engine.step import fixed_step
 
 NEW_TOKENS = 40
@@ -61,11 +63,11 @@ def test_the_step_of_fixed_shapes_decodes_the_same(name: str, lengths: tuple[int
     decoder = build_decoder(model)
     with torch.inference_mode():
         cache = new_cache(decoder, len(lengths), 64)
-        tokens = prefill(decoder, batch.tokens, batch.mask, cache).tokens
+        tokens = choose(prefill(decoder, batch, cache)).tokens
         slot = torch.tensor([batch.tokens.shape[1]])
         made = [tokens.tolist()]
         for _ in range(NEW_TOKENS - 1):
-            tokens = fixed_step(decoder, cache, tokens, slot).tokens
+            tokens = choose(fixed_step(decoder, cache, tokens[:, None], slot)).tokens
             slot += 1
             made.append(tokens.tolist())
     assert [tuple(row) for row in zip(*made, strict=True)] == wanted

@@ -21,10 +21,11 @@ from vibecore.core.errors import RunError
 from vibecore.core.records import Decoding
 from vibecore.engine import capture, gpu_steps
 from vibecore.engine.batch import encode
-from vibecore.engine.cache import new_cache, prefill
-from vibecore.engine.decoder import Decoder
+from vibecore.engine.cache import new_cache
+from vibecore.engine.choice import choose
 from vibecore.engine.graph import why_eager
 from vibecore.engine.model import LoadedModel
+from vibecore.engine.prefill import prefill
 from vibecore.engine.step import fixed_step
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
@@ -126,42 +127,34 @@ def test_the_step_recorded_where_triton_is_not_gives_the_same_tokens(
     batch = encode(graph, PROMPTS, 20)
     with torch.inference_mode():
         cache = new_cache(decoder, len(PROMPTS), capture.CACHE_STEP)
-        tokens = prefill(decoder, batch.tokens, batch.mask, cache).tokens
+        tokens = choose(prefill(decoder, batch, cache)).tokens
         slot = torch.tensor([batch.tokens.shape[1]])
         made = [tokens.tolist()]
         for _ in range(19):
-            tokens = fixed_step(decoder, cache, tokens, slot).tokens
+            tokens = choose(fixed_step(decoder, cache, tokens[:, None], slot)).tokens
             slot += 1
             made.append(tokens.tolist())
     for row, expected in zip(zip(*made, strict=True), wanted, strict=True):
         assert row[: len(expected)] == expected
 
 
-def test_the_capture_used_least_recently_goes_first(
-    graph: LoadedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_recording_used_least_recently_goes_first(graph: LoadedModel) -> None:
     assert graph.decoder is not None
-    decoder = replace(graph.decoder, captures={})
-    made: list[tuple[int, int]] = []
-
-    def record(decoder: Decoder, rows: int, length: int) -> capture.Captured:
-        made.append((rows, length))
-        cache = new_cache(decoder, rows, length)
-        told = capture.Told.empty(rows, decoder.dtype, decoder.device)
-        return capture.Captured(lambda: None, cache, told, torch.zeros(1))
-
-    monkeypatch.setattr(capture, "_capture", record)
-    for rows in range(1, capture.MOST_CAPTURES + 1):
-        capture.captured_step(decoder, rows, 100)
-    capture.captured_step(decoder, 1, 512)
-    assert made == [(rows, 512) for rows in range(1, capture.MOST_CAPTURES + 1)]
-    capture.captured_step(decoder, 1, 513)
-    assert (2, 512) not in decoder.captures
-    assert (1, 512) in decoder.captures
+    decoder = replace(graph.decoder, recordings={})
+    for rows in range(1, capture.MOST_RECORDINGS + 1):
+        capture.recording_for(decoder, rows, 50, 100)
+    assert list(decoder.recordings) == [
+        (rows, 512) for rows in range(1, capture.MOST_RECORDINGS + 1)
+    ]
+    capture.recording_for(decoder, 1, 64, 448)
+    assert len(decoder.recordings) == capture.MOST_RECORDINGS
+    capture.recording_for(decoder, 1, 65, 448)
+    assert (2, 512) not in decoder.recordings
+    assert {(1, 512), (1, 1024)} <= set(decoder.recordings)
     others = capture.idle_bytes(decoder, 1)
-    cache = decoder.captures[1, 512].cache
+    cache = decoder.recordings[1, 512].cache
     one_row = sum(tensor.nbytes for tensor in (*cache.keys, *cache.values))
-    assert others == one_row * sum(range(3, capture.MOST_CAPTURES + 1))
+    assert others == one_row * sum(range(3, capture.MOST_RECORDINGS + 1))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

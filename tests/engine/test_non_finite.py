@@ -13,12 +13,13 @@ from tests.support.tiny_models import TINY, loaded, random_prompts, tiny_model
 from vibecore.core.errors import RunError
 from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine import eager, graph
-from vibecore.engine.cache import new_cache, prefill
+from vibecore.engine.cache import new_cache
 from vibecore.engine.capture import Told
 from vibecore.engine.choice import Chosen, choose
 from vibecore.engine.decoder import build_decoder
 from vibecore.engine.generate import time_steps
 from vibecore.engine.model import Batch, Collector, LoadedModel, StopSwitch
+from vibecore.engine.prefill import prefill
 from vibecore.engine.step import fixed_step
 
 NEW_TOKENS = 20
@@ -131,8 +132,9 @@ def test_the_step_of_fixed_shapes_tells_of_it_beside_a_valid_token() -> None:
     batch = random_prompts("cpu", 3, 17)
     with torch.inference_mode():
         cache = new_cache(decoder, 2, 32)
-        first = prefill(decoder, batch.tokens, batch.mask, cache)
-        second = fixed_step(decoder, cache, first.tokens, torch.tensor([17]))
+        first = choose(prefill(decoder, batch, cache))
+        logits = fixed_step(decoder, cache, first.tokens[:, None], torch.tensor([17]))
+        second = choose(logits)
     for chosen in (first, second):
         assert not chosen.highest.isfinite().any()
         assert ((chosen.tokens >= 0) & (chosen.tokens < decoder.spec.vocab_size)).all()
@@ -165,7 +167,7 @@ def test_what_a_gpu_tells_comes_in_one_piece() -> None:
     told = Told.empty(3, torch.bfloat16, torch.device("cpu"))
     chosen = Chosen(torch.tensor([5, 151_935, 0]), torch.tensor([1.5, float("nan"), -2.0]))
     told.take(chosen)
-    tokens, highest = told.lists()
+    tokens, highest = told.send().arrived()
     assert tokens == [5, 151_935, 0]
     assert (highest[0], highest[2]) == (1.5, -2.0)
     collector = Collector(3, (), 9, StopSwitch(), None)

@@ -71,18 +71,23 @@ def test_graph_waits_before_every_reading_of_the_clock(
     calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = model_that_records(calls, "graph")
-    step = graph.decode_step
+    read, step = graph.prefill, graph.growing_step
 
-    def decode_step(*arguments: Any) -> torch.Tensor:
+    def prefill(*arguments: Any) -> torch.Tensor:
+        calls.append("prefill")
+        return read(*arguments)
+
+    def growing_step(*arguments: Any) -> torch.Tensor:
         calls.append("step")
         return step(*arguments)
 
-    monkeypatch.setattr(graph, "decode_step", decode_step)
+    monkeypatch.setattr(graph, "prefill", prefill)
+    monkeypatch.setattr(graph, "growing_step", growing_step)
     graph.generate(one, random_prompts("cpu", 5), NEW_TOKENS, StopSwitch())
     # A CPU has worked when a call returns; on a GPU each token is read from it, which waits.
     assert calls == [
         *("reset", "synchronise", "clock"),
-        *("model", "clock"),
+        *("prefill", "clock"),
         *("step", "step"),
         *("clock", "peak"),
     ]
@@ -149,15 +154,17 @@ def test_a_gpu_is_warmed_up_with_the_whole_first_batch(monkeypatch: pytest.Monke
 
 
 def test_every_shape_is_recorded_before_it_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded: list[tuple[int, int]] = []
+    recorded: list[tuple[int, int, int]] = []
     monkeypatch.setattr(
-        graph, "prepare", lambda decoder, rows, length: recorded.append((rows, length))
+        graph,
+        "prepare",
+        lambda decoder, batch, new: recorded.append((*batch.tokens.shape, new)),
     )
     monkeypatch.setattr(
         generate, "encode", lambda one, prompts, tokens: random_prompts("cpu", *map(len, prompts))
     )
     gpu: Any = SimpleNamespace(decoder=object(), device=torch.device("cuda"), request=None)
     generate.prepare(gpu, [["12345"], ["1", "123"]], 20)
-    assert recorded == [(1, 25), (2, 23)]
+    assert recorded == [(1, 5, 20), (2, 3, 20)]
     generate.prepare(SimpleNamespace(decoder=None, device=torch.device("cuda")), [["1"]], 20)
     assert len(recorded) == 2

@@ -1,4 +1,4 @@
-"""The KV cache of engine `graph`, of fixed size, and how a prompt fills it."""
+"""The KV cache of engine `graph`, of fixed size, and the rotary tables that go with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 
-from vibecore.engine.choice import Chosen, choose
 from vibecore.engine.decoder import Decoder
 
 # Cosine and sine by position, both [length, head size].
@@ -29,9 +28,25 @@ class Cache:
     counters: torch.Tensor
 
     @property
+    def rows(self) -> int:
+        """Sequences it holds."""
+        return self.keys[0].shape[0]
+
+    @property
     def length(self) -> int:
         """Slots a row has."""
         return self.keys[0].shape[2]
+
+    def first(self, rows: int) -> Cache:
+        """The first `rows` rows, as views."""
+        heads = self.counters.numel() // self.rows
+        return Cache(
+            keys=[keys[:rows] for keys in self.keys],
+            values=[values[:rows] for values in self.values],
+            tables=self.tables,
+            padding=self.padding[:rows],
+            counters=self.counters[: rows * heads],
+        )
 
     def keep(self, rows: list[int]) -> None:
         """Drop all other rows."""
@@ -39,6 +54,12 @@ class Cache:
         self.keys = [keys[index] for keys in self.keys]
         self.values = [values[index] for values in self.values]
         self.padding = self.padding[index]
+
+    def gather(self, rows: torch.Tensor) -> None:
+        """Put the rows numbered `rows` [count] first, in place, each as often as it is named."""
+        count = rows.numel()
+        for each in (*self.keys, *self.values, self.padding):
+            each[:count] = each[rows]
 
 
 def new_cache(decoder: Decoder, rows: int, length: int) -> Cache:
@@ -83,26 +104,3 @@ def _rotary_table(decoder: Decoder, length: int, *kind: str) -> RotaryTable:
     half = decoder.spec.head_size // 2
     signed = torch.cat((-sine[0, :, :half], sine[0, :, half:]), dim=-1)
     return cosine[0].contiguous(), signed
-
-
-def prefill(decoder: Decoder, tokens: torch.Tensor, mask: torch.Tensor, cache: Cache) -> Chosen:
-    """Run left-padded prompts, `tokens` and `mask` [rows, longest], through the model and fill
-    the cache. Returns each one's first token."""
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    output = decoder.model(
-        input_ids=tokens,
-        attention_mask=mask,
-        position_ids=positions,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    length = tokens.shape[1]
-    for keys, values, made in zip(
-        cache.keys, cache.values, output.past_key_values.layers, strict=True
-    ):
-        # A layer with a window has kept the last tokens only, and no step reads the others.
-        first = length - made.keys.shape[2]
-        keys[:, :, first:length] = made.keys
-        values[:, :, first:length] = made.values
-    cache.padding.copy_(length - mask.sum(dim=1))
-    return choose(output.logits[:, -1])

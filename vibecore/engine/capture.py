@@ -1,163 +1,208 @@
-"""Engine `graph` on a GPU: one decode step captured as a CUDA graph and replayed for each token.
+"""Engine `graph` on a GPU: passes over prompts and decode steps, recorded as CUDA graphs.
 
-Replaying costs the host some microseconds, where launching the step's kernels one by one costs
-milliseconds. Shapes are fixed in a graph, so there is one for every batch size and length of
-cache; lengths come in steps of CACHE_STEP and are used again for every prompt. The host reads
-each token while the GPU makes the next, so end-of-sequence costs no wait, and at most one token
-is made in vain. Finished sequences stay in the batch: a smaller one would need its own capture,
-and a step that is bound by reading the weights takes as long for fewer rows.
+Shapes are fixed in a graph, so there is a Recording for every batch size and length of cache, and
+in it a graph for every length of a part of a prompt. Lengths come in steps (catalog/prefill.py,
+CACHE_STEP) and are used again for every prompt. The host reads each token while the GPU makes the
+next, so end-of-sequence costs no wait, and at most two tokens are made in vain. When enough
+sequences of a batch have finished, those that still run move together and a smaller batch goes on.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from vibecore.catalog.memory import CACHE_STEP
-from vibecore.engine.cache import Cache, new_cache, prefill
-from vibecore.engine.choice import Chosen
+from vibecore.catalog.prefill import CHUNKS, chunks_of
+from vibecore.engine.cache import Cache, new_cache
+from vibecore.engine.choice import choose
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.gpu_steps import choose_step
 from vibecore.engine.model import Batch, Collector
+from vibecore.engine.prefill import Prompts, distinct_prompts
+from vibecore.engine.recorded import Recorded
+from vibecore.engine.told import Message, Told
 
-WARM_UP_STEPS = 2
 # Each keeps a cache of its own on the GPU; a study needs two or three, a long conversation more.
-MOST_CAPTURES = 6
+MOST_RECORDINGS = 6
+# Steps that are launched before the token of the first is read.
+AHEAD = 2
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the host is told of a step: the tokens chosen for `rows` rows, and the logits they were
-    chosen for, of type `dtype`. Both lie in `whole` [bytes], so that one copy takes them."""
+class RecordedStep:
+    """A decode step of the first rows of a cache: it reads the tokens of `told` [rows], and leaves
+    the next ones there."""
 
-    whole: torch.Tensor
-    rows: int
-    dtype: torch.dtype
-
-    @classmethod
-    def empty(cls, rows: int, dtype: torch.dtype, device: torch.device) -> Told:
-        """Room on a device, filled with zeros."""
-        size = rows * (torch.long.itemsize + dtype.itemsize)
-        return cls(torch.zeros(size, dtype=torch.uint8, device=device), rows, dtype)
-
-    @property
-    def tokens(self) -> torch.Tensor:
-        """int64 [rows], a view."""
-        return self.whole[: self.rows * torch.long.itemsize].view(torch.long)
-
-    @property
-    def highest(self) -> torch.Tensor:
-        """[rows], a view."""
-        return self.whole[self.rows * torch.long.itemsize :].view(self.dtype)
-
-    def take(self, chosen: Chosen) -> None:
-        """Copy a step's choice here, on the device."""
-        self.tokens.copy_(chosen.tokens)
-        self.highest.copy_(chosen.highest)
-
-    def on_its_way(self) -> Told:
-        """A copy on the host that is there once the device's queue has come to it."""
-        whole = torch.empty(self.whole.shape, dtype=torch.uint8, pin_memory=True)
-        whole.copy_(self.whole, non_blocking=True)
-        return Told(whole, self.rows, self.dtype)
-
-    def lists(self) -> tuple[list[int], list[float]]:
-        """Tokens and logits; waits for a device."""
-        here = Told(self.whole.cpu(), self.rows, self.dtype)
-        return here.tokens.tolist(), here.highest.tolist()
-
-
-@dataclass(frozen=True)
-class Captured:
-    """A recorded step: it reads the tokens of `told` [rows] and `slot` [1], and leaves the next
-    ones there."""
-
-    replay: Callable[[], None]
-    cache: Cache
+    run: Recorded
     told: Told
-    slot: torch.Tensor
 
 
-def decode_captured(decoder: Decoder, batch: Batch, collector: Collector) -> float:
-    """Fill the collector. Returns when the first tokens were there, by time.perf_counter."""
-    rows = range(len(batch.lengths))
-    prompt_length = batch.tokens.shape[1]
-    if collector.max_new_tokens == 1:
-        # The prompt gives the first token, and no step comes after it.
-        cache = new_cache(decoder, len(rows), prompt_length)
-        chosen = prefill(decoder, batch.tokens, batch.mask, cache)
-        tokens, highest = chosen.tokens.tolist(), chosen.highest.tolist()
-        first_token = time.perf_counter()
-        collector.take(rows, tokens, highest)
-        return first_token
-    captured = captured_step(decoder, len(rows), prompt_length + collector.max_new_tokens)
-    captured.told.take(prefill(decoder, batch.tokens, batch.mask, captured.cache))
-    captured.slot.fill_(prompt_length)
-    step = captured.told.lists()
-    first_token = time.perf_counter()
-    coming: deque[tuple[torch.cuda.Event, Told]] = deque()
-    to_launch = collector.max_new_tokens - 1
-    while collector.take(rows, *step):
-        while to_launch and len(coming) < 2:
-            coming.append(_launch(captured))
-            to_launch -= 1
-        done, told = coming.popleft()
-        done.synchronize()
-        step = told.lists()
-    return first_token
+@dataclass
+class Recording:
+    """A cache of `rows` sequences of at most `length` tokens, and what is recorded over it: decode
+    steps by how many of the rows they are for, and passes over a part of so many prompts, by
+    (prompts, tokens). `slot` [1] is the next to be filled; `prompt` [rows, tokens of a part] is
+    what a pass reads, `logits` [rows, vocabulary] what it leaves."""
+
+    decoder: Decoder
+    rows: int
+    length: int
+    cache: Cache = field(init=False)
+    slot: torch.Tensor = field(init=False)
+    prompt: torch.Tensor = field(init=False)
+    logits: torch.Tensor = field(init=False)
+    steps: dict[int, RecordedStep] = field(init=False, default_factory=dict)
+    passes: dict[tuple[int, int], Recorded] = field(init=False, default_factory=dict)
+    pool: Any = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        decoder = self.decoder
+        device = decoder.device
+        self.cache = new_cache(decoder, self.rows, self.length)
+        self.slot = torch.zeros(1, dtype=torch.long, device=device)
+        self.prompt = torch.zeros((self.rows, CHUNKS[-1]), dtype=torch.long, device=device)
+        shape = (self.rows, decoder.spec.vocab_size)
+        self.logits = torch.zeros(shape, dtype=decoder.dtype, device=device)
+        if decoder.device.type == "cuda":
+            self.pool = torch.cuda.graph_pool_handle()
+
+    def step(self, rows: int) -> RecordedStep:
+        """The decode step of the first `rows` rows."""
+        if rows not in self.steps:
+            self.steps[rows] = self._new_step(rows)
+        return self.steps[rows]
+
+    def sizes(self) -> list[int]:
+        """Batch sizes that decode here: its own, and the powers of two below."""
+        return [self.rows, *(2**power for power in range(16, -1, -1) if 2**power < self.rows)]
+
+    def smaller(self, running: int, rows: int) -> int | None:
+        """The smallest batch that `running` sequences of `rows` fit into and that is ready; None
+        where that is no gain."""
+        fitting = [
+            size for size, step in self.steps.items() if running <= size < rows and step.run.ready
+        ]
+        return min(fitting, default=None)
+
+    def read(self, prompts: Prompts) -> None:
+        """Fill the cache with prompts, in the current stream's order, and `logits` with what
+        follows each."""
+        count, longest = prompts.tokens.shape
+        chunks = chunks_of(longest, count)
+        added = sum(chunks) - longest
+        tokens = torch.nn.functional.pad(prompts.tokens, (added, 0))
+        self.cache.padding[:count] = prompts.padding + added
+        self.slot.zero_()
+        start = 0
+        for chunk in chunks:
+            self.prompt[:count, :chunk] = tokens[:, start : start + chunk]
+            self._pass(count, chunk)()
+            start += chunk
+        if prompts.of_row is not None:
+            self.cache.gather(prompts.of_row)
+            self.logits[:] = self.logits[prompts.of_row]
+
+    def keep(self, places: list[int], rows: int) -> None:
+        """Go on with the sequences in `places` of the step for `rows` rows, as the first ones."""
+        index = torch.tensor(places, device=self.slot.device)
+        self.cache.gather(index)
+        self.step(len(places)).told.tokens.copy_(self.step(rows).told.tokens[index])
+
+    def prepare(self, prompts: int, prompt_tokens: int) -> None:
+        """Record now what reads so many prompts of at most so many tokens, and decodes."""
+        self.cache.padding.zero_()
+        for chunk in set(chunks_of(prompt_tokens, prompts)):
+            self.slot.zero_()
+            self._pass(prompts, chunk).prepare()
+        for rows in self.sizes():
+            self.slot.zero_()
+            self.step(rows).run.prepare()
+        self.slot.zero_()
+
+    def _pass(self, prompts: int, tokens: int) -> Recorded:
+        if (prompts, tokens) not in self.passes:
+            self.passes[prompts, tokens] = self._new_pass(prompts, tokens)
+        return self.passes[prompts, tokens]
+
+    def _new_pass(self, prompts: int, tokens: int) -> Recorded:
+        cache, part = self.cache.first(prompts), self.prompt[:prompts, :tokens]
+        read = choose_step(self.decoder, prompts * tokens)
+
+        def work() -> None:
+            self.logits[:prompts] = read(self.decoder, cache, part, self.slot)
+            self.slot.add_(tokens)
+
+        return Recorded(work, self.pool)
+
+    def _new_step(self, rows: int) -> RecordedStep:
+        decoder, cache = self.decoder, self.cache.first(rows)
+        told = Told.empty(rows, decoder.dtype, decoder.device)
+        decode = choose_step(decoder, rows)
+
+        def work() -> None:
+            told.take(choose(decode(decoder, cache, told.tokens[:, None], self.slot)))
+            self.slot.add_(1)
+
+        return RecordedStep(Recorded(work, self.pool), told)
 
 
-def _launch(captured: Captured) -> tuple[torch.cuda.Event, Told]:
-    """Start one step. What it tells is on the host once the event has happened."""
-    captured.replay()
-    told = captured.told.on_its_way()
-    done = torch.cuda.Event()
-    done.record()
-    return done, told
-
-
-def captured_step(decoder: Decoder, rows: int, length: int) -> Captured:
-    """The captured step for `rows` sequences of at most `length` tokens, recorded at first use.
-    The one that was used least recently goes when there are MOST_CAPTURES."""
-    length = -(-length // CACHE_STEP) * CACHE_STEP
-    captures = decoder.captures
-    captured = captures.pop((rows, length), None)
-    if captured is None:
-        while len(captures) >= MOST_CAPTURES:
-            del captures[next(iter(captures))]
-        captured = _capture(decoder, rows, length)
-    captures[rows, length] = captured
-    return captured
+def recording_for(decoder: Decoder, rows: int, prompt_tokens: int, new_tokens: int) -> Recording:
+    """Where `rows` prompts of at most `prompt_tokens` tokens are read and as many as `new_tokens`
+    decoded for each. The one that was used least recently goes when there are MOST_RECORDINGS."""
+    needed = sum(chunks_of(prompt_tokens, rows)) + new_tokens
+    length = -(-needed // CACHE_STEP) * CACHE_STEP
+    recordings = decoder.recordings
+    recording = recordings.pop((rows, length), None)
+    if recording is None:
+        while len(recordings) >= MOST_RECORDINGS:
+            del recordings[next(iter(recordings))]
+        recording = Recording(decoder, rows, length)
+    recordings[rows, length] = recording
+    return recording
 
 
 def idle_bytes(decoder: Decoder, rows: int) -> int:
     """What the caches of other batch sizes hold on the GPU while one of `rows` is measured."""
-    idle = [one.cache for (size, _), one in decoder.captures.items() if size != rows]
+    idle = [one.cache for (size, _), one in decoder.recordings.items() if size != rows]
     return sum(tensor.nbytes for cache in idle for tensor in (*cache.keys, *cache.values))
 
 
-def _capture(decoder: Decoder, rows: int, length: int) -> Captured:
-    cache = new_cache(decoder, rows, length)
-    told = Told.empty(rows, decoder.dtype, decoder.device)
-    slot = torch.zeros(1, dtype=torch.long, device=decoder.device)
-    next_tokens = choose_step(decoder, rows)
-
-    def step() -> None:
-        told.take(next_tokens(decoder, cache, told.tokens, slot))
-        slot.add_(1)
-
-    # Kernels compile and libraries set themselves up at first use, which cannot be captured.
-    beside = torch.cuda.Stream()
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(WARM_UP_STEPS):
-            step()
-    torch.cuda.current_stream().wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return Captured(graph.replay, cache, told, slot)
+def decode_recorded(decoder: Decoder, batch: Batch, collector: Collector) -> float:
+    """Fill the collector. Returns when the first tokens were there, by time.perf_counter."""
+    # Which sequence of the batch each row of the step is; those that have finished stay until
+    # enough of them have.
+    rows = list(range(len(batch.lengths)))
+    longest = batch.tokens.shape[1]
+    recording = recording_for(decoder, len(rows), longest, collector.max_new_tokens)
+    recording.read(distinct_prompts(batch))
+    step = recording.step(len(rows))
+    step.told.take(choose(recording.logits))
+    going = collector.take(rows, *step.told.send().arrived())
+    first_token = time.perf_counter()
+    coming: deque[Message] = deque()
+    to_launch = collector.max_new_tokens - 1
+    while going:
+        while to_launch and len(coming) < AHEAD:
+            step.run()
+            coming.append(step.told.send())
+            to_launch -= 1
+        going = collector.take(rows, *coming.popleft().arrived())
+        smaller = recording.smaller(len(collector.running), len(rows)) if going else None
+        if smaller is None:
+            continue
+        while coming and going:
+            going = collector.take(rows, *coming.popleft().arrived())
+        if going:
+            running = set(collector.running)
+            # A step has its number of rows, so some that have finished may have to fill it.
+            order = sorted(range(len(rows)), key=lambda place: rows[place] not in running)
+            kept = order[:smaller]
+            recording.keep(kept, len(rows))
+            rows = [rows[place] for place in kept]
+            step = recording.step(smaller)
+    return first_token

@@ -50,7 +50,7 @@ class Layer:
 class Decoder:
     """A model taken apart for decoding. `embedding` is [vocabulary, hidden], `embedding_scale` a
     single number in its dtype or None; `outlier_threshold` is LLM.int8()'s, 0 for every other
-    precision. `captures` keeps what a GPU recorded, by (rows, length)."""
+    precision. `recordings` keeps what a GPU recorded, by (rows, length)."""
 
     model: PreTrainedModel
     spec: ModelSpec
@@ -62,7 +62,7 @@ class Decoder:
     normalise: Norm
     activate: Activation
     outlier_threshold: float
-    captures: dict[tuple[int, int], Any] = field(default_factory=dict)
+    recordings: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -15,6 +15,14 @@ from vibecore.core.records import LoadRequest
 from vibecore.engine.decoding import arguments
 
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "tokenizers", "safetensors")
+
+# Those of scaled_dot_product_attention that a GPU may choose from.
+ATTENTION_BACKENDS: Mapping[str, Callable[[], bool]] = {
+    "flash": torch.backends.cuda.flash_sdp_enabled,
+    "efficient": torch.backends.cuda.mem_efficient_sdp_enabled,
+    "math": torch.backends.cuda.math_sdp_enabled,
+    "cudnn": torch.backends.cuda.cudnn_sdp_enabled,
+}
 
 
 def read_environment(
@@ -44,6 +52,9 @@ def read_environment(
     }
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
+        environment["attention_backends"] = [
+            name for name, enabled in ATTENTION_BACKENDS.items() if enabled()
+        ]
         environment["gpu"] = {
             "name": properties.name,
             "total_bytes": properties.total_memory,

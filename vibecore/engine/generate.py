@@ -85,7 +85,7 @@ def prepare(loaded: LoadedModel, batches: Sequence[Sequence[str]], max_new_token
     with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
         for prompts in batches:
             batch = encode(loaded, prompts, max_new_tokens)
-            graph.prepare(loaded.decoder, len(prompts), batch.tokens.shape[1] + max_new_tokens)
+            graph.prepare(loaded.decoder, batch, max_new_tokens)
 
 
 def _decode(

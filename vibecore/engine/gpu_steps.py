@@ -1,4 +1,4 @@
-"""The decode step in the forms that a GPU records: with Triton's kernels, or in plain torch.
+"""The forward pass in the forms that a GPU records: with Triton's kernels, or in plain torch.
 
 The kernels know one block: RMS norm before attention and before the MLP, SiLU, head sizes that are
 a power of two. Any other block is recorded in plain torch, which knows all that a Decoder does.
@@ -6,31 +6,27 @@ a power of two. Any other block is recorded in plain torch, which knows all that
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 import torch
 
+from vibecore.engine.attention import Attend, fixed_attention, is_real
 from vibecore.engine.cache import Cache
-from vibecore.engine.choice import Chosen, choose
 from vibecore.engine.decoder import Decoder, Layer
 from vibecore.engine.kernels.availability import why_no_triton
 from vibecore.engine.linear.int8 import Int8Projection
 from vibecore.engine.linear.projection import Projection, RowProjection
-from vibecore.engine.step import embed, fixed_step
-
-# (decoder, cache, tokens [rows], slot [1]) -> the next tokens.
-Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], Chosen]
+from vibecore.engine.step import Step, embed, fixed_step, last_of_each
 
 # Int8 weights are multiplied four at a time.
 INT8_MULTIPLE = 4
 
 
-def choose_step(decoder: Decoder, rows: int) -> Step:
-    """The step to record for a batch of `rows`."""
+def choose_step(decoder: Decoder, tokens: int) -> Step:
+    """The step to record for so many new tokens at once, of all rows together."""
     if why_no_kernels(decoder):
         return fixed_step
-    return _step_of_vectors if rows == 1 else _step_of_kernels
+    return _step_of_vectors if tokens == 1 else _step_of_kernels
 
 
 def why_no_kernels(decoder: Decoder) -> str | None:
@@ -60,60 +56,63 @@ def _of_row(projection: Projection) -> RowProjection:
 
 def _step_of_vectors(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> Chosen:
-    """One row: norms, activation and sums happen within the products."""
+) -> torch.Tensor:
+    """One token of one row: norms, activation and sums happen within the products."""
     epsilon = decoder.spec.norm_epsilon
+    attend = _newest_token_attention(decoder, cache, slot)
     hidden = embed(decoder, tokens)
     for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
         query_key_value = _of_row(layer.query_key_value)
         joined = query_key_value.vector(hidden, norm=layer.input_norm, epsilon=epsilon)
-        attended = _attend(decoder, cache, layer, joined, keys, values, slot)
-        _of_row(layer.output).vector(attended, add_to=hidden)
+        _of_row(layer.output).vector(attend(layer, joined, keys, values), add_to=hidden)
         gate_up = _of_row(layer.gate_up)
         gated = gate_up.vector(hidden, norm=layer.post_norm, epsilon=epsilon, silu=True)
         _of_row(layer.down).vector(gated, add_to=hidden)
-    head = _of_row(decoder.head)
-    return choose(head.vector(hidden, norm=decoder.norm, epsilon=epsilon))
+    return _of_row(decoder.head).vector(hidden, norm=decoder.norm, epsilon=epsilon)
 
 
 def _step_of_kernels(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
-) -> Chosen:
-    """Any precision and batch: kernels between bitsandbytes' or cuBLAS' own products."""
+) -> torch.Tensor:
+    """Any number of tokens and rows: kernels between the products of a batch."""
     from vibecore.engine.kernels.norm import add_norm, silu_multiply
 
-    epsilon = decoder.spec.norm_epsilon
-    hidden = embed(decoder, tokens)
+    epsilon, new = decoder.spec.norm_epsilon, tokens.shape[1]
+    if new == 1:
+        real, attend = None, _newest_token_attention(decoder, cache, slot)
+    else:
+        real = is_real(cache, slot, new)
+        attend = fixed_attention(decoder, cache, slot, new, real)
+    hidden = embed(decoder, tokens, real)
     change = None
     for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
         joined = layer.query_key_value(add_norm(hidden, change, layer.input_norm, epsilon))
-        change = layer.output(_attend(decoder, cache, layer, joined, keys, values, slot))
+        change = layer.output(attend(layer, joined, keys, values))
         gate_up = layer.gate_up(add_norm(hidden, change, layer.post_norm, epsilon))
         change = layer.down(silu_multiply(gate_up))
-    return choose(decoder.head(add_norm(hidden, change, decoder.norm, epsilon)))
+    last = add_norm(hidden, change, decoder.norm, epsilon)
+    return decoder.head(last_of_each(last, tokens.shape[0]))
 
 
-def _attend(
-    decoder: Decoder,
-    cache: Cache,
-    layer: Layer,
-    joined: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    slot: torch.Tensor,
-) -> torch.Tensor:
+def _newest_token_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) -> Attend:
+    """Of one new token a row, by one kernel."""
     from vibecore.engine.kernels.attention import attend
 
-    return attend(
-        joined,
-        keys,
-        values,
-        cache.tables[layer.rope],
-        cache.padding,
-        slot,
-        cache.counters,
-        scale=decoder.spec.attention_scale,
-        window=layer.window,
-        norm=layer.query_key_norm,
-        epsilon=decoder.spec.norm_epsilon,
-    )
+    def attend_newest(
+        layer: Layer, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        return attend(
+            joined,
+            keys,
+            values,
+            cache.tables[layer.rope],
+            cache.padding,
+            slot,
+            cache.counters,
+            scale=decoder.spec.attention_scale,
+            window=layer.window,
+            norm=layer.query_key_norm,
+            epsilon=decoder.spec.norm_epsilon,
+        )
+
+    return attend_newest

@@ -1,7 +1,7 @@
-"""Engine `graph`: the prompt through transformers, then one lean decode step repeated.
+"""Engine `graph`: a lean forward pass, over the prompts and then repeated for each token.
 
-On a GPU the step is captured once as a CUDA graph and replayed (see capture.py); on a CPU it is
-called, and finished sequences leave the batch. Greedy only: sampled decoding goes to `eager`, and
+On a GPU it is captured as CUDA graphs and replayed (see capture.py); on a CPU it is called.
+Finished sequences leave the batch. Greedy only: sampled decoding goes to `eager`, and
 so does what cannot be decoded exactly (decoder.why_not) or not be captured (why_eager).
 """
 
@@ -16,13 +16,15 @@ from transformers import PreTrainedModel
 from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine import eager
 from vibecore.engine.batch import synchronise, to_generations
-from vibecore.engine.cache import new_cache, prefill
+from vibecore.engine.cache import new_cache
+from vibecore.engine.choice import choose
 from vibecore.engine.decoder import Decoder, build_decoder, why_not
 from vibecore.engine.gpu_steps import why_no_kernels
 from vibecore.engine.linear.int8 import BATCHED_OUTLIERS
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, Collector, LoadedModel, OnToken, StopSwitch, Times
-from vibecore.engine.step import decode_step
+from vibecore.engine.prefill import distinct_prompts, prefill
+from vibecore.engine.step import growing_step
 
 
 def take_apart(model: PreTrainedModel, engine: str) -> tuple[Decoder | None, dict[str, Any]]:
@@ -89,20 +91,22 @@ def why_eager(decoder: Decoder, rows: int) -> str | None:
     return f"the kernel for outliers needs Triton ({reason})" if reason else None
 
 
-def prepare(decoder: Decoder, rows: int, length: int) -> None:
-    """Record the step for a batch of `rows` and `length` tokens now, before it is timed."""
+def prepare(decoder: Decoder, batch: Batch, max_new_tokens: int) -> None:
+    """Record what decodes such a batch now, before it is timed."""
+    rows, longest = batch.tokens.shape
     if decoder.device.type == "cuda" and why_eager(decoder, rows) is None:
-        from vibecore.engine.capture import captured_step
+        from vibecore.engine.capture import recording_for
 
-        captured_step(decoder, rows, length)
+        recording = recording_for(decoder, rows, longest, max_new_tokens)
+        recording.prepare(distinct_prompts(batch).tokens.shape[0], longest)
 
 
 def decode(decoder: Decoder, batch: Batch, collector: Collector) -> float:
     """Fill the collector. Returns when the first tokens were there, by time.perf_counter."""
     if decoder.device.type == "cuda":
-        from vibecore.engine.capture import decode_captured
+        from vibecore.engine.capture import decode_recorded
 
-        return decode_captured(decoder, batch, collector)
+        return decode_recorded(decoder, batch, collector)
     return _decode_called(decoder, batch, collector)
 
 
@@ -110,7 +114,7 @@ def _decode_called(decoder: Decoder, batch: Batch, collector: Collector) -> floa
     rows = list(range(len(batch.lengths)))
     slot = batch.tokens.shape[1]
     cache = new_cache(decoder, len(rows), slot + collector.max_new_tokens)
-    chosen = prefill(decoder, batch.tokens, batch.mask, cache)
+    chosen = choose(prefill(decoder, batch, cache))
     first_token = time.perf_counter()
     while collector.take(rows, chosen.tokens.tolist(), chosen.highest.tolist()):
         tokens = chosen.tokens
@@ -118,6 +122,6 @@ def _decode_called(decoder: Decoder, batch: Batch, collector: Collector) -> floa
             kept = [place for place, index in enumerate(rows) if index in collector.running]
             cache.keep(kept)
             rows, tokens = collector.running, tokens[kept]
-        chosen = decode_step(decoder, cache, tokens, slot)
+        chosen = choose(growing_step(decoder, cache, tokens[:, None], slot))
         slot += 1
     return first_token

@@ -46,6 +46,9 @@ def choose_device(device: str) -> str:
 def load(request: LoadRequest) -> LoadedModel:
     """Load a config and report what it cost. Raises RunError, out of memory included."""
     device = torch.device(choose_device(request.device))
+    # cuDNN's attention builds a plan for every new shape, some 70 ms each on an H100: longer than a
+    # short answer takes. scaled_dot_product_attention has others.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     precision = PRECISIONS[request.precision]
     started = time.perf_counter()
     try:

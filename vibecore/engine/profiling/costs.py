@@ -16,7 +16,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from vibecore.engine.batch import random_batch
-from vibecore.engine.capture import Captured, captured_step
+from vibecore.engine.capture import Recording, recording_for
 from vibecore.engine.decoder import outlier_threshold
 from vibecore.engine.graph import why_eager
 from vibecore.engine.model import Batch, LoadedModel
@@ -45,20 +45,20 @@ def step_costs(
     with without_gradients(loaded.model):
         if loaded.decoder is not None and why_eager(loaded.decoder, batch_size) is None:
             # Each replay takes a slot more, the first untimed one too.
-            length = prompt_tokens + max(new_tokens, REPETITIONS + 1)
-            captured = captured_step(loaded.decoder, batch_size, length)
-            return _costs_of_replay(captured, prompt_tokens)
+            steps = max(new_tokens, REPETITIONS + 1)
+            recording = recording_for(loaded.decoder, batch_size, prompt_tokens, steps)
+            recording.prepare(batch_size, prompt_tokens)
+            return _costs_of_replay(recording, batch_size, prompt_tokens)
         if outlier_threshold(loaded.model) > 0:
             return None, None
         return _costs_of_launches(_forward(loaded, batch))
 
 
-def _costs_of_replay(captured: Captured, slot: int) -> tuple[float, float]:
-    captured.slot.fill_(slot)
-    captured.replay()
-    host, gpu = zip(
-        *(_replay_beside_work(captured.replay) for _ in range(REPETITIONS)), strict=True
-    )
+def _costs_of_replay(recording: Recording, rows: int, slot: int) -> tuple[float, float]:
+    recording.slot.fill_(slot)
+    replay = recording.step(rows).run
+    replay()
+    host, gpu = zip(*(_replay_beside_work(replay) for _ in range(REPETITIONS)), strict=True)
     return statistics.median(host), statistics.median(gpu)
 
 

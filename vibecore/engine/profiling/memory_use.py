@@ -6,6 +6,7 @@ import torch
 
 from vibecore import engine
 from vibecore.engine import graph
+from vibecore.engine.batch import random_batch
 from vibecore.engine.memory import peak_bytes, resident_bytes
 from vibecore.engine.model import LoadedModel
 
@@ -26,7 +27,8 @@ def memory_use(
         engine.time_steps(loaded, prompt_tokens, min(new_tokens, WARM_UP_TOKENS), batch_size)
     else:
         with torch.inference_mode():
-            graph.prepare(loaded.decoder, batch_size, prompt_tokens + new_tokens)
+            batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
+            graph.prepare(loaded.decoder, batch, new_tokens)
         engine.time_steps(loaded, prompt_tokens, new_tokens, batch_size)
     # Forgets the peak so far at its start.
     engine.time_steps(loaded, prompt_tokens, new_tokens, batch_size)

@@ -15,16 +15,18 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from vibecore.engine.cache import new_cache, prefill
-from vibecore.engine.capture import captured_step
+from vibecore.engine.cache import new_cache
+from vibecore.engine.capture import recording_for
+from vibecore.engine.choice import choose
 from vibecore.engine.gpu_steps import choose_step
 from vibecore.engine.graph import why_eager
 from vibecore.engine.memory import explain_out_of_memory
-from vibecore.engine.model import LoadedModel
+from vibecore.engine.model import Batch, LoadedModel
+from vibecore.engine.prefill import distinct_prompts, prefill
 from vibecore.engine.profiling.trace import Kernel, gpu_kernels, stderr_closed
 from vibecore.engine.profiling.watch import MARK, watch
 from vibecore.engine.quantisers import without_gradients
-from vibecore.engine.step import decode_step
+from vibecore.engine.step import growing_step
 
 Row = dict[str, Any]
 Step = Callable[[], None]
@@ -98,29 +100,29 @@ def _decoder_step(loaded: LoadedModel, prompt_tokens: int, _: ExitStack) -> Step
     assert decoder is not None
     watched, trail = watch(decoder)
     prompt = torch.full((1, prompt_tokens), TOKEN, device=loaded.device)
-    mask = torch.ones_like(prompt)
-    length = prompt_tokens + WARM_UP_STEPS + PROFILED_STEPS
+    batch = Batch(prompt, torch.ones_like(prompt), (prompt_tokens,))
+    steps = WARM_UP_STEPS + PROFILED_STEPS
     if loaded.device.type == "cuda":
-        captured = captured_step(decoder, 1, length)
-        next_tokens = choose_step(decoder, 1)
-        captured.told.take(prefill(decoder, prompt, mask, captured.cache))
-        captured.slot.fill_(prompt_tokens)
+        recording = recording_for(decoder, 1, prompt_tokens, steps)
+        next_logits, told = choose_step(decoder, 1), recording.step(1).told
+        recording.read(distinct_prompts(batch))
+        told.take(choose(recording.logits))
 
         def gpu_step() -> None:
             with trail:
-                step = (captured.cache, captured.told.tokens, captured.slot)
-                captured.told.take(next_tokens(watched, *step))
-                captured.slot.add_(1)
+                state = (recording.cache, told.tokens[:, None], recording.slot)
+                told.take(choose(next_logits(watched, *state)))
+                recording.slot.add_(1)
 
         return gpu_step
-    cache = new_cache(decoder, 1, length)
-    tokens = prefill(decoder, prompt, mask, cache).tokens
+    cache = new_cache(decoder, 1, prompt_tokens + steps)
+    tokens = choose(prefill(decoder, batch, cache)).tokens
     slot = prompt_tokens
 
     def cpu_step() -> None:
         nonlocal tokens, slot
         with trail:
-            tokens = decode_step(watched, cache, tokens, slot).tokens
+            tokens = choose(growing_step(watched, cache, tokens[:, None], slot)).tokens
         slot += 1
 
     return cpu_step
