@@ -184,7 +184,10 @@ def nf4_product(projection: Nf4Projection, x: torch.Tensor) -> torch.Tensor:
     """What bitsandbytes' GPU kernel computes: rounded to bfloat16 after each product, the sum in
     float32."""
     if ON_GPU:
-        return projection(x)
+        codes = projection.weight, projection.shape, projection.absmax, projection.block_size
+        return torch.ops.bitsandbytes.gemm_4bit.default(
+            x, *codes, projection.kind, bias=projection.bias
+        )
     packed = projection.weight.flatten()
     codes = torch.stack((packed >> 4, packed & 15), -1).flatten().long()
     values = projection.values.to(torch.bfloat16)[codes].view(-1, projection.block_size)

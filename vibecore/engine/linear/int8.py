@@ -1,8 +1,8 @@
 """LLM.int8() (arXiv 2208.07339) on a GPU in a form that a CUDA graph can capture.
 
-bitsandbytes asks the host how many outlier columns there are, at every matrix product. Here one
-row takes its outliers, however many, through a kernel of ours; without a threshold bitsandbytes'
-own kernels need no answer and are used for batches.
+bitsandbytes asks the host how many outlier columns there are, at every matrix product. Our kernels
+take one row's outliers, or a batch's, however many there are. Without Triton there is
+bitsandbytes' own product, which needs no answer where no threshold makes outliers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+
+from vibecore.engine.kernels.availability import why_no_triton
 
 BATCHED_OUTLIERS = (
     "LLM.int8() with outliers asks the host at every matrix product of a batch, which cannot be "
@@ -30,8 +32,14 @@ class Int8Projection:
     threshold: float
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """From [rows, in] to [rows, out], without outliers (see graph.why_eager)."""
-        assert self.threshold == 0, BATCHED_OUTLIERS
+        """From [rows, in] to [rows, out], outliers included where Triton's kernels run (else see
+        graph.why_eager)."""
+        if why_no_triton(x.dtype) is None:
+            from vibecore.engine.kernels.int8_rows import int8_rows, quantise_rows
+
+            quantised = quantise_rows(x, self.threshold)
+            return int8_rows(quantised, self.weight, self.scales, self.bias)
+        assert self.threshold == 0, "outliers need Triton's kernels"
         quantised, row_scale, _ = _bnb.int8_vectorwise_quant.default(x.half(), 0.0)
         return _bnb.int8_scaled_mm.default(
             quantised, self.weight, row_scale, self.scales, bias=self.bias, dtype=x.dtype

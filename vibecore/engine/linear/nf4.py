@@ -1,7 +1,9 @@
-"""4-bit weights on a GPU: bitsandbytes' own product for a batch, one of ours for a single row.
+"""4-bit weights on a GPU: products of ours for a single row and for a few, cuBLAS for many.
 
-Ours gives what bitsandbytes gives, to the bit, in about two thirds of its time, and takes the sum
-or the activation that comes next with it (kernels/nf4.py).
+That of one row gives what bitsandbytes gives, to the bit, in about two thirds of its time, and
+takes the sum or the activation that comes next with it (kernels/nf4.py); that of a few reads the
+weights as they are (kernels/nf4_rows.py). For many rows weights are made 16-bit numbers first.
+bitsandbytes' own product takes what is not bfloat16 in whole blocks of 64.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch.nn import functional
 
+from vibecore.engine.kernels.availability import why_no_triton
 from vibecore.engine.linear.nf4_layout import BLOCK_SIZE, look_up_table
 
 _bnb = torch.ops.bitsandbytes
@@ -34,10 +38,35 @@ class Nf4Projection:
         """The values as our kernel looks them up."""
         return look_up_table(self.values)
 
+    @cached_property
+    def words(self) -> tuple[int, ...]:
+        """The table's eight words."""
+        return tuple(self.table[:, 0].tolist())
+
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """From [rows, in] to [rows, out]."""
-        return _bnb.gemm_4bit.default(
-            x, self.weight, self.shape, self.absmax, self.block_size, self.kind, bias=self.bias
+        if not self._is_ours(x) or why_no_triton(x.dtype):
+            return _bnb.gemm_4bit.default(
+                x, self.weight, self.shape, self.absmax, self.block_size, self.kind, bias=self.bias
+            )
+        from vibecore.engine.kernels.nf4 import nf4_vector
+        from vibecore.engine.kernels.nf4_rows import choose_tile, nf4_rows
+
+        if x.shape[0] == 1:
+            return nf4_vector(x, self.weight, self.absmax, self.table, self.bias)
+        tile = choose_tile(x.shape[0], *self.shape)
+        if tile is None:
+            return functional.linear(x, self._in_16_bit(x.dtype), self.bias)
+        return nf4_rows(x, self.weight, self.absmax, self.values, self.words, self.bias, tile)
+
+    def _is_ours(self, x: torch.Tensor) -> bool:
+        """Whether our kernels know the type and the blocks."""
+        whole_blocks = self.block_size == BLOCK_SIZE and not self.shape[1] % BLOCK_SIZE
+        return x.dtype == torch.bfloat16 and whole_blocks
+
+    def _in_16_bit(self, dtype: torch.dtype) -> torch.Tensor:
+        return _bnb.dequantize_4bit.default(
+            self.weight, self.absmax, self.block_size, self.kind, self.shape, dtype
         )
 
     def vector(
@@ -53,10 +82,9 @@ class Nf4Projection:
         from vibecore.engine.kernels import nf4 as kernels_nf4
         from vibecore.engine.kernels import norm as kernels
 
-        size = self.shape[1]
         if norm is not None:
             x = kernels.add_norm(x, None, norm, epsilon)
-        if x.dtype == torch.bfloat16 and self.block_size == BLOCK_SIZE and not size % BLOCK_SIZE:
+        if self._is_ours(x):
             return kernels_nf4.nf4_vector(
                 x, self.weight, self.absmax, self.table, self.bias, silu=silu, add_to=add_to
             )
