@@ -117,13 +117,11 @@ def test_a_captured_batch_multiplies_on_three_streams() -> None:
 
 def test_engine_graph_leaves_some_to_eager() -> None:
     outliers, without, other = find_configs(["1.5B-8bit", "1.5B-8bit-t0", "1.5B-int8-torchao"])
-    assert decoding_engine(outliers, "cuda", 1, "graph") == "graph"
-    assert decoding_engine(outliers, "cuda", 2, "graph") == "eager"
-    assert decoding_engine(outliers, "cpu", 2, "graph") == "graph"
-    assert decoding_engine(without, "cuda", 2, "graph") == "graph"
-    assert decoding_engine(other, "cuda", 1, "graph") == "eager"
-    assert decoding_engine(UNKNOWN, "cuda", 1, "graph") == "eager"
-    assert decoding_engine(without, "cuda", 1, "eager") == "eager"
+    assert decoding_engine(outliers, "graph") == "graph"
+    assert decoding_engine(without, "graph") == "graph"
+    assert decoding_engine(other, "graph") == "eager"
+    assert decoding_engine(UNKNOWN, "graph") == "eager"
+    assert decoding_engine(without, "eager") == "eager"
 
 
 def test_a_prompt_is_cut_at_the_context() -> None:

@@ -19,7 +19,8 @@ from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.records import Decoding
-from vibecore.engine import capture, gpu_steps
+from vibecore.engine import capture
+from vibecore.engine import graph as graph_engine
 from vibecore.engine.batch import encode
 from vibecore.engine.cache import new_cache
 from vibecore.engine.choice import choose
@@ -159,12 +160,11 @@ def test_the_recording_used_least_recently_goes_first(graph: LoadedModel) -> Non
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("rows", [1, 2])
 @pytest.mark.parametrize("reason", [None, "no Triton"])
 def test_what_is_shown_of_a_run_is_what_the_engine_does(
-    precision: str, device: str, rows: int, reason: str | None, monkeypatch: pytest.MonkeyPatch
+    precision: str, device: str, reason: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu_steps, "why_no_triton", lambda dtype: reason)
+    monkeypatch.setattr(graph_engine, "why_no_triton", lambda dtype: reason)
     decoder: Any = SimpleNamespace(
         device=torch.device(device),
         dtype=torch.bfloat16,
@@ -178,12 +178,22 @@ def test_what_is_shown_of_a_run_is_what_the_engine_does(
         "precision": precision,
         "kernels": f"torch: {reason}" if reason else "triton",
     }
-    engine = "eager" if why_eager(decoder, rows) else "graph"
+    why = why_eager(decoder)
+    engine = "eager" if why else "graph"
     # Runs of earlier versions have not recorded the reason.
-    assert decoded_by(recorded, rows) == engine
-    left = {"single": why_eager(decoder, 1), "batch": why_eager(decoder, 2)}
-    assert decoded_by({**recorded, "precision": "?", "left_to_eager": left}, rows) == engine
-    assert why_left({**recorded, "left_to_eager": left}, rows) == why_eager(decoder, rows)
+    assert decoded_by(recorded, 1) == engine
+    for rows in (1, 2):
+        left = {"single": why, "batch": why}
+        assert decoded_by({**recorded, "precision": "?", "left_to_eager": left}, rows) == engine
+        assert why_left({**recorded, "left_to_eager": left}, rows) == why
+
+
+def test_earlier_runs_left_batches_with_outliers_to_eager() -> None:
+    recorded = {"engine": "graph", "device": "cuda", "kernels": "triton", "precision": "8bit"}
+    assert decoded_by(recorded, 2) == "eager"
+    assert "outliers" in (why_left(recorded, 2) or "")
+    assert decoded_by({**recorded, "precision": "8bit-t0"}, 2) == "graph"
+    assert decoded_by({**recorded, "device": "cpu"}, 2) == "graph"
 
 
 def test_a_run_records_why_it_was_left_to_eager(graph: LoadedModel) -> None:

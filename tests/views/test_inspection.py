@@ -46,7 +46,7 @@ def test_ignored_defaults_stop_tokens_and_bos_are_spelled_out() -> None:
     assert rows["BOS"] == ("problem", "2 times before the prompt: <s>")
 
 
-def test_a_gpu_captures_outliers_for_one_prompt_only() -> None:
+def test_what_fits_is_said_of_each_precision() -> None:
     fits = (
         Fit("bf16", 2 * GIB, 3 * GIB, None, None),
         Fit("8bit", GIB, 2 * GIB, None, None),
@@ -56,7 +56,7 @@ def test_a_gpu_captures_outliers_for_one_prompt_only() -> None:
     rows = {row["precision"]: row for row in fit_rows(found)}
     assert rows["bf16"]["needs"] == "3.00 GiB (not free)"
     assert rows["bf16"]["graph"] == "yes"
-    assert rows["8bit"]["graph"] == "one prompt at a time; batches by eager"
+    assert rows["8bit"]["graph"] == "yes"
     assert (rows["int8-torchao"]["eager"], rows["int8-torchao"]["graph"]) == (
         "needs torchao: pip install",
         "no",

@@ -138,7 +138,7 @@ def need(
     spec = config.model.spec or _rough_spec(config)
     if spec is None:
         return Need(size, 0, 0, runtime)
-    engine = decoding_engine(config, device, workload.batch_size, engine)
+    engine = decoding_engine(config, engine)
     phases = _phases(spec, config.precision, device, workload, engine, dummy=weights == "dummy")
     if device == "cpu" and (weights == "dummy" or config.model.weights == "gguf"):
         # They are made in 16 bit in main memory, and freed before anything is decoded.
@@ -166,12 +166,10 @@ def needed_bytes(
     return None if found is None else found.total
 
 
-def decoding_engine(config: Config, device: str, batch_size: int, engine: str) -> str:
+def decoding_engine(config: Config, engine: str) -> str:
     """The engine that decodes where `engine` is asked for: `graph` leaves some to `eager`."""
-    precision = config.precision
-    unjoined = why_not_graph(precision) is not None or config.model.spec is None
-    uncaptured = device == "cuda" and batch_size > 1 and bool(precision.outlier_threshold)
-    return "eager" if unjoined or uncaptured else engine
+    unjoined = why_not_graph(config.precision) is not None or config.model.spec is None
+    return "eager" if unjoined else engine
 
 
 def cache_bytes(spec: ModelSpec, tokens: int) -> int:

@@ -20,7 +20,7 @@ from vibecore.engine.cache import new_cache
 from vibecore.engine.choice import choose
 from vibecore.engine.decoder import Decoder, build_decoder, why_not
 from vibecore.engine.gpu_steps import why_no_kernels
-from vibecore.engine.linear.int8 import BATCHED_OUTLIERS
+from vibecore.engine.kernels.availability import why_no_triton
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, Collector, LoadedModel, OnToken, StopSwitch, Times
 from vibecore.engine.prefill import distinct_prompts, prefill
@@ -44,8 +44,8 @@ def take_apart(model: PreTrainedModel, engine: str) -> tuple[Decoder | None, dic
     if decoder.device.type == "cuda":
         without = why_no_kernels(decoder)
         kernels = f"torch: {without}" if without else "triton"
-    left = {"single": why_eager(decoder, 1), "batch": why_eager(decoder, 2)}
-    return decoder, {"kernels": kernels, "left_to_eager": left}
+    left = why_eager(decoder)
+    return decoder, {"kernels": kernels, "left_to_eager": {"single": left, "batch": left}}
 
 
 def generate(
@@ -58,7 +58,7 @@ def generate(
 ) -> list[Generation]:
     """Outputs of a batch, as `eager.generate` gives them."""
     decoder = loaded.decoder
-    if decoder is None or decoding != GREEDY or why_eager(decoder, len(batch.lengths)):
+    if decoder is None or decoding != GREEDY or why_eager(decoder):
         return eager.generate(loaded, batch, max_new_tokens, switch, on_token, decoding)
     collector = Collector(
         len(batch.lengths), loaded.eos_token_ids, max_new_tokens, switch, on_token
@@ -81,20 +81,18 @@ def generate(
     )
 
 
-def why_eager(decoder: Decoder, rows: int) -> str | None:
-    """Why a batch of `rows` cannot be captured, and `eager` decodes it; None when it can."""
+def why_eager(decoder: Decoder) -> str | None:
+    """Why a model cannot be captured, and `eager` decodes it; None when it can."""
     if decoder.device.type == "cpu" or decoder.outlier_threshold == 0:
         return None
-    if rows > 1:
-        return BATCHED_OUTLIERS
-    reason = why_no_kernels(decoder)
-    return f"the kernel for outliers needs Triton ({reason})" if reason else None
+    reason = why_no_triton(decoder.dtype)
+    return f"the kernels for outliers need Triton ({reason})" if reason else None
 
 
 def prepare(decoder: Decoder, batch: Batch, max_new_tokens: int) -> None:
     """Record what decodes such a batch now, before it is timed."""
     rows, longest = batch.tokens.shape
-    if decoder.device.type == "cuda" and why_eager(decoder, rows) is None:
+    if decoder.device.type == "cuda" and why_eager(decoder) is None:
         from vibecore.engine.capture import recording_for
 
         recording = recording_for(decoder, rows, longest, max_new_tokens)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from vibecore.catalog.memory import ONE_PROMPT
 from vibecore.catalog.models import MODELS
-from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.formats import memory
 from vibecore.studies.inspect import Fit, Inspection, StopToken
 
@@ -126,7 +125,7 @@ def fit_rows(found: Inspection) -> list[Row]:
             "weights": memory(fit.weight_bytes),
             "needs": _needs(fit, found.free_bytes),
             "eager": fit.eager or "yes",
-            "graph": "no" if fit.eager else fit.graph or _by_graph(fit, found.device),
+            "graph": "no" if fit.eager else fit.graph or "yes",
         }
         for fit in found.precisions
         if not fit.foreign
@@ -134,12 +133,6 @@ def fit_rows(found: Inspection) -> list[Row]:
     if not found.problems:
         return rows
     return [{name: row[name] for name in ("precision", "weights", "needs")} for row in rows]
-
-
-def _by_graph(fit: Fit, device: str) -> str:
-    # Which columns are outliers depends on the activations: no batch of them can be captured.
-    outliers = PRECISIONS[fit.precision].outlier_threshold
-    return "one prompt at a time; batches by eager" if outliers and device == "cuda" else "yes"
 
 
 def _needs(fit: Fit, free: int | None) -> str:

@@ -13,11 +13,6 @@ import torch
 
 from vibecore.engine.kernels.availability import why_no_triton
 
-BATCHED_OUTLIERS = (
-    "LLM.int8() with outliers asks the host at every matrix product of a batch, which cannot be "
-    "captured"
-)
-
 _bnb = torch.ops.bitsandbytes
 
 

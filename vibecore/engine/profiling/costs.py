@@ -43,7 +43,7 @@ def step_costs(
         return None, None
     batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
     with without_gradients(loaded.model):
-        if loaded.decoder is not None and why_eager(loaded.decoder, batch_size) is None:
+        if loaded.decoder is not None and why_eager(loaded.decoder) is None:
             # Each replay takes a slot more, the first untimed one too.
             steps = max(new_tokens, REPETITIONS + 1)
             recording = recording_for(loaded.decoder, batch_size, prompt_tokens, steps)

@@ -59,7 +59,7 @@ def profile_step(loaded: LoadedModel, prompt_tokens: int) -> list[Row]:
     on_gpu = loaded.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     decoder = loaded.decoder
-    by_eager = decoder is None or why_eager(decoder, 1) is not None
+    by_eager = decoder is None or why_eager(decoder) is not None
     make_step = _model_step if by_eager else _decoder_step
     with (
         without_gradients(loaded.model),
