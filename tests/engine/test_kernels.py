@@ -4,8 +4,8 @@ programs run one after the other, and so with smaller shapes."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -13,8 +13,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
-ON_GPU = torch.cuda.is_available()
-if not ON_GPU and os.environ.get("TRITON_INTERPRET") != "1":
+
+from tests.support.triton_cases import (  # noqa: E402
+    DEVICE,
+    EPSILON,
+    INTERPRETED,
+    ON_GPU,
+    assert_near,
+    random,
+    rounding_to_nearest,
+    sized,
+)
+
+if not ON_GPU and not INTERPRETED:
     pytest.skip("no GPU, and not in Triton's interpreter", allow_module_level=True)
 
 import bitsandbytes  # noqa: E402, F401
@@ -26,51 +37,15 @@ from vibecore.engine.kernels import norm as kernels  # noqa: E402
 from vibecore.engine.linear.int8 import Int8Projection  # noqa: E402
 from vibecore.engine.linear.nf4 import Nf4Projection  # noqa: E402
 
-DEVICE = "cuda" if ON_GPU else "cpu"
-EPSILON = 1e-6
 HEADS, KV_HEADS, SIZE = 6, 2, 64
-
-
-def sized(gpu: list[Any], interpreter: list[Any]) -> list[Any]:
-    """Cases for a GPU, and those that the interpreter runs in seconds."""
-    return gpu if ON_GPU else interpreter
 
 
 @pytest.fixture(autouse=True)
 def interpreted() -> Iterator[None]:
-    """Make up for the interpreter, which truncates a float32 to bfloat16 where a GPU rounds to the
-    nearest even."""
-    if ON_GPU:
-        yield
-        return
-    from triton.runtime import interpreter
-
-    convert = interpreter._convert_float
-
-    def rounded(array: Any, source: Any, target: Any, mode: Any) -> Any:
-        if (source, target) != (interpreter.tl.float32, interpreter.tl.bfloat16):
-            return convert(array, source, target, mode)
-        made = torch.from_numpy(array.copy()).to(torch.bfloat16)
-        return made.view(torch.int16).numpy().view("uint16").reshape(array.shape)
-
     # Attention in one part and in two, each of few programs: a GPU has room for more.
-    with (
-        patch.object(interpreter, "_convert_float", rounded),
-        patch.object(attention, "PROGRAMS", 16),
-    ):
+    fewer = nullcontext() if ON_GPU else patch.object(attention, "PROGRAMS", 16)
+    with rounding_to_nearest(), fewer:
         yield
-
-
-def random(*shape: int, scale: float = 1.0) -> torch.Tensor:
-    generator = torch.Generator(device=DEVICE).manual_seed(sum(shape))
-    made = torch.randn(*shape, device=DEVICE, generator=generator) * scale
-    return made.to(torch.bfloat16)
-
-
-def assert_near(found: torch.Tensor, wanted: torch.Tensor, addend: float = 1.0) -> None:
-    """Equal but for a last bit, which an addend of that size, rounded before, can have lost too,
-    where sums were taken in another order."""
-    torch.testing.assert_close(found, wanted, rtol=2**-6, atol=2**-6 * addend)
 
 
 @pytest.mark.parametrize("rows", sized([1, 3, 30], [3]))

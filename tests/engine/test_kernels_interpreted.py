@@ -1,4 +1,4 @@
-"""The cases of test_kernels.py where there is no GPU, in Triton's interpreter.
+"""The tests of Triton kernels where there is no GPU, in Triton's interpreter.
 
 In a process of its own: Triton decides when it is first imported, and other tests import it too.
 """
@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.triton_cases import KERNEL_TESTS, ON_GPU
+
 pytest.importorskip("triton")
-CASES = Path(__file__).with_name("test_kernels.py")
 
 
-def test_every_kernel_agrees_with_torch() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("test_kernels.py runs on the GPU")
+@pytest.mark.parametrize("cases", KERNEL_TESTS, ids=lambda path: path.stem)
+def test_every_kernel_agrees_with_torch(cases: Path) -> None:
+    if ON_GPU:
+        pytest.skip("they run on the GPU")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(CASES)],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(cases)],
         env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

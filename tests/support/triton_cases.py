@@ -15,7 +15,9 @@ import torch
 
 FOLDER = Path(__file__).resolve().parents[1] / "engine"
 # The files of tests that need a GPU or the interpreter.
-KERNEL_TESTS = (FOLDER / "test_kernels.py", FOLDER / "test_prompt_attention.py")
+KERNEL_TESTS = tuple(
+    FOLDER / name for name in ("test_kernels.py", "test_row_kernels.py", "test_prompt_attention.py")
+)
 
 ON_GPU = torch.cuda.is_available()
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"

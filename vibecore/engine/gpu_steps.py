@@ -1,7 +1,8 @@
 """The forward pass in the forms that a GPU records: with Triton's kernels, or in plain torch.
 
 The kernels know one block: RMS norm before attention and before the MLP, SiLU, head sizes that are
-a power of two. Any other block is recorded in plain torch, which knows all that a Decoder does.
+a power of two from 16 on. Any other block is recorded in plain torch, which knows all that a
+Decoder does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import cast
 
 import torch
 
-from vibecore.engine.attention import Attend, fixed_attention, is_real
+from vibecore.engine.attention import Attend, is_real
 from vibecore.engine.cache import Cache
 from vibecore.engine.decoder import Decoder, Layer
 from vibecore.engine.kernels.availability import why_no_triton
@@ -20,6 +21,8 @@ from vibecore.engine.step import Step, embed, fixed_step, last_of_each
 
 # Int8 weights are multiplied four at a time.
 INT8_MULTIPLE = 4
+# A GPU's units for products of matrices take no fewer columns.
+LEAST_HEAD = 16
 
 
 def choose_step(decoder: Decoder, tokens: int) -> Step:
@@ -40,7 +43,7 @@ def _why_not_this_block(decoder: Decoder) -> str | None:
         return f"no kernels for the norms of {spec.model_type}"
     if spec.activation != "silu":
         return f"no kernel for the activation {spec.activation}"
-    if spec.head_size & (spec.head_size - 1):
+    if spec.head_size & (spec.head_size - 1) or spec.head_size < LEAST_HEAD:
         return f"no kernel for heads of {spec.head_size}"
     sizes = (spec.hidden_size, spec.intermediate_size, spec.heads * spec.head_size)
     quantised = isinstance(decoder.layers[0].down, Int8Projection)
@@ -81,8 +84,7 @@ def _step_of_kernels(
     if new == 1:
         real, attend = None, _newest_token_attention(decoder, cache, slot)
     else:
-        real = is_real(cache, slot, new)
-        attend = fixed_attention(decoder, cache, slot, new, real)
+        real, attend = is_real(cache, slot, new), _prompt_attention(decoder, cache, slot)
     hidden = embed(decoder, tokens, real)
     change = None
     for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
@@ -116,3 +118,26 @@ def _newest_token_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) 
         )
 
     return attend_newest
+
+
+def _prompt_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) -> Attend:
+    """Of several new tokens a row, by two kernels."""
+    from vibecore.engine.kernels.prompt_attention import attend_prompt
+
+    def attend_new(
+        layer: Layer, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        return attend_prompt(
+            joined,
+            keys,
+            values,
+            cache.tables[layer.rope],
+            cache.padding,
+            slot,
+            scale=decoder.spec.attention_scale,
+            window=layer.window,
+            norm=layer.query_key_norm,
+            epsilon=decoder.spec.norm_epsilon,
+        )
+
+    return attend_new
