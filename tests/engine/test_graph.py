@@ -153,9 +153,9 @@ def test_the_recording_used_least_recently_goes_first(graph: LoadedModel) -> Non
     assert (2, 512) not in decoder.recordings
     assert {(1, 512), (1, 1024)} <= set(decoder.recordings)
     others = capture.idle_bytes(decoder, 1)
-    cache = decoder.recordings[1, 512].cache
-    one_row = sum(tensor.nbytes for tensor in (*cache.keys, *cache.values))
-    assert others == one_row * sum(range(3, capture.MOST_RECORDINGS + 1))
+    assert list(decoder.recordings)[-2:] == [(1, 512), (1, 1024)]
+    one_row = decoder.recordings[1, 512].held_bytes
+    assert others == one_row * sum((3, 4, 5, 6, 1))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

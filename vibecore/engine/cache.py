@@ -55,6 +55,10 @@ class Cache:
         self.values = [values[index] for values in self.values]
         self.padding = self.padding[index]
 
+    def clear(self) -> None:
+        """Make all keys and values zero, in place."""
+        torch._foreach_zero_([*self.keys, *self.values])
+
     def gather(self, rows: torch.Tensor) -> None:
         """Put the rows numbered `rows` [count] first, in place, each as often as it is named."""
         count = rows.numel()

@@ -21,7 +21,7 @@ from vibecore.catalog.prefill import CHUNKS, chunks_of
 from vibecore.engine.cache import Cache, new_cache
 from vibecore.engine.choice import choose
 from vibecore.engine.decoder import Decoder
-from vibecore.engine.gpu_steps import choose_step
+from vibecore.engine.gpu_steps import choose_step, why_no_kernels
 from vibecore.engine.model import Batch, Collector
 from vibecore.engine.prefill import Prompts, distinct_prompts
 from vibecore.engine.recorded import Recorded
@@ -71,6 +71,19 @@ class Recording:
         if decoder.device.type == "cuda":
             self.pool = torch.cuda.graph_pool_handle()
 
+    @property
+    def held_bytes(self) -> int:
+        """What it holds of the GPU."""
+        cache = self.cache
+        own = (*cache.keys, *cache.values, self.prompt, self.logits)
+        return sum(tensor.nbytes for tensor in own) + self.graph_bytes
+
+    @property
+    def graph_bytes(self) -> int:
+        """The part of it that its graphs compute in, which torch does not count as given out."""
+        runs = (*self.passes.values(), *(step.run for step in self.steps.values()))
+        return sum(run.held_bytes for run in runs)
+
     def step(self, rows: int) -> RecordedStep:
         """The decode step of the first `rows` rows."""
         if rows not in self.steps:
@@ -96,6 +109,10 @@ class Recording:
         chunks = chunks_of(longest, count)
         added = sum(chunks) - longest
         tokens = torch.nn.functional.pad(prompts.tokens, (added, 0))
+        if why_no_kernels(self.decoder):
+            # Attention in plain torch reads the whole cache, and weighs what is not to be seen with
+            # zero: of a prompt whose numbers overflowed that would be no number.
+            self.cache.clear()
         self.cache.padding[:count] = prompts.padding + added
         self.slot.zero_()
         start = 0
@@ -129,47 +146,71 @@ class Recording:
             self.passes[prompts, tokens] = self._new_pass(prompts, tokens)
         return self.passes[prompts, tokens]
 
+    # What is recorded refers to tensors only: a reference back to here would keep the memory of a
+    # recording that is dropped until Python looks for circles.
+
     def _new_pass(self, prompts: int, tokens: int) -> Recorded:
-        cache, part = self.cache.first(prompts), self.prompt[:prompts, :tokens]
-        read = choose_step(self.decoder, prompts * tokens)
+        decoder, cache, slot = self.decoder, self.cache.first(prompts), self.slot
+        part, logits = self.prompt[:prompts, :tokens], self.logits[:prompts]
+        read = choose_step(decoder, prompts * tokens)
 
         def work() -> None:
-            self.logits[:prompts] = read(self.decoder, cache, part, self.slot)
-            self.slot.add_(tokens)
+            logits.copy_(read(decoder, cache, part, slot))
+            slot.add_(tokens)
 
-        return Recorded(work, self.pool)
+        return Recorded(work, decoder.device, self.pool)
 
     def _new_step(self, rows: int) -> RecordedStep:
-        decoder, cache = self.decoder, self.cache.first(rows)
+        decoder, cache, slot = self.decoder, self.cache.first(rows), self.slot
         told = Told.empty(rows, decoder.dtype, decoder.device)
         decode = choose_step(decoder, rows)
 
         def work() -> None:
-            told.take(choose(decode(decoder, cache, told.tokens[:, None], self.slot)))
-            self.slot.add_(1)
+            told.take(choose(decode(decoder, cache, told.tokens[:, None], slot)))
+            slot.add_(1)
 
-        return RecordedStep(Recorded(work, self.pool), told)
+        return RecordedStep(Recorded(work, decoder.device, self.pool), told)
 
 
-def recording_for(decoder: Decoder, rows: int, prompt_tokens: int, new_tokens: int) -> Recording:
-    """Where `rows` prompts of at most `prompt_tokens` tokens are read and as many as `new_tokens`
-    decoded for each. The one that was used least recently goes when there are MOST_RECORDINGS."""
-    needed = sum(chunks_of(prompt_tokens, rows)) + new_tokens
+def recording_for(
+    decoder: Decoder, rows: int, prompt_tokens: int, new_tokens: int, *, prompts: int | None = None
+) -> Recording:
+    """Where `rows` prompts of at most `prompt_tokens` tokens are read, `prompts` different ones
+    [all], and as many as `new_tokens` decoded for each. The one that was used least recently goes
+    when there are MOST_RECORDINGS, and all go when there is no memory for another."""
+    # Fewer prompts are padded to other lengths.
+    needed = sum(chunks_of(prompt_tokens, prompts or rows)) + new_tokens
     length = -(-needed // CACHE_STEP) * CACHE_STEP
     recordings = decoder.recordings
     recording = recordings.pop((rows, length), None)
     if recording is None:
         while len(recordings) >= MOST_RECORDINGS:
             del recordings[next(iter(recordings))]
+        # Not in the handler, whose error refers to what was made of the one that failed.
+        recording = _recording_if_it_fits(decoder, rows, length)
+    if recording is None:
+        recordings.clear()
         recording = Recording(decoder, rows, length)
     recordings[rows, length] = recording
     return recording
 
 
+def _recording_if_it_fits(decoder: Decoder, rows: int, length: int) -> Recording | None:
+    """A new one; None where others hold the memory for it."""
+    try:
+        return Recording(decoder, rows, length)
+    except torch.OutOfMemoryError:
+        if not decoder.recordings:
+            raise
+        return None
+
+
 def idle_bytes(decoder: Decoder, rows: int) -> int:
-    """What the caches of other batch sizes hold on the GPU while one of `rows` is measured."""
-    idle = [one.cache for (size, _), one in decoder.recordings.items() if size != rows]
-    return sum(tensor.nbytes for cache in idle for tensor in (*cache.keys, *cache.values))
+    """What recordings hold of the GPU while one of `rows` is measured, but for that one: of those
+    for so many rows the last that was used."""
+    recordings = list(decoder.recordings.values())
+    used = recordings[-1:] if recordings and recordings[-1].rows == rows else []
+    return sum(one.held_bytes for one in recordings if one not in used)
 
 
 def decode_recorded(decoder: Decoder, batch: Batch, collector: Collector) -> float:
@@ -178,8 +219,11 @@ def decode_recorded(decoder: Decoder, batch: Batch, collector: Collector) -> flo
     # enough of them have.
     rows = list(range(len(batch.lengths)))
     longest = batch.tokens.shape[1]
-    recording = recording_for(decoder, len(rows), longest, collector.max_new_tokens)
-    recording.read(distinct_prompts(batch))
+    prompts = distinct_prompts(batch)
+    recording = recording_for(
+        decoder, len(rows), longest, collector.max_new_tokens, prompts=len(prompts.padding)
+    )
+    recording.read(prompts)
     step = recording.step(len(rows))
     step.told.take(choose(recording.logits))
     going = collector.take(rows, *step.told.send().arrived())

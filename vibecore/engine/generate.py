@@ -45,11 +45,13 @@ def time_steps(
     loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> StepTimes:
     """Decode exactly `new_tokens` after a prompt of random tokens, and time each one as it comes.
+    What can be recorded is, before that.
 
     Raises RunError for what does not fit the context or the memory, and where the logits are not
     finite, after which there is no next token.
     """
     batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
+    _prepare(loaded, [batch], new_tokens)
     stamps: list[float] = []
 
     def stamp(index: int, token: int) -> None:
@@ -80,11 +82,15 @@ def prepare(loaded: LoadedModel, batches: Sequence[Sequence[str]], max_new_token
 
     Raises RunError as generate does. Nothing to do on a CPU and for engine `eager`.
     """
-    if loaded.decoder is None or loaded.device.type != "cuda":
+    if loaded.decoder is not None and loaded.device.type == "cuda":
+        _prepare(loaded, [encode(loaded, each, max_new_tokens) for each in batches], max_new_tokens)
+
+
+def _prepare(loaded: LoadedModel, batches: Sequence[Batch], max_new_tokens: int) -> None:
+    if loaded.decoder is None:
         return
     with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
-        for prompts in batches:
-            batch = encode(loaded, prompts, max_new_tokens)
+        for batch in batches:
             graph.prepare(loaded.decoder, batch, max_new_tokens)
 
 

@@ -8,6 +8,8 @@ so does what cannot be decoded exactly (decoder.why_not) or not be captured (why
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -66,7 +68,11 @@ def generate(
     reset_peak(loaded.device)
     synchronise(loaded.device)
     started = time.perf_counter()
-    with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
+    with (
+        torch.inference_mode(),
+        explain_out_of_memory(loaded.request, loaded.device),
+        nothing_left_of_errors(decoder),
+    ):
         first_token = decode(decoder, batch, collector)
     ended = time.perf_counter()
     return to_generations(
@@ -74,7 +80,7 @@ def generate(
         batch,
         collector.tokens,
         Times(started, first_token, ended),
-        peak_bytes(loaded.device),
+        peak_with_graphs(decoder),
         stopped=collector.stopped,
         max_new_tokens=max_new_tokens,
         non_finite=collector.non_finite,
@@ -89,14 +95,33 @@ def why_eager(decoder: Decoder) -> str | None:
     return f"the kernels for outliers need Triton ({reason})" if reason else None
 
 
+@contextmanager
+def nothing_left_of_errors(decoder: Decoder) -> Iterator[None]:
+    """Drop all recordings where something fails, as it does for want of memory: so what is asked
+    next has what they held."""
+    try:
+        yield
+    except RuntimeError:
+        decoder.recordings.clear()
+        raise
+
+
+def peak_with_graphs(decoder: Decoder) -> int:
+    """Peak memory since the reset, with what recorded graphs compute in."""
+    held = sum(recording.graph_bytes for recording in decoder.recordings.values())
+    return peak_bytes(decoder.device) + held
+
+
 def prepare(decoder: Decoder, batch: Batch, max_new_tokens: int) -> None:
     """Record what decodes such a batch now, before it is timed."""
     rows, longest = batch.tokens.shape
     if decoder.device.type == "cuda" and why_eager(decoder) is None:
         from vibecore.engine.capture import recording_for
 
-        recording = recording_for(decoder, rows, longest, max_new_tokens)
-        recording.prepare(distinct_prompts(batch).tokens.shape[0], longest)
+        prompts = len(distinct_prompts(batch).padding)
+        with nothing_left_of_errors(decoder):
+            recording = recording_for(decoder, rows, longest, max_new_tokens, prompts=prompts)
+            recording.prepare(prompts, longest)
 
 
 def decode(decoder: Decoder, batch: Batch, collector: Collector) -> float:

@@ -62,7 +62,9 @@ def explain_out_of_memory(
         # The CPU allocator raises a plain RuntimeError (c10/core/impl/alloc_cpu.cpp), and
         # transformers one of its own where a weight could not be quantised, whatever the cause.
         swallowed = loading and _refusals(device) > before
-        if "can't allocate memory" not in str(error) and not swallowed:
+        # A recording that ran out is ended for it, and its end can have a message of its own.
+        within = isinstance(error.__context__, torch.OutOfMemoryError)
+        if "can't allocate memory" not in str(error) and not swallowed and not within:
             raise
         raise RunError(_out_of_memory(request, device)) from None
 

@@ -18,20 +18,24 @@ class Recorded:
 
     So nothing is done for the recording's sake alone, and what is used once is not recorded.
     Graphs of one `pool` (torch.cuda.graph_pool_handle) share the memory of what is computed
-    within: they never run at once, and what they leave behind was allocated before.
+    within: they never run at once, and what they leave behind was allocated before. `held_bytes` is
+    what this one added to that memory, which torch does not count as given out.
     """
 
-    def __init__(self, work: Callable[[], None], pool: Any) -> None:
+    def __init__(self, work: Callable[[], None], device: torch.device, pool: Any) -> None:
         self._work = work
+        self._on_gpu = device.type == "cuda"
         self._pool = pool
         self._called = False
         self._graph: torch.cuda.CUDAGraph | None = None
+        self.held_bytes = 0
 
     def __call__(self) -> None:
         """Do the work, in the current stream's order."""
-        if not self._called or not torch.cuda.is_available():
-            self._called = True
+        if not self._called or not self._on_gpu:
             self._work()
+            # Not before: what has failed, for want of memory, has not set up everything.
+            self._called = True
             return
         if self._graph is None:
             self._record()
@@ -42,16 +46,28 @@ class Recorded:
         """Do the work once and record it, so that no later call pays for either."""
         if not self._called:
             self()
-        if self._graph is None and torch.cuda.is_available():
+        if self._graph is None and self._on_gpu:
             self._record()
 
     @property
     def ready(self) -> bool:
         """Whether a call would only replay."""
-        return self._graph is not None or (self._called and not torch.cuda.is_available())
+        return self._graph is not None or (self._called and not self._on_gpu)
 
     def _record(self) -> None:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            self._work()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool):
+                before = _unused_bytes()
+                self._work()
+                self.held_bytes = _unused_bytes() - before
+        except BaseException:
+            # Where the end of a failed recording fails too, its stream would stay the current one.
+            torch.cuda.set_stream(stream)
+            raise
         self._graph = graph
+
+
+def _unused_bytes() -> int:
+    """What torch's allocator has of the GPU and has not given out."""
+    return torch.cuda.memory_reserved() - torch.cuda.memory_allocated()

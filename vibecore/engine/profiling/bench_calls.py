@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from vibecore import engine
-from vibecore.engine.memory import reset_peak
+from vibecore.engine.graph import peak_with_graphs
+from vibecore.engine.memory import peak_bytes, reset_peak
 from vibecore.engine.model import LoadedModel
 from vibecore.engine.profiling.bandwidth import bytes_per_step, cache_bytes, copy_bandwidth
 from vibecore.engine.profiling.costs import step_costs
@@ -46,13 +47,12 @@ def measure(
 
 
 def _peak_bytes(loaded: LoadedModel, batch_size: int) -> int:
-    """GPU memory at its most, without the caches that engine `graph` keeps for other batches."""
-    peak = torch.cuda.max_memory_allocated()
+    """GPU memory at its most, without what engine `graph` keeps for other batches."""
     if loaded.decoder is None:
-        return peak
+        return peak_bytes(loaded.device)
     from vibecore.engine.capture import idle_bytes
 
-    return peak - idle_bytes(loaded.decoder, batch_size)
+    return peak_with_graphs(loaded.decoder) - idle_bytes(loaded.decoder, batch_size)
 
 
 def costs(

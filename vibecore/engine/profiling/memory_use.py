@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from vibecore import engine
-from vibecore.engine import graph
-from vibecore.engine.batch import random_batch
+from vibecore.engine.graph import peak_with_graphs
 from vibecore.engine.memory import peak_bytes, resident_bytes
 from vibecore.engine.model import LoadedModel
 
@@ -23,17 +22,14 @@ def memory_use(
     the process's resident memory under both names. Raises RunError for what does not fit.
     """
     loaded_allocated, loaded_reserved = _held(loaded)
-    if loaded.decoder is None:
-        engine.time_steps(loaded, prompt_tokens, min(new_tokens, WARM_UP_TOKENS), batch_size)
-    else:
-        with torch.inference_mode():
-            batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
-            graph.prepare(loaded.decoder, batch, new_tokens)
-        engine.time_steps(loaded, prompt_tokens, new_tokens, batch_size)
-    # Forgets the peak so far at its start.
-    engine.time_steps(loaded, prompt_tokens, new_tokens, batch_size)
+    # What is recorded is for a length.
+    few = min(new_tokens, WARM_UP_TOKENS) if loaded.decoder is None else new_tokens
+    for count in (few, new_tokens):
+        # Forgets the peak so far at its start.
+        engine.time_steps(loaded, prompt_tokens, count, batch_size)
     on_gpu = loaded.device.type == "cuda"
-    allocated = peak_bytes(loaded.device)
+    decoder = loaded.decoder
+    allocated = peak_bytes(loaded.device) if decoder is None else peak_with_graphs(decoder)
     return {
         "loaded_allocated_bytes": loaded_allocated,
         "loaded_reserved_bytes": loaded_reserved,
