@@ -17,7 +17,7 @@ from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, spec_of
 from vibecore.core.errors import RunError
 from vibecore.engine.arithmetic import ACTIVATIONS, NORMS, Activation, Norm, norm_weight
 from vibecore.engine.linear.join import is_supported, join
-from vibecore.engine.linear.projection import Projection
+from vibecore.engine.linear.projection import Arranged, Projection
 
 # Rotary embeddings whose angles depend on a token's position alone. Those of the others
 # (`dynamic`, `longrope`) change with the length reached, so one table cannot hold them.
@@ -73,6 +73,13 @@ class Decoder:
     def dtype(self) -> torch.dtype:
         """What is computed in."""
         return self.embedding.dtype
+
+    def arrange(self, rows: int) -> None:
+        """Have every weight in the layout that suits decoding `rows` sequences at a time."""
+        for layer in self.layers:
+            for projection in (layer.query_key_value, layer.output, layer.gate_up, layer.down):
+                if isinstance(projection, Arranged):
+                    projection.arrange(rows)
 
 
 def why_not(model: PreTrainedModel) -> str | None:

@@ -65,6 +65,7 @@ def generate(
     collector = Collector(
         len(batch.lengths), loaded.eos_token_ids, max_new_tokens, switch, on_token
     )
+    decoder.arrange(len(batch.lengths))
     reset_peak(loaded.device)
     synchronise(loaded.device)
     started = time.perf_counter()

@@ -15,6 +15,7 @@ from torch import nn
 
 from vibecore.engine.linear.int8 import Int8Projection
 from vibecore.engine.linear.nf4 import Nf4Projection
+from vibecore.engine.linear.nf4_cpu import Nf4CpuProjection
 from vibecore.engine.linear.plain import PlainProjection
 from vibecore.engine.linear.projection import Projection
 
@@ -52,10 +53,10 @@ def _join_plain(linears: Sequence[nn.Linear]) -> Projection:
 
 
 def _join_4bit(linears: Sequence[Any]) -> Projection:
+    if linears[0].weight.device.type == "cpu":
+        return Nf4CpuProjection(linears)
     for linear in linears:
         _set_up(linear)
-    if linears[0].weight.device.type == "cpu":
-        return _side_by_side([_packed_4bit(linear) for linear in linears])
     states = [linear.weight.quant_state for linear in linears]
     weight = _share([linear.weight for linear in linears])
     absmax = torch.cat([state.absmax for state in states])
@@ -72,18 +73,6 @@ def _join_4bit(linears: Sequence[Any]) -> Projection:
         kind=states[0].quant_type,
         bias=_share_biases(linears),
     )
-
-
-def _packed_4bit(linear: Any) -> Projection:
-    """On a CPU with AVX-512 BF16 the weight is packed for one kernel, and cannot be joined."""
-    from bitsandbytes.functional import gemv_4bit
-
-    state = linear.weight.quant_state
-    if not getattr(state, "packing_format_for_cpu", False):
-        return linear
-    if linear.bias is None:
-        return lambda x: gemv_4bit(x, linear.weight, state=state)
-    return lambda x: gemv_4bit(x, linear.weight, state=state).add_(linear.bias)
 
 
 def _join_8bit(linears: Sequence[Any]) -> Projection:
@@ -120,12 +109,6 @@ def _set_up(linear: nn.Linear) -> None:
     """Run a quantised layer once: bitsandbytes moves or packs its weights at first use."""
     weight = linear.weight
     linear(torch.zeros(1, linear.in_features, dtype=torch.bfloat16, device=weight.device))
-
-
-def _side_by_side(projections: Sequence[Projection]) -> Projection:
-    if len(projections) == 1:
-        return projections[0]
-    return lambda x: torch.cat([projection(x) for projection in projections], dim=-1)
 
 
 def _share_biases(linears: Sequence[nn.Linear]) -> torch.Tensor | None:

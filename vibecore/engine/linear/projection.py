@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
 # From inputs of shape [rows, in] to outputs of shape [rows, sum of all out].
 Projection = Callable[[torch.Tensor], torch.Tensor]
+
+
+@runtime_checkable
+class Arranged(Protocol):
+    """A projection that keeps its weight in the layout that suits what comes."""
+
+    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+        """From [rows, in] to [rows, out]."""
+
+    def arrange(self, rows: int) -> None:
+        """Make ready to decode `rows` sequences at a time."""
 
 
 class RowProjection(Protocol):
