@@ -5,7 +5,9 @@ and --precision: the share of prompts whose greedy output engine `graph` decodes
 does, to the end; and beside it, as the noise floor, the share that `eager` decodes as itself when
 the same prompts form one batch.
 Where outputs diverge, the margin between the two highest logits there, in units of the last place
-of bfloat16 at that size: 0 or 1 is a tie that rounding decides.
+of bfloat16 at that size: 0 or 1 is a tie that rounding decides. Then how far the next-token
+distributions along eager's own outputs are from eager's, mean and 99th percentile in nats, and
+the noise floor of that (benchmarks/distributions.py).
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
+from benchmarks.distributions import distances
 from vibecore import engine
 from vibecore.catalog.models import Config, family_configs, find_configs, own_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.engine.batch import encode
-from vibecore.engine.model import LoadedModel
+from vibecore.engine.model import Batch, LoadedModel
 from vibecore.scoring import load_suite
 
 BF16_DIGITS = 8
@@ -47,7 +50,7 @@ def divergence(first: Sequence[int], second: Sequence[int]) -> int | None:
 
 
 def compare(config: Config, options: argparse.Namespace, prompts: list[str]) -> float:
-    """Print one config's line. Returns the largest margin at a divergence, 0 for none."""
+    """Print one config's lines. Returns the largest margin at a divergence, 0 for none."""
     resolved = resolve(config, options.weights)
 
     def load(name: str) -> LoadedModel:
@@ -81,11 +84,24 @@ def compare(config: Config, options: argparse.Namespace, prompts: list[str]) -> 
             f"most {max(margins):.1f}"
         )
     print(line, flush=True)
+    if options.kld_tokens:
+        batch = encode(eager, prompts, options.new_tokens)
+        print_distances(eager, graph, batch, [one[: options.kld_tokens] for one in alone])
     return max(margins, default=0.0)
 
 
-def main() -> None:
-    """Compare and print; see the module's docstring."""
+def print_distances(
+    eager: LoadedModel, graph: LoadedModel, batch: Batch, outputs: Sequence[Sequence[int]]
+) -> None:
+    """Print how far each way's next-token distributions are from those of eager alone."""
+    found = distances(eager, graph, batch, outputs)
+    each = ", ".join(f"{way} {distance}" for way, distance in found.items())
+    tokens = max(distance.tokens for distance in found.values())
+    print(f"{'':<14} KLD from eager, mean / 99 %: {each}   ({tokens} distributions)", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--weights", default="hub", help="hub, dummy or a folder")
@@ -94,7 +110,15 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16,8bit,4bit", help="of --model")
     parser.add_argument("--prompts", type=int, default=30)
     parser.add_argument("--new-tokens", type=int, default=200)
-    options = parser.parse_args()
+    parser.add_argument(
+        "--kld-tokens", type=int, default=64, help="of each output, for the KLD; 0 for none [64]"
+    )
+    return parser
+
+
+def main() -> None:
+    """Compare and print; see the module's docstring."""
+    options = parser().parse_args()
     prompts = [prompt.text for prompt in load_suite("vibe30").prompts][: options.prompts]
     configs = list(find_configs(options.config or []))
     for model in options.model or []:

@@ -158,7 +158,7 @@ def check_demo(device: str) -> None:
     from benchmarks.agreement import compare
     from vibecore.scoring import load_suite
 
-    options = argparse.Namespace(device=device, weights="hub", new_tokens=60)
+    options = argparse.Namespace(device=device, weights="hub", new_tokens=60, kld_tokens=0)
     prompts = [prompt.text for prompt in load_suite("vibe30").prompts][: DEMO_PROMPTS[device]]
     for config in family_configs("demo"):
         margin = compare(config, options, prompts)

@@ -1,0 +1,144 @@
+"""How far two ways of computing a model's next-token distributions are apart, in nats.
+
+Every way is led along the same tokens, so that one rounding does not send it into another text.
+The distance is the Kullback-Leibler divergence from engine `eager` alone, its cache growing token
+by token; `eager` by other ways of its own is the noise floor, for rounding differs there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from vibecore.engine.cache import new_cache
+from vibecore.engine.capture import recording_for
+from vibecore.engine.decoder import Decoder
+from vibecore.engine.gpu_steps import choose_step
+from vibecore.engine.model import Batch, LoadedModel
+from vibecore.engine.prefill import distinct_prompts, prefill
+from vibecore.engine.step import growing_step
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Divergence in nats over `tokens` next-token distributions: mean and 99th percentile."""
+
+    mean: float
+    percentile_99: float
+    tokens: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1e} / {self.percentile_99:.1e}"
+
+
+def divergence(wanted: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+    """KL(wanted || found) in nats [...] of the distributions of logits [..., vocabulary]."""
+    own, other = (logits.float().log_softmax(-1) for logits in (wanted, found))
+    return (own.exp() * (own - other)).sum(-1)
+
+
+def distances(
+    eager: LoadedModel, graph: LoadedModel, batch: Batch, outputs: Sequence[Sequence[int]]
+) -> Mapping[str, Distance]:
+    """Of engine `graph` and of the noise floor, each from `eager` alone, over the distributions
+    that `outputs`, one a prompt of `batch`, were or could have been chosen from. Without the first
+    two where `eager` decodes in place of `graph`."""
+    singles = [_alone(batch, row) for row in range(len(outputs))]
+    tokens = [torch.tensor([list(output)], device=eager.device) for output in outputs]
+    longest = max(len(output) for output in outputs)
+    together = torch.zeros((len(outputs), longest), dtype=torch.long, device=eager.device)
+    for row, own in enumerate(tokens):
+        together[row, : own.shape[1]] = own
+    found: dict[str, list[torch.Tensor]] = {}
+    with torch.inference_mode():
+        wanted = [
+            eager_token_by_token(eager, single, own)[0]
+            for single, own in zip(singles, tokens, strict=True)
+        ]
+        if graph.decoder is not None:
+            found["graph"] = [
+                graph_token_by_token(graph.decoder, single, own)[0]
+                for single, own in zip(singles, tokens, strict=True)
+            ]
+            found["graph in a batch"] = list(graph_token_by_token(graph.decoder, batch, together))
+        found["eager in a batch"] = list(eager_token_by_token(eager, batch, together))
+        found["eager in one pass"] = [
+            eager_in_one_pass(eager, single, own)[0]
+            for single, own in zip(singles, tokens, strict=True)
+        ]
+        return {
+            way: _distance(
+                [divergence(own, one[: len(own)]) for own, one in zip(wanted, logits, strict=True)]
+            )
+            for way, logits in found.items()
+        }
+
+
+def eager_token_by_token(loaded: LoadedModel, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
+    """Logits [rows, new, vocabulary] that transformers' model gives for each of `tokens` [rows,
+    new] before reading it, its cache growing by one token at a time."""
+    mask, fed, cache, logits = batch.mask, batch.tokens, None, []
+    for place in range(tokens.shape[1]):
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -fed.shape[1] :]
+        made = loaded.model(
+            input_ids=fed,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits.append(made.logits[:, -1])
+        cache, fed = made.past_key_values, tokens[:, place : place + 1]
+        mask = torch.cat((mask, torch.ones_like(fed)), -1)
+    return torch.stack(logits, 1)
+
+
+def eager_in_one_pass(loaded: LoadedModel, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
+    """As eager_token_by_token, of prompts without padding, by one forward pass over it all."""
+    new = tokens.shape[1]
+    text = torch.cat((batch.tokens, tokens[:, :-1]), -1)
+    logits: torch.Tensor = loaded.model(input_ids=text, use_cache=False, logits_to_keep=new).logits
+    return logits
+
+
+def graph_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
+    """Logits [rows, new, vocabulary] that engine `graph` gives for each of `tokens` [rows, new]
+    before reading it, by the forward passes that it decodes with on the decoder's device."""
+    if decoder.device.type == "cuda":
+        return recorded_token_by_token(decoder, batch, tokens)
+    (rows, slot), new = batch.tokens.shape, tokens.shape[1]
+    cache = new_cache(decoder, rows, slot + new)
+    logits = [prefill(decoder, batch, cache)]
+    for place in range(new - 1):
+        fed = tokens[:, place : place + 1]
+        logits.append(growing_step(decoder, cache, fed, slot + place))
+    return torch.stack(logits, 1)
+
+
+def recorded_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
+    """As graph_token_by_token on a GPU: prompts by what is recorded, steps by what would be."""
+    (rows, longest), new = batch.tokens.shape, tokens.shape[1]
+    recording = recording_for(decoder, rows, longest, new)
+    recording.read(distinct_prompts(batch))
+    step = choose_step(decoder, rows)
+    logits = [recording.logits.clone()]
+    for place in range(new - 1):
+        fed = tokens[:, place : place + 1]
+        logits.append(step(decoder, recording.cache, fed, recording.slot).clone())
+        recording.slot.add_(1)
+    return torch.stack(logits, 1)
+
+
+def _alone(batch: Batch, row: int) -> Batch:
+    """One row of a batch, without its padding."""
+    length = batch.lengths[row]
+    own = slice(row, row + 1)
+    return Batch(batch.tokens[own, -length:], batch.mask[own, -length:], (length,))
+
+
+def _distance(divergences: Sequence[torch.Tensor]) -> Distance:
+    every = torch.cat(list(divergences))
+    return Distance(every.mean().item(), every.quantile(0.99).item(), every.numel())
