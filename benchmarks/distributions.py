@@ -16,6 +16,7 @@ from vibecore.engine.cache import new_cache
 from vibecore.engine.capture import recording_for
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.gpu_steps import choose_step
+from vibecore.engine.graph import why_eager
 from vibecore.engine.model import Batch, LoadedModel
 from vibecore.engine.prefill import distinct_prompts, prefill
 from vibecore.engine.step import growing_step
@@ -57,7 +58,7 @@ def distances(
             eager_token_by_token(eager, single, own)[0]
             for single, own in zip(singles, tokens, strict=True)
         ]
-        if graph.decoder is not None:
+        if graph.decoder is not None and why_eager(graph.decoder) is None:
             found["graph"] = [
                 graph_token_by_token(graph.decoder, single, own)[0]
                 for single, own in zip(singles, tokens, strict=True)
