@@ -111,6 +111,7 @@ def graph_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -
     if decoder.device.type == "cuda":
         return recorded_token_by_token(decoder, batch, tokens)
     (rows, slot), new = batch.tokens.shape, tokens.shape[1]
+    decoder.arrange(rows)
     cache = new_cache(decoder, rows, slot + new)
     logits = [prefill(decoder, batch, cache)]
     for place in range(new - 1):
