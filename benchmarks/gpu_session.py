@@ -1,11 +1,12 @@
 """All that Vibe check claims of a GPU, measured: `python -m benchmarks.gpu_session --out FOLDER`.
 
-Three parts, each of which ends within ten minutes, for a machine that is lent by the minute:
+Four parts, each of which ends within ten minutes, for a machine that is lent by the minute:
 
 - `speed`: the kernels against torch, engine `graph` at batch 1 on every config with a profile,
   agreement of the engines, a stop, an out-of-memory, what a closed worker leaves
 - `ratio`: both engines in one bench at batch 1
 - `batch`: transformers' generate beside both engines at batch 30
+- `architectures`: both engines at batch 1 on published shapes other than Qwen2.5's
 
 `--part` chooses; without it all run. Every step has its own time limit and its output passes
 through, so that what was measured is there whatever becomes of the rest. The reports of `bench`
@@ -27,7 +28,7 @@ from pathlib import Path
 
 from vibecore.catalog.models import family_configs
 
-PARTS = ("speed", "ratio", "batch")
+PARTS = ("speed", "ratio", "batch", "architectures")
 # 8bit at threshold 0 is measured beside the family's 8bit at 6.0, whose outliers cost extra.
 WITHOUT_OUTLIERS = ("0.5B-8bit-t0", "1.5B-8bit-t0")
 AGREEMENT = ("5M-bf16", "5M-4bit", "5M-8bit-t0", "5M-8bit")
@@ -99,6 +100,9 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
         "batch": [
             Step("generate", 480, ("benchmarks.plain_comparison", *_generate(device, batched))),
             bench("batched", 110, batched, *graph, *repetitions, "--batch-size", "30"),
+        ],
+        "architectures": [
+            Step("architectures", 200, ("benchmarks.architectures", "--device", device)),
         ],
     }
     return steps[part]
