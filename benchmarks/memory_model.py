@@ -6,7 +6,8 @@ and for every row of a file of `--measure` what the GPU lost in all, too. A figu
 
 `--measure FILE` measures anew on this machine's GPU, each config, engine and workload in a worker
 of its own on dummy weights: what was allocated, what the allocator reserved, and what the GPU lost
-in all, which only its driver knows. It needs torch, transformers and bitsandbytes, and no database.
+in all, which only its driver knows. A file that is there keeps its other rows. It needs torch,
+transformers and bitsandbytes, and no database.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vibecore.catalog.engines import decoded_by
 from vibecore.catalog.memory import MIB, Workload, need
 from vibecore.catalog.models import Config, family_configs, find_configs, known_configs
 from vibecore.catalog.weights import load_request, resolve
@@ -32,9 +34,11 @@ from vibecore.core.records import Asking
 from vibecore.runtime import fork_server
 from vibecore.runtime.worker import Worker
 
-# 264 and 4,096 tokens in all; then, of engine `graph` alone, the shipped suite at once.
+# 264 and 4,096 tokens in all; then, of engine `graph` alone, the shipped suite at once, and prompts
+# as long as one pass reads of so many.
 WORKLOADS = (Workload(64, 200), Workload(3_896, 200))
-BATCH = Workload(64, 200, 30)
+BATCHES = (Workload(64, 200, 30), Workload(256, 100, 30))
+NAMES_OF_A_WORKLOAD = ("prompt_tokens", "new_tokens", "batch_size")
 ENGINES = ("graph", "eager")
 # Prompt tokens of the shipped benches, which do not store them.
 BENCH_PROMPT = 64
@@ -86,9 +90,9 @@ def measure(config: Config, engine: str, workload: Workload, device: str) -> Row
     row: Row = {
         "config": config.id,
         "engine": engine,
-        "prompt_tokens": workload.prompt_tokens,
-        "new_tokens": workload.new_tokens,
-        "batch_size": workload.batch_size,
+        **{name: getattr(workload, name) for name in NAMES_OF_A_WORKLOAD},
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hardware": hardware(device),
     }
     free_before = free_bytes(device)
     started = time.monotonic()
@@ -100,6 +104,7 @@ def measure(config: Config, engine: str, workload: Workload, device: str) -> Row
             report = worker.load(load_request(config, resolved, device, engine, Asking("off")))
             row |= {"weight_bytes": report.weight_bytes, "dtype": report.dtype}
             row |= {"packages": report.environment.get("packages")}
+            row["engine"] = decoded_by(report.environment, workload.batch_size) or engine
             row["lost_loading_bytes"] = free_before - min(watch.least, watch.look())
             row |= worker.call(
                 "profiling.memory_use.memory_use",
@@ -125,28 +130,30 @@ def _settle(device: str, free_before: int) -> None:
 
 
 def measure_all(
-    configs: list[Config], workloads: list[Workload], device: str, seconds: float, out: Path
+    wanted: list[tuple[str, Config, Workload]], device: str, seconds: float, out: Path
 ) -> None:
-    """Measure everything that can be within `seconds`; the file is whole after every row."""
-    report: Row = {
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": hardware(device),
-        "device": device,
-        "rows": [],
-    }
+    """Measure each engine, config and workload for which `seconds` are enough; the file is whole
+    after every row."""
+    report: Row = {"device": device, "rows": []}
+    if out.exists():
+        report = json.loads(out.read_text(encoding="utf-8"))
     until = time.monotonic() + seconds
-    wanted = [(e, c, w) for e in ENGINES for c in configs for w in workloads or WORKLOADS]
-    if not workloads:
-        wanted += [("graph", config, BATCH) for config in configs]
     with fork_server.kept_running():
         for engine, config, workload in wanted:
             if time.monotonic() > until:
                 print(f"No time left for {config.id} {engine} {workload}", flush=True)
                 continue
             row = measure(config, engine, workload, device)
-            report["rows"].append(row)
-            out.write_text(json.dumps(report, indent=1), encoding="utf-8")
             print(_line(row), flush=True)
+            kept = [one for one in report["rows"] if _what(one) != _what(row)]
+            if "error" not in row:
+                report["rows"] = [*kept, row]
+                out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _what(row: Row) -> tuple[Any, ...]:
+    """What a row is a measurement of."""
+    return tuple(row[name] for name in ("config", *NAMES_OF_A_WORKLOAD, "engine"))
 
 
 def _line(row: Row) -> str:
@@ -261,7 +268,13 @@ def main() -> None:
     add("--measure", type=Path, metavar="FILE", help="measure, and write this file")
     add("--device", choices=("cuda", "cpu"), default="cuda")
     add("--config", action="append", help="repeatable [the published six]")
-    add("--tokens", action="append", help="PROMPT+NEW, repeatable [64+200, 3896+200]")
+    add("--engine", action="append", choices=ENGINES, help="repeatable [both]")
+    add(
+        "--tokens",
+        action="append",
+        help="PROMPT+NEW or ROWSxPROMPT+NEW, repeatable [64+200 and 3896+200; of graph 30x64+200 "
+        "and 30x256+100 too]",
+    )
     add("--seconds", type=float, default=430.0, help="time for all [%(default)s]")
     add("--db", type=Path, default=DEFAULT_DB, help="the database to compare with [%(default)s]")
     add("--measured", type=Path, default=MEASURED, help="a file of --measure [an H100's]")
@@ -272,8 +285,19 @@ def main() -> None:
             print(peak.line())
         raise SystemExit(0 if all(peak.passes for peak in found) else 1)
     configs = find_configs(options.config) if options.config else family_configs("qwen2.5")
-    workloads = [Workload(*map(int, each.split("+"))) for each in options.tokens or ()]
-    measure_all(list(configs), workloads, options.device, options.seconds, options.measure)
+    engines = options.engine or ENGINES
+    workloads = [_workload(each) for each in options.tokens or ()]
+    wanted = [(e, c, w) for w in workloads or WORKLOADS for e in engines for c in configs]
+    if not workloads and "graph" in engines:
+        wanted += [("graph", config, batch) for batch in BATCHES for config in configs]
+    measure_all(wanted, options.device, options.seconds, options.measure)
+
+
+def _workload(tokens: str) -> Workload:
+    """Of PROMPT+NEW or ROWSxPROMPT+NEW."""
+    rows, _, each = tokens.rpartition("x")
+    prompt, new = map(int, each.split("+"))
+    return Workload(prompt, new, int(rows or 1))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from vibecore.catalog.engines import why_not_graph
 from vibecore.catalog.gpus import GPUS, find_gpu
 from vibecore.catalog.models import Config
 from vibecore.catalog.precisions import PRECISIONS, Precision
+from vibecore.catalog.prefill import CHUNKS, chunks_of
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
 
@@ -31,8 +32,8 @@ RUNTIME_BYTES = {"cpu": GIB // 2, "cuda": 447 * MIB}
 # to beyond it, as measured. Of a GPU that is not in the catalogue an H100's threads are taken.
 STACK_BYTES = 1024
 MOST_THREADS = GPUS["H100 SXM"].threads
-# More of it on a GPU, measured there too: Triton's kernels and the recorded step of engine `graph`,
-# and the int8 products' libraries.
+# More of it on a GPU, measured there too: Triton's kernels and what engine `graph` records, and the
+# int8 products' libraries.
 GRAPH_KERNEL_BYTES, INT8_KERNEL_BYTES = 54 * MIB, 64 * MIB
 # What torch's GPU allocator holds beyond what it gives out, as a share of cache and activations:
 # a rule of thumb for 14 to 325 MiB measured.
@@ -44,15 +45,23 @@ ALLOCATOR_SHARE = 0.1
 # What cuBLAS asks of torch's allocator for each stream that it multiplies on: of a Hopper GPU; of
 # others 8 MiB (torch's CUDABlas.cpp, getChosenWorkspaceSize).
 CUBLAS_WORKSPACE_BYTES = 32 * MIB
-# A captured batch multiplies by cuBLAS, on two more streams: to warm up, and to record.
-CAPTURE_STREAMS = 2
-# Engine `graph` on a GPU records its step for caches of whole multiples of so many tokens.
+# Engine `graph` multiplies by cuBLAS on one stream more, to record.
+CAPTURE_STREAMS = 1
+# Engine `graph` on a GPU records for caches of whole multiples of so many tokens.
 CACHE_STEP = 512
+# A token's number, as engine `graph` keeps those of a part of each prompt.
+TOKEN_BYTES = 8
+# Of each two tokens of which one may see the other, where attention is plain torch's: the mask, and
+# once more in 16 bit.
+MASK_BYTES = 1 + 2
 # Keys, values and activations are in 16 bit.
 ELEMENT_BYTES = 2
-# Of each row of a batch, the logits of one position: in 16 bit; transformers' `generate` makes
-# them float32 beside that.
-LOGIT_BYTES = {"graph": 2, "eager": 2 + 4}
+# Of each row of a batch, the logits of one position: in 16 bit, which transformers' `generate`
+# makes float32 beside that.
+EAGER_LOGIT_BYTES = 2 + 4
+# What an int8 product of engine `graph` on a CPU makes of each number: its sum in int32, and scaled
+# in two steps in float32 (engine/linear/join.py).
+SCALED_BYTES = 3 * 4
 # What bitsandbytes' int8 layer makes of a weight's outlier columns, per number: the int8 column,
 # and twice float32 (backends/default/ops.py, int8_mixed_scaled_mm).
 OUTLIER_BYTES = 1 + 4 + 4
@@ -234,23 +243,70 @@ def _phases(
     """(KV cache, all else that is computed with) while the prompt is read and while its answer is
     decoded. A prompt is cut at the model's context."""
     rows, prompt = workload.batch_size, min(workload.prompt_tokens, spec.context)
-    whole = prompt + workload.new_tokens
-    on_gpu = device == "cuda"
-    streams = 1 + (CAPTURE_STREAMS if engine == "graph" and rows > 1 else 0)
-    workspaces = streams * CUBLAS_WORKSPACE_BYTES if on_gpu else 0
-    logits = rows * spec.vocab_size * LOGIT_BYTES[engine]
+    if engine == "graph":
+        return [_graph_needs(spec, precision, device, replace(workload, prompt_tokens=prompt))]
+    workspaces = CUBLAS_WORKSPACE_BYTES if device == "cuda" else 0
+    logits = rows * spec.vocab_size * EAGER_LOGIT_BYTES
     # transformers reads the prompt, into a cache that grows.
     read = rows * cache_bytes(spec, prompt)
     reading = max(_reading_bytes(spec, precision, rows, prompt, dummy=dummy), logits)
-    if engine == "graph":
-        length = -(-whole // CACHE_STEP) * CACHE_STEP if on_gpu else whole
-        # Its own cache has every token in every layer, and stands beside the prompt's.
-        fixed = rows * cache_bytes(replace(spec, windows=(None,) * spec.layers), length)
-        return [(fixed + read, workspaces + reading), (fixed, workspaces + logits)]
-    full = rows * cache_bytes(spec, whole)
+    full = rows * cache_bytes(spec, prompt + workload.new_tokens)
     # A layer's keys, or its values, are copied to make room for the next token's.
     growing = full // (2 * spec.layers)
     return [(read, workspaces + reading), (full, workspaces + logits + growing)]
+
+
+def _graph_needs(
+    spec: ModelSpec, precision: Precision, device: str, workload: Workload
+) -> tuple[int, int]:
+    """(KV cache, all else that is computed with) of engine `graph`, which holds what reading needs
+    while it decodes: what is recorded on a GPU keeps its memory."""
+    rows, prompt = workload.batch_size, workload.prompt_tokens
+    on_gpu = device == "cuda"
+    chunks = chunks_of(prompt, rows) if on_gpu else (min(prompt, CHUNKS[-1]),)
+    length = (sum(chunks) if on_gpu else prompt) + workload.new_tokens
+    if on_gpu:
+        length = -(-length // CACHE_STEP) * CACHE_STEP
+    # Every layer keeps every token.
+    cache = rows * cache_bytes(replace(spec, windows=(None,) * spec.layers), length)
+    # The logits of each row's last token; a layer's keys, or its values, of those that go on when
+    # others have finished.
+    logits = rows * spec.vocab_size * ELEMENT_BYTES
+    needed = logits + (cache // (2 * spec.layers) if rows > 1 else 0)
+    needed += _pass_bytes(spec, precision, rows, max(chunks, default=0), length, on_gpu=on_gpu)
+    if on_gpu:
+        # Logits, and the part of the prompts that is read, are where every recording finds them.
+        needed += logits + rows * CHUNKS[-1] * TOKEN_BYTES
+        needed += (1 + CAPTURE_STREAMS) * CUBLAS_WORKSPACE_BYTES
+    return cache, needed
+
+
+def _pass_bytes(
+    spec: ModelSpec, precision: Precision, rows: int, tokens: int, length: int, *, on_gpu: bool
+) -> int:
+    """What engine `graph` holds at once, beside weights and cache, while it reads `tokens` of each
+    row's prompt: the most while the MLP's last product is made."""
+    each = rows * tokens * ELEMENT_BYTES
+    hidden, wide = each * spec.hidden_size, each * spec.intermediate_size
+    # Triton's kernels know one block, and a GPU that has none of them is not foreseen.
+    plain = not on_gpu or spec.block_norms != 2
+    # The residual, what attention and the MLP change it by; queries, keys and values; gate and up
+    # joined, and their product, in plain torch the activated gate besides.
+    heads = spec.heads + 2 * spec.kv_heads
+    held = 3 * hidden + each * heads * spec.head_size + (4 if plain else 3) * wide
+    if plain:
+        held += rows * tokens * length * MASK_BYTES
+    if precision.method == "plain":
+        return held
+    if precision.method != "llm-int8":
+        # The largest weight in 16 bit, gate and up joined, before there is a product of them.
+        joined = 2 * spec.hidden_size * spec.intermediate_size
+        return max(held, held - wide + ELEMENT_BYTES * joined)
+    if on_gpu:
+        # The product in int8.
+        return held + wide // ELEMENT_BYTES
+    # Of gate and up the sums, and they scaled, before there is what follows from them.
+    return max(held, held - 4 * wide + 2 * wide * SCALED_BYTES // ELEMENT_BYTES)
 
 
 def _reading_bytes(
