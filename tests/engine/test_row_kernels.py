@@ -103,7 +103,7 @@ def int8_product(projection: Int8Projection, x: torch.Tensor) -> torch.Tensor:
 def assert_clean(x: torch.Tensor) -> None:
     """What the kernels count and mark in is as it was, for the next ones."""
     assert not zeroed(x.device, torch.int32, int8_kernels.MOST_SHARED).any()
-    assert not zeroed(x.device, torch.int8, x.shape[1]).any()
+    assert not zeroed(x.device, torch.int8, -(-x.shape[1] // 4) * 4).any()
 
 
 def test_the_reference_is_what_bitsandbytes_gives() -> None:
@@ -133,9 +133,10 @@ def test_rows_are_quantised_as_by_bitsandbytes(count: int, outliers: str) -> Non
         kept = made.whole[:count].clone()
         # They clear these columns, our product takes away what they gave.
         kept[:, columns] = 0
-        # 127 / scale can be rounded in two ways, and decides what lies between two steps.
-        apart = (kept.int() - whole.int()).abs()
-        assert apart.max() <= 1 and apart.count_nonzero() <= 1e-3 * apart.numel()
+        # 127 / scale is rounded in two ways, which decides what lies midway between two steps.
+        steps = x.half().double() * 127 / row_scale.double()[:, None]
+        midway = (steps - steps.floor() - 0.5).abs() < 1e-4
+        assert ((kept.int() - whole.int()).abs() <= midway.int()).all()
         assert_clean(x)
 
 
