@@ -9,7 +9,7 @@ from tests.engine.test_architectures import NEW_TOKENS, tokens_of
 from tests.support.tiny_models import TINY, loaded, random_prompts, tiny_model
 from vibecore.catalog import prefill as lengths
 from vibecore.catalog.prefill import CHUNKS, MOST_TOKENS, chunks_of
-from vibecore.engine import capture
+from vibecore.engine import capture, recorded
 from vibecore.engine.decoder import build_decoder
 from vibecore.engine.model import Batch, Collector, StopSwitch
 
@@ -90,3 +90,48 @@ def test_passes_hold_a_prompt_and_little_more(prompt: int, rows: int) -> None:
     assert rows * max(chunks) <= max(MOST_TOKENS, rows * CHUNKS[0])
     # The last is the shortest that holds the rest, so no more than half of it is padding.
     assert sum(chunks) - prompt < max(CHUNKS[0], chunks[-1] / 2)
+
+
+class Graph:
+    """Stands for a CUDA graph: notes when it is recorded and replayed."""
+
+    def __init__(self, made: list[str]) -> None:
+        self.made = made
+
+    def replay(self) -> None:
+        self.made.append("replay")
+
+
+def test_what_was_called_is_recorded_when_told_to_and_replayed_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+
+    def record(self: recorded.Recorded) -> None:
+        made.append("record")
+        self._graph = Graph(made)  # type: ignore[assignment]
+
+    monkeypatch.setattr(recorded.Recorded, "_record", record)
+    one = recorded.Recorded(lambda: made.append("work"), torch.device("cuda"), None)
+    one.record()
+    assert made == []
+    one()
+    assert made == ["work"] and not one.ready
+    one.record()
+    one.record()
+    one()
+    assert made == ["work", "record", "replay"] and one.ready
+    other = recorded.Recorded(lambda: made.append("work"), torch.device("cuda"), None)
+    other.prepare()
+    other()
+    assert made[3:] == ["work", "record", "replay"]
+
+
+def test_a_prompt_s_passes_are_recorded_after_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[recorded.Recorded] = []
+    monkeypatch.setattr(recorded.Recorded, "record", lambda self: told.append(self))
+    model = tiny_model(TINY["llama"])
+    _, recording = decode(model, random_prompts("cpu", 9), prepared=False)
+    before = list(told)
+    capture.record_passes(recording.decoder)
+    assert told[len(before) :] == list(recording.passes.values())

@@ -141,6 +141,12 @@ class Recording:
             self.step(rows).run.prepare()
         self.slot.zero_()
 
+    def record_passes(self) -> None:
+        """Record the passes that were called so far: after an answer, so that the next prompt of
+        such a length does not wait for it."""
+        for each in self.passes.values():
+            each.record()
+
     def _pass(self, prompts: int, tokens: int) -> Recorded:
         if (prompts, tokens) not in self.passes:
             self.passes[prompts, tokens] = self._new_pass(prompts, tokens)
@@ -203,6 +209,12 @@ def _recording_if_it_fits(decoder: Decoder, rows: int, length: int) -> Recording
         if not decoder.recordings:
             raise
         return None
+
+
+def record_passes(decoder: Decoder) -> None:
+    """Record what read the last prompts, if that was its first use."""
+    if decoder.recordings:
+        next(reversed(decoder.recordings.values())).record_passes()
 
 
 def idle_bytes(decoder: Decoder, rows: int) -> int:

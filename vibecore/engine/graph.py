@@ -75,13 +75,15 @@ def generate(
         nothing_left_of_errors(decoder),
     ):
         first_token = decode(decoder, batch, collector)
-    ended = time.perf_counter()
+        ended = time.perf_counter()
+        peak = peak_with_graphs(decoder)
+        _record_prompts(decoder)
     return to_generations(
         loaded,
         batch,
         collector.tokens,
         Times(started, first_token, ended),
-        peak_with_graphs(decoder),
+        peak,
         stopped=collector.stopped,
         max_new_tokens=max_new_tokens,
         non_finite=collector.non_finite,
@@ -123,6 +125,15 @@ def prepare(decoder: Decoder, batch: Batch, max_new_tokens: int) -> None:
         with nothing_left_of_errors(decoder):
             recording = recording_for(decoder, rows, longest, max_new_tokens, prompts=prompts)
             recording.prepare(prompts, longest)
+
+
+def _record_prompts(decoder: Decoder) -> None:
+    """After an answer, what read its prompt for the first time, so that the next prompt of such a
+    length is not kept waiting for it."""
+    if decoder.device.type == "cuda":
+        from vibecore.engine.capture import record_passes
+
+        record_passes(decoder)
 
 
 def decode(decoder: Decoder, batch: Batch, collector: Collector) -> float:

@@ -14,12 +14,12 @@ import torch
 
 class Recorded:
     """`work` without arguments, called the first time, which compiles its kernels and sets up
-    libraries, recorded the second, and replayed from then on.
+    libraries, recorded when it is asked for again or told to, and replayed from then on.
 
-    So nothing is done for the recording's sake alone, and what is used once is not recorded.
-    Graphs of one `pool` (torch.cuda.graph_pool_handle) share the memory of what is computed
-    within: they never run at once, and what they leave behind was allocated before. `held_bytes` is
-    what this one added to that memory, which torch does not count as given out.
+    So nothing is computed for the recording's sake alone. Graphs of one `pool`
+    (torch.cuda.graph_pool_handle) share the memory of what is computed within: they never run at
+    once, and what they leave behind was allocated before. `held_bytes` is what this one added to
+    that memory, which torch does not count as given out.
     """
 
     def __init__(self, work: Callable[[], None], device: torch.device, pool: Any) -> None:
@@ -37,8 +37,7 @@ class Recorded:
             # Not before: what has failed, for want of memory, has not set up everything.
             self._called = True
             return
-        if self._graph is None:
-            self._record()
+        self.record()
         assert self._graph is not None
         self._graph.replay()
 
@@ -46,7 +45,11 @@ class Recorded:
         """Do the work once and record it, so that no later call pays for either."""
         if not self._called:
             self()
-        if self._graph is None and self._on_gpu:
+        self.record()
+
+    def record(self) -> None:
+        """Record what was called and is not recorded yet; nothing is computed."""
+        if self._called and self._graph is None and self._on_gpu:
             self._record()
 
     @property
