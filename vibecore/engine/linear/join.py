@@ -14,15 +14,11 @@ import torch
 from torch import nn
 
 from vibecore.engine.linear.int8 import Int8Projection
+from vibecore.engine.linear.int8_cpu import Int8CpuProjection
 from vibecore.engine.linear.nf4 import Nf4Projection
 from vibecore.engine.linear.nf4_cpu import Nf4CpuProjection
 from vibecore.engine.linear.plain import PlainProjection
 from vibecore.engine.linear.projection import Projection
-
-# 1 / (127 · 127), as bitsandbytes writes it (backends/default/ops.py).
-INT8_SCALE = 6.200124e-05
-
-_bnb = torch.ops.bitsandbytes
 
 
 def is_supported(*linears: nn.Module) -> bool:
@@ -88,21 +84,8 @@ def _join_8bit(linears: Sequence[Any]) -> Projection:
         start = end
     bias = _share_biases(linears)
     threshold = linears[0].state.threshold
-    if weight.device.type == "cuda":
-        return Int8Projection(weight, scales, bias, threshold)
-
-    def project(x: torch.Tensor) -> torch.Tensor:
-        quantised, row_scale, outliers = _bnb.int8_vectorwise_quant.default(x.half(), threshold)
-        if outliers is not None and outliers.numel():
-            return _bnb.int8_mixed_scaled_mm.default(
-                x, quantised, weight, row_scale, scales, outliers, bias
-            )[0]
-        # int8_linear_matmul and int8_mm_dequant, without bitsandbytes' dispatch around each.
-        product = torch._int_mm(quantised, weight.t())
-        out = product * (row_scale[:, None] * scales) * INT8_SCALE
-        return (out if bias is None else out.add_(bias)).to(x.dtype)
-
-    return project
+    kind = Int8Projection if weight.device.type == "cuda" else Int8CpuProjection
+    return kind(weight, scales, bias, threshold)
 
 
 def _set_up(linear: nn.Linear) -> None:
