@@ -32,8 +32,6 @@ from vibecore.engine.cache import Cache  # noqa: E402
 from vibecore.engine.decoder import Decoder, Layer  # noqa: E402
 from vibecore.engine.kernels.prompt_attention import attend_prompt  # noqa: E402
 
-SCALE = 0.2
-
 
 @pytest.fixture(autouse=True)
 def interpreted() -> Iterator[None]:
@@ -72,7 +70,7 @@ def by_torch(
         heads=heads,
         kv_heads=kv_heads,
         head_size=size,
-        attention_scale=SCALE,
+        attention_scale=size**-0.5,
         norm_epsilon=EPSILON,
         windows=(window,),
     )
@@ -90,7 +88,7 @@ def by_kernel(
     return attend_prompt(
         *(joined, cache.keys[0], cache.values[0], cache.tables[0], cache.padding),
         torch.tensor([slot], device=DEVICE),
-        scale=SCALE,
+        scale=cache.keys[0].shape[-1] ** -0.5,
         window=window,
         norm=norm,
         epsilon=EPSILON,
@@ -130,7 +128,11 @@ def test_a_part_of_a_prompt_over_a_padded_cache(
     found = by_kernel(cache, joined, slot, window, norm)
     wanted = by_torch(other, joined, slot, heads, window, norm)
     assert_near(found, wanted)
-    assert_near(cache.keys[0], other.keys[0])
+    # The root of a norm may have lost a last bit; all else is rounded where torch rounds.
+    if normed:
+        assert_near(cache.keys[0], other.keys[0])
+    else:
+        assert torch.equal(cache.keys[0], other.keys[0])
     assert torch.equal(cache.values[0], other.values[0])
 
 
