@@ -26,11 +26,14 @@ from tests.support.triton_cases import (  # noqa: E402
 if not ON_GPU and not INTERPRETED:
     pytest.skip("no GPU, and not in Triton's interpreter", allow_module_level=True)
 
+from tests.support.tiny_models import TINY, random_prompts, tiny_model  # noqa: E402
+from vibecore.engine import gpu_steps  # noqa: E402
 from vibecore.engine.arithmetic import rms_norm  # noqa: E402
 from vibecore.engine.attention import fixed_attention, is_real  # noqa: E402
-from vibecore.engine.cache import Cache  # noqa: E402
-from vibecore.engine.decoder import Decoder, Layer  # noqa: E402
+from vibecore.engine.cache import Cache, new_cache  # noqa: E402
+from vibecore.engine.decoder import Decoder, Layer, build_decoder  # noqa: E402
 from vibecore.engine.kernels.prompt_attention import attend_prompt  # noqa: E402
+from vibecore.engine.step import fixed_step  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +170,25 @@ def test_what_is_padding_or_left_by_others_is_never_read() -> None:
     found = by_kernel(cache, joined, 0, None, None)
     assert found[:32].isfinite().all()
     assert not found[32 + 20 :].isfinite().any()
+
+
+@pytest.mark.parametrize(
+    "name",
+    sized(
+        ["qwen2, yarn", "qwen3", "llama, every bias, one KV head, llama3 rope"],
+        ["qwen3, attention bias, a window"],
+    ),
+)
+def test_whole_passes_of_kernels_over_a_prompt(name: str) -> None:
+    """In two parts, the first all padding in one row, of models in float32."""
+    decoder = build_decoder(tiny_model(TINY[name], device=DEVICE))
+    tokens = random_prompts(DEVICE, 32, 12).tokens
+    steps = gpu_steps._step_of_kernels, fixed_step
+    with torch.inference_mode():
+        logits = []
+        for step in steps:
+            cache, slot = new_cache(decoder, 2, 64), torch.zeros(1, dtype=torch.long, device=DEVICE)
+            cache.padding[1] = 20
+            step(decoder, cache, tokens[:, :16], slot)
+            logits.append(step(decoder, cache, tokens[:, 16:], slot + 16))
+    torch.testing.assert_close(*logits, rtol=1e-4, atol=1e-4)
