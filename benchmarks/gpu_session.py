@@ -1,11 +1,13 @@
 """All that Vibe check claims of a GPU, measured: `python -m benchmarks.gpu_session --out FOLDER`.
 
-Four parts, each of which ends within ten minutes, for a machine that is lent by the minute:
+Five parts, each of which ends within ten minutes, for a machine that is lent by the minute:
 
 - `speed`: the kernels against torch, engine `graph` at batch 1 on every config with a profile,
   agreement of the engines, a stop, an out-of-memory, what a closed worker leaves
 - `ratio`: both engines in one bench at batch 1
-- `batch`: transformers' generate beside both engines at batch 30
+- `batch`: engine `graph` at batch 30, and the time to the first token of `eager` over 30 lengths
+- `peers`: whole answers beside transformers' generate, and llama-bench and vLLM where they are
+  found (benchmarks/peers), with the time to the first token over 30 lengths
 - `architectures`: both engines at batch 1 on published shapes other than Qwen2.5's
 
 `--part` chooses; without it all run. Every step has its own time limit and its output passes
@@ -28,7 +30,7 @@ from pathlib import Path
 
 from vibecore.catalog.models import family_configs
 
-PARTS = ("speed", "ratio", "batch", "architectures")
+PARTS = ("speed", "ratio", "batch", "peers", "architectures")
 # 8bit at threshold 0 is measured beside the family's 8bit at 6.0, whose outliers cost extra.
 WITHOUT_OUTLIERS = ("0.5B-8bit-t0", "1.5B-8bit-t0")
 AGREEMENT = ("5M-bf16", "5M-4bit", "5M-8bit-t0", "5M-8bit")
@@ -82,11 +84,10 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
             needed,
         )
 
-    # Batches of LLM.int8() with outliers are decoded by eager, at its speed: only batch 1 here.
-    batched = [config for config in size.configs if not config.endswith("8bit")]
     graph, both = ("--engine", "graph"), ("--engine", "eager", "--engine", "graph")
     repetitions = ("--repetitions", str(size.repetitions))
     hurried = ("--no-llama-bench", "--seconds", "500")
+    of_thirty = ("--batch-size", "30", "--no-llama-bench")
     steps = {
         "speed": [
             bench("smoke", 90, size.configs[:1], *graph, "--repetitions", "1", needed=True),
@@ -98,8 +99,11 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
             bench("both", 585, size.configs, *both, *repetitions, *hurried),
         ],
         "batch": [
-            Step("generate", 480, ("benchmarks.plain_comparison", *_generate(device, batched))),
-            bench("batched", 110, batched, *graph, *repetitions, "--batch-size", "30"),
+            bench("batched", 300, size.configs, *graph, *repetitions, *of_thirty),
+            Step("lengths", 200, ("benchmarks.peers", *_lengths(device, out))),
+        ],
+        "peers": [
+            Step("peers", 590, ("benchmarks.peers", *_peers(device, out))),
         ],
         "architectures": [
             Step("architectures", 200, ("benchmarks.architectures", "--device", device)),
@@ -118,12 +122,21 @@ def _agreement(device: str) -> tuple[str, ...]:
     return ("--device", device, *few, *configs)
 
 
-def _generate(device: str, configs: Sequence[str]) -> tuple[str, ...]:
-    dummies = configs if device == "cuda" else ["0.5B-bf16"]
-    chosen = [word for config in dummies for word in ("--config", config)]
-    tokens = "200" if device == "cuda" else "4"
-    ways = ("--no-lm-eval", "--engines", "graph", "--batch-sizes", "30", "--new-tokens", tokens)
-    return ("--device", device, "--weights", "dummy", *ways, *chosen)
+def _lengths(device: str, out: Path) -> tuple[str, ...]:
+    """No rounds, for eager's answers are measured by the part `ratio`."""
+    alone = ("--peer", "eager", "--batch-size", "1", "--rounds", "0")
+    return ("--device", device, *alone, "--json", str(out / "lengths.json"))
+
+
+def _peers(device: str, out: Path) -> tuple[str, ...]:
+    """All but eager; what takes seconds for an answer is measured once."""
+    peers = [
+        word
+        for peer in ("generate", "static", "graph", "llama.cpp", "vllm")
+        for word in ("--peer", peer)
+    ]
+    hurried = ("--slow", "3", "--seconds", "500")
+    return ("--device", device, *peers, *hurried, "--json", str(out / "peers.json"))
 
 
 def run(step: Step) -> bool:

@@ -1,14 +1,10 @@
 """Our runs beside a plain `generate` loop and lm-eval: `python -m benchmarks.plain_comparison`.
 
-On a CPU (the default): the demo study, six configs and 30 prompts of at most 200 new tokens, as
-whole commands one after the other: a plain loop of transformers' generate in one process, and
-`vibecore run` with each engine, at each batch size; then lm-eval's command on the two bf16 configs
-beside `vibecore run` on the same two. A command's time is all of it: start-up, loading,
-generating, and for ours scoring and storing.
-
-With `--device cuda` (or `--weights dummy`): each Qwen2.5 config with random weights, in a process
-of its own for each way (generate, lm-eval's model, our engines), timed without loading. It imports
-neither duckdb nor streamlit.
+On a CPU: the demo study, six configs and 30 prompts of at most 200 new tokens, as whole commands
+one after the other: a plain loop of transformers' generate in one process, and `vibecore run` with
+each engine, at each batch size; then lm-eval's command on the two bf16 configs beside
+`vibecore run` on the same two. A command's time is all of it: start-up, loading, generating, and
+for ours scoring and storing. Answers alone, on a GPU too, are compared by `benchmarks.peers`.
 """
 
 from __future__ import annotations
@@ -23,16 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.models import Config, family_configs, find_configs
-from vibecore.catalog.weights import load_request, resolve
+from vibecore.catalog.weights import resolve
 
 SUITE = "vibe30"
 NEW_TOKENS = 200
 LM_EVAL_CONFIGS = ("1M-bf16", "5M-bf16")
 LM_EVAL_BATCH = 30
-# Random weights never stop by themselves, so a few prompts measure batch 1 as well as thirty.
-DUMMY_PROMPTS_AT_BATCH_1 = 3
-# On a GPU everything is warmed up at full length (see bench.session.warm_up).
-CPU_WARM_UP_TOKENS = 4
 THIS = (sys.executable, "-m", "benchmarks.plain_comparison")
 TASK = """task: vibe30_plain
 dataset_path: json
@@ -81,16 +73,12 @@ def plain_loop(batch_size: int) -> None:
             _plain_generate(model, tokenizer, prompts[start : start + batch_size])
 
 
-def _plain_generate(
-    model: Any, tokenizer: Any, prompts: list[str], new_tokens: int = NEW_TOKENS, **how: Any
-) -> int:
-    """New tokens that transformers' generate made, padding counted as it is decoded."""
+def _plain_generate(model: Any, tokenizer: Any, prompts: list[str]) -> None:
+    """Decode prompts to text with transformers' generate."""
     inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
     inputs = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
-    outputs = model.generate(**inputs, max_new_tokens=new_tokens, do_sample=False, **how)
-    new = outputs[:, inputs["input_ids"].shape[1] :]
-    tokenizer.batch_decode(new, skip_special_tokens=True)
-    return new.numel()
+    outputs = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False)
+    tokenizer.batch_decode(outputs[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
 def timed(*command: str) -> float:
@@ -154,109 +142,16 @@ def compare_commands(engines: list[str], batch_sizes: list[int], *, lm_eval: boo
             )
 
 
-def dummy_child(config_id: str, way: str, device: str, batch_size: int, new_tokens: int) -> None:
-    """Load random weights, warm up, decode, and print tokens per second."""
-    from vibecore import engine
-
-    config = find_configs([config_id])[0]
-    name = way if way in ("eager", "graph") else "eager"
-    loaded = engine.load(load_request(config, resolve(config, "dummy"), device, name))
-    prompts = read_prompts()
-    batches = [prompts[:batch_size]]
-    if batch_size == 1:
-        batches = [[prompt] for prompt in prompts[:DUMMY_PROMPTS_AT_BATCH_1]]
-    decode = _way(loaded, way, batch_size)
-    decode(batches[0], new_tokens if device == "cuda" else min(new_tokens, CPU_WARM_UP_TOKENS))
-    started = time.perf_counter()
-    tokens = sum(decode(batch, new_tokens) for batch in batches)
-    print(tokens / (time.perf_counter() - started))
-
-
-def _way(loaded: Any, way: str, batch_size: int) -> Any:
-    """A function from prompts and most new tokens to the number that it decoded for them."""
-    from vibecore import engine
-
-    if way in ("eager", "graph"):
-        return lambda prompts, new_tokens: sum(
-            made.new_tokens for made in engine.generate(loaded, prompts, new_tokens)
-        )
-    if way == "generate":
-        how = {"eos_token_id": None, "pad_token_id": loaded.pad_token_id}
-        return lambda prompts, new_tokens: _plain_generate(
-            loaded.model, loaded.tokenizer, prompts, new_tokens, **how
-        )
-    from lm_eval.api.instance import Instance
-    from lm_eval.models.huggingface import HFLM
-
-    model = HFLM(
-        pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size, max_length=4096
-    )
-
-    def decode(prompts: list[str], new_tokens: int) -> int:
-        arguments = {"until": [], "max_gen_toks": new_tokens, "do_sample": False}
-        requests = [
-            Instance("generate_until", {}, (prompt, arguments), index)
-            for index, prompt in enumerate(prompts)
-        ]
-        model.generate_until(requests, disable_tqdm=True)
-        return new_tokens * len(prompts)
-
-    return decode
-
-
-def compare_dummies(options: argparse.Namespace) -> None:
-    """Random weights in published shapes: tokens per second of each way, each config."""
-    ways = ["generate", *([] if options.no_lm_eval else ["lm-eval"]), *options.engines]
-    configs = options.config or [config.id for config in family_configs("qwen2.5")]
-    print(
-        f"{'config':<12}{'batch':>6}" + "".join(f"{way + ' tok/s':>18}" for way in ways), flush=True
-    )
-    for config in configs:
-        for batch_size in options.batch_sizes:
-            speeds = [_dummy_speed(config, way, batch_size, options) for way in ways]
-            cells = "".join(
-                f"{'failed':>18}" if speed is None else f"{_ratio(speed, speeds[0]):>18}"
-                for speed in speeds
-            )
-            print(f"{config:<12}{batch_size:>6}{cells}", flush=True)
-
-
-def _ratio(speed: float, baseline: float | None) -> str:
-    return f"{speed:.1f}" + (f" ({speed / baseline:.2f}×)" if baseline else "")
-
-
-def _dummy_speed(
-    config: str, way: str, batch_size: int, options: argparse.Namespace
-) -> float | None:
-    command = [*THIS, "--device", options.device, "--new-tokens", str(options.new_tokens)]
-    command += ["--child", config, way, str(batch_size)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        print(f"{config} {way}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-        return None
-    return float(done.stdout.split()[-1])
-
-
 def main() -> None:
     """Measure and print; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--weights", choices=("demo", "dummy"), help="[dummy on a GPU, else demo]")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 30])
     parser.add_argument("--engines", nargs="+", default=["eager", "graph"])
-    parser.add_argument("--config", action="append", help="with random weights; repeatable")
-    parser.add_argument("--new-tokens", type=int, default=NEW_TOKENS, help="of random weights")
     parser.add_argument("--no-lm-eval", action="store_true")
     parser.add_argument("--plain-loop", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.plain_loop:
         plain_loop(options.plain_loop)
-    elif options.child:
-        config, way, batch_size = options.child
-        dummy_child(config, way, options.device, int(batch_size), options.new_tokens)
-    elif options.device == "cuda" or options.weights == "dummy":
-        compare_dummies(options)
     else:
         compare_commands(options.engines, options.batch_sizes, lm_eval=not options.no_lm_eval)
 

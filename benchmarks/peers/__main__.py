@@ -105,7 +105,7 @@ class Report:
             f"{self.options.weights}, medians of {self.options.rounds} rounds or fewer"
         )
         rows = (speed_rows(self.measured, self.options.prompt_tokens), length_rows(self.measured))
-        parts = [heading, *(formats.to_markdown(each) for each in rows if each)]
+        parts = [heading, *(formats.to_markdown(each).rstrip() for each in rows if each)]
         return "\n\n".join([*parts, "\n".join(f"- {line}" for line in self.said)])
 
 
@@ -302,7 +302,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, action="append", help="repeatable [1, 30]")
     parser.add_argument("--prompt-tokens", type=int, default=64)
     parser.add_argument("--new-tokens", type=int, nargs="+", help="[100 200; 8 16 on a CPU]")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="0: first tokens alone")
     parser.add_argument(
         "--seconds", type=float, default=float("inf"), help="begin no round that ends later"
     )
@@ -342,7 +342,7 @@ def main() -> None:
             sys.exit(f"Error: {error}")
     print(report.tables())
     # Nothing to show is no success.
-    sys.exit(not any(one.answers for one in report.measured))
+    sys.exit(not any(one.answers or one.first_tokens for one in report.measured))
 
 
 if __name__ == "__main__":
