@@ -1,4 +1,5 @@
-"""Speed: what `bench` measured, against the memory's bandwidth, and where one step's time goes.
+"""Speed: what `bench` measured: whole answers, decoding against the memory's bandwidth, and where
+one step's time goes, with the machine and the date.
 
 Each engine against the other, host time against GPU time, one decode step by layer and by kernel,
 every figure with its bottleneck (overhead-bound, memory-bound, …). On a study without a bench,
@@ -23,8 +24,15 @@ from vibecore.views.charts.engine_speed import (
     mbu_figure,
 )
 from vibecore.views.charts.step_time import kernel_figure, layer_figure
+from vibecore.views.charts.whole_answers import answer_figure
 from vibecore.views.short_names import names_of
-from vibecore.views.tables.speed import bottlenecks_met, model_table, profiles, speed_table
+from vibecore.views.tables.speed import (
+    bottlenecks_met,
+    measured_where,
+    model_table,
+    profiles,
+    speed_table,
+)
 
 MEASURE = (
     "python -m vibecore bench --family qwen2.5 --weights dummy --engine eager --engine graph "
@@ -82,6 +90,7 @@ if not results:
     show_benches(benches)
     address.write("speed", PARAMETERS)
     st.stop()
+frame.show_html("p", measured_where(study, results))
 if study.note:
     frame.show_html("p", study.note, "vc-soft")
 with frame.errors_in_words():
@@ -91,6 +100,7 @@ measured = [
 ]
 sizes = batch_sizes(measured)
 for size in sizes:
+    show(answer_figure(measured, size), f"answers-{size}")
     show(mbu_figure(measured, size), f"mbu-{size}")
     show(engine_figure(measured, size), f"engines-{size}")
     host = host_figure(measured, size)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bench_report import make_report
+from tests.support.bench_report import GPU, make_report
 from tests.support.pages import component, has_component, html, visit
 from vibecore.studies.bench.import_report import import_reports
 from vibecore.views.charts.engine_speed import (
@@ -19,6 +19,7 @@ from vibecore.views.charts.engine_speed import (
 )
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.step_time import kernel_figure, layer_figure
+from vibecore.views.charts.whole_answers import answer_figure
 from vibecore.views.short_names import Names
 from vibecore.views.tables.speed import bottlenecks_met, profiles, speed_table
 
@@ -58,6 +59,7 @@ def studies(studies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def figures() -> dict[str, Figure]:
     profile = RESULTS[0]["profile"]
     return {
+        "answers": answer_figure(RESULTS, 1),
         "mbu": mbu_figure(RESULTS, 1),
         "engines": engine_figure(RESULTS, 30),
         "host": host_figure(RESULTS, 1),
@@ -67,6 +69,8 @@ def figures() -> dict[str, Figure]:
 
 
 TITLES = {
+    "answers": "At batch 1, 0.5B-4bit graph answers fastest: 200 tokens in 476 ms, 6 % of that "
+    "before the first",
     "mbu": "At batch 1, 0.5B-bf16 graph reaches 73 % MBU, the most; 0.5B-4bit eager 6 %, the least",
     "engines": "At batch 30, engine graph decodes 1.2 to 7.2 times as fast as eager",
     "host": "At batch 1, 6 of 12 wait for the host",
@@ -114,6 +118,24 @@ def test_what_another_engine_decoded_is_named_so_and_left_out_of_the_comparison(
     assert engine_figure(alone, 30).title.startswith("One engine alone decoded")
 
 
+def test_an_answer_is_its_first_token_and_the_rest() -> None:
+    figure = answer_figure(RESULTS, 30)
+    assert figure.chart is not None and "all sequences together" in figure.note
+    assert figure.note.endswith("Answers of eager are in the table below.")
+    values = figure.chart.to_dict()["data"]["values"]
+    first, rest = values[:2]
+    assert (first["name"], first["part"]) == ("0.5B-bf16", "first token (TTFT)")
+    assert first["milliseconds"] == pytest.approx(30)
+    [result] = [one for one in RESULTS if (one["config"], one["engine"]) == ("0.5B-bf16", "graph")]
+    whole = result["speeds"][1]["by_repetition"][2]["total_seconds"]
+    assert first["milliseconds"] + rest["milliseconds"] == pytest.approx(1000 * whole)
+    assert first["label"].endswith(f", {30 * 200 / whole:,.0f} tok/s, TTFT 30.0 ms")
+    alone = answer_figure([one for one in RESULTS if one["engine"] == "eager"], 1)
+    assert "eager answers fastest" in alone.title and "table below" not in alone.note
+    assert "0.5B-8bit (by eager)" in answer_figure(LEFT_TO_EAGER, 30).description
+    assert answer_figure(RESULTS, 7).title == "No answer was measured"
+
+
 def test_one_repetition_has_no_spread() -> None:
     assert "median of the repetitions" in engine_figure(RESULTS, 1).note
     once = [
@@ -157,6 +179,11 @@ def test_the_page_shows_a_bench_with_a_failed_config(studies: Path, use) -> None
     app = visit("speed", study="gpu")
     assert not app.error
     assert TITLES["mbu"] in html(app)
+    assert f">{GPU}, measured on 2026-11-23</p>" in html(app)
+    labels = [column["label"] for column in component(app, "speeds")["columns"]]
+    assert labels[3:9] == [
+        *("TTFT ms", "TPOT p50 ms", "TPOT p99 ms", "decode tok/s", "least–most", "answer tok/s"),
+    ]
     rows = component(app, "speeds")["rows"]
     assert any("failed: out of memory" in cell["text"] for row in rows for cell in row["cells"])
     assert app.selectbox(key="step").value == "0.5B-bf16 eager"

@@ -90,6 +90,9 @@ def test_the_figures_of_a_batch_size() -> None:
     assert found["joules_per_token"] == pytest.approx(2.0)
     assert found["new_tokens"] == 5
     assert found["by_repetition"][1]["total_seconds"] == pytest.approx(1.3)
+    # Ten tokens of both sequences in 0.9, 1.3 and 0.9 seconds, prompt included.
+    answers = {"median": 10 / 0.9, "least": 10 / 1.3, "most": 10 / 0.9}
+    assert found["answer_tokens_per_second"] == pytest.approx(answers)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,9 @@ class BenchWorker:
         if function == "profiling.profile.profile_step":
             return [{"layer": "layer 0", "kernel": "mm", "host_us": 1.0, "device_us": None}]
         _, new_tokens, batch_size = arguments
+        if function == "profiling.bench_calls.prepare":
+            self.calls.append((f"{self.name} prepared", str(new_tokens), str(batch_size)))
+            return None
         self.calls.append((self.name, str(new_tokens), str(batch_size)))
         return {
             "prefill_seconds": 0.1,
@@ -202,13 +208,19 @@ def test_a_gpu_is_warmed_up_at_full_length(
     monkeypatch.setitem(FACTS, "on_gpu", on_gpu)
     bench_measure.run_bench(choose(CHOSEN), lambda line: None)
     first = bench_worker.calls.index(("5M-bf16 eager", "20" if on_gpu else "4", "1"))
-    assert bench_worker.calls[:first] == [
-        ("1M-bf16 eager", tokens, size)
-        for tokens, size in (
-            [("20", "1"), ("20", "4"), ("1", "1"), ("128", "1")]
-            if on_gpu
-            else [("4", "1"), ("4", "4"), ("1", "1"), ("4", "1")]
-        )
+    if not on_gpu:
+        assert bench_worker.calls[:first] == [
+            ("1M-bf16 eager", tokens, size)
+            for tokens, size in (("4", "1"), ("4", "4"), ("1", "1"), ("4", "1"))
+        ]
+        return
+    # Prepared and then used, shape by shape, and the prompt of one token too.
+    before = bench_worker.calls[:first]
+    assert before[-1] == ("5M-bf16 eager prepared", "20", "1")
+    assert before[:-1] == [
+        (name, tokens, size)
+        for tokens, size in (("20", "1"), ("20", "4"), ("1", "1"), ("128", "1"))
+        for name in ("1M-bf16 eager prepared", "1M-bf16 eager")
     ]
 
 
@@ -285,6 +297,7 @@ def test_what_fits_together_is_estimated_first(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_headline_says_what_was_made_not_what_was_asked_for() -> None:
     report = make_report()
+    assert headline(report).startswith("Test GPU 80GB, 2026-11-23: 200 tokens")
     assert "5 repetitions, interleaved, weights dummy" in headline(report)
     report["settings"]["repetitions"] = 9
     report["results"][0]["speeds"][0]["repetitions"] = 3
@@ -298,7 +311,24 @@ def test_tables_drop_what_no_row_knows() -> None:
     assert rows[0]["config"] == "0.5B-bf16"
     assert rows[0]["bottleneck"] == "overhead-bound"
     assert "J/token" in rows[0]
+    told = [rows[0][name] for name in ("TTFT ms", "TPOT p50 ms", "decode tok/s", "answer tok/s")]
+    assert told == ["30.00", "20.80", "48.1", "48.0"]
     assert "peak allocated" in model_rows(make_report())[0]
+
+
+def test_an_older_report_has_whole_answers_too() -> None:
+    old = make_report()
+    for result in old["results"]:
+        for each in result["speeds"]:
+            del each["answer_tokens_per_second"]
+    assert speed_rows(old) == speed_rows(make_report())
+    shipped = sorted((PROJECT_ROOT / "vibecore/studies/bench/reports").glob("*.json"))
+    assert len(shipped) == 4
+    for path in shipped:
+        rows = [row for row in speed_rows(read_report(path)) if "failed" not in row["bottleneck"]]
+        for row in rows:
+            answers, decoding = float(row["answer tok/s"]), float(row["decode tok/s"])
+            assert 0.2 * decoding < answers < 1.01 * decoding, (path.name, row)
 
 
 @pytest.mark.parametrize(

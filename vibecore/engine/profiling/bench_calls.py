@@ -7,8 +7,10 @@ from typing import Any
 import torch
 
 from vibecore import engine
+from vibecore.engine import graph
+from vibecore.engine.batch import random_batch
 from vibecore.engine.graph import peak_with_graphs
-from vibecore.engine.memory import peak_bytes, reset_peak
+from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import LoadedModel
 from vibecore.engine.profiling.bandwidth import bytes_per_step, cache_bytes, copy_bandwidth
 from vibecore.engine.profiling.costs import step_costs
@@ -25,6 +27,18 @@ def facts(loaded: LoadedModel) -> dict[str, Any]:
         "cache_bytes": cache_bytes(loaded.device),
         "threads": torch.get_num_threads(),
     }
+
+
+def prepare(loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> None:
+    """Record what such a repetition replays, so that none of them is the one that records it.
+
+    Raises RunError as measure does.
+    """
+    if loaded.decoder is None:
+        return
+    with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
+        batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
+        graph.prepare(loaded.decoder, batch, new_tokens)
 
 
 def measure(

@@ -49,7 +49,7 @@ def speed(
     share = achieved / facts["ceiling_bytes_per_second"]
     joules = [one["joules"] for one in repetitions if one["joules"] is not None]
     tokens = batch_size * (1 + len(repetitions[0]["step_seconds"]))
-    return {
+    found = {
         "batch_size": batch_size,
         "repetitions": len(repetitions),
         "new_tokens": 1 + len(repetitions[0]["step_seconds"]),
@@ -78,6 +78,14 @@ def speed(
         "ceiling_share": share,
         "reading": reading(host, gpu, share, facts["bytes_per_step"], facts["cache_bytes"]),
     }
+    return {**found, "answer_tokens_per_second": answer_rates(found)}
+
+
+def answer_rates(speed: Mapping[str, Any]) -> dict[str, float]:
+    """Tokens per second of whole answers, the prompt's time included and all sequences of the
+    batch together, of a report's entry of `speeds`: older reports do not hold it themselves."""
+    tokens = speed["batch_size"] * speed["new_tokens"]
+    return spread([tokens / one["total_seconds"] for one in speed["by_repetition"]])
 
 
 def reading(

@@ -13,7 +13,9 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
     `ceiling_bytes_per_second`: a copy in the same process, read and written bytes counted
   - `speeds`, one a batch size: `batch_size repetitions new_tokens`, `first_token_seconds` and
     `decode_tokens_per_second` (each median, least, most over the repetitions; a batch's rate
-    counts all its sequences), `step_p50_seconds step_p99_seconds` over all steps,
+    counts all its sequences), `answer_tokens_per_second` likewise over the whole time, prompt
+    included (figures.answer_rates gives it for a report that lacks it),
+    `step_p50_seconds step_p99_seconds` over all steps,
     `by_repetition` (first_token_seconds and total_seconds of each),
     `host_seconds gpu_seconds` (of one step),
     `peak_allocated_bytes peak_reserved_bytes joules_per_token` (prompt included),
@@ -31,6 +33,7 @@ from typing import Any
 from vibecore.catalog.engines import engine_in_words
 from vibecore.core import formats
 from vibecore.core.formats import counted
+from vibecore.studies.bench.figures import answer_rates
 
 FORMAT, VERSION = "vibecheck-bench", 1
 UNKNOWN = "–"
@@ -78,17 +81,18 @@ def _speed_row(result: Mapping[str, Any], speed: Mapping[str, Any]) -> Row:
         "config": result["config"],
         "engine": engine_in_words(result["engine"], result["environment"], batch_size),
         "batch": str(batch_size),
-        "tok/s": _rate(rate["median"]),
-        "least–most": f"{_rate(rate['least'])}–{_rate(rate['most'])}"
-        if speed["repetitions"] > 1
-        else UNKNOWN,
         "TTFT ms": milliseconds(speed["first_token_seconds"]["median"]),
         "TPOT p50 ms": milliseconds(speed["step_p50_seconds"]),
         "TPOT p99 ms": milliseconds(speed["step_p99_seconds"]),
+        "decode tok/s": _rate(rate["median"]),
+        "least–most": f"{_rate(rate['least'])}–{_rate(rate['most'])}"
+        if speed["repetitions"] > 1
+        else UNKNOWN,
+        "answer tok/s": _rate(answer_rates(speed)["median"]),
+        "MBU": formats.percent(speed["ceiling_share"]),
         "host ms": milliseconds(speed["host_seconds"]),
         "device ms": milliseconds(speed["gpu_seconds"]),
         "GB/s": _rate(speed["achieved_bytes_per_second"] / 1e9),
-        "MBU": formats.percent(speed["ceiling_share"]),
         "J/token": formats.number(speed["joules_per_token"], 3),
         "bottleneck": speed["reading"],
     }
@@ -136,7 +140,8 @@ def headline(report: Mapping[str, Any]) -> str:
     if len(made) > 1:
         repetitions = f"{made[0]} to {repetitions}"
     return (
-        f"{report['hardware']}: {counted(settings['new_tokens'], 'token')} after a prompt of "
+        f"{report['hardware']}, {report['created_at'][:10]}: "
+        f"{counted(settings['new_tokens'], 'token')} after a prompt of "
         f"{settings['prompt_tokens']}, {repetitions}, "
         f"{order}, weights {weights_of(report)}"
     )

@@ -78,16 +78,20 @@ def errors_kept(session: Session, tell: Tell) -> Iterator[None]:
 def warm_up(session: Session, bench: Bench) -> None:
     """Everything once, untimed; and what one step costs the host and the GPU.
 
-    On a GPU at full length: a step is captured for a length, and transformers' step can be slow
-    where the cache has a length for the first time (80 ms, and then 24, on an H100).
+    On a GPU at full length: passes over a prompt and steps are captured for a length, the former at
+    their second use, and transformers' step can be slow where the cache has a length for the first
+    time (80 ms, and then 24, on an H100).
     """
     shapes = [(bench.prompt_tokens, bench.new_tokens, size) for size in bench.batch_sizes]
     if bench.llama:
         prompt_tokens, new_tokens = _llama_tokens(session)
         shapes += [(prompt_tokens, 1, 1), (1, new_tokens, 1)]
     for prompt, new, size in shapes:
-        few = new if session.facts["on_gpu"] else min(new, WARM_UP_TOKENS)
-        session.call("measure", prompt, few, size)
+        if not session.facts["on_gpu"]:
+            session.call("measure", prompt, min(new, WARM_UP_TOKENS), size)
+            continue
+        session.call("prepare", prompt, new, size)
+        session.call("measure", prompt, new, size)
     for size in bench.batch_sizes:
         session.costs[size] = session.call("costs", bench.prompt_tokens, bench.new_tokens, size)
 

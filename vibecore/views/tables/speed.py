@@ -8,19 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vibecore.core.rows import StudyRow
 from vibecore.studies.bench.figures import READINGS
 from vibecore.studies.bench.report import model_rows, models_caption, speed_rows
 from vibecore.views.short_names import Names
 
 Json = Mapping[str, Any]
 
+# Those whose version decides how fast a config decodes.
+PACKAGES = ("torch", "transformers", "bitsandbytes")
 # The columns that are words, aligned left.
 WORDS = ("config", "engine", "bottleneck")
 
 
+def measured_where(study: StudyRow, results: Sequence[Json]) -> str:
+    """The machine, the date, and the versions of what decides its speed, in one line."""
+    parts = [study.hardware or "Hardware not known"]
+    if study.created_at is not None:
+        parts.append(f"measured on {study.created_at:%Y-%m-%d}")
+    versions: dict[str, set[str]] = {}
+    for result in results:
+        packages = result["environment"].get("packages") or {}
+        for name in PACKAGES:
+            if version := packages.get(name):
+                versions.setdefault(name, set()).add(version)
+    parts += [f"{name} {' and '.join(sorted(found))}" for name, found in versions.items()]
+    return ", ".join(parts)
+
+
 def speed_table(results: Sequence[Json], names: Names) -> dict[str, Any]:
-    """Decoding, a row a config, engine and batch size."""
-    return _table("Decoding", speed_rows({"results": results}), names)
+    """Answers and decoding, a row a config, engine and batch size."""
+    return _table("Answers and decoding", speed_rows({"results": results}), names)
 
 
 def model_table(results: Sequence[Json], names: Names) -> dict[str, Any]:
