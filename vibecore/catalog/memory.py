@@ -295,7 +295,8 @@ def _pass_bytes(
     heads = spec.heads + 2 * spec.kv_heads
     held = 3 * hidden + each * heads * spec.head_size + (4 if plain else 3) * wide
     if plain:
-        held += rows * tokens * length * MASK_BYTES
+        copies = spec.heads // spec.kv_heads if on_gpu else 1
+        held += rows * copies * tokens * length * MASK_BYTES
     if precision.method == "plain":
         return held
     if precision.method != "llm-int8":

@@ -53,7 +53,10 @@ def growing_attention(
         first = 0 if layer.window is None else max(0, slot + 1 - layer.window)
         mask = None if masks is None else masks.of(layer.window)[..., first:]
         seen = slice(first, end)
-        return _attended(decoder, rotated, keys[:, :, seen], values[:, :, seen], mask, real)
+        # A CPU's fused attention takes groups, and is faster so.
+        return _attended(
+            decoder, rotated, keys[:, :, seen], values[:, :, seen], mask, real, grouped=new == 1
+        )
 
     return attend
 
@@ -67,7 +70,10 @@ def fixed_attention(
     tables = [
         (cosine[positions][:, None], sine[positions][:, None]) for cosine, sine in cache.tables
     ]
-    masks = _Masks(decoder, cache, slot, new, cache.length)
+    # The heads of a group read the same keys, so they are the rows of one query: of the backends of
+    # scaled_dot_product_attention that take a mask on a GPU, the fused one takes no groups.
+    group = decoder.spec.heads // decoder.spec.kv_heads if new > 1 else 1
+    masks = _Masks(decoder, cache, slot, new, cache.length, copies=group)
 
     def attend(
         layer: Layer, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
@@ -75,16 +81,25 @@ def fixed_attention(
         rotated, new_values = _heads(decoder, layer, joined, cache.rows, *tables[layer.rope])
         keys.index_copy_(2, slots[0], rotated[:, decoder.spec.heads :])
         values.index_copy_(2, slots[0], new_values)
-        return _attended(decoder, rotated, keys, values, masks.of(layer.window), real)
+        mask = masks.of(layer.window)
+        return _attended(decoder, rotated, keys, values, mask, real, grouped=True)
 
     return attend
 
 
 class _Masks:
-    """Which keys each new token sees, bool [rows or 1, 1, new, keys], made once for each window."""
+    """Which keys each new token sees, bool [rows or 1, 1, copies · new, keys], made once for each
+    window."""
 
     def __init__(
-        self, decoder: Decoder, cache: Cache, slot: int | torch.Tensor, new: int, keys: int
+        self,
+        decoder: Decoder,
+        cache: Cache,
+        slot: int | torch.Tensor,
+        new: int,
+        keys: int,
+        *,
+        copies: int = 1,
     ) -> None:
         own = _own_slots(cache, slot, new)[..., None]
         slots = torch.arange(keys, device=decoder.device)
@@ -93,6 +108,10 @@ class _Masks:
             window: (whole if window is None else whole & (slots > own - window))[:, None]
             for window in set(decoder.spec.windows)
         }
+        if copies > 1:
+            self._made = {
+                window: mask.repeat(1, 1, copies, 1) for window, mask in self._made.items()
+            }
 
     def of(self, window: int | None) -> torch.Tensor:
         """Of layers that look back over `window` tokens, None for all."""
@@ -144,21 +163,22 @@ def _attended(
     values: torch.Tensor,
     mask: torch.Tensor | None,
     real: torch.Tensor | None,
+    *,
+    grouped: bool,
 ) -> torch.Tensor:
-    """Attention of `rotated`'s queries, [rows · new, heads · head size]; zero where not `real`."""
+    """Attention of `rotated`'s queries, [rows · new, heads · head size]; zero where not `real`.
+    `grouped` makes the heads that read the same keys rows of one query."""
     spec = decoder.spec
     rows, _, new, size = rotated.shape
     queries = rotated[:, : spec.heads]
-    if new == 1:
-        # The heads of a group read the same keys, so they are the rows of one query.
+    if grouped:
         queries = queries.reshape(rows, spec.kv_heads, -1, size)
-        attended = functional.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask, scale=spec.attention_scale
-        )
-        return attended.reshape(rows, -1)
     attended = functional.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, scale=spec.attention_scale, enable_gqa=True
+        queries, keys, values, attn_mask=mask, scale=spec.attention_scale, enable_gqa=not grouped
     )
+    if new == 1:
+        return attended.reshape(rows, -1)
+    attended = attended.reshape(rows, spec.heads, new, size)
     if real is not None:
         # A padded token sees no key, and of nothing the softmax is not a number.
         attended = attended.masked_fill(~real[:, None, :, None], 0.0)

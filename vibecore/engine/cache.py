@@ -51,8 +51,10 @@ class Cache:
     def keep(self, rows: list[int]) -> None:
         """Drop all other rows."""
         index = torch.tensor(rows, device=self.padding.device)
-        self.keys = [keys[index] for keys in self.keys]
-        self.values = [values[index] for values in self.values]
+        # One after the other, so that no second cache stands beside the first.
+        for tensors in (self.keys, self.values):
+            for layer, tensor in enumerate(tensors):
+                tensors[layer] = tensor[index]
         self.padding = self.padding[index]
 
     def clear(self) -> None:

@@ -133,7 +133,8 @@ class Recording:
     def prepare(self, prompts: int, prompt_tokens: int) -> None:
         """Record now what reads so many prompts of at most so many tokens, and decodes."""
         self.cache.padding.zero_()
-        for chunk in set(chunks_of(prompt_tokens, prompts)):
+        # The largest first: the others compute in its memory.
+        for chunk in sorted(set(chunks_of(prompt_tokens, prompts)), reverse=True):
             self.slot.zero_()
             self._pass(prompts, chunk).prepare()
         for rows in self.sizes():
