@@ -140,10 +140,13 @@ def test_quantised_passes_make_more() -> None:
     assert int8 - plain == 64 * WIDE // 2
     # Gate and up of a layer in 16 bit, and not yet their product.
     assert nf4 - plain == 2 * HIDDEN * 8960 - 64 * WIDE
-    int8, plain = (
-        parts(f"1.5B-{name}", "cpu", load, engine="graph")[1] for name in ("8bit", "bf16")
+    # A CPU makes no more of a weight, or of rows, than its cache holds.
+    load = Workload(512, 200)
+    plain, int8, nf4 = (
+        parts(f"1.5B-{name}", "cpu", load, engine="graph")[1] for name in ("bf16", "8bit", "4bit")
     )
-    assert int8 - plain == 64 * (2 * 8960 * 12 - 4 * WIDE)
+    assert int8 - plain == 128 * 2 * (1536 + 2 * 8960) * 4
+    assert nf4 - plain == 4 * MIB
 
 
 def test_a_window_saves_engine_graph_no_cache() -> None:

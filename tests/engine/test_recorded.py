@@ -113,10 +113,7 @@ def test_memory_that_runs_out_takes_all_recordings_with_it(
         finally:
             raise RuntimeError("operation failed due to a previous error during capture")
 
-    def by_recording(decoder: Decoder, batch: Batch, collector: Collector) -> float:
-        return capture.decode_recorded(decoder, batch, collector)
-
-    monkeypatch.setattr("vibecore.engine.graph.decode", by_recording)
+    monkeypatch.setattr("vibecore.engine.graph.decode", capture.decode_recorded)
     generate(model, batch, NEW_TOKENS, StopSwitch())
     assert len(decoder.recordings) == 1
     with monkeypatch.context() as patch:
@@ -125,6 +122,23 @@ def test_memory_that_runs_out_takes_all_recordings_with_it(
             generate(model, batch, NEW_TOKENS, StopSwitch())
     assert not decoder.recordings
     generate(model, batch, NEW_TOKENS, StopSwitch())
+
+
+def test_an_answer_is_not_lost_for_want_of_memory_to_record_what_read_its_prompt(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = random_prompts("cpu", 9)
+    model = replace(loaded(decoder.model, "graph"), decoder=decoder)
+    [wanted] = generate(model, batch, NEW_TOKENS, StopSwitch())
+
+    def fails(_: Recorded) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("vibecore.engine.graph.decode", capture.decode_recorded)
+    monkeypatch.setattr(Recorded, "record", fails)
+    [made] = generate(model, batch, NEW_TOKENS, StopSwitch())
+    assert made.token_ids == wanted.token_ids
+    assert not decoder.recordings
 
 
 def test_idle_recordings_make_room_for_a_new_one(

@@ -59,9 +59,9 @@ ELEMENT_BYTES = 2
 # Of each row of a batch, the logits of one position: in 16 bit, which transformers' `generate`
 # makes float32 beside that.
 EAGER_LOGIT_BYTES = 2 + 4
-# What an int8 product of engine `graph` on a CPU makes of each number: its sum in int32, and scaled
-# in two steps in float32 (engine/linear/join.py).
-SCALED_BYTES = 3 * 4
+# What products of engine `graph` on a CPU take at a time: of NF4 so many weights in 16 bit, of
+# LLM.int8() so many rows of the input (engine/linear/nf4_cpu.py, int8_cpu.py).
+CPU_WEIGHTS_AT_ONCE, CPU_ROWS_AT_ONCE = 2 * 2**20, 128
 # What bitsandbytes' int8 layer makes of a weight's outlier columns, per number: the int8 column,
 # and twice float32 (backends/default/ops.py, int8_mixed_scaled_mm).
 OUTLIER_BYTES = 1 + 4 + 4
@@ -299,15 +299,18 @@ def _pass_bytes(
         held += rows * copies * tokens * length * MASK_BYTES
     if precision.method == "plain":
         return held
+    joined = 2 * spec.hidden_size * spec.intermediate_size
     if precision.method != "llm-int8":
+        if not on_gpu:
+            return held + ELEMENT_BYTES * min(joined // 2, CPU_WEIGHTS_AT_ONCE)
         # The largest weight in 16 bit, gate and up joined, before there is a product of them.
-        joined = 2 * spec.hidden_size * spec.intermediate_size
         return max(held, held - wide + ELEMENT_BYTES * joined)
     if on_gpu:
         # The product in int8.
         return held + wide // ELEMENT_BYTES
-    # Of gate and up the sums, and they scaled, before there is what follows from them.
-    return max(held, held - 4 * wide + 2 * wide * SCALED_BYTES // ELEMENT_BYTES)
+    # Of some rows the input twice in float32; of gate and up the sums in int32, then in float32.
+    numbers = 2 * (spec.hidden_size + 2 * spec.intermediate_size)
+    return held + min(rows * tokens, CPU_ROWS_AT_ONCE) * numbers * 4
 
 
 def _reading_bytes(

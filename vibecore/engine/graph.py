@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -130,9 +130,12 @@ def prepare(decoder: Decoder, batch: Batch, max_new_tokens: int) -> None:
 def _record_prompts(decoder: Decoder) -> None:
     """After an answer, what read its prompt for the first time, so that the next prompt of such a
     length is not kept waiting for it."""
-    if decoder.device.type == "cuda":
-        from vibecore.engine.capture import record_passes
+    if not decoder.recordings:
+        return
+    from vibecore.engine.capture import record_passes
 
+    # An answer that is there is not lost for want of memory to read the next prompt faster.
+    with suppress(RuntimeError), nothing_left_of_errors(decoder):
         record_passes(decoder)
 
 
