@@ -31,11 +31,23 @@ if not ON_GPU and not INTERPRETED:
 import bitsandbytes  # noqa: E402, F401
 from torch.nn import functional  # noqa: E402
 
-from vibecore.engine.arithmetic import rms_norm, rotate  # noqa: E402
+from tests.support.tiny_models import GEMMA, tiny_model  # noqa: E402
+from vibecore.catalog.architectures import NormKind  # noqa: E402
+from vibecore.engine import gpu_steps  # noqa: E402
+from vibecore.engine.arithmetic import (  # noqa: E402
+    ACTIVATIONS,
+    NORMS,
+    norm_weight,
+    rms_norm,
+    rotate,
+)
+from vibecore.engine.cache import new_cache  # noqa: E402
+from vibecore.engine.decoder import build_decoder  # noqa: E402
 from vibecore.engine.kernels import attention  # noqa: E402
 from vibecore.engine.kernels import norm as kernels  # noqa: E402
 from vibecore.engine.linear.int8 import Int8Projection  # noqa: E402
 from vibecore.engine.linear.nf4 import Nf4Projection  # noqa: E402
+from vibecore.engine.step import fixed_step  # noqa: E402
 
 HEADS, KV_HEADS, SIZE = 6, 2, 64
 
@@ -58,6 +70,19 @@ def test_norm_of_a_sum(rows: int) -> None:
     assert_near(kernels.add_norm(hidden, None, weight, EPSILON), rms_norm(wanted, weight, EPSILON))
 
 
+@pytest.mark.parametrize("rows", sized([1, 3, 30], [3]))
+def test_norm_of_a_sum_with_a_normed_change(rows: int) -> None:
+    """Gemma's: both norms weigh before they round, in float32."""
+    normalise = NORMS["rms_plus_one"]
+    weights = [norm_weight("rms_plus_one", random(size) * 0.3) for size in (1152, 1153)]
+    change_norm, norm = weights[0], weights[1][:1152].contiguous()
+    hidden, change = random(rows, 1152), random(rows, 1152, scale=30.0)
+    wanted = hidden + normalise(change, change_norm, EPSILON)
+    found = kernels.add_norm(hidden, change, norm, EPSILON, change_norm=change_norm, plus_one=True)
+    assert_near(hidden, wanted)
+    assert_near(found, normalise(hidden, norm, EPSILON))
+
+
 # One part and many, a slot within the first block of keys, and caches of every tile.
 CACHES = sized(
     [
@@ -70,12 +95,15 @@ CACHES = sized(
 
 
 @pytest.mark.parametrize(
-    ("window", "normed"),
-    sized([(None, False), (1, True), (40, True), (10_000, False)], [(None, False), (40, True)]),
+    ("window", "kind"),
+    sized(
+        [(None, None), (1, "rms"), (40, "rms"), (10_000, None), (40, "rms_plus_one")],
+        [(None, None), (40, "rms"), (None, "rms_plus_one")],
+    ),
 )
 @pytest.mark.parametrize(("rows", "length", "slot"), CACHES)
 def test_attention_over_a_padded_cache(
-    rows: int, length: int, slot: int, window: int | None, normed: bool
+    rows: int, length: int, slot: int, window: int | None, kind: NormKind | None
 ) -> None:
     joined = random(rows, (HEADS + 2 * KV_HEADS) * SIZE)
     keys, values = (random(rows, KV_HEADS, length, SIZE) for _ in range(2))
@@ -85,7 +113,7 @@ def test_attention_over_a_padded_cache(
     sine = torch.cat((-angles.sin(), angles.sin()), -1).to(torch.bfloat16)
     counters = torch.zeros(rows * HEADS, dtype=torch.int32, device=DEVICE)
     at = torch.tensor([slot], device=DEVICE)
-    norm = random(HEADS + KV_HEADS, SIZE) if normed else None
+    norm = norm_weight(kind, random(HEADS + KV_HEADS, SIZE)) if kind else None
     # Twice, as a step is replayed: the second time begins with the counters that the first left.
     for _ in range(2 if ON_GPU else 1):
         found = attention.attend(
@@ -94,14 +122,17 @@ def test_attention_over_a_padded_cache(
             window=window,
             norm=norm,
             epsilon=EPSILON,
+            plus_one=kind == "rms_plus_one",
         )
     assert not counters.any()
     heads = joined.view(rows, -1, SIZE)
     places = slot - padding
     turned = heads[:, : HEADS + KV_HEADS]
-    if norm is not None:
-        turned = rms_norm(turned, norm, EPSILON)
+    if kind and norm is not None:
+        turned = NORMS[kind](turned, norm, EPSILON)
     turned = rotate(turned, cosine[places][:, None], sine[places][:, None])
+    if kind is None:
+        assert torch.equal(keys[:, :, slot], turned[:, HEADS:])
     assert_near(keys[:, :, slot], turned[:, HEADS:])
     assert torch.equal(values[:, :, slot], heads[:, HEADS + KV_HEADS :])
     slots = torch.arange(slot + 1, device=DEVICE)
@@ -116,10 +147,19 @@ def test_attention_over_a_padded_cache(
     assert_near(found, wanted.reshape(rows, -1))
 
 
-def test_activation() -> None:
-    both = random(3, 2 * 1100)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(name: str) -> None:
+    both = random(3, 2 * 1100, scale=3.0)
     gate, up = both.chunk(2, -1)
-    assert_near(kernels.silu_multiply(both), functional.silu(gate) * up)
+    assert_near(kernels.gated(both, name), ACTIVATIONS[name](gate) * up)
+    weight = random(20, 160, scale=0.05)
+    gate, up = functional.linear(both[:1, :160], weight).chunk(2, -1)
+    found = kernels.vector_product(both[:1, :160].contiguous(), weight, activation=name)
+    assert_near(found, ACTIVATIONS[name](gate) * up)
+
+
+def test_every_activation_of_a_decoder_has_a_kernel() -> None:
+    assert set(ACTIVATIONS) == {name for name in kernels.ACTIVATIONS if name}
 
 
 PRODUCTS = sized([(1152, 896), (896, 4864), (40_000, 96)], [(10, 160), (6, 1100)])
@@ -138,7 +178,9 @@ def test_vector_products(rows: int, size: int) -> None:
     for of_both in (None, bias):
         gate, up = functional.linear(normed, weight, of_both).chunk(2, -1)
         assert_near(
-            kernels.vector_product(x, weight, of_both, norm=norm, epsilon=EPSILON, silu=True),
+            kernels.vector_product(
+                x, weight, of_both, norm=norm, epsilon=EPSILON, activation="silu"
+            ),
             functional.silu(gate) * up,
         )
     before = random(1, rows)
@@ -184,7 +226,7 @@ def test_nf4_is_what_bitsandbytes_gives(rows: int, size: int) -> None:
         projection = nf4(rows, size, biased)
         product = nf4_product(projection, x)
         same(projection.vector(x), product)
-        assert_near(projection.vector(x, silu=True), kernels.silu_multiply(product))
+        assert_near(projection.vector(x, activation="silu"), kernels.gated(product, "silu"))
     normed = kernels.add_norm(x, None, norm, EPSILON)
     projection = nf4(rows, size, False)
     product = nf4_product(projection, normed)
@@ -193,7 +235,8 @@ def test_nf4_is_what_bitsandbytes_gives(rows: int, size: int) -> None:
     wanted = before + nf4_product(projection, x)
     same(projection.vector(x, add_to=before), wanted)
     assert_near(
-        projection.vector(x, norm=norm, epsilon=EPSILON, silu=True), kernels.silu_multiply(product)
+        projection.vector(x, norm=norm, epsilon=EPSILON, activation="silu"),
+        kernels.gated(product, "silu"),
     )
 
 
@@ -240,8 +283,8 @@ def test_int8_with_any_number_of_outliers(
     before = random(1, rows)
     sum_ = before + product
     assert_near(projection.vector(x, add_to=before), sum_, largest)
-    silu = kernels.silu_multiply(product)
-    assert_near(projection.vector(x, silu=True), silu, largest**2)
+    silu = kernels.gated(product, "silu")
+    assert_near(projection.vector(x, activation="silu"), silu, largest**2)
     if not biased:
         norm = random(size, scale=scale)
         normed = wanted(kernels.add_norm(x, None, norm, EPSILON), None)
@@ -271,4 +314,31 @@ def test_a_nan_reaches_every_product(normed: bool) -> None:
     for name, product in broken_products(x, norm).items():
         assert not product.isfinite().any(), name
     assert not kernels.add_norm(x.clone(), None, random(640), EPSILON).isfinite().any()
-    assert not kernels.silu_multiply(x).isfinite().all()
+    assert not kernels.gated(x, "silu").isfinite().all()
+
+
+STEPS = {
+    "two norms": {"model_type": "qwen2"},
+    "norms of queries and keys": {"model_type": "qwen3", "head_dim": 32},
+    "four norms": {**GEMMA, "sliding_window": 6},
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_of_kernels_gives_the_logits_of_plain_torch(name: str) -> None:
+    """One row through the products of one row, and through those of a batch."""
+    decoder = build_decoder(tiny_model(STEPS[name], torch.float32, DEVICE))
+    assert gpu_steps._why_not_this_block(decoder) is None
+    tokens, slot = torch.tensor([[5]], device=DEVICE), torch.tensor([9], device=DEVICE)
+    logits, caches = [], []
+    for step in (fixed_step, gpu_steps._step_of_vectors, gpu_steps._step_of_kernels):
+        cache = new_cache(decoder, 1, 32)
+        for place, filled in enumerate((*cache.keys, *cache.values)):
+            filled[:, :, :9] = random(1, filled.shape[1], 9, filled.shape[3] + place)[..., place:]
+        with torch.inference_mode():
+            logits.append(step(decoder, cache, tokens, slot))
+        caches.append(cache)
+    for found, cache in zip(logits[1:], caches[1:], strict=True):
+        torch.testing.assert_close(found, logits[0], rtol=1e-3, atol=1e-4)
+        for one, other in zip(cache.keys, caches[0].keys, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)

@@ -1,12 +1,13 @@
 """The forward pass in the forms that a GPU records: with Triton's kernels, or in plain torch.
 
-The kernels know one block: RMS norm before attention and before the MLP, SiLU, head sizes that are
-a power of two from 16 on. Any other block is recorded in plain torch, which knows all that a
-Decoder does.
+The kernels know every norm and activation that a Decoder does, and head sizes that are a power of
+two from 16 on. A block with other heads is recorded in plain torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import torch
@@ -39,10 +40,6 @@ def why_no_kernels(decoder: Decoder) -> str | None:
 
 def _why_not_this_block(decoder: Decoder) -> str | None:
     spec = decoder.spec
-    if spec.norm != "rms" or spec.block_norms != 2 or spec.embedding_scale != 1.0:
-        return f"no kernels for the norms of {spec.model_type}"
-    if spec.activation != "silu":
-        return f"no kernel for the activation {spec.activation}"
     if spec.head_size & (spec.head_size - 1) or spec.head_size < LEAST_HEAD:
         return f"no kernel for heads of {spec.head_size}"
     sizes = (spec.hidden_size, spec.intermediate_size, spec.heads * spec.head_size)
@@ -60,16 +57,22 @@ def _of_row(projection: Projection) -> RowProjection:
 def _step_of_vectors(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
 ) -> torch.Tensor:
-    """One token of one row: norms, activation and sums happen within the products."""
-    epsilon = decoder.spec.norm_epsilon
+    """One token of one row: norms, activation and sums happen within the products, where a block's
+    norms are before them alone."""
+    spec, epsilon = decoder.spec, decoder.spec.norm_epsilon
     attend = _newest_token_attention(decoder, cache, slot)
     hidden = embed(decoder, tokens)
+    if spec.norm != "rms" or spec.block_norms != 2:
+        last = _between_norms(decoder, cache, hidden, attend, _vector, _gated_vector)
+        return _vector(decoder.head, last)
     for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
         query_key_value = _of_row(layer.query_key_value)
         joined = query_key_value.vector(hidden, norm=layer.input_norm, epsilon=epsilon)
         _of_row(layer.output).vector(attend(layer, joined, keys, values), add_to=hidden)
         gate_up = _of_row(layer.gate_up)
-        gated = gate_up.vector(hidden, norm=layer.post_norm, epsilon=epsilon, silu=True)
+        gated = gate_up.vector(
+            hidden, norm=layer.post_norm, epsilon=epsilon, activation=spec.activation
+        )
         _of_row(layer.down).vector(gated, add_to=hidden)
     return _of_row(decoder.head).vector(hidden, norm=decoder.norm, epsilon=epsilon)
 
@@ -78,22 +81,54 @@ def _step_of_kernels(
     decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
 ) -> torch.Tensor:
     """Any number of tokens and rows: kernels between the products of a batch."""
-    from vibecore.engine.kernels.norm import add_norm, silu_multiply
+    from vibecore.engine.kernels.norm import gated
 
-    epsilon, new = decoder.spec.norm_epsilon, tokens.shape[1]
+    new = tokens.shape[1]
     if new == 1:
         real, attend = None, _newest_token_attention(decoder, cache, slot)
     else:
         real, attend = is_real(cache, slot, new), _prompt_attention(decoder, cache, slot)
     hidden = embed(decoder, tokens, real)
-    change = None
-    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
-        joined = layer.query_key_value(add_norm(hidden, change, layer.input_norm, epsilon))
-        change = layer.output(attend(layer, joined, keys, values))
-        gate_up = layer.gate_up(add_norm(hidden, change, layer.post_norm, epsilon))
-        change = layer.down(silu_multiply(gate_up))
-    last = add_norm(hidden, change, decoder.norm, epsilon)
+    last = _between_norms(
+        *(decoder, cache, hidden, attend),
+        lambda projection, x: projection(x),
+        lambda gate_up, x, activation: gated(gate_up(x), activation),
+    )
     return decoder.head(last_of_each(last, tokens.shape[0]))
+
+
+def _vector(projection: Projection, x: torch.Tensor) -> torch.Tensor:
+    return _of_row(projection).vector(x)
+
+
+def _gated_vector(gate_up: Projection, x: torch.Tensor, activation: str) -> torch.Tensor:
+    return _of_row(gate_up).vector(x, activation=activation)
+
+
+def _between_norms(
+    decoder: Decoder,
+    cache: Cache,
+    hidden: torch.Tensor,
+    attend: Attend,
+    product: Callable[[Projection, torch.Tensor], torch.Tensor],
+    gated_product: Callable[[Projection, torch.Tensor, str], torch.Tensor],
+) -> torch.Tensor:
+    """All layers and the last norm, with a kernel for each norm and the sum before it."""
+    from vibecore.engine.kernels.norm import add_norm
+
+    spec = decoder.spec
+    normalise = partial(
+        add_norm, hidden, epsilon=spec.norm_epsilon, plus_one=spec.norm == "rms_plus_one"
+    )
+    change, change_norm = None, None
+    for layer, keys, values in zip(decoder.layers, cache.keys, cache.values, strict=True):
+        x = normalise(change, layer.input_norm, change_norm=change_norm)
+        attended = attend(layer, product(layer.query_key_value, x), keys, values)
+        change, change_norm = product(layer.output, attended), layer.attention_output_norm
+        x = normalise(change, layer.post_norm, change_norm=change_norm)
+        gated = gated_product(layer.gate_up, x, spec.activation)
+        change, change_norm = product(layer.down, gated), layer.mlp_output_norm
+    return normalise(change, decoder.norm, change_norm=change_norm)
 
 
 def _newest_token_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) -> Attend:
@@ -115,6 +150,7 @@ def _newest_token_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) 
             window=layer.window,
             norm=layer.query_key_norm,
             epsilon=decoder.spec.norm_epsilon,
+            plus_one=decoder.spec.norm == "rms_plus_one",
         )
 
     return attend_newest
@@ -138,6 +174,7 @@ def _prompt_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) -> Att
             window=layer.window,
             norm=layer.query_key_norm,
             epsilon=decoder.spec.norm_epsilon,
+            plus_one=decoder.spec.norm == "rms_plus_one",
         )
 
     return attend_new

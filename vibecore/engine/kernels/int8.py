@@ -13,7 +13,9 @@ import torch
 import triton
 import triton.language as tl
 
-from vibecore.engine.kernels.norm import INTERPRETED, finish, normed
+from vibecore.engine.kernels import early
+from vibecore.engine.kernels.early import await_previous, let_next_begin
+from vibecore.engine.kernels.norm import ACTIVATIONS, INTERPRETED, finish, normed
 
 COLUMNS = 32
 OUTLIERS_AT_ONCE = 16
@@ -37,16 +39,20 @@ def _bits(word):
 @triton.jit
 def _quantise(
     x, norm, whole, scale, places, outliers, found, threshold, size, epsilon,
-    NORM: tl.constexpr, LINES: tl.constexpr, COLUMNS: tl.constexpr,
+    NORM: tl.constexpr, LINES: tl.constexpr, COLUMNS: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    let_next_begin(EARLY)
     bit = tl.arange(0, COLUMNS)[None, :]
     columns = tl.arange(0, LINES)[:, None] * COLUMNS + bit
     inside = columns < size
+    if NORM:
+        weight = tl.load(norm + columns, inside, 0.0)
+    await_previous(EARLY)
     exact = tl.load(x + columns, inside, 0.0)
     if NORM:
         wide = exact.to(tl.float32)
         shrink = tl.rsqrt(tl.sum(tl.sum(wide * wide, 1), 0) / size + epsilon)
-        exact = normed(exact, tl.load(norm + columns, inside, 0.0), shrink)
+        exact = normed(exact, weight, shrink)
     half = exact.to(tl.float16).to(tl.float32)
     sticks_out = (tl.abs(half) >= threshold) & (threshold > 0.0)
     size_of = tl.where(sticks_out, 0.0, tl.abs(half))
@@ -86,6 +92,13 @@ def _four_products(four, of_x, sum):
 
 
 @triton.jit
+def _fours(at, start, exists, words: tl.constexpr, WORDS: tl.constexpr):
+    """WORDS int32 from `start` on, of each row that `at` [rows, 1] points to."""
+    columns = start + tl.arange(0, WORDS)[None, :]
+    return tl.load(at + columns, exists[:, None] & (columns < words), 0)
+
+
+@triton.jit
 def _scaled(sums, row_scale, scale, bias, own, exists, kind: tl.constexpr, BIAS: tl.constexpr):
     # The order of bitsandbytes: scaled to float16, biased there, cast.
     result = (sums.to(tl.float32) * (row_scale * scale) * 6.200124e-05).to(tl.float16)
@@ -114,48 +127,53 @@ def _of_outliers(weight, row_scale, exists, places, outliers, count, kind: tl.co
 
 @triton.jit
 def _int8_vector(
-    whole, scale, places, outliers, found, weight, weight_scale, bias, out, rows, size,
-    BIAS: tl.constexpr, SILU: tl.constexpr, ADD: tl.constexpr,
-    ROWS: tl.constexpr, WORDS: tl.constexpr, OUTLIERS: tl.constexpr,
+    whole, scale, places, outliers, found, weight, weight_scale, bias, out, rows,
+    size: tl.constexpr, BIAS: tl.constexpr, ACTIVATION: tl.constexpr, ADD: tl.constexpr,
+    ROWS: tl.constexpr, WORDS: tl.constexpr, OUTLIERS: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
-    own = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    let_next_begin(EARLY)
+    first = tl.program_id(0) * ROWS
+    own = first + tl.arange(0, ROWS)
     exists = own < rows
     kind = out.dtype.element_ty
-    words = size // 4
+    words: tl.constexpr = size // 4
     row = own.to(tl.int64)
     up = rows.to(tl.int64)
-    fours = weight.to(tl.pointer_type(tl.int32))
+    fours = weight.to(tl.pointer_type(tl.int32)) + row[:, None] * words
     fours_of_x = whole.to(tl.pointer_type(tl.int32))
-    product = tl.zeros((ROWS, WORDS), tl.int32)
-    beside = tl.zeros((ROWS, WORDS), tl.int32)
-    for start in range(0, words, WORDS):
-        columns = start + tl.arange(0, WORDS)
-        inside = columns < words
-        of_x = tl.load(fours_of_x + columns, inside, 0)[None, :]
-        at = fours + row[:, None] * words + columns[None, :]
-        there = exists[:, None] & inside[None, :]
-        product = _four_products(tl.load(at, there, 0), of_x, product)
-        if SILU:
-            beside = _four_products(tl.load(at + up * words, there, 0), of_x, beside)
-    x_scale, count = tl.load(scale), tl.load(found)
+    some = _fours(fours, 0, exists, words, WORDS)
+    others = _fours(fours + up * words, 0, exists, words, WORDS) if ACTIVATION else some
     row_scale = tl.load(weight_scale + own, exists, 0.0)
+    await_previous(EARLY)
+    zero = tl.zeros((ROWS, WORDS), tl.int32)
+    always = tl.full((1,), 1, tl.int1)
+    of_x = _fours(fours_of_x, 0, always, words, WORDS)
+    product = _four_products(some, of_x, zero)
+    beside = _four_products(others, of_x, zero) if ACTIVATION else zero
+    for start in range(WORDS, words, WORDS):
+        of_x = _fours(fours_of_x, start, always, words, WORDS)
+        product = _four_products(_fours(fours, start, exists, words, WORDS), of_x, product)
+        if ACTIVATION:
+            others = _fours(fours + up * words, start, exists, words, WORDS)
+            beside = _four_products(others, of_x, beside)
+    x_scale, count = tl.load(scale), tl.load(found)
     result = _scaled(tl.sum(product, 1), row_scale, x_scale, bias, own, exists, kind, BIAS)
     other = result
-    if SILU:
+    if ACTIVATION:
         up_scale = tl.load(weight_scale + rows + own, exists, 0.0)
         other = _scaled(tl.sum(beside, 1), up_scale, x_scale, bias + rows, own, exists, kind, BIAS)
     if count > 0:
-        first = weight + row * size
+        of_row = weight + row * size
         extra = _of_outliers(
-            first, row_scale, exists, places, outliers, count, kind, ROWS, OUTLIERS
+            of_row, row_scale, exists, places, outliers, count, kind, ROWS, OUTLIERS
         )
         result = (result.to(tl.float32) + extra).to(kind)
-        if SILU:
+        if ACTIVATION:
             extra = _of_outliers(
-                first + up * size, up_scale, exists, places, outliers, count, kind, ROWS, OUTLIERS
+                of_row + up * size, up_scale, exists, places, outliers, count, kind, ROWS, OUTLIERS
             )
             other = (other.to(tl.float32) + extra).to(kind)
-    finish(result, other, out, own, exists, SILU, ADD)
+    finish(result, other, out, own, exists, ACTIVATION, ADD)
 
 
 @dataclass(frozen=True)
@@ -192,7 +210,7 @@ def quantise(
         x, x if norm is None else norm, made.whole, made.scale, made.places, made.outliers,
         made.found, threshold, size, epsilon, NORM=norm is not None,
         LINES=triton.next_power_of_2(triton.cdiv(size, COLUMNS)), COLUMNS=COLUMNS,
-        num_warps=MANY_WARPS if size > WIDE else QUANTISING_WARPS,
+        num_warps=MANY_WARPS if size > WIDE else QUANTISING_WARPS, **early.options(x.device),
     )  # fmt: skip
     return made
 
@@ -204,28 +222,27 @@ def int8_vector(
     bias: torch.Tensor | None,
     dtype: torch.dtype,
     *,
-    silu: bool = False,
+    activation: str | None = None,
     add_to: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """LLM.int8() of a quantised row with `weight` int8 [rows, size], size a multiple of 4, every
-    outlier in 16 bit. Returns [1, rows]; `silu` and `add_to` as in kernels.vector_product."""
+    outlier in 16 bit. Returns [1, rows]; `activation` and `add_to` as in kernels.vector_product."""
     rows, size = weight.shape
-    rows = rows // 2 if silu else rows
+    rows = rows // 2 if activation else rows
     device = weight.device
     out = add_to if add_to is not None else torch.empty((1, rows), dtype=dtype, device=device)
-    rows_at_once, words_at_once, warps = _tile(rows, size, silu)
+    rows_at_once, words_at_once, warps = _tile(rows, size)
     _int8_vector[(triton.cdiv(rows, rows_at_once),)](
         x.whole, x.scale, x.places, x.outliers, x.found, weight, weight_scale,
         weight_scale if bias is None else bias, out, rows, size,
-        BIAS=bias is not None, SILU=silu, ADD=add_to is not None,
+        BIAS=bias is not None, ACTIVATION=ACTIVATIONS[activation], ADD=add_to is not None,
         ROWS=rows_at_once, WORDS=words_at_once, OUTLIERS=OUTLIERS_AT_ONCE, num_warps=warps,
+        **early.options(device),
     )  # fmt: skip
     return out
 
 
-def _tile(rows: int, size: int, silu: bool) -> tuple[int, int, int]:
+def _tile(rows: int, size: int) -> tuple[int, int, int]:
     """(rows, words of four, warps) of a program: the best of 13 on an H100, at Qwen2.5's
     shapes."""
-    if size > 2 * rows:
-        return 2, 512, 8
-    return (8, 128, 8) if silu else (4, 256, 8)
+    return (4, 256, 8) if size > 2 * rows else (8, 128, 8)

@@ -33,7 +33,16 @@ def _dot(one, other, addend):
 
 @triton.jit
 def _rotated(
-    heads_at, exists, norm, cosine, sine, positions, epsilon, NORM: tl.constexpr, SIZE: tl.constexpr
+    heads_at,
+    exists,
+    norm,
+    cosine,
+    sine,
+    positions,
+    epsilon,
+    NORM: tl.constexpr,
+    PLUS_ONE: tl.constexpr,
+    SIZE: tl.constexpr,
 ):
     """A head of several tokens [tokens, SIZE], as attention.py's _rotated has it of one. To be
     compiled without enable_fp_fusion, which puts a rounded product and a sum into one operation:
@@ -46,8 +55,8 @@ def _rotated(
     if NORM:
         wide = x.to(tl.float32)
         shrink = tl.rsqrt(tl.sum(wide * wide, 1) / SIZE + epsilon)[:, None]
-        x = normed(x, tl.load(norm + columns)[None, :], shrink)
-        partner = normed(partner, tl.load(norm + opposite)[None, :], shrink)
+        x = normed(x, tl.load(norm + columns)[None, :], shrink, PLUS_ONE)
+        partner = normed(partner, tl.load(norm + opposite)[None, :], shrink, PLUS_ONE)
     places = positions[:, None] * SIZE + columns[None, :]
     turn = tl.load(cosine + places, there, 0.0).to(tl.float32)
     cross = tl.load(sine + places, there, 0.0).to(tl.float32)
@@ -58,7 +67,7 @@ def _rotated(
 @triton.jit
 def _store_keys(
     joined, norm, keys, values, cosine, sine, padding, slot, new, heads, kv_heads, length, epsilon,
-    NORM: tl.constexpr, SIZE: tl.constexpr, TOKENS: tl.constexpr,
+    NORM: tl.constexpr, PLUS_ONE: tl.constexpr, SIZE: tl.constexpr, TOKENS: tl.constexpr,
 ):  # fmt: skip
     row, kv_head = tl.program_id(0), tl.program_id(2)
     token = tl.program_id(1) * TOKENS + tl.arange(0, TOKENS)
@@ -69,7 +78,7 @@ def _store_keys(
     token_at = joined + (row.to(tl.int64) * new + token) * (heads + 2 * kv_heads) * SIZE
     at = (heads + kv_head) * SIZE
     key = _rotated(
-        token_at + at, exists, norm + at, cosine, sine, positions, epsilon, NORM, SIZE
+        token_at + at, exists, norm + at, cosine, sine, positions, epsilon, NORM, PLUS_ONE, SIZE
     )  # fmt: skip
     value_at = token_at + (heads + kv_heads + kv_head) * SIZE
     value = tl.load(value_at[:, None] + columns[None, :], exists[:, None], 0.0)
@@ -83,7 +92,8 @@ def _store_keys(
 def _attend_prompt(
     joined, norm, keys, values, out, cosine, sine, padding, slot,
     new, heads, kv_heads, length, scale, window, epsilon,
-    NORM: tl.constexpr, SIZE: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
+    NORM: tl.constexpr, PLUS_ONE: tl.constexpr, SIZE: tl.constexpr, QUERIES: tl.constexpr,
+    KEYS: tl.constexpr,
 ):  # fmt: skip
     # The last tokens see the most keys, so they begin first.
     block = tl.num_programs(0) - 1 - tl.program_id(0)
@@ -97,7 +107,7 @@ def _attend_prompt(
     token_at = joined + (wide_row * new + token) * (heads + 2 * kv_heads) * SIZE
     q = _rotated(
         token_at + head * SIZE, exists, norm + head * SIZE, cosine, sine,
-        tl.maximum(own - unused, 0), epsilon, NORM, SIZE,
+        tl.maximum(own - unused, 0), epsilon, NORM, PLUS_ONE, SIZE,
     )  # fmt: skip
     base = (wide_row * kv_heads + head // (heads // kv_heads)) * length
     # The running softmax of arXiv 2205.14135. A padded query sees no key: its total stays zero.
@@ -140,6 +150,7 @@ def attend_prompt(
     window: int | None = None,
     norm: torch.Tensor | None = None,
     epsilon: float = 0.0,
+    plus_one: bool = False,
 ) -> torch.Tensor:
     """Attention of each row's `new` tokens from `slot` on, [rows · new, heads · size].
 
@@ -155,14 +166,16 @@ def attend_prompt(
     normed_heads = norm is not None
     _store_keys[(rows, triton.cdiv(new, STORED), kv_heads)](
         joined, weight, keys, values, *table, padding, slot, new, heads, kv_heads, length, epsilon,
-        NORM=normed_heads, SIZE=size, TOKENS=STORED, enable_fp_fusion=False,
+        NORM=normed_heads, PLUS_ONE=plus_one, SIZE=size, TOKENS=STORED,
+        enable_fp_fusion=False,
     )  # fmt: skip
     out = torch.empty((rows * new, heads * size), dtype=joined.dtype, device=joined.device)
     queries, keys_at_once, warps = _tile(rows * heads, new, size, joined.dtype)
     _attend_prompt[(triton.cdiv(new, queries), heads, rows)](
         joined, weight, keys, values, out, *table, padding, slot, new, heads, kv_heads, length,
-        scale, window or length, epsilon, NORM=normed_heads, SIZE=size, QUERIES=queries,
-        KEYS=keys_at_once, num_warps=warps, num_stages=2, enable_fp_fusion=False,
+        scale, window or length, epsilon, NORM=normed_heads, PLUS_ONE=plus_one, SIZE=size,
+        QUERIES=queries, KEYS=keys_at_once, num_warps=warps, num_stages=2,
+        enable_fp_fusion=False,
     )  # fmt: skip
     return out
 

@@ -46,7 +46,7 @@ class Int8Projection:
         *,
         norm: torch.Tensor | None = None,
         epsilon: float = 0.0,
-        silu: bool = False,
+        activation: str | None = None,
         add_to: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Of one row, outliers included, see RowProjection."""
@@ -54,5 +54,11 @@ class Int8Projection:
 
         quantised = quantise(x, self.threshold, norm=norm, epsilon=epsilon)
         return int8_vector(
-            quantised, self.weight, self.scales, self.bias, x.dtype, silu=silu, add_to=add_to
+            quantised,
+            self.weight,
+            self.scales,
+            self.bias,
+            x.dtype,
+            activation=activation,
+            add_to=add_to,
         )

@@ -75,7 +75,7 @@ class Nf4Projection:
         *,
         norm: torch.Tensor | None = None,
         epsilon: float = 0.0,
-        silu: bool = False,
+        activation: str | None = None,
         add_to: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Of one row, see RowProjection."""
@@ -86,7 +86,13 @@ class Nf4Projection:
             x = kernels.add_norm(x, None, norm, epsilon)
         if self._is_ours(x):
             return kernels_nf4.nf4_vector(
-                x, self.weight, self.absmax, self.table, self.bias, silu=silu, add_to=add_to
+                x,
+                self.weight,
+                self.absmax,
+                self.table,
+                self.bias,
+                activation=activation,
+                add_to=add_to,
             )
-        out = kernels.silu_multiply(self(x)) if silu else self(x)
+        out = kernels.gated(self(x), activation) if activation else self(x)
         return out if add_to is None else add_to.add_(out)

@@ -30,12 +30,18 @@ class PlainProjection:
         *,
         norm: torch.Tensor | None = None,
         epsilon: float = 0.0,
-        silu: bool = False,
+        activation: str | None = None,
         add_to: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Of one row, see RowProjection."""
         from vibecore.engine.kernels.norm import vector_product
 
         return vector_product(
-            x, self.weight, self.bias, norm=norm, epsilon=epsilon, silu=silu, add_to=add_to
+            x,
+            self.weight,
+            self.bias,
+            norm=norm,
+            epsilon=epsilon,
+            activation=activation,
+            add_to=add_to,
         )

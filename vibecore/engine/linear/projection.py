@@ -35,9 +35,9 @@ class RowProjection(Protocol):
         *,
         norm: torch.Tensor | None = None,
         epsilon: float = 0.0,
-        silu: bool = False,
+        activation: str | None = None,
         add_to: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Of one row `x` [1, in], RMS-normed first where `norm` [in] is given: [1, out]. With
-        `silu` silu(first half) · second half, [1, out / 2]; with `add_to` [1, out] the result is
-        added there in place."""
+        `activation`, one of arithmetic.ACTIVATIONS, activation(first half) · second half,
+        [1, out / 2]; with `add_to` [1, out] the result is added there in place."""
