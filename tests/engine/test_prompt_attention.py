@@ -175,8 +175,13 @@ def test_what_is_padding_or_left_by_others_is_never_read() -> None:
 @pytest.mark.parametrize(
     "name",
     sized(
-        ["qwen2, yarn", "qwen3", "llama, every bias, one KV head, llama3 rope"],
-        ["qwen3, attention bias, a window"],
+        [
+            "qwen2, yarn",
+            "qwen3, attention bias, a window",
+            "llama, every bias, one KV head, llama3 rope",
+            "gemma3, a window shorter than the prompt",
+        ],
+        ["qwen3, attention bias, a window", "gemma3, a window shorter than the prompt"],
     ),
 )
 def test_whole_passes_of_kernels_over_a_prompt(name: str) -> None:
