@@ -123,8 +123,9 @@ def graph_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -
 def recorded_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
     """As graph_token_by_token on a GPU: prompts by what is recorded, steps by what would be."""
     (rows, longest), new = batch.tokens.shape, tokens.shape[1]
-    recording = recording_for(decoder, rows, longest, new)
-    recording.read(distinct_prompts(batch))
+    prompts = distinct_prompts(batch)
+    recording = recording_for(decoder, rows, longest, new, prompts=len(prompts.padding))
+    recording.read(prompts)
     step = choose_step(decoder, rows)
     logits = [recording.logits.clone()]
     for place in range(new - 1):
