@@ -92,6 +92,29 @@ def test_the_same_study_twice_is_the_same(db: Path) -> None:
     assert found.differences == ("hardware: machine one then machine two",)
 
 
+def test_another_attention_on_the_gpu_is_listed_and_an_older_run_took_torchs_choice(
+    db: Path,
+) -> None:
+    def on_gpu(**more: object) -> dict[str, dict[str, object]]:
+        return {config: {"device": "cuda", **more} for config in CONFIGS}
+
+    backends = ["flash", "efficient", "math"]
+    add_study(db, "older", asked=on_gpu())
+    add_study(db, "newer", asked=on_gpu(attention_backends=backends))
+    add_study(db, "again", asked=on_gpu(attention_backends=backends))
+    add_study(db, "cpu")
+
+    def said(first: str, second: str) -> list[str]:
+        found = compare_studies(db, first, second).differences
+        return [sentence for sentence in found if "attention" in sentence]
+
+    assert said("older", "newer") == [
+        "attention on the GPU: torch's choice, cuDNN's included then flash, efficient, math"
+    ]
+    assert said("newer", "again") == []
+    assert said("older", "cpu") == [], "its hardware says it"
+
+
 def test_what_changed_is_judged_config_by_config(db: Path) -> None:
     add_study(db, "one")
     add_study(db, "two", seconds=2.0, loops=15, weight_bytes=1500)

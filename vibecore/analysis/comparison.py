@@ -44,6 +44,8 @@ PROTOCOL_WORDS = {
 # Fields that change an output, and so every measure of it; whether the weights are the same is
 # asked of each config.
 DECODING_FIELDS = ("max_new_tokens", "decoding")
+# What attention was computed by on a GPU before runs recorded it.
+EVERY_BACKEND = "torch's choice, cuDNN's included"
 # Memory within this share is the same: allocators round.
 SAME_MEMORY = 0.001
 
@@ -185,6 +187,9 @@ def _differences(before: Side, after: Side, common: set[str]) -> list[str]:
         ("code", *(study.code_commit for study in studies)),
         *((name, *(one.get(name) for one in packages)) for name in packages[0] | packages[1]),
     ]
+    backends = [_attention_backends(side) for side in (before, after)]
+    if None not in backends:
+        values.append(("attention on the GPU", *backends))
     found = [f"{words}: {_said(was)} then {_said(now)}" for words, was, now in values if was != now]
     for label, side, other in (("first", before, after), ("second", after, before)):
         only = [config for config in side.rows if config not in other.rows]
@@ -201,6 +206,15 @@ def _differences(before: Side, after: Side, common: set[str]) -> list[str]:
 def _packages(side: Side) -> dict[str, str]:
     environments = (run.environment for run in side.runs.values() if run.environment)
     return next(environments, {}).get("packages") or {}
+
+
+def _attention_backends(side: Side) -> str | None:
+    """Which of attention's backends torch could choose from on a GPU, in words; None elsewhere."""
+    environments = (run.environment for run in side.runs.values())
+    on_gpu = next((one for one in environments if one.get("device") == "cuda"), None)
+    if on_gpu is None:
+        return None
+    return ", ".join(on_gpu.get("attention_backends", ())) or EVERY_BACKEND
 
 
 def _protocol(study: StudyRow) -> Mapping[str, Any]:

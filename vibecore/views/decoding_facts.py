@@ -1,5 +1,5 @@
-"""What a run's decoding really was, as its worker recorded it: every argument, and what ends an
-output."""
+"""What a run's decoding really was, as its worker recorded it: every argument, what ends an output,
+and what attention is computed by on a GPU."""
 
 from __future__ import annotations
 
@@ -16,4 +16,6 @@ def decoding_facts(environment: Mapping[str, Any]) -> dict[str, str]:
         )
     if tokens := environment.get("stop_tokens"):
         facts["stop tokens"] = ", ".join(map(str, tokens))
+    if backends := environment.get("attention_backends"):
+        facts["attention"] = f"{environment['attention']}, by {' or '.join(backends)}"
     return facts
