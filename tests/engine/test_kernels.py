@@ -214,8 +214,12 @@ def nf4_product(projection: Nf4Projection, x: torch.Tensor) -> torch.Tensor:
 
 
 # The last of a GPU's is not of whole blocks, which bitsandbytes' own product takes.
-@pytest.mark.parametrize("size", sized([896, 4864, 64, 96], [640]))
-@pytest.mark.parametrize("rows", sized([1152, 10], [4]))
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    sized(
+        [(rows, size) for rows in (1152, 10) for size in (896, 4864, 64, 96)], [(4, 640), (10, 192)]
+    ),
+)
 def test_nf4_is_what_bitsandbytes_gives(rows: int, size: int) -> None:
     # To the bit on a GPU; elsewhere the reference is ours, and sums in another order.
     def same(found: torch.Tensor, wanted: torch.Tensor) -> None:
@@ -241,7 +245,7 @@ def test_nf4_is_what_bitsandbytes_gives(rows: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("biased", [False, True])
-@pytest.mark.parametrize("size", sized([896, 8960], [512]))
+@pytest.mark.parametrize("size", sized([896, 8960], [512, 2560]))
 @pytest.mark.parametrize(("threshold", "scale"), [(0.0, 1.0), (6.0, 1.0), (6.0, 3.0), (6.0, 8.0)])
 def test_int8_with_any_number_of_outliers(
     threshold: float, scale: float, size: int, biased: bool
@@ -324,7 +328,7 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", sized(list(STEPS), ["two norms", "four norms"]))
 def test_a_step_of_kernels_gives_the_logits_of_plain_torch(name: str) -> None:
     """One row through the products of one row, and through those of a batch."""
     decoder = build_decoder(tiny_model(STEPS[name], torch.float32, DEVICE))
@@ -342,3 +346,11 @@ def test_a_step_of_kernels_gives_the_logits_of_plain_torch(name: str) -> None:
         torch.testing.assert_close(found, logits[0], rtol=1e-3, atol=1e-4)
         for one, other in zip(cache.keys, caches[0].keys, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_kernels_start_early_where_they_can() -> None:
+    from vibecore.engine.kernels.early import options
+
+    assert options(torch.device("cpu")) == {"EARLY": False}
+    if ON_GPU and torch.cuda.get_device_capability() >= (9, 0):
+        assert options(torch.device("cuda", 0)) == {"EARLY": True, "launch_pdl": True}

@@ -22,12 +22,6 @@ CAPABILITY = (9, 0)
 # From CUDA 12.3 on a graph keeps what two kernels of a stream were to each other.
 CUDA = 12_030
 
-# One thread asks for $2 bytes from $1 on. Both are multiples of 16.
-_FETCH = tl.constexpr(
-    "{.reg .pred first; .reg .b32 thread; mov.u32 thread, %tid.x; setp.eq.u32 first, thread, 0;"
-    "@first cp.async.bulk.prefetch.L2.global [$1], $2; mov.b32 $0, 0;}"
-)
-
 
 @triton.jit
 def let_next_begin(EARLY: tl.constexpr):
@@ -44,23 +38,11 @@ def await_previous(EARLY: tl.constexpr):
         tl.extra.cuda.gdc_wait()
 
 
-@triton.jit
-def fetch_rows(weight, first, count, row_bytes, EARLY: tl.constexpr):
-    """Have `count` rows of a contiguous `weight`, from row `first` on, brought to the L2 cache."""
-    if EARLY == 2:
-        at = weight.to(tl.int64) + first.to(tl.int64) * row_bytes
-        start = at & -16
-        bytes = (at - start + count * row_bytes + 15) & -16
-        tl.inline_asm_elementwise(
-            _FETCH, "=r,l,r", [start, bytes.to(tl.int32)], dtype=tl.int32, is_pure=False, pack=1
-        )
-
-
 @functools.cache
 def options(device: torch.device) -> Mapping[str, Any]:
     """What a launch of a kernel of ours is given besides its own arguments: whether it starts
     early, where device, driver and Triton can."""
-    return {"EARLY": 2, "launch_pdl": True} if _is_possible(device) else {"EARLY": 0}
+    return {"EARLY": True, "launch_pdl": True} if _is_possible(device) else {"EARLY": False}
 
 
 def _is_possible(device: torch.device) -> bool:

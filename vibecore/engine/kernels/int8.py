@@ -21,6 +21,10 @@ COLUMNS = 32
 OUTLIERS_AT_ONCE = 16
 QUANTISING_WARPS = 8
 WIDE, MANY_WARPS = 8192, 16
+# The widest row that one program quantises in no more time than several; how many numbers each of
+# these looks at at once, and how many lines it stores.
+ALONE = 2048
+AT_ONCE, SHARE_LINES = 2048, 32
 
 
 @triton.jit
@@ -53,24 +57,76 @@ def _quantise(
         wide = exact.to(tl.float32)
         shrink = tl.rsqrt(tl.sum(tl.sum(wide * wide, 1), 0) / size + epsilon)
         exact = normed(exact, weight, shrink)
+    half, sticks_out, size_of = _sized(exact, threshold)
+    largest = tl.max(tl.max(size_of, 1), 0)
+    count = tl.sum(tl.sum(sticks_out.to(tl.int32), 1), 0)
+    tl.store(scale, largest)
+    tl.store(found, count)
+    _store(
+        exact, half, sticks_out, columns, inside, bit, largest, 0, count, whole, places, outliers
+    )
+
+
+@triton.jit
+def _quantise_wide(
+    x, whole, scale, places, outliers, found, threshold, size: tl.constexpr,
+    AT_ONCE: tl.constexpr, LINES: tl.constexpr, COLUMNS: tl.constexpr, EARLY: tl.constexpr,
+):  # fmt: skip
+    """As _quantise, by several programs: each looks at all of the row and stores a share of it."""
+    let_next_begin(EARLY)
+    first = tl.program_id(0) * LINES * COLUMNS
+    bit = tl.arange(0, COLUMNS)[None, :]
+    own = first + tl.arange(0, LINES)[:, None] * COLUMNS + bit
+    inside = own < size
+    largest_of = tl.zeros((AT_ONCE,), tl.float32)
+    found_of = tl.zeros((AT_ONCE,), tl.int32)
+    before_of = tl.zeros((AT_ONCE,), tl.int32)
+    await_previous(EARLY)
+    exact = tl.load(x + own, inside, 0.0)
+    for start in range(0, size, AT_ONCE):
+        columns = start + tl.arange(0, AT_ONCE)
+        _, outside, size_of = _sized(tl.load(x + columns, columns < size, 0.0), threshold)
+        largest_of = tl.maximum(largest_of, size_of)
+        found_of += outside.to(tl.int32)
+        before_of += (outside & (columns < first)).to(tl.int32)
+    largest = tl.max(largest_of, 0)
+    count = tl.sum(found_of, 0)
+    if first == 0:
+        tl.store(scale, largest)
+        tl.store(found, count)
+    half, sticks_out, _ = _sized(exact, threshold)
+    _store(
+        exact, half, sticks_out, own, inside, bit, largest, tl.sum(before_of, 0), count,
+        whole, places, outliers,
+    )  # fmt: skip
+
+
+@triton.jit
+def _sized(exact, threshold):
+    """Numbers as float16 has them, which are outliers, and the sizes of the others."""
     half = exact.to(tl.float16).to(tl.float32)
     sticks_out = (tl.abs(half) >= threshold) & (threshold > 0.0)
     size_of = tl.where(sticks_out, 0.0, tl.abs(half))
     # A maximum passes over a NaN, which has to reach the product all the same.
-    size_of = tl.where(half != half, float("inf"), size_of)
-    largest = tl.max(tl.max(size_of, 1), 0)
+    return half, sticks_out, tl.where(half != half, float("inf"), size_of)
+
+
+@triton.jit
+def _store(
+    exact, half, sticks_out, columns, inside, bit, largest, found_before, count,
+    whole, places, outliers,
+):  # fmt: skip
+    """The numbers of `columns` [lines, 32] in steps, and their outliers into the row's list, of
+    which there are `count`, and `found_before` these columns."""
     steps = half * tl.where(largest > 0.0, 127.0 / largest, 0.0)
     # Adding and taking away 1.5 · 2^23 rounds to the nearest even whole number.
     rounded = tl.where(sticks_out, 0.0, (steps + 12582912.0) - 12582912.0)
     tl.store(whole + columns, rounded.to(tl.int8), inside)
-    tl.store(scale, largest)
-    marks = tl.sum(sticks_out.to(tl.int32) << bit, 1)
-    marked = _bits(marks)
-    count = tl.sum(marked, 0)
-    tl.store(found, count)
     if count > 0:
         # Each outlier's place in the list: those of the lines before, and those before it.
-        before = (tl.cumsum(marked, 0) - marked)[:, None]
+        marks = tl.sum(sticks_out.to(tl.int32) << bit, 1)
+        marked = _bits(marks)
+        before = found_before + (tl.cumsum(marked, 0) - marked)[:, None]
         rank = before + _bits(marks[:, None] & ((1 << bit) - 1))
         tl.store(places + rank, columns, sticks_out)
         tl.store(outliers + rank, exact, sticks_out)
@@ -206,6 +262,13 @@ def quantise(
         empty(size, x.dtype),
         empty(1, torch.int32),
     )
+    if norm is None and size > ALONE:
+        _quantise_wide[(triton.cdiv(size, SHARE_LINES * COLUMNS),)](
+            x, made.whole, made.scale, made.places, made.outliers, made.found, threshold, size,
+            AT_ONCE=AT_ONCE, LINES=SHARE_LINES, COLUMNS=COLUMNS, num_warps=QUANTISING_WARPS,
+            **early.options(x.device),
+        )  # fmt: skip
+        return made
     _quantise[(1,)](
         x, x if norm is None else norm, made.whole, made.scale, made.places, made.outliers,
         made.found, threshold, size, epsilon, NORM=norm is not None,

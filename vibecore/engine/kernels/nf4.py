@@ -4,98 +4,63 @@ Weights are NF4 in blocks of 64 with a scale each (arXiv 2305.14314), two codes 
 in the upper half. As in bitsandbytes (csrc/gemm_4bit_simt.cu) value times scale is rounded to
 bfloat16, so is that times x, and the sum is float32; only its order differs. A GPU's cores are
 busy here with looking up weights more than its memory is with reading them, so the look-up is
-written in PTX, for two weights at a time.
+written in PTX, for two weights at a time, and several rows share what is read of x. A program asks
+for all its weights before it waits for x (early.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import triton
 import triton.language as tl
 
 from vibecore.engine.kernels import early
-from vibecore.engine.kernels.early import await_previous, fetch_rows, let_next_begin
+from vibecore.engine.kernels.early import await_previous, let_next_begin
 from vibecore.engine.kernels.norm import ACTIVATIONS, INTERPRETED, finish
 from vibecore.engine.linear.nf4_layout import BLOCK_SIZE, WORDS
 
+# Up to so many blocks a row is short. A thread keeps all that it reads of weights in registers: a
+# row of more steps than so many is shared by more threads.
+FEW_BLOCKS = 16
+MOST_STEPS, MOST_WARPS = 9, 16
+
 # Four of a word's codes, bits 0-15 of `codes` less their top bits, to two pairs of weights, times
-# x. The two bytes of a value are looked up apart: `prmt` picks four bytes of eight by three bits of
-# each code, and the code's top bit, spread over a byte, says of which eight. -0 is what a product
-# can be added to unchanged.
+# x, into `sum`. The two bytes of a value are looked up apart: `prmt` picks four bytes of eight by
+# three bits of each code, and the code's top bit, spread over a byte, says of which eight.
 _FOUR = """
-prmt.b32 tops, {word}, shifted, {tops};
-prmt.b32 high, {t0}, {t1}, codes;
-prmt.b32 other, {t2}, {t3}, codes;
+prmt.b32 tops, $1, shifted, {tops};
+prmt.b32 high, $7, $8, codes;
+prmt.b32 other, $9, $10, codes;
 lop3.b32 high, high, other, tops, 0xd8;
-prmt.b32 low, {t4}, {t5}, codes;
-prmt.b32 other, {t6}, {t7}, codes;
+prmt.b32 low, $11, $12, codes;
+prmt.b32 other, $13, $14, codes;
 lop3.b32 low, low, other, tops, 0xd8;
 """
 _PAIR = """
-prmt.b32 {pair}, low, high, {bytes};
-fma.rn.bf16x2 {pair}, {pair}, scales, minus_zero;
-fma.rn.bf16x2 {pair}, {pair}, {x}, minus_zero;
+prmt.b32 pair, low, high, {bytes};
+fma.rn.bf16x2 pair, pair, scales, minus_zero;
+fma.rn.bf16x2 pair, pair, {x}, minus_zero;
+shl.b32 bits, pair, 16; mov.b32 one, bits; add.f32 sum, sum, one;
+and.b32 bits, pair, 0xffff0000; mov.b32 one, bits; add.f32 sum, sum, one;
 """
-_ADD = """
-shl.b32 bits, {pair}, 16; mov.b32 one, bits; add.f32 sum, sum, one;
-and.b32 bits, {pair}, 0xffff0000; mov.b32 one, bits; add.f32 sum, sum, one;
-"""
-# The tensor cores add up two rows' pairs: each a row of a matrix times a column of ones.
-_SUM = """
-mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {{d0, d1, d2, d3}},
-{{{0}, {1}, {2}, {3}}}, {{ones, ones}}, {{d0, d1, d2, d3}};
-"""
-
-
-def _row(number: int, word: str, scale: str, x: list[str], table: list[str]) -> str:
-    """A row's eight products, in pairs p0 to p3 of that number."""
-    words = {f"t{place}": name for place, name in enumerate(table)}
-    text = (
-        f"cvt.rn.bf16x2.f32 scales, {scale}, {scale};"
-        f"shl.b32 shifted, {word}, 4; and.b32 codes, {word}, 0x77777777;"
-    )
-    for half, tops in enumerate(("0x9d8c", "0xbfae")):
-        text += "shr.b32 codes, codes, 16;" if half else ""
-        text += _FOUR.format(word=word, tops=tops, **words)
-        for which, picked in enumerate(("0x4051", "0x6273")):
-            pair = 2 * half + which
-            text += _PAIR.format(pair=f"p{pair}_{number}", bytes=picked, x=x[pair])
-    return text
-
-
-_REGISTERS = (
-    "{.reg .b32 shifted, codes, tops, high, low, other, scales, minus_zero, bits, ones;"
-    ".reg .b32 p0_0, p1_0, p2_0, p3_0, p0_1, p1_1, p2_1, p3_1; .reg .f32 sum, one, d0, d1, d2, d3;"
-    "mov.b32 minus_zero, 0x80008000;"
-)
-
-
-def _names(first: int, count: int) -> list[str]:
-    return [f"${first + place}" for place in range(count)]
-
-
-# Sum $0 of a row's word $1 with scale $2 and eight numbers of x in $3 to $6; $7 to $14 are the
-# table.
-_OF_ONE = tl.constexpr(
-    _REGISTERS
-    + "mov.f32 sum, 0f00000000;"
-    + _row(0, "$1", "$2", _names(3, 4), _names(7, 8))
-    + "".join(_ADD.format(pair=f"p{pair}_0") for pair in range(4))
+_FIRST, _SECOND = "0x4051", "0x6273"
+# $0 is the sum; $1 is a word, $2 its block's scale, $3 to $6 are its eight of x, $7 to $14 the
+# table. -0 is what a product can be added to unchanged.
+EIGHT_PRODUCTS = tl.constexpr(
+    "{.reg .b32 shifted, codes, tops, high, low, other, pair, bits, scales, minus_zero;"
+    ".reg .f32 sum, one; mov.b32 minus_zero, 0x80008000; mov.f32 sum, 0f00000000;"
+    "cvt.rn.bf16x2.f32 scales, $2, $2;"
+    "shl.b32 shifted, $1, 4; and.b32 codes, $1, 0x77777777;"
+    + _FOUR.format(tops="0x9d8c")
+    + _PAIR.format(bytes=_FIRST, x="$3")
+    + _PAIR.format(bytes=_SECOND, x="$4")
+    + "shr.b32 codes, codes, 16;"
+    + _FOUR.format(tops="0xbfae")
+    + _PAIR.format(bytes=_FIRST, x="$5")
+    + _PAIR.format(bytes=_SECOND, x="$6")
     + "mov.f32 $0, sum;}"
-)
-# The same of two rows: sums $0 and $1, words $2 and $4, scales $3 and $5, x $6 to $9, table $10 to
-# $17. Each sum is that of four threads, and all four have it.
-_OF_TWO = tl.constexpr(
-    _REGISTERS
-    + "mov.b32 ones, 0x3f803f80; mov.f32 d0, 0f00000000; mov.f32 d1, 0f00000000;"
-    + "mov.f32 d2, 0f00000000; mov.f32 d3, 0f00000000;"
-    + _row(0, "$2", "$3", _names(6, 4), _names(10, 8))
-    + _row(1, "$4", "$5", _names(6, 4), _names(10, 8))
-    + _SUM.format("p0_0", "p0_1", "p1_0", "p1_1")
-    + _SUM.format("p2_0", "p2_1", "p3_0", "p3_1")
-    + "mov.f32 $0, d0; mov.f32 $1, d2;}"
 )
 
 
@@ -114,7 +79,7 @@ def _value(code, high, low):
 
 @triton.jit
 def _eight_products_in_triton(codes, scale, x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7):
-    """What _OF_ONE computes."""
+    """What EIGHT_PRODUCTS computes."""
     scales = _rounded(scale)
     total = tl.zeros_like(codes).to(tl.float32)
     for pair in tl.static_range(4):
@@ -138,30 +103,10 @@ def _eight_products(word, scale, x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7)
         )
     else:
         made = tl.inline_asm_elementwise(
-            _OF_ONE, "=f,r,f,r,r,r,r,r,r,r,r,r,r,r,r",
+            EIGHT_PRODUCTS, "=f,r,f,r,r,r,r,r,r,r,r,r,r,r,r",
             [word, scale, x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7],
             dtype=tl.float32, is_pure=True, pack=1,
         )  # fmt: skip
-    return made
-
-
-@triton.jit
-def _of_two_rows(
-    word0, scale0, word1, scale1, x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7,
-    TENSOR: tl.constexpr,
-):  # fmt: skip
-    """Sums of two rows' eight weights times eight of x; with TENSOR times 4 once added up."""
-    if TENSOR and not INTERPRETED:
-        made = tl.inline_asm_elementwise(
-            _OF_TWO, "=f,=f,r,f,r,f,r,r,r,r,r,r,r,r,r,r,r,r",
-            [word0, scale0, word1, scale1, x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7],
-            dtype=(tl.float32, tl.float32), is_pure=False, pack=1,
-        )  # fmt: skip
-    else:
-        made = (
-            _eight_products(word0, scale0, x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7),
-            _eight_products(word1, scale1, x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7),
-        )
     return made
 
 
@@ -170,7 +115,7 @@ def _load_word(at):
     if INTERPRETED:
         made = tl.load(at)
     else:
-        # Not pure, so that it stays before the wait.
+        # Not pure, and not by way of the read-only cache: so it stays before the wait.
         made = tl.inline_asm_elementwise(
             "ld.global.L1::no_allocate.b32 $0, [$1];", "=r,l", [at.to(tl.int64)],
             dtype=tl.int32, is_pure=False, pack=1,
@@ -210,11 +155,9 @@ def _load_x(at, there):
 
 
 @triton.jit
-def _row_sums(products, shared: tl.constexpr):
+def _row_sums(products):
     flat = tl.reshape(products, (products.shape[0], products.shape[1] * products.shape[2]))
-    made = tl.sum(flat, 1)
-    # Four threads had each sum; a factor of 4 is exact.
-    return made * 0.25 if shared else made
+    return tl.sum(flat, 1)
 
 
 @triton.jit
@@ -222,21 +165,18 @@ def _nf4_vector(
     x, weight, scales, table, bias, out, rows, blocks: tl.constexpr,
     BIAS: tl.constexpr, ACTIVATION: tl.constexpr, ADD: tl.constexpr,
     ROWS: tl.constexpr, AT_ONCE: tl.constexpr, BLOCKS: tl.constexpr, WORDS: tl.constexpr,
-    TENSOR: tl.constexpr, EARLY: tl.constexpr,
+    EARLY: tl.constexpr,
 ):  # fmt: skip
     let_next_begin(EARLY)
     # Rows that a row of the tile stands for; before an activation half of them lie further on.
     near: tl.constexpr = AT_ONCE // 2 if ACTIVATION else AT_ONCE
-    first = tl.program_id(0) * ROWS * near
-    count = tl.minimum(rows - first, ROWS * near)
-    fetch_rows(weight, first, count, blocks * WORDS * 4, EARLY)
-    if ACTIVATION:
-        fetch_rows(weight, rows + first, count, blocks * WORDS * 4, EARLY)
-    own = first + tl.arange(0, ROWS) * near
+    own = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)) * near
     # The last program's surplus rows read the last ones, and are not stored.
     row = tl.minimum(own, rows - near)[:, None, None]
     word = tl.arange(0, WORDS)
+    word_of_block = word[None, None, :]
     words = weight.to(tl.pointer_type(tl.int32))
+    # All that the program reads of weights is under way before it waits.
     loaded = ()
     for start in tl.static_range(0, blocks, BLOCKS):
         # Surplus blocks are the last one, times 0.
@@ -245,7 +185,7 @@ def _nf4_vector(
         for one in tl.static_range(AT_ONCE):
             of_row = row + one if one < near else row + (one - near) + rows
             place = tl.broadcast_to(of_row.to(tl.int64) * blocks + block, (ROWS, BLOCKS, WORDS))
-            some += (_load_word(words + (place * WORDS + word[None, None, :])),)
+            some += (_load_word(words + (place * WORDS + word_of_block)),)
             some += (_load_scale(scales + place),)
         loaded += (some,)
     t0 = tl.load(table + word)[None, None, :]
@@ -257,53 +197,24 @@ def _nf4_vector(
     t6 = tl.load(table + 6 * WORDS + word)[None, None, :]
     t7 = tl.load(table + 7 * WORDS + word)[None, None, :]
     pairs = x.to(tl.pointer_type(tl.int32))
-    sum0 = tl.zeros((ROWS, BLOCKS, WORDS), tl.float32)
-    sum1, sum2, sum3 = sum0, sum0, sum0
+    zero = tl.zeros((ROWS, BLOCKS, WORDS), tl.float32)
+    sums = (zero, zero, zero, zero)
     await_previous(EARLY)
-    numbers = ()
     for start in tl.static_range(0, blocks, BLOCKS):
         block = tl.broadcast_to((start + tl.arange(0, BLOCKS))[None, :, None], (1, BLOCKS, WORDS))
-        x_at = pairs + (block * WORDS + word[None, None, :]) * 4
         there = block < blocks if start + BLOCKS > blocks else tl.full((1, 1, 1), 1, tl.int1)
-        numbers += (_load_x(x_at, there),)
-    for step in tl.static_range((blocks + BLOCKS - 1) // BLOCKS):
-        x0, x1, x2, x3 = numbers[step]
-        some = loaded[step]
-        if AT_ONCE == 1:
-            sum0 += _eight_products(
-                some[0], some[1], x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7
+        x0, x1, x2, x3 = _load_x(pairs + (block * WORDS + word_of_block) * 4, there)
+        some, added = loaded[start // BLOCKS], ()
+        for one in tl.static_range(AT_ONCE):
+            products = _eight_products(
+                some[2 * one], some[2 * one + 1], x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7
             )
-        else:
-            made = _of_two_rows(
-                some[0], some[1], some[2], some[3],
-                x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7, TENSOR,
-            )  # fmt: skip
-            sum0 += made[0]
-            sum1 += made[1]
-        if AT_ONCE == 4:
-            made = _of_two_rows(
-                some[4], some[5], some[6], some[7],
-                x0, x1, x2, x3, t0, t1, t2, t3, t4, t5, t6, t7, TENSOR,
-            )  # fmt: skip
-            sum2 += made[0]
-            sum3 += made[1]
-    shared: tl.constexpr = TENSOR and AT_ONCE > 1 and not INTERPRETED
-    of0 = _row_sums(sum0, shared)
-    of1 = _row_sums(sum1, shared) if AT_ONCE > 1 else of0
-    if AT_ONCE == 1:
-        _store(of0, of0, bias, out, own, rows, BIAS, ACTIVATION, ADD)
-    elif AT_ONCE == 2 and ACTIVATION:
-        _store(of0, of1, bias, out, own, rows, BIAS, ACTIVATION, ADD)
-    elif AT_ONCE == 2:
-        _store(of0, of0, bias, out, own, rows, BIAS, ACTIVATION, ADD)
-        _store(of1, of1, bias, out, own + 1, rows, BIAS, ACTIVATION, ADD)
-    else:
-        of2, of3 = _row_sums(sum2, shared), _row_sums(sum3, shared)
-        _store(of0, of2, bias, out, own, rows, BIAS, ACTIVATION, ADD)
-        _store(of1, of3, bias, out, own + 1, rows, BIAS, ACTIVATION, ADD)
-        if not ACTIVATION:
-            _store(of2, of2, bias, out, own + 2, rows, BIAS, ACTIVATION, ADD)
-            _store(of3, of3, bias, out, own + 3, rows, BIAS, ACTIVATION, ADD)
+            added += (sums[one] + products,)
+        sums = added
+    for one in tl.static_range(near):
+        of_row = _row_sums(sums[one])
+        beside = _row_sums(sums[near + one]) if ACTIVATION else of_row
+        _store(of_row, beside, bias, out, own + one, rows, BIAS, ACTIVATION, ADD)
 
 
 @triton.jit
@@ -343,17 +254,15 @@ def nf4_vector(
         x, weight, scales, table, weight if bias is None else bias, out, rows, blocks,
         BIAS=bias is not None, ACTIVATION=ACTIVATIONS[activation], ADD=add_to is not None,
         ROWS=tile.rows, AT_ONCE=tile.at_once, BLOCKS=tile.blocks, WORDS=WORDS,
-        TENSOR=TENSOR, num_warps=tile.warps, **early.options(x.device),
+        num_warps=tile.warps, **early.options(x.device),
     )  # fmt: skip
     return out
 
 
-TENSOR = False
-
-
 @dataclass(frozen=True)
 class Tile:
-    """What a program does at once: so many times `at_once` rows, so many blocks of each."""
+    """What a program does: `rows` times `at_once` rows, the latter with the same numbers of x in
+    the same threads, `blocks` of each at a time. Four warps hold 16 blocks of a row."""
 
     rows: int
     at_once: int
@@ -361,9 +270,19 @@ class Tile:
     warps: int
 
 
-def choose_tile(rows: int, blocks: int, silu: bool) -> Tile:
-    """The best of some on an H100, at the shapes of Qwen2.5."""
-    at_once = 2 if silu else 1 if rows % 2 else 2
-    if blocks * BLOCK_SIZE > 2 * rows:
-        return Tile(1, at_once, 32, 8)
-    return Tile(1, at_once, 8, 1)
+def choose_tile(rows: int, blocks: int, gated: bool) -> Tile:
+    """The best of 15 to 17 on an H100, at Qwen2.5's shapes; `gated` is before an activation."""
+    if gated:
+        at_once = 2 if rows % 2 else 4
+        tile = Tile(4, at_once, 4, 4) if blocks <= FEW_BLOCKS else Tile(2, at_once, 8, 4)
+    else:
+        at_once = 1 if rows % 2 else 2
+        if blocks * BLOCK_SIZE > 2 * rows:
+            tile = Tile(2, at_once, 16, 8)
+        elif blocks <= FEW_BLOCKS:
+            tile = Tile(1, at_once, 8, 1)
+        else:
+            tile = Tile(1, at_once, 8, 2) if rows > blocks * BLOCK_SIZE else Tile(4, at_once, 8, 8)
+    while blocks > MOST_STEPS * tile.blocks and tile.warps < MOST_WARPS:
+        tile = replace(tile, blocks=2 * tile.blocks, warps=2 * tile.warps)
+    return tile

@@ -182,11 +182,13 @@ def add_norm(
     of arithmetic.rms_norm_plus_one."""
     rows, size = hidden.shape
     out = torch.empty_like(hidden)
+    # Fused with the sum after it a normed change would not be rounded.
     _add_norm[(rows,)](
         hidden if change is None else change, weight if change_norm is None else change_norm,
         hidden, weight, out, size, epsilon,
         ADD=change is not None, CHANGE_NORM=change_norm is not None, PLUS_ONE=plus_one,
-        BLOCK=triton.next_power_of_2(size), **early.options(hidden.device),
+        BLOCK=triton.next_power_of_2(size), enable_fp_fusion=change_norm is None,
+        **early.options(hidden.device),
     )  # fmt: skip
     return out
 
