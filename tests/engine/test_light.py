@@ -34,7 +34,7 @@ def loaded_by(code: str) -> set[str]:
 def test_a_waiting_worker_has_not_loaded_what_a_16_bit_model_never_uses() -> None:
     names = loaded_by("from vibecore import engine")
     assert "transformers.modeling_utils" in names
-    assert not {"bitsandbytes", "scipy", "torch._inductor.compile_fx", "duckdb"} & names
+    assert not {"bitsandbytes", "scipy", "sklearn", "torch._inductor.compile_fx", "duckdb"} & names
 
 
 def test_a_quantised_model_loads_without_the_compiler() -> None:

@@ -12,11 +12,13 @@ def import_lightly() -> None:
     """Call before transformers' models are imported.
 
     transformers loads scipy's optimisers, where they are installed, for the losses of models that
-    detect objects in images.
+    detect objects in images, and scikit-learn, which brings scipy and pandas, for generation that
+    another model assists.
     """
     import transformers.utils
 
     transformers.utils.is_scipy_available = lambda: False
+    transformers.utils.is_sklearn_available = lambda: False
 
 
 def import_bitsandbytes() -> None:
