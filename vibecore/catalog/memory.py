@@ -18,7 +18,7 @@ from vibecore.catalog.engines import why_not_graph
 from vibecore.catalog.gpus import GPUS, find_gpu
 from vibecore.catalog.models import Config
 from vibecore.catalog.precisions import PRECISIONS, Precision
-from vibecore.catalog.prefill import CHUNKS, chunks_of
+from vibecore.catalog.prefill import CHUNKS, chunks_of, longest_chunk
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
 
@@ -263,7 +263,7 @@ def _graph_needs(
     while it decodes: what is recorded on a GPU keeps its memory."""
     rows, prompt = workload.batch_size, workload.prompt_tokens
     on_gpu = device == "cuda"
-    chunks = chunks_of(prompt, rows) if on_gpu else (min(prompt, CHUNKS[-1]),)
+    chunks = chunks_of(prompt, rows) if on_gpu else (min(prompt, longest_chunk(rows)),)
     length = (sum(chunks) if on_gpu else prompt) + workload.new_tokens
     if on_gpu:
         length = -(-length // CACHE_STEP) * CACHE_STEP

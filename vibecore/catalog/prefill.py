@@ -14,11 +14,15 @@ CHUNKS = (32, 64, 96, 128, 192, 256, 384, 512)
 MOST_TOKENS = 8192
 
 
+def longest_chunk(rows: int) -> int:
+    """Tokens of a row that one pass over the prompts of `rows` rows reads at most."""
+    return max((chunk for chunk in CHUNKS if chunk * rows <= MOST_TOKENS), default=CHUNKS[0])
+
+
 def chunks_of(prompt_tokens: int, rows: int) -> tuple[int, ...]:
     """The passes that read prompts of at most `prompt_tokens` tokens, `rows` at once: tokens of
     each, in order. Their sum is the length that prompts are padded to."""
-    allowed = [chunk for chunk in CHUNKS if chunk * rows <= MOST_TOKENS] or [CHUNKS[0]]
-    longest = allowed[-1]
+    longest = longest_chunk(rows)
     whole, rest = divmod(prompt_tokens, longest)
-    last = next(chunk for chunk in allowed if chunk >= rest)
+    last = next(chunk for chunk in CHUNKS if chunk >= rest)
     return (longest,) * whole + ((last,) if rest else ())

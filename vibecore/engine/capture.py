@@ -221,9 +221,10 @@ def record_passes(decoder: Decoder) -> None:
 def idle_bytes(decoder: Decoder, rows: int) -> int:
     """What recordings hold of the GPU while one of `rows` is measured, but for that one: of those
     for so many rows the last that was used."""
-    recordings = list(decoder.recordings.values())
-    used = recordings[-1:] if recordings and recordings[-1].rows == rows else []
-    return sum(one.held_bytes for one in recordings if one not in used)
+    idle = list(decoder.recordings.values())
+    if idle and idle[-1].rows == rows:
+        idle.pop()
+    return sum(one.held_bytes for one in idle)
 
 
 def decode_recorded(decoder: Decoder, batch: Batch, collector: Collector) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from vibecore.catalog.prefill import CHUNKS
+from vibecore.catalog.prefill import longest_chunk
 from vibecore.engine.cache import Cache
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.model import Batch
@@ -47,9 +47,9 @@ def prefill(decoder: Decoder, batch: Batch, cache: Cache) -> torch.Tensor:
     prompts = distinct_prompts(batch)
     own = cache.first(prompts.tokens.shape[0])
     own.padding.copy_(prompts.padding)
-    logits = torch.empty(0)
-    for start in range(0, prompts.tokens.shape[1], CHUNKS[-1]):
-        logits = growing_step(decoder, own, prompts.tokens[:, start : start + CHUNKS[-1]], start)
+    logits, chunk = torch.empty(0), longest_chunk(own.rows)
+    for start in range(0, prompts.tokens.shape[1], chunk):
+        logits = growing_step(decoder, own, prompts.tokens[:, start : start + chunk], start)
     if prompts.of_row is None:
         return logits
     cache.gather(prompts.of_row)
