@@ -181,6 +181,33 @@ def test_cuda_without_a_gpu_is_explained_in_every_pane(make, script: Script) -> 
     assert "--device cpu" in session.panes[1].error
 
 
+def test_the_worker_that_told_the_device_is_the_first_to_load(
+    make, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibecore.live.playground.playground.likely_device", lambda asked: "cuda")
+    script.has_gpu = True
+    playground = make()
+    prompt, configs = own_prompt("Hello"), choose_configs(["1M-bf16", "5M-bf16"])
+    session = playground.submit(make_request(prompt, configs, device="auto"))
+    assert session.finished.wait(10)
+    assert statuses(session) == ["done", "done"]
+    assert [worker.config for worker in script.started] == ["1M-bf16", "5M-bf16"]
+
+
+def test_a_worker_that_told_the_device_and_had_nothing_to_load_is_ended(
+    make, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibecore.live.playground.playground.likely_device", lambda asked: "cuda")
+    script.has_gpu = True
+    playground = make(free_bytes=lambda device: 1)
+    session = playground.submit(
+        make_request(own_prompt("Hello"), choose_configs(["1M-bf16"]), device="auto")
+    )
+    assert session.finished.wait(10)
+    assert statuses(session) == ["failed"] and script.loads == []
+    assert len(script.started) == 1 and script.alive == []
+
+
 def test_stop_ends_the_pane_under_way_and_those_after_it(begin, script: Script) -> None:
     playground, session = begin(*THREE)
     playground.stop(session)

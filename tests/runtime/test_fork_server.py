@@ -51,6 +51,24 @@ def test_a_kept_fork_server_starts_the_next_worker_at_once() -> None:
     assert own_fork_servers() == []
 
 
+def test_a_fork_server_begins_to_import_before_it_is_needed() -> None:
+    with fork_server.kept_running(at_once=True):
+        [begun] = own_fork_servers()
+        with Worker() as worker:
+            worker.wait_ready()
+            assert own_fork_servers() == [begun]
+    assert own_fork_servers() == []
+
+
+def test_one_that_nobody_needed_ends_at_once() -> None:
+    """Not only when it has imported everything: a mistake in the options has to be told now."""
+    with fork_server.kept_running(at_once=True):
+        [begun] = own_fork_servers()
+        ended_from = time.monotonic()
+    assert time.monotonic() - ended_from < 1
+    assert not psutil.pid_exists(begun.pid)
+
+
 def test_a_fork_has_its_imports_from_the_fork_server() -> None:
     with Worker() as worker:
         worker.wait_ready()

@@ -30,7 +30,8 @@ DIED = "The worker process was killed (signal 9), as the system does when memory
 class Script:
     """What the fake workers do. `tokens` are written `pause` seconds apart, the first `reasoning`
     of them as reasoning; `broken` maps config ids to the reason they do not load, `dies_at` config
-    ids to the token at which they die. `ends`: how a generation ends that is not stopped."""
+    ids to the token at which they die. `ends`: how a generation ends that is not stopped.
+    `has_gpu`: what they say when they are asked."""
 
     tokens: int = 5
     pause: float = 0.0
@@ -40,6 +41,7 @@ class Script:
     dies_at: dict[str, int] = field(default_factory=dict)
     reasoning: int = 0
     ends: FinishReason = "length"
+    has_gpu: bool = False
     started: list[Worker] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     generating: list[str] = field(default_factory=list)
@@ -81,6 +83,9 @@ class Worker:
         self._check()
 
     def choose_device(self, device: str) -> str:
+        self._check()
+        if self.script.has_gpu:
+            return "cuda"
         raise RunError("CUDA was asked for, but there is none. Use --device cpu.")
 
     def load(self, request: LoadRequest) -> LoadReport:

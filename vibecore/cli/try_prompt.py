@@ -19,6 +19,7 @@ from vibecore.cli.base import (
 )
 from vibecore.core.errors import INTERRUPTED, InputError
 from vibecore.core.formats import counted
+from vibecore.runtime import fork_server
 from vibecore.views.broken import NOT_MEASURED
 from vibecore.views.cut_off import explained
 from vibecore.views.failures import Failures
@@ -66,16 +67,6 @@ def attempt(
     Answers go to stdout. The reasoning of a thinking model goes to stderr, dimmed on a terminal,
     and is never scored.
     """
-    from vibecore.core.formats import to_json
-    from vibecore.live.playground import (
-        Playground,
-        choose_configs,
-        make_request,
-        own_prompt,
-        suite_prompt,
-    )
-    from vibecore.live.playground.cards import pane_row
-
     if format not in FORMATS:
         raise InputError(f"--format must be one of {', '.join(FORMATS)}, not '{format}'.")
     if (suite is None) != (prompt_id is None):
@@ -90,34 +81,46 @@ def attempt(
         raise InputError(
             "--top-p and --seed are for sampling: add --temperature, or leave them out."
         )
-    request = make_request(
-        suite_prompt(suite, prompt_id) if suite and prompt_id else own_prompt(prompt or ""),
-        choose_configs(listed(config), model or (), listed(precision), name or ()),
-        weights=weights,
-        device=device,
-        engine=engine,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_p=1.0 if top_p is None else top_p,
-        seed=seed or 0,
-        execute_code=execute_code,
-        chat=chat,
-        system=system,
-        thinking=thinking,
-    )
-    playground = Playground()
-    try:
-        session = playground.submit(request, is_watched=lambda: True)
-        stopped = _follow(playground, session, streaming=format == "table")
-    finally:
-        playground.close()
-    if format == "json":
-        print(to_json([pane_row(session, pane) for pane in session.panes]))
-    if stopped:
-        raise typer.Exit(INTERRUPTED)
-    failed = [pane for pane in session.panes if pane.error]
-    if failed:
-        raise typer.Exit(2 if any(pane.bad_input for pane in failed) else 1)
+    # Its imports take longer than this process's, so they begin first.
+    with fork_server.kept_running(at_once=True):
+        from vibecore.core.formats import to_json
+        from vibecore.live.playground import (
+            Playground,
+            choose_configs,
+            make_request,
+            own_prompt,
+            suite_prompt,
+        )
+        from vibecore.live.playground.cards import pane_row
+
+        request = make_request(
+            suite_prompt(suite, prompt_id) if suite and prompt_id else own_prompt(prompt or ""),
+            choose_configs(listed(config), model or (), listed(precision), name or ()),
+            weights=weights,
+            device=device,
+            engine=engine,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=1.0 if top_p is None else top_p,
+            seed=seed or 0,
+            execute_code=execute_code,
+            chat=chat,
+            system=system,
+            thinking=thinking,
+        )
+        playground = Playground()
+        try:
+            session = playground.submit(request, is_watched=lambda: True)
+            stopped = _follow(playground, session, streaming=format == "table")
+        finally:
+            playground.close()
+        if format == "json":
+            print(to_json([pane_row(session, pane) for pane in session.panes]))
+        if stopped:
+            raise typer.Exit(INTERRUPTED)
+        failed = [pane for pane in session.panes if pane.error]
+        if failed:
+            raise typer.Exit(2 if any(pane.bad_input for pane in failed) else 1)
 
 
 def _follow(playground: Playground, session: Session, *, streaming: bool) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import time
 
 import torch
@@ -53,6 +55,7 @@ def load(request: LoadRequest) -> LoadedModel:
     started = time.perf_counter()
     try:
         require_package(precision)
+        _begin_context(device)
         with explain_out_of_memory(request, device, loading=True):
             checkpoint = load_checkpoint(request, precision)
     except InputError as error:
@@ -97,6 +100,19 @@ def load(request: LoadRequest) -> LoadedModel:
             environment=environment | decoded_how | ask.environment(),
         ),
     )
+
+
+def _begin_context(device: torch.device) -> None:
+    """Have a GPU's context made while the checkpoint's files are read, which needs none at first:
+    it takes a good part of a second, nearly all of it in the driver."""
+
+    def make() -> None:
+        # What is wrong with the GPU is told where it is needed.
+        with contextlib.suppress(Exception):
+            torch.zeros(1, device=device)
+
+    if device.type == "cuda":
+        threading.Thread(target=make, name="gpu-context", daemon=True).start()
 
 
 def _reason(error: Exception) -> str:

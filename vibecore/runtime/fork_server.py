@@ -77,6 +77,7 @@ class ForkServer:
     process: subprocess.Popen[bytes]
     channel: socket.socket
     lock: threading.Lock = field(default_factory=threading.Lock)
+    has_forked: bool = False
 
     def fork(self) -> Forked:
         """A new worker process. Raises ForkServerDied."""
@@ -84,6 +85,7 @@ class ForkServer:
         from_child, replies = os.pipe()
         try:
             pid = self._ask(("fork",), [requests, replies])
+            self.has_forked = True
         except BaseException:
             os.close(to_child)
             os.close(from_child)
@@ -105,6 +107,9 @@ class ForkServer:
     def close(self) -> None:
         """End the fork server; each worker ends when its own input is closed."""
         self.channel.close()
+        if not self.has_forked:
+            # It may be importing still, for seconds, before it would see that nobody needs it.
+            self.process.kill()
         self.process.wait()
 
     def _ask(self, question: tuple, handles: list[int] | None = None) -> int | None:
@@ -126,11 +131,14 @@ _guard = threading.Lock()
 
 
 @contextlib.contextmanager
-def kept_running() -> Iterator[None]:
-    """Keep the fork server running between workers, so that the next one starts at once."""
-    global _references
+def kept_running(*, at_once: bool = False) -> Iterator[None]:
+    """Keep the fork server running between workers, so that the next one starts at once; with
+    `at_once` it is started now, and imports while its parent does something else."""
+    global _shared, _references
     with _guard:
         _references += 1
+        if at_once and CAN_FORK and _shared is None:
+            _shared = _start()
     try:
         yield
     finally:

@@ -124,6 +124,8 @@ class Playground:
                 for pane in session.panes:
                     self._run_to_end(session, pane)
         finally:
+            if session.spare is not None:
+                session.spare.close()
             with self._lock:
                 self._sessions.remove(session)
             session.finished.set()
@@ -150,7 +152,7 @@ class Playground:
         resolved = resolve(pane.config, request.weights)
         pane.kind, pane.stored_as = resolved.kind, resolved.stored_as
         asked_at = time.monotonic()
-        device = self._device(request.device)
+        device = self._device(session)
         choosing_seconds = time.monotonic() - asked_at
         pane.status = "queued"
 
@@ -169,7 +171,10 @@ class Playground:
                 pane.report = warm.report
                 if pane.startup_seconds is not None:
                     pane.startup_seconds += choosing_seconds
+                loaded_at = time.monotonic()
                 warm.worker.prepare([[request.prompt.text]], request.max_new_tokens)
+                if pane.warm_up_seconds is not None:
+                    pane.warm_up_seconds += time.monotonic() - loaded_at
                 pane.status, pane.began_at = "running", time.monotonic()
                 [generation] = warm.worker.generate(
                     [request.prompt.text], request.max_new_tokens, pane.add_text, request.decoding
@@ -185,20 +190,25 @@ class Playground:
             )
         pane.generation = generation
 
-    def _device(self, asked: str) -> str:
-        """`cpu` or `cuda`. Only a worker, which imports torch, can tell whether CUDA works.
+    def _device(self, session: Session) -> str:
+        """`cpu` or `cuda`. Only a worker, which imports torch, can tell whether CUDA works; it
+        becomes the session's spare one.
 
         Raises InputError for a device that is not there."""
+        asked = session.request.device
         if likely_device(asked) == "cpu":
             return "cpu"
         if asked not in self._devices:
-            with self._start_worker() as worker:
-                try:
-                    self._devices[asked] = worker.choose_device(asked)
-                except WorkerDied:
+            worker = self._start_worker()
+            try:
+                self._devices[asked] = worker.choose_device(asked)
+            except RunError as error:
+                worker.close()
+                if isinstance(error, WorkerDied):
                     raise
-                except RunError as error:
-                    raise InputError(str(error)) from None
+                raise InputError(str(error)) from None
+            # It has set up the GPU's driver for itself: it is the one to load.
+            session.spare = worker
         return self._devices[asked]
 
     @contextmanager
@@ -238,7 +248,8 @@ class Playground:
 
     def _load(self, session: Session, pane: Pane, key: Key, resolved: Resolved) -> WarmWorker:
         started_at = time.monotonic()
-        worker = pane.worker = self._start_worker()
+        worker = pane.worker = session.spare or self._start_worker()
+        session.spare = None
         try:
             if session.cancelled.is_set():
                 raise RunError("Stopped.")

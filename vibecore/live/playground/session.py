@@ -37,7 +37,7 @@ class Pane:
     time.monotonic(). `kind` is what its checkpoint is and `stored_as` how that is stored where it
     is not plain 16 bit, once they are known. Of a model that was not warm, `startup_seconds` is
     from the start of its process to when it could load, with asking which device there is, and
-    `warm_up_seconds` of the untimed tokens after loading.
+    `warm_up_seconds` of the untimed tokens after loading, and of what is recorded for the prompt.
 
     `ahead` names who is before it in the device's queue, the holder first. `error` is why it
     failed, `bad_input` whether the request was at fault; text written before that is kept.
@@ -99,7 +99,8 @@ class Pane:
 
 @dataclass
 class Session:
-    """A request and its panes. `is_watched` says whether its viewer is still connected."""
+    """A request and its panes. `is_watched` says whether its viewer is still connected. `spare` is
+    a worker that was asked for the device, and has loaded nothing yet."""
 
     request: Request
     panes: list[Pane]
@@ -108,6 +109,7 @@ class Session:
     cancelled: Event = field(default_factory=Event)
     finished: Event = field(default_factory=Event)
     seen_at: float = field(default_factory=time.monotonic)
+    spare: Any = None
 
     @property
     def current(self) -> Pane | None:
