@@ -156,6 +156,23 @@ def test_quantised_passes_make_more() -> None:
     assert nf4 - plain == 4 * MIB
 
 
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+def test_sampling_with_top_p_makes_more_of_the_logits(engine: str) -> None:
+    greedy, sampled = (
+        parts("1.5B-bf16", "cuda", Workload(1, 200, 30, sampled), engine=engine)[1]
+        for sampled in (False, True)
+    )
+    made = 30 * VOCABULARY * 48
+    reading = 30 * 32 * (3 * HIDDEN + QUERY_KEY_VALUE + 3 * WIDE) if engine == "graph" else 0
+    assert sampled - greedy == made - reading
+    free = 8 * GIB
+    batches = (
+        largest_batch([LARGE], "cuda", 30, 200, free, most=9999, engine=engine, sampled=sampled)
+        for sampled in (False, True)
+    )
+    assert next(batches) > next(batches) > 1
+
+
 def test_a_window_saves_engine_graph_no_cache() -> None:
     [gemma] = find_configs(["Gemma-3-1B-bf16"])
     found = need(gemma, "cuda", Workload(3000, 500), engine="graph")

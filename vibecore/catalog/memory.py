@@ -59,6 +59,8 @@ ELEMENT_BYTES = 2
 # Of each row of a batch, the logits of one position: in 16 bit, which transformers' `generate`
 # makes float32 beside that.
 EAGER_LOGIT_BYTES = 2 + 4
+# What sampling with top-p makes of each, at its most (engine/sampling.py).
+SAMPLED_BYTES = 48
 # What products of engine `graph` on a CPU take at a time: of NF4 so many weights in 16 bit, of
 # LLM.int8() so many rows of the input (engine/linear/nf4_cpu.py, int8_cpu.py).
 CPU_WEIGHTS_AT_ONCE, CPU_ROWS_AT_ONCE = 2 * 2**20, 128
@@ -69,12 +71,13 @@ OUTLIER_BYTES = 1 + 4 + 4
 
 @dataclass(frozen=True)
 class Workload:
-    """What is decoded at once: `batch_size` sequences, each of so many tokens. The defaults are
-    one prompt of the shipped suite under the default protocol."""
+    """What is decoded at once: `batch_size` sequences, each of so many tokens, greedily or
+    `sampled`. The defaults are one prompt of the shipped suite under the default protocol."""
 
     prompt_tokens: int = 256
     new_tokens: int = 200
     batch_size: int = 1
+    sampled: bool = False
 
 
 ONE_PROMPT = Workload()
@@ -203,6 +206,7 @@ def largest_batch(
     most: int,
     engine: str = "eager",
     gpu: str | None = None,
+    sampled: bool = False,
 ) -> int:
     """The largest batch, up to `most`, that every config has room for in `free_bytes`, at least 1:
     whether one sequence fits is for the run to find out.
@@ -218,7 +222,7 @@ def largest_batch(
     room = free_bytes - int(ALLOCATOR_SHARE * free_bytes)
 
     def fits(size: int) -> bool:
-        workload = Workload(prompt_tokens, new_tokens, size)
+        workload = Workload(prompt_tokens, new_tokens, size, sampled)
         needs = (
             needed_bytes(config, device, workload, engine=engine, gpu=gpu) for config in configs
         )
@@ -247,6 +251,8 @@ def _phases(
         return [_graph_needs(spec, precision, device, replace(workload, prompt_tokens=prompt))]
     workspaces = CUBLAS_WORKSPACE_BYTES if device == "cuda" else 0
     logits = rows * spec.vocab_size * EAGER_LOGIT_BYTES
+    if workload.sampled:
+        logits += rows * spec.vocab_size * SAMPLED_BYTES
     # transformers reads the prompt, into a cache that grows.
     read = rows * cache_bytes(spec, prompt)
     reading = max(_reading_bytes(spec, precision, rows, prompt, dummy=dummy), logits)
@@ -273,7 +279,10 @@ def _graph_needs(
     # others have finished.
     logits = rows * spec.vocab_size * ELEMENT_BYTES
     needed = logits + (cache // (2 * spec.layers) if rows > 1 else 0)
-    needed += _pass_bytes(spec, precision, rows, max(chunks, default=0), length, on_gpu=on_gpu)
+    # A token is chosen after the pass, or the step, that made its logits.
+    sampling = rows * spec.vocab_size * SAMPLED_BYTES if workload.sampled else 0
+    read = _pass_bytes(spec, precision, rows, max(chunks, default=0), length, on_gpu=on_gpu)
+    needed += max(read, sampling)
     if on_gpu:
         # Logits, and the part of the prompts that is read, are where every recording finds them.
         needed += logits + rows * CHUNKS[-1] * TOKEN_BYTES

@@ -58,6 +58,8 @@ def auto_batch_size(
     free_bytes: int,
     asking: Asking = AS_THEY_STAND,
     engine: str = "eager",
+    *,
+    sampled: bool = False,
 ) -> int:
     """The largest batch that every config of a study has room for, at most all its prompts.
 
@@ -73,6 +75,7 @@ def auto_batch_size(
         most=len(prompts),
         engine=engine,
         gpu=gpu_name(device),
+        sampled=sampled,
     )
 
 

@@ -238,6 +238,7 @@ def with_batch_size(plan: Plan) -> Plan:
         free_bytes(plan.protocol.device),
         plan.protocol.asking,
         plan.protocol.engine,
+        sampled=plan.protocol.decoding.temperature is not None,
     )
     return replace(plan, protocol=replace(plan.protocol, batch_size=size))
 
