@@ -280,15 +280,14 @@ def choose_tile(count: int, rows: int, size: int) -> Tile:
     """For `count` rows times a weight [rows, size]: the best of 15 on an H100, or nearly, at
     Qwen2.5's shapes and 2 to 512 rows."""
     if count > 64:
-        tiles = triton.cdiv(rows, 64) * triton.cdiv(count, 64)
-        if tiles > 2 * PROGRAMS:
+        at_once = triton.cdiv(count, 64)
+        if triton.cdiv(rows, 64) * at_once > 2 * PROGRAMS:
             return Tile(128, 64, 128, 1, 8, 4)
-        return Tile(64, 64, 128, _parts(tiles, PROGRAMS, size // 128), 4, 4)
+        return Tile(64, 64, 128, choose_parts(rows, 64, PROGRAMS // at_once, size // 128), 4, 4)
     at_once = 16 if count <= 16 else 32 if count <= 32 else 64
-    parts = _parts(triton.cdiv(rows, 32), 2 * PROGRAMS, size // 256)
-    return Tile(32, at_once, 256, parts, 4, 3)
+    return Tile(32, at_once, 256, choose_parts(rows, 32, 2 * PROGRAMS, size // 256), 4, 3)
 
 
-def _parts(tiles: int, programs: int, most: int) -> int:
-    """How many programs share a tile for about so many in all, at most `most`."""
-    return max(1, min(round(programs / tiles), most, MOST_PARTS))
+def choose_parts(rows: int, own: int, programs: int, most: int) -> int:
+    """How many programs share a tile's sum for about so many in all, at most `most`."""
+    return max(1, min(round(programs / triton.cdiv(rows, own)), most, MOST_PARTS))
