@@ -314,7 +314,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="measure in the first round alone what takes longer for an answer",
     )
     parser.add_argument(
-        "--start-seconds", type=float, default=180, help="for one peer to load and warm up"
+        "--start-seconds", type=float, default=300, help="for one peer to load and warm up"
     )
     parser.add_argument("--answer-seconds", type=float, default=120, help="for one answer")
     parser.add_argument("--no-lengths", dest="lengths", action="store_false")
