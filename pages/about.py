@@ -150,7 +150,7 @@ def show_environment() -> None:
         ),
         "Python": environment.get("python"),
         "decoding": ", ".join(f"{name} {value}" for name, value in protocol.items()),
-        **decoding_facts(environment),
+        **decoding_facts(environment, study.protocol),
         "suite hash": (study.suite_sha256 or "")[:12],
         "code": (study.code_commit or "")[:12],
     }

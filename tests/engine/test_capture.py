@@ -12,6 +12,7 @@ from vibecore.catalog.prefill import CHUNKS, MOST_TOKENS, chunks_of
 from vibecore.engine import capture, recorded
 from vibecore.engine.decoder import build_decoder
 from vibecore.engine.model import Batch, Collector, StopSwitch
+from vibecore.engine.sampling import Rule
 
 NAMES = [name for name in TINY if name != "mistral"]
 
@@ -58,9 +59,9 @@ def test_finished_sequences_leave_where_a_smaller_step_is_ready(
     kept: list[tuple[int, int]] = []
     keep = capture.Recording.keep
 
-    def noted(self: capture.Recording, places: list[int], rows: int) -> None:
+    def noted(self: capture.Recording, places: list[int], rows: int, rule: Rule) -> None:
         kept.append((rows, len(places)))
-        keep(self, places, rows)
+        keep(self, places, rows, rule)
 
     monkeypatch.setattr(capture.Recording, "keep", noted)
     made, _ = decode(model, batch, stop, prepared=prepared)

@@ -12,8 +12,9 @@ import torch
 from tests.support.folders import demo_folder, request_for
 from vibecore import engine
 from vibecore.core.errors import RunError
-from vibecore.core.records import GREEDY, Decoding
+from vibecore.core.records import Decoding
 from vibecore.engine.decoding import NEUTRAL, arguments
+from vibecore.engine.sampling import SAMPLER
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
 NEW_TOKENS = 40
@@ -117,10 +118,11 @@ def test_sampling_follows_the_protocol_alone(tmp_path: Path) -> None:
     made = []
     for name, generation_config in (("loud", LOUD), ("quiet", {"eos_token_id": 0})):
         folder = demo_folder(tmp_path / name, generation_config=generation_config)
-        loaded = engine.load(request_for(folder))
-        [one] = engine.generate(loaded, PROMPTS[:1], NEW_TOKENS, decoding=sampled)
-        made.append(one.token_ids)
-    assert made[0] == made[1]
+        for by in ("eager", "graph"):
+            loaded = engine.load(request_for(folder, engine=by))
+            [one] = engine.generate(loaded, PROMPTS[:1], NEW_TOKENS, decoding=sampled)
+            made.append(one.token_ids)
+    assert len(set(made)) == 1
 
 
 def test_the_arguments_are_recorded_in_full(tmp_path: Path) -> None:
@@ -129,6 +131,7 @@ def test_the_arguments_are_recorded_in_full(tmp_path: Path) -> None:
     decoding = loaded.report.environment["decoding"]
     assert decoding == {**NEUTRAL, "do_sample": False, "eos_token_id": [0], "pad_token_id": 0}
     assert json.loads(json.dumps(decoding)) == decoding
+    assert loaded.report.environment["sampler"] == SAMPLER
     assert loaded.model.generation_config.to_diff_dict().keys() <= {
         *("eos_token_id", "pad_token_id", "transformers_version"),
     }
@@ -155,7 +158,7 @@ def test_greedy_runs_no_processor_but_our_own(tmp_path: Path) -> None:
     model: Any = loaded.model
     from vibecore.engine.eager import _generation_config
 
-    config, _ = model._prepare_generation_config(_generation_config(loaded, NEW_TOKENS, GREEDY))
+    config, _ = model._prepare_generation_config(_generation_config(loaded, NEW_TOKENS))
     processors = model._get_logits_processor(config, input_ids_seq_length=3, device="cpu")
     assert list(processors) == []
     assert torch.is_tensor(model.model.embed_tokens.weight)

@@ -93,12 +93,21 @@ def test_it_stops_within_a_token(graph: LoadedModel) -> None:
     assert generation.new_tokens == 3
 
 
-def test_sampling_goes_the_way_of_eager(graph: LoadedModel) -> None:
-    decoding = Decoding(temperature=1.5, seed=3)
-    first, second = (
-        engine.generate(graph, PROMPTS[:1], 20, decoding=decoding)[0].token_ids for _ in range(2)
-    )
-    assert first == second
+def test_it_samples_the_tokens_of_eager(pair: tuple[LoadedModel, LoadedModel]) -> None:
+    if pair[1].request.precision == "fp16":
+        pytest.skip("the two round a step of fp16 otherwise, which a greedy choice seldom shows")
+    batches = [PROMPTS[:1], PROMPTS[1:2], PROMPTS]
+    if pair[1].decoder is not None and pair[1].decoder.outlier_threshold:
+        # There the outliers of finished sequences, which stay in eager's batch, change the others.
+        batches.pop()
+    decoding, seeds = Decoding(temperature=1.5, top_p=0.9), (4, 5, 6)
+    for prompts in batches:
+        eager, graph = (
+            engine.generate(one, prompts, 20, decoding=decoding, seeds=seeds[: len(prompts)])
+            for one in pair
+        )
+        assert [made.token_ids for made in graph] == [made.token_ids for made in eager]
+        assert len({made.token_ids for made in graph}) == len(prompts)
 
 
 @pytest.mark.parametrize("name", ["eager", "graph"])

@@ -17,6 +17,7 @@ import torch
 
 from tests.support.tiny_models import TINY, loaded, random_prompts, tiny_model
 from vibecore.catalog.weights import load_request
+from vibecore.core.records import GREEDY, Decoding
 from vibecore.engine import batch, eager, graph, memory
 from vibecore.engine.model import LoadedModel, StopSwitch
 
@@ -154,17 +155,19 @@ def test_a_gpu_is_warmed_up_with_the_whole_first_batch(monkeypatch: pytest.Monke
 
 
 def test_every_shape_is_recorded_before_it_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded: list[tuple[int, int, int]] = []
+    recorded: list[tuple[int, int, int, Decoding]] = []
     monkeypatch.setattr(
         graph,
         "prepare",
-        lambda decoder, batch, new: recorded.append((*batch.tokens.shape, new)),
+        lambda decoder, batch, new, how: recorded.append((*batch.tokens.shape, new, how)),
     )
     monkeypatch.setattr(
         generate, "encode", lambda one, prompts, tokens: random_prompts("cpu", *map(len, prompts))
     )
     gpu: Any = SimpleNamespace(decoder=object(), device=torch.device("cuda"), request=None)
     generate.prepare(gpu, [["12345"], ["1", "123"]], 20)
-    assert recorded == [(1, 5, 20), (2, 3, 20)]
+    assert recorded == [(1, 5, 20, GREEDY), (2, 3, 20, GREEDY)]
+    generate.prepare(gpu, [["12345"]], 20, Decoding(temperature=0.5))
+    assert recorded.pop() == (1, 5, 20, Decoding(temperature=0.5))
     generate.prepare(SimpleNamespace(decoder=None, device=torch.device("cuda")), [["1"]], 20)
     assert len(recorded) == 2

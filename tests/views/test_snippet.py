@@ -111,9 +111,20 @@ def test_a_chat_template_and_a_loud_generation_config(tmp_path: Path) -> None:
     assert "eos_token_id=[0, 5]" in code
 
 
-def test_a_sampled_study_is_sampled_alike(tmp_path: Path) -> None:
-    protocol = Protocol(max_new_tokens=30, decoding=Decoding(0.8, 0.9, 7))
+@pytest.mark.parametrize("top_p", [0.9, 1.0])
+def test_a_sampled_study_is_sampled_alike(top_p: float, tmp_path: Path) -> None:
+    protocol = Protocol(max_new_tokens=30, decoding=Decoding(0.8, top_p, 7))
     check(MODELS_DIR / "1M", run_of("demo/1M"), tmp_path, protocol)
+
+
+def test_an_earlier_sampled_study_left_it_to_generate() -> None:
+    """Whose runs record no sampler."""
+    protocol = Protocol(max_new_tokens=30, decoding=Decoding(0.8, 0.9, 7))
+    made = snippet_of(run_of("demo/1M"), protocol, PROMPT)
+    assert made is not None
+    assert "torch.manual_seed(7)" in made.code
+    assert "do_sample=True" in made.code
+    assert "LogitsProcessor" not in made.code
 
 
 @pytest.mark.parametrize("precision", ["bf16", "4bit"])

@@ -117,7 +117,8 @@ class LoadReport:
     """What loading cost and where it happened. Seconds and bytes.
 
     Of what the model was asked with, `environment` holds `chat_template` (bool), `system` (text or
-    None), `thinking` (`on`, `off` or None), `stop_tokens` (ids) and `decoding` (all arguments).
+    None), `thinking` (`on`, `off` or None), `stop_tokens` (ids), `decoding` (all arguments) and
+    `sampler` (how tokens are chosen where they are sampled).
     """
 
     load_seconds: float

@@ -19,12 +19,12 @@ import torch
 from vibecore.catalog.memory import CACHE_STEP
 from vibecore.catalog.prefill import CHUNKS, chunks_of
 from vibecore.engine.cache import Cache, new_cache
-from vibecore.engine.choice import choose
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.gpu_steps import choose_step, why_no_kernels
 from vibecore.engine.model import Batch, Collector
 from vibecore.engine.prefill import Prompts, distinct_prompts
 from vibecore.engine.recorded import Recorded
+from vibecore.engine.sampling import GREEDY_DRAWS, Draws, Rule
 from vibecore.engine.told import Message, Told
 
 # Each keeps a cache of its own on the GPU; a study needs two or three, a long conversation more.
@@ -36,8 +36,9 @@ AHEAD = 2
 @dataclass(frozen=True)
 class RecordedStep:
     """A decode step of the first rows of a cache: it reads the tokens of `told` [rows], and leaves
-    the next ones there."""
+    the next ones there. `first` leaves those that follow the prompts."""
 
+    first: Recorded
     run: Recorded
     told: Told
 
@@ -45,9 +46,10 @@ class RecordedStep:
 @dataclass
 class Recording:
     """A cache of `rows` sequences of at most `length` tokens, and what is recorded over it: decode
-    steps by how many of the rows they are for, and passes over a part of so many prompts, by
-    (prompts, tokens). `slot` [1] is the next to be filled; `prompt` [rows, tokens of a part] is
-    what a pass reads, `logits` [rows, vocabulary] what it leaves."""
+    steps by how many of the rows they are for and how they choose, and passes over a part of so
+    many prompts, by (prompts, tokens). `slot` [1] is the next to be filled; `prompt` [rows, tokens
+    of a part] is what a pass reads, `logits` [rows, vocabulary] what it leaves. What sampled steps
+    choose with is in `draws`, a random number for each slot."""
 
     decoder: Decoder
     rows: int
@@ -56,7 +58,8 @@ class Recording:
     slot: torch.Tensor = field(init=False)
     prompt: torch.Tensor = field(init=False)
     logits: torch.Tensor = field(init=False)
-    steps: dict[int, RecordedStep] = field(init=False, default_factory=dict)
+    draws: Draws = field(init=False)
+    steps: dict[tuple[int, Rule], RecordedStep] = field(init=False, default_factory=dict)
     passes: dict[tuple[int, int], Recorded] = field(init=False, default_factory=dict)
     pool: Any = field(init=False, default=None)
 
@@ -68,6 +71,7 @@ class Recording:
         self.prompt = torch.zeros((self.rows, CHUNKS[-1]), dtype=torch.long, device=device)
         shape = (self.rows, decoder.spec.vocab_size)
         self.logits = torch.zeros(shape, dtype=decoder.dtype, device=device)
+        self.draws = Draws.empty(self.rows, self.length, device)
         if decoder.device.type == "cuda":
             self.pool = torch.cuda.graph_pool_handle()
 
@@ -81,30 +85,33 @@ class Recording:
     @property
     def graph_bytes(self) -> int:
         """The part of it that its graphs compute in, which torch does not count as given out."""
-        runs = (*self.passes.values(), *(step.run for step in self.steps.values()))
+        steps = self.steps.values()
+        runs = (*self.passes.values(), *(run for step in steps for run in (step.first, step.run)))
         return sum(run.held_bytes for run in runs)
 
-    def step(self, rows: int) -> RecordedStep:
+    def step(self, rows: int, rule: Rule = "greedy") -> RecordedStep:
         """The decode step of the first `rows` rows."""
-        if rows not in self.steps:
-            self.steps[rows] = self._new_step(rows)
-        return self.steps[rows]
+        if (rows, rule) not in self.steps:
+            self.steps[rows, rule] = self._new_step(rows, rule)
+        return self.steps[rows, rule]
 
     def sizes(self) -> list[int]:
         """Batch sizes that decode here: its own, and the powers of two below."""
         return [self.rows, *(2**power for power in range(16, -1, -1) if 2**power < self.rows)]
 
-    def smaller(self, running: int, rows: int) -> int | None:
+    def smaller(self, running: int, rows: int, rule: Rule = "greedy") -> int | None:
         """The smallest batch that `running` sequences of `rows` fit into and that is ready; None
         where that is no gain."""
         fitting = [
-            size for size, step in self.steps.items() if running <= size < rows and step.run.ready
+            size
+            for (size, chosen_by), step in self.steps.items()
+            if running <= size < rows and chosen_by == rule and step.run.ready
         ]
         return min(fitting, default=None)
 
-    def read(self, prompts: Prompts) -> None:
+    def read(self, prompts: Prompts, draws: Draws = GREEDY_DRAWS) -> None:
         """Fill the cache with prompts, in the current stream's order, and `logits` with what
-        follows each."""
+        follows each. Sampled tokens will be chosen with `draws`."""
         count, longest = prompts.tokens.shape
         chunks = chunks_of(longest, count)
         added = sum(chunks) - longest
@@ -123,23 +130,28 @@ class Recording:
         if prompts.of_row is not None:
             self.cache.gather(prompts.of_row)
             self.logits[:] = self.logits[prompts.of_row]
+        if draws.rule != "greedy":
+            self.draws.take(draws, start)
 
-    def keep(self, places: list[int], rows: int) -> None:
+    def keep(self, places: list[int], rows: int, rule: Rule = "greedy") -> None:
         """Go on with the sequences in `places` of the step for `rows` rows, as the first ones."""
         index = torch.tensor(places, device=self.slot.device)
         self.cache.gather(index)
-        self.step(len(places)).told.tokens.copy_(self.step(rows).told.tokens[index])
+        if rule != "greedy":
+            self.draws.gather(index)
+        self.step(len(places), rule).told.tokens.copy_(self.step(rows, rule).told.tokens[index])
 
-    def prepare(self, prompts: int, prompt_tokens: int) -> None:
+    def prepare(self, prompts: int, prompt_tokens: int, rule: Rule = "greedy") -> None:
         """Record now what reads so many prompts of at most so many tokens, and decodes."""
         self.cache.padding.zero_()
         # The largest first: the others compute in its memory.
         for chunk in sorted(set(chunks_of(prompt_tokens, prompts)), reverse=True):
             self.slot.zero_()
             self._pass(prompts, chunk).prepare()
+        self.step(self.rows, rule).first.prepare()
         for rows in self.sizes():
             self.slot.zero_()
-            self.step(rows).run.prepare()
+            self.step(rows, rule).run.prepare()
         self.slot.zero_()
 
     def record_passes(self) -> None:
@@ -167,16 +179,26 @@ class Recording:
 
         return Recorded(work, decoder.device, self.pool)
 
-    def _new_step(self, rows: int) -> RecordedStep:
+    def _new_step(self, rows: int, rule: Rule) -> RecordedStep:
         decoder, cache, slot = self.decoder, self.cache.first(rows), self.slot
+        draws, read = self.draws.first(rows, rule), self.logits[:rows]
         told = Told.empty(rows, decoder.dtype, decoder.device)
         decode = choose_step(decoder, rows)
 
-        def work() -> None:
-            told.take(choose(decode(decoder, cache, told.tokens[:, None], slot)))
-            slot.add_(1)
+        # What is chosen goes into the slot that is next.
+        def first() -> None:
+            told.take(draws.choose(read, slot))
 
-        return RecordedStep(Recorded(work, decoder.device, self.pool), told)
+        def work() -> None:
+            logits = decode(decoder, cache, told.tokens[:, None], slot)
+            slot.add_(1)
+            told.take(draws.choose(logits, slot))
+
+        return RecordedStep(
+            Recorded(first, decoder.device, self.pool),
+            Recorded(work, decoder.device, self.pool),
+            told,
+        )
 
 
 def recording_for(
@@ -227,19 +249,21 @@ def idle_bytes(decoder: Decoder, rows: int) -> int:
     return sum(one.held_bytes for one in idle)
 
 
-def decode_recorded(decoder: Decoder, batch: Batch, collector: Collector) -> float:
+def decode_recorded(
+    decoder: Decoder, batch: Batch, collector: Collector, draws: Draws = GREEDY_DRAWS
+) -> float:
     """Fill the collector. Returns when the first tokens were there, by time.perf_counter."""
     # Which sequence of the batch each row of the step is; those that have finished stay until
     # enough of them have.
     rows = list(range(len(batch.lengths)))
     longest = batch.tokens.shape[1]
-    prompts = distinct_prompts(batch)
+    prompts, rule = distinct_prompts(batch), draws.rule
     recording = recording_for(
         decoder, len(rows), longest, collector.max_new_tokens, prompts=len(prompts.padding)
     )
-    recording.read(prompts)
-    step = recording.step(len(rows))
-    step.told.take(choose(recording.logits))
+    recording.read(prompts, draws)
+    step = recording.step(len(rows), rule)
+    step.first()
     going = collector.take(rows, *step.told.send().arrived())
     first_token = time.perf_counter()
     coming: deque[Message] = deque()
@@ -250,7 +274,7 @@ def decode_recorded(decoder: Decoder, batch: Batch, collector: Collector) -> flo
             coming.append(step.told.send())
             to_launch -= 1
         going = collector.take(rows, *coming.popleft().arrived())
-        smaller = recording.smaller(len(collector.running), len(rows)) if going else None
+        smaller = recording.smaller(len(collector.running), len(rows), rule) if going else None
         if smaller is None:
             continue
         while coming and going:
@@ -260,7 +284,7 @@ def decode_recorded(decoder: Decoder, batch: Batch, collector: Collector) -> flo
             # A step has its number of rows, so some that have finished may have to fill it.
             order = sorted(range(len(rows)), key=lambda place: rows[place] not in running)
             kept = order[:smaller]
-            recording.keep(kept, len(rows))
+            recording.keep(kept, len(rows), rule)
             rows = [rows[place] for place in kept]
-            step = recording.step(smaller)
+            step = recording.step(smaller, rule)
     return first_token

@@ -2,7 +2,8 @@
 
 `generate` fills every argument that is left None from the model's own generation_config.json, and
 then from defaults of its own. So each that can change a token is written out here, and after
-loading the model's own configuration holds its stop tokens and nothing else.
+loading the model's own configuration holds its stop tokens and nothing else. They are the same for
+sampled tokens: those are chosen by sampling.py, and `generate` takes the only one that is left.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import GenerationConfig, PreTrainedModel
-
-from vibecore.core.records import GREEDY, Decoding
 
 # Argument -> the value at which it changes nothing. None where that is to be absent.
 NEUTRAL: Mapping[str, Any] = {
@@ -48,21 +47,11 @@ NEUTRAL: Mapping[str, Any] = {
 }
 
 
-def arguments(
-    stop_tokens: Sequence[int], pad_token_id: int, decoding: Decoding = GREEDY
-) -> dict[str, Any]:
+def arguments(stop_tokens: Sequence[int], pad_token_id: int) -> dict[str, Any]:
     """Every argument of a generation, but for its length."""
-    sampling: dict[str, Any] = {"do_sample": False}
-    if decoding.temperature is not None:
-        # top_k stays 0, no cut but top_p's: transformers' default of 50 would be a second one.
-        sampling = {
-            "do_sample": True,
-            "temperature": decoding.temperature,
-            "top_p": decoding.top_p,
-        }
     return {
         **NEUTRAL,
-        **sampling,
+        "do_sample": False,
         "eos_token_id": list(stop_tokens) or None,
         "pad_token_id": pad_token_id,
     }

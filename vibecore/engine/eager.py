@@ -21,25 +21,28 @@ from transformers import (
 
 from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine.batch import synchronise, to_generations
-from vibecore.engine.choice import choose
 from vibecore.engine.decoding import arguments
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch, Times
 from vibecore.engine.quantisers import without_gradients
+from vibecore.engine.sampling import Draws, draw
 
 
-class _FiniteLogits(LogitsProcessor):
-    """Notes at every step which rows' logits are not finite. `sampled` ones are put to zero there:
-    there is nothing to sample from, and on a GPU trying ends the process."""
+class _Choose(LogitsProcessor):
+    """Notes at every step which rows' logits are not finite. Where tokens are sampled it leaves of
+    each row the one that was, so that `generate`, which takes the highest, has no other."""
 
-    def __init__(self, sampled: bool) -> None:
-        self.sampled = sampled
+    def __init__(self, draws: Draws) -> None:
+        self.draws = draws
         self.broken: list[torch.Tensor] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        broken = ~choose(scores).highest.isfinite()
-        self.broken.append(broken)
-        return scores.masked_fill(broken[:, None], 0.0) if self.sampled else scores
+        chosen = self.draws.choose(scores, len(self.broken))
+        self.broken.append(~chosen.highest.isfinite())
+        if self.draws.rule == "greedy":
+            return scores
+        none = torch.full_like(scores, -float("inf"))
+        return none.scatter(1, chosen.tokens[:, None], 0.0)
 
     def good_tokens(self) -> list[int | None]:
         """How many tokens each row has from finite logits; None where all are."""
@@ -56,12 +59,12 @@ class _StepRecorder(StoppingCriteria):
         loaded: LoadedModel,
         switch: StopSwitch,
         on_token: OnToken | None,
-        finite: _FiniteLogits,
+        chosen: _Choose,
     ) -> None:
         self.loaded = loaded
         self.switch = switch
         self.on_token = on_token
-        self.finite = finite
+        self.chosen = chosen
         self.first_token_at: float | None = None
         self.finished: set[int] = set()
 
@@ -69,7 +72,7 @@ class _StepRecorder(StoppingCriteria):
         if self.first_token_at is None:
             synchronise(self.loaded.device)
             self.first_token_at = time.perf_counter()
-        broken = self.finite.broken[-1]
+        broken = self.chosen.broken[-1]
         if self.on_token is not None:
             self._stream(input_ids[:, -1].tolist(), broken.tolist())
         return broken | self.switch.event.is_set()
@@ -92,28 +95,31 @@ def generate(
     switch: StopSwitch,
     on_token: OnToken | None = None,
     decoding: Decoding = GREEDY,
+    seeds: Sequence[int] | None = None,
 ) -> list[Generation]:
-    """Outputs of a batch. Raises RunError when memory runs out."""
-    finite = _FiniteLogits(sampled=decoding != GREEDY)
-    recorder = _StepRecorder(loaded, switch, on_token, finite)
+    """Outputs of a batch; where they are sampled, with a seed for each, by default the decoding's
+    own. Raises RunError when memory runs out."""
     # Typed by transformers as whatever a module may have of that name.
     generate_tokens: Any = loaded.model.generate
     reset_peak(loaded.device)
     synchronise(loaded.device)
     started = time.perf_counter()
     with without_gradients(loaded.model), explain_out_of_memory(loaded.request, loaded.device):
+        seeds = seeds or (decoding.seed,) * len(batch.lengths)
+        chosen = _Choose(draw(decoding, seeds, max_new_tokens, loaded.device))
+        recorder = _StepRecorder(loaded, switch, on_token, chosen)
         sequences = generate_tokens(
             input_ids=batch.tokens,
             attention_mask=batch.mask,
-            generation_config=_generation_config(loaded, max_new_tokens, decoding),
-            logits_processor=LogitsProcessorList([finite]),
+            generation_config=_generation_config(loaded, max_new_tokens),
+            logits_processor=LogitsProcessorList([chosen]),
             stopping_criteria=StoppingCriteriaList([recorder]),
         )
     synchronise(loaded.device)
     ended = time.perf_counter()
     assert recorder.first_token_at is not None
     new_tokens = sequences[:, batch.tokens.shape[1] :].tolist()
-    non_finite = cut_short(new_tokens, finite.good_tokens(), loaded.eos_token_ids)
+    non_finite = cut_short(new_tokens, chosen.good_tokens(), loaded.eos_token_ids)
     return to_generations(
         loaded,
         batch,
@@ -142,12 +148,7 @@ def cut_short(
     return ended
 
 
-def _generation_config(
-    loaded: LoadedModel, max_new_tokens: int, decoding: Decoding
-) -> GenerationConfig:
-    if decoding.temperature is not None:
-        torch.manual_seed(decoding.seed)
+def _generation_config(loaded: LoadedModel, max_new_tokens: int) -> GenerationConfig:
     return GenerationConfig(
-        **arguments(loaded.eos_token_ids, loaded.pad_token_id, decoding),
-        max_new_tokens=max_new_tokens,
+        **arguments(loaded.eos_token_ids, loaded.pad_token_id), max_new_tokens=max_new_tokens
     )

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from vibecore.core.machine import read_machine
 from vibecore.core.records import LoadRequest
 from vibecore.engine.decoding import arguments
+from vibecore.engine.sampling import SAMPLER
 
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "tokenizers", "safetensors")
 
@@ -34,8 +35,8 @@ def read_environment(
 ) -> dict[str, Any]:
     """Versions, device, threads, and the arguments a run was really made with.
 
-    `decoding` is complete for a greedy run; where the protocol samples, its temperature and top-p
-    take the place of those here.
+    `decoding` is what transformers' `generate` is given, whatever the protocol; `sampler` says how
+    tokens are chosen where the protocol samples.
     """
     environment: dict[str, Any] = {
         "device": device.type,
@@ -48,6 +49,7 @@ def read_environment(
         "precision": request.precision,
         "attention": model.config._attn_implementation,
         "decoding": arguments(stop_tokens, pad_token_id),
+        "sampler": SAMPLER,
         "stop_tokens": list(stop_tokens),
     }
     if device.type == "cuda":

@@ -32,13 +32,15 @@ def generate(
     switch: StopSwitch | None = None,
     on_token: OnToken | None = None,
     decoding: Decoding = GREEDY,
+    seeds: Sequence[int] | None = None,
 ) -> list[Generation]:
     """Outputs of all `prompts` as one left-padded batch, by the engine the model was loaded for.
+    Sampled ones have a seed each, by default the decoding's own.
 
     Raises RunError for a prompt that does not fit the context, or when memory runs out.
     """
     batch = encode(loaded, prompts, max_new_tokens)
-    return _decode(loaded, batch, max_new_tokens, switch, on_token, decoding)
+    return _decode(loaded, batch, max_new_tokens, switch, on_token, decoding, seeds)
 
 
 def time_steps(
@@ -77,21 +79,32 @@ def warm_up(loaded: LoadedModel, prompts: Sequence[str]) -> None:
     generate(loaded, few, WARM_UP_TOKENS)
 
 
-def prepare(loaded: LoadedModel, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+def prepare(
+    loaded: LoadedModel,
+    batches: Sequence[Sequence[str]],
+    max_new_tokens: int,
+    decoding: Decoding = GREEDY,
+) -> None:
     """Record whatever decoding these batches will replay, so that none of them pays for it.
 
     Raises RunError as generate does. Nothing to do on a CPU and for engine `eager`.
     """
     if loaded.decoder is not None and loaded.device.type == "cuda":
-        _prepare(loaded, [encode(loaded, each, max_new_tokens) for each in batches], max_new_tokens)
+        encoded = [encode(loaded, each, max_new_tokens) for each in batches]
+        _prepare(loaded, encoded, max_new_tokens, decoding)
 
 
-def _prepare(loaded: LoadedModel, batches: Sequence[Batch], max_new_tokens: int) -> None:
+def _prepare(
+    loaded: LoadedModel,
+    batches: Sequence[Batch],
+    max_new_tokens: int,
+    decoding: Decoding = GREEDY,
+) -> None:
     if loaded.decoder is None:
         return
     with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
         for batch in batches:
-            graph.prepare(loaded.decoder, batch, max_new_tokens)
+            graph.prepare(loaded.decoder, batch, max_new_tokens, decoding)
 
 
 def _decode(
@@ -101,8 +114,9 @@ def _decode(
     switch: StopSwitch | None,
     on_token: OnToken | None,
     decoding: Decoding,
+    seeds: Sequence[int] | None = None,
 ) -> list[Generation]:
     engine = eager if loaded.decoder is None else graph
     return engine.generate(
-        loaded, batch, max_new_tokens, switch or StopSwitch(), on_token, decoding
+        loaded, batch, max_new_tokens, switch or StopSwitch(), on_token, decoding, seeds
     )

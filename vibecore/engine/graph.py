@@ -1,14 +1,14 @@
 """Engine `graph`: a lean forward pass, over the prompts and then repeated for each token.
 
 On a GPU it is captured as CUDA graphs and replayed (see capture.py); on a CPU it is called.
-Finished sequences leave the batch. Greedy only: sampled decoding goes to `eager`, and
-so does what cannot be decoded exactly (decoder.why_not) or not be captured (why_eager).
+Finished sequences leave the batch. What cannot be decoded exactly (decoder.why_not) or not be
+captured (why_eager) goes to `eager`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,13 +19,13 @@ from vibecore.core.records import GREEDY, Decoding, Generation
 from vibecore.engine import eager
 from vibecore.engine.batch import synchronise, to_generations
 from vibecore.engine.cache import new_cache
-from vibecore.engine.choice import choose
 from vibecore.engine.decoder import Decoder, build_decoder, why_not
 from vibecore.engine.gpu_steps import why_no_kernels
 from vibecore.engine.kernels.availability import why_no_triton
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import Batch, Collector, LoadedModel, OnToken, StopSwitch, Times
 from vibecore.engine.prefill import distinct_prompts, prefill
+from vibecore.engine.sampling import GREEDY_DRAWS, Draws, draw, rule_of
 from vibecore.engine.step import growing_step
 
 
@@ -57,11 +57,12 @@ def generate(
     switch: StopSwitch,
     on_token: OnToken | None = None,
     decoding: Decoding = GREEDY,
+    seeds: Sequence[int] | None = None,
 ) -> list[Generation]:
     """Outputs of a batch, as `eager.generate` gives them."""
     decoder = loaded.decoder
-    if decoder is None or decoding != GREEDY or why_eager(decoder):
-        return eager.generate(loaded, batch, max_new_tokens, switch, on_token, decoding)
+    if decoder is None or why_eager(decoder):
+        return eager.generate(loaded, batch, max_new_tokens, switch, on_token, decoding, seeds)
     collector = Collector(
         len(batch.lengths), loaded.eos_token_ids, max_new_tokens, switch, on_token
     )
@@ -74,7 +75,9 @@ def generate(
         explain_out_of_memory(loaded.request, loaded.device),
         nothing_left_of_errors(decoder),
     ):
-        first_token = decode(decoder, batch, collector)
+        seeds = seeds or (decoding.seed,) * len(batch.lengths)
+        draws = draw(decoding, seeds, max_new_tokens, loaded.device)
+        first_token = decode(decoder, batch, collector, draws)
         ended = time.perf_counter()
         peak = peak_with_graphs(decoder)
         _record_prompts(decoder)
@@ -115,7 +118,9 @@ def peak_with_graphs(decoder: Decoder) -> int:
     return peak_bytes(decoder.device) + held
 
 
-def prepare(decoder: Decoder, batch: Batch, max_new_tokens: int) -> None:
+def prepare(
+    decoder: Decoder, batch: Batch, max_new_tokens: int, decoding: Decoding = GREEDY
+) -> None:
     """Record what decodes such a batch now, before it is timed."""
     rows, longest = batch.tokens.shape
     if decoder.device.type == "cuda" and why_eager(decoder) is None:
@@ -124,7 +129,7 @@ def prepare(decoder: Decoder, batch: Batch, max_new_tokens: int) -> None:
         prompts = len(distinct_prompts(batch).padding)
         with nothing_left_of_errors(decoder):
             recording = recording_for(decoder, rows, longest, max_new_tokens, prompts=prompts)
-            recording.prepare(prompts, longest)
+            recording.prepare(prompts, longest, rule_of(decoding))
 
 
 def _record_prompts(decoder: Decoder) -> None:
@@ -139,20 +144,22 @@ def _record_prompts(decoder: Decoder) -> None:
         record_passes(decoder)
 
 
-def decode(decoder: Decoder, batch: Batch, collector: Collector) -> float:
+def decode(
+    decoder: Decoder, batch: Batch, collector: Collector, draws: Draws = GREEDY_DRAWS
+) -> float:
     """Fill the collector. Returns when the first tokens were there, by time.perf_counter."""
     if decoder.device.type == "cuda":
         from vibecore.engine.capture import decode_recorded
 
-        return decode_recorded(decoder, batch, collector)
-    return _decode_called(decoder, batch, collector)
+        return decode_recorded(decoder, batch, collector, draws)
+    return _decode_called(decoder, batch, collector, draws)
 
 
-def _decode_called(decoder: Decoder, batch: Batch, collector: Collector) -> float:
+def _decode_called(decoder: Decoder, batch: Batch, collector: Collector, draws: Draws) -> float:
     rows = list(range(len(batch.lengths)))
-    slot = batch.tokens.shape[1]
+    start = slot = batch.tokens.shape[1]
     cache = new_cache(decoder, len(rows), slot + collector.max_new_tokens)
-    chosen = choose(prefill(decoder, batch, cache))
+    chosen = draws.choose(prefill(decoder, batch, cache), 0)
     first_token = time.perf_counter()
     while collector.take(rows, chosen.tokens.tolist(), chosen.highest.tolist()):
         tokens = chosen.tokens
@@ -160,6 +167,8 @@ def _decode_called(decoder: Decoder, batch: Batch, collector: Collector) -> floa
             kept = [place for place, index in enumerate(rows) if index in collector.running]
             cache.keep(kept)
             rows, tokens = collector.running, tokens[kept]
-        chosen = choose(growing_step(decoder, cache, tokens[:, None], slot))
+            draws = draws.keep(kept)
+        logits = growing_step(decoder, cache, tokens[:, None], slot)
         slot += 1
+        chosen = draws.choose(logits, slot - start)
     return first_token

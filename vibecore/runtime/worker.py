@@ -75,9 +75,15 @@ class Worker:
         self._send(("warm_up", list(prompts)))
         self._receive()
 
-    def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+    def prepare(
+        self,
+        batches: Sequence[Sequence[str]],
+        max_new_tokens: int,
+        decoding: Decoding = GREEDY,
+    ) -> None:
         """Prepare what these batches need before they are timed (see engine.generate.prepare)."""
-        self.call("generate.prepare", [list(prompts) for prompts in batches], max_new_tokens)
+        texts = [list(prompts) for prompts in batches]
+        self.call("generate.prepare", texts, max_new_tokens, decoding)
 
     def generate(
         self,
@@ -85,10 +91,12 @@ class Worker:
         max_new_tokens: int,
         on_text: OnText | None = None,
         decoding: Decoding = GREEDY,
+        seeds: Sequence[int] | None = None,
     ) -> list[Generation]:
-        """Outputs of the prompts as one batch. Raises RunError; the worker stays usable unless
-        it died (WorkerDied)."""
-        self._send(("generate", list(prompts), max_new_tokens, on_text is not None, decoding))
+        """Outputs of the prompts as one batch, sampled ones with a seed each, by default the
+        decoding's own. Raises RunError; the worker stays usable unless it died (WorkerDied)."""
+        streaming = on_text is not None
+        self._send(("generate", list(prompts), max_new_tokens, streaming, decoding, seeds))
         return self._receive(on_text)
 
     def call(self, function: str, *arguments: Any) -> Any:
@@ -244,10 +252,10 @@ def _serve(
                 function = getattr(import_module(f"vibecore.engine.{module}"), name)
                 _reply(replies, "done", function(loaded, *arguments[1:]))
             else:
-                prompts, max_new_tokens, streaming, decoding = arguments
+                prompts, max_new_tokens, streaming, *how = arguments
                 on_token = engine.text_stream(loaded, len(prompts), emit) if streaming else None
                 generations = engine.generate(
-                    loaded, prompts, max_new_tokens, switch, on_token, decoding
+                    loaded, prompts, max_new_tokens, switch, on_token, *how
                 )
                 _reply(replies, "done", generations)
         except RunError as error:

@@ -6,9 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vibecore.core.records import Protocol
 
-def decoding_facts(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Label -> value, of a run's environment; empty for a run that did not record them."""
+# Runs from before the sampler was recorded; their `decoding` is that of a greedy run.
+EARLIER_SAMPLER = "transformers' own (do_sample True, top_k 0), seeded for each batch"
+
+
+def decoding_facts(
+    environment: Mapping[str, Any], protocol: Protocol | None = None
+) -> dict[str, str]:
+    """Label -> value, of a run's environment; empty for a run that did not record them. `protocol`
+    is its study's."""
     facts = {}
     if arguments := environment.get("decoding"):
         facts["decoding arguments"] = ", ".join(
@@ -18,4 +26,6 @@ def decoding_facts(environment: Mapping[str, Any]) -> dict[str, str]:
         facts["stop tokens"] = ", ".join(map(str, tokens))
     if backends := environment.get("attention_backends"):
         facts["attention"] = f"{environment['attention']}, by {' or '.join(backends)}"
+    if facts and protocol and protocol.decoding.temperature is not None:
+        facts["sampler"] = environment.get("sampler", EARLIER_SAMPLER)
     return facts

@@ -150,16 +150,23 @@ def snippet_of(run: RunRow, protocol: Protocol | None, prompt: str = EXAMPLE) ->
     make = QUANTISERS.get(precision.method)
     quantiser = make(precision) if make else None
     blocks = [
-        _imports(run, precision, quantiser),
+        _imports(run, precision, quantiser, _samples(run, protocol)),
         _load(run, source, precision, quantiser, protocol.device),
         _only_stop_tokens(run),
         _ask(run, prompt),
-        _generate(protocol),
+        *([_sampler(protocol)] if _samples(run, protocol) else []),
+        _generate(run, protocol),
     ]
     return Snippet("\n\n".join(blocks) + "\n", (*source.notes, *_differs(run, protocol)))
 
 
-def _imports(run: RunRow, precision: Precision, quantiser: Quantiser | None) -> str:
+def _samples(run: RunRow, protocol: Protocol) -> bool:
+    """Whether tokens are sampled as the engines do now; runs from before record no sampler, and
+    left it to `generate`."""
+    return protocol.decoding.temperature is not None and "sampler" in run.environment
+
+
+def _imports(run: RunRow, precision: Precision, quantiser: Quantiser | None, samples: bool) -> str:
     packages = ["torch", "transformers", "accelerate", *(quantiser.packages if quantiser else ())]
     names = ["AutoModelForCausalLM", "AutoTokenizer", "GenerationConfig"]
     if quantiser:
@@ -167,6 +174,8 @@ def _imports(run: RunRow, precision: Precision, quantiser: Quantiser | None) -> 
     if run.weights == "gguf":
         names.append("GgufConfig")
         packages.append(GGUF.package)
+    if samples:
+        names += ["LogitsProcessor", "LogitsProcessorList", "TopPLogitsWarper"]
     used = run.environment.get("packages") or {}
     versions = [f"{name} {used[name]}" for name in PACKAGES if name in packages and used.get(name)]
     return "\n".join(
@@ -248,14 +257,32 @@ def _ask(run: RunRow, prompt: str) -> str:
     return "\n".join(lines)
 
 
-def _generate(protocol: Protocol) -> str:
+def _sampler(protocol: Protocol) -> str:
+    """Leaves of each step's tokens the one that a random number stands for."""
+    decoding, tokens = protocol.decoding, protocol.max_new_tokens
+    return f"""\
+generator = torch.Generator().manual_seed({decoding.seed})
+numbers = iter(torch.rand({tokens}, generator=generator, dtype=torch.float64).tolist())
+
+
+class Sampler(LogitsProcessor):
+    def __call__(self, input_ids, scores):
+        kept = TopPLogitsWarper({decoding.top_p})(input_ids, scores / {decoding.temperature})
+        ends = kept.double().softmax(-1).cumsum(-1)
+        token = (ends <= next(numbers) * ends[:, -1:]).sum(-1, keepdim=True)
+        return torch.full_like(scores, -torch.inf).scatter(1, token, 0.0)"""
+
+
+def _generate(run: RunRow, protocol: Protocol) -> str:
+    samples = _samples(run, protocol)
+    how = ["do_sample=False", "logits_processor=LogitsProcessorList([Sampler()])"]
     arguments = [
         'inputs["input_ids"]',
         'attention_mask=inputs["attention_mask"]',
-        *_decoding(protocol.decoding),
+        *(how if samples else _decoding(protocol.decoding)),
         f"max_new_tokens={protocol.max_new_tokens}",
     ]
-    seed = protocol.decoding.temperature is not None
+    seed = protocol.decoding.temperature is not None and not samples
     return "\n".join(
         [
             *([f"torch.manual_seed({protocol.decoding.seed})"] if seed else []),

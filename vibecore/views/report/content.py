@@ -188,7 +188,7 @@ def _facts(summary: Summary, runs: Sequence[RunRow]) -> list[tuple[str, str]]:
         "prompts": str(study.prompt_count),
         "suite hash": (study.suite_sha256 or "")[:12],
         **{name.replace("_", " "): str(value) for name, value in protocol.items()},
-        **decoding_facts(environment),
+        **decoding_facts(environment, study.protocol),
         **agreed_facts(summary.rows),
         "hardware": study.hardware,
         "processor": machine.get("cpu"),

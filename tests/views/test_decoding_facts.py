@@ -1,0 +1,21 @@
+"""What is shown of a run's decoding is what happened."""
+
+from __future__ import annotations
+
+from vibecore.core.records import Decoding, Protocol
+from vibecore.views.decoding_facts import EARLIER_SAMPLER, decoding_facts
+
+RECORDED = {"decoding": {"do_sample": False, "num_beams": 1}, "stop_tokens": [2, 5]}
+SAMPLED = Protocol(decoding=Decoding(0.7, 0.9, 3))
+
+
+def test_a_greedy_run_has_arguments_and_stop_tokens() -> None:
+    wanted = {"decoding arguments": "do_sample False, num_beams 1", "stop tokens": "2, 5"}
+    assert decoding_facts({**RECORDED, "sampler": "by numbers"}, Protocol()) == wanted
+    assert decoding_facts(RECORDED, None) == wanted
+    assert decoding_facts({}, SAMPLED) == {}
+
+
+def test_a_sampled_run_says_what_sampled() -> None:
+    assert decoding_facts({**RECORDED, "sampler": "by numbers"}, SAMPLED)["sampler"] == "by numbers"
+    assert decoding_facts(RECORDED, SAMPLED)["sampler"] == EARLIER_SAMPLER
