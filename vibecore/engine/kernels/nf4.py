@@ -1,4 +1,4 @@
-"""One row times 4-bit weights on a GPU, in Triton: what bitsandbytes' own kernel gives, to the bit.
+"""One row times 4-bit weights on a GPU, in Triton: what bitsandbytes' own kernel gives.
 
 Weights are NF4 in blocks of 64 with a scale each (arXiv 2305.14314), two codes a byte, the first
 in the upper half. As in bitsandbytes (csrc/gemm_4bit_simt.cu) value times scale is rounded to

@@ -1,7 +1,7 @@
 """4-bit weights on a GPU: products of ours for a single row and for a few, cuBLAS for many.
 
-That of one row gives what bitsandbytes gives, to the bit, in about two thirds of its time, and
-takes the sum or the activation that comes next with it (kernels/nf4.py); that of a few reads the
+That of one row gives what bitsandbytes gives but for the order of its float32 sums, and takes the
+sum or the activation that comes next with it (kernels/nf4.py); that of a few reads the
 weights as they are (kernels/nf4_rows.py). For many rows weights are made 16-bit numbers first.
 bitsandbytes' own product takes what is not bfloat16 in whole blocks of 64.
 """
