@@ -62,6 +62,7 @@ class FakeWorker:
     environment: dict[str, Any] = field(default_factory=lambda: dict(ENVIRONMENT))
     calls: list[tuple[str, list[str]]] = field(default_factory=list)
     decodings: list[Decoding] = field(default_factory=list)
+    seeds: list[list[int]] = field(default_factory=list)
     asked: dict[str, Asking] = field(default_factory=dict)
     config: str = ""
 
@@ -92,16 +93,24 @@ class FakeWorker:
     def warm_up(self, prompts: Sequence[str]) -> None:
         return None
 
-    def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+    def prepare(
+        self, batches: Sequence[Sequence[str]], max_new_tokens: int, decoding: Decoding = GREEDY
+    ) -> None:
         return None
 
     def generate(
-        self, prompts: Sequence[str], max_new_tokens: int, *, decoding: Decoding = GREEDY
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        *,
+        decoding: Decoding = GREEDY,
+        seeds: Sequence[int] = (),
     ) -> list[Generation]:
         if self.interrupt_after is not None and len(self.calls) >= self.interrupt_after:
             raise KeyboardInterrupt
         self.calls.append((self.config, list(prompts)))
         self.decodings.append(decoding)
+        self.seeds.append(list(seeds))
         return [
             Generation(
                 text=None if self.dummy else self.answer(self.config, prompt),

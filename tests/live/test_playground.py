@@ -336,6 +336,8 @@ def test_a_closed_panel_stops_everything_and_takes_no_more(begin, script: Script
 def test_sampling_reaches_the_worker_and_is_marked(make, script: Script) -> None:
     session = run(make(), "1M-bf16", temperature=0.7, top_p=0.9, seed=4)
     assert vars(script.decodings[0]) == {"temperature": 0.7, "top_p": 0.9, "seed": 4}
+    # What a GPU replays is recorded for it before the answer is timed.
+    assert script.prepared == script.decodings
     assert "not comparable" in pane_card(session, session.panes[0])["label"]
     assert pane_row(session, session.panes[0])["comparable"] is False
 

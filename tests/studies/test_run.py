@@ -18,6 +18,9 @@ from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import Asking, Decoding, Protocol
 from vibecore.runtime import device_queue
+from vibecore.studies import jobs
+from vibecore.studies.batches import make_batches
+from vibecore.studies.jobs import Plan
 from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
 from vibecore.studies.run import Event, run_study
 
@@ -119,7 +122,10 @@ def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_
     assert (resumed.protocol.decoding, resumed.protocol.samples) == (sampling, 2)
     run_study(resumed, events.append, resume=True)
     assert [len(prompts) for _, prompts in fake_worker.calls] == [10] * 6
-    assert [decoding.seed for decoding in fake_worker.decodings] == [5, 5, 5, 6, 6, 6]
+    assert fake_worker.seeds == [[5, 6] * 5] * 6
+    # Both samples of a prompt are in one batch, and read it once.
+    assert all(prompts[::2] == prompts[1::2] for _, prompts in fake_worker.calls)
+    assert len({prompt for _, prompts in fake_worker.calls for prompt in prompts}) == 30
     assert (events[1].done, events[-1].done, events[-1].total) == (40, 60, 60)
     rows = read_outputs(db, "s")
     assert len({(row.prompt_id, row.sample) for row in rows}) == len(rows) == 60
@@ -136,6 +142,42 @@ def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_
     assert (progress.done, progress.total) == (60, 60)
     assert [result.sample for result in results] == [0, 1]
     assert sorted(outcomes["sample"]) == [0] * 30 + [1] * 30
+
+
+def batches_by_sample(plan: Plan) -> list[tuple[jobs.Output, ...]]:
+    """As an earlier version planned them."""
+    batches = make_batches(plan.suite.prompts, plan.protocol.batch_size)
+    samples = range(plan.protocol.samples)
+    return [tuple((prompt, sample) for prompt in one) for sample in samples for one in batches]
+
+
+def test_an_earlier_sampled_study_goes_on(db: Path, fake_worker, monkeypatch) -> None:
+    sampling = Decoding(temperature=0.7, seed=5)
+    plan = new_plan(Options(configs=("1M-bf16",), study="s", batch_size=10), db)
+    plan = replace(plan, protocol=replace(plan.protocol, decoding=sampling, samples=2))
+    monkeypatch.setattr(jobs, "_outputs_together", batches_by_sample)
+    fake_worker.interrupt_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        run_study(plan, lambda event: None)
+    monkeypatch.undo()
+    monkeypatch.setattr("vibecore.studies.run.Worker", fake_worker)
+    fake_worker.interrupt_after = None
+    assert run(db, resume=True)[0] == {"1M-bf16": "complete"}
+    assert fake_worker.seeds[:4] == [[5] * 10] * 3 + [[6] * 10]
+    assert fake_worker.seeds[4:] == [[6] * 5] * 4
+    rows = read_outputs(db, "s")
+    assert len({(row.prompt_id, row.sample) for row in rows}) == len(rows) == 60
+    # Each batch's time counts once, which batches of one number would not.
+    [made] = read_runs(db, "s")
+    assert made.total_seconds == pytest.approx(0.5 * len(fake_worker.calls))
+
+
+def test_samples_decoded_one_by_one_keep_their_order(db: Path, fake_worker) -> None:
+    plan = new_plan(Options(configs=("1M-bf16",), study="s", suite=TWO_PROMPTS), db)
+    sampling = Decoding(temperature=0.7, seed=5)
+    plan = replace(plan, protocol=replace(plan.protocol, decoding=sampling, samples=2))
+    run_study(plan, lambda event: None)
+    assert fake_worker.seeds == [[5], [5], [6], [6]]
 
 
 def test_a_batch_is_committed_whole(db: Path, fake_worker) -> None:

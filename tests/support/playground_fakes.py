@@ -47,6 +47,7 @@ class Script:
     generating: list[str] = field(default_factory=list)
     most_at_once: int = 0
     decodings: list[Decoding] = field(default_factory=list)
+    prepared: list[Decoding] = field(default_factory=list)
     askings: list[Asking] = field(default_factory=list)
 
     def start(self) -> Worker:
@@ -106,8 +107,11 @@ class Worker:
     def warm_up(self, prompts: Sequence[str]) -> None:
         self._check()
 
-    def prepare(self, batches: Sequence[Sequence[str]], max_new_tokens: int) -> None:
+    def prepare(
+        self, batches: Sequence[Sequence[str]], max_new_tokens: int, decoding: Decoding
+    ) -> None:
         self._check()
+        self.script.prepared.append(decoding)
 
     def generate(
         self,

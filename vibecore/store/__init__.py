@@ -27,6 +27,7 @@ from vibecore.store.prompt_list import (
     read_prompt_results,
 )
 from vibecore.store.read import (
+    count_batches,
     list_benches,
     list_studies,
     missing_prompts,

@@ -284,6 +284,15 @@ def verdict_of(row: Row) -> VerdictRow:
     return VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
 
 
+def count_batches(connection: duckdb.DuckDBPyConnection, run_id: int) -> int:
+    """How many batches of a run are stored: the next one's number."""
+    row = connection.execute(
+        "SELECT coalesce(max(batch_index) + 1, 0) FROM generation WHERE run_id = $run",
+        {"run": run_id},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def missing_prompts(connection: duckdb.DuckDBPyConnection, run_id: int) -> set[tuple[str, int]]:
     """(prompt id, sample) of the outputs that a run does not have yet."""
     rows = connection.execute(

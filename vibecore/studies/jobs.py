@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from vibecore.catalog.weights import Resolved, asking_for
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, hardware
 from vibecore.core.paths import PROJECT_ROOT
-from vibecore.core.records import LoadReport, Protocol
-from vibecore.studies.batches import Batches, auto_batch_size, make_batches
+from vibecore.core.records import GREEDY, LoadReport, Protocol
+from vibecore.studies.batches import auto_batch_size, make_batches
+
+# A prompt, and the number of its sample.
+Output = tuple[Prompt, int]
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """Prompts that are decoded together, all for their sample of the same number. `index` is its
-    place among all batches of the run."""
+    """Prompts that are decoded together, each for its sample of the number that stands in its place
+    in `samples`. `index` is its place among all batches of the run."""
 
     index: int
-    sample: int
     prompts: tuple[Prompt, ...]
+    samples: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -195,11 +198,14 @@ def _said(source: str, identity: str | None) -> str:
 
 def remaining_jobs(plan: Plan, resolved: Mapping[str, Resolved]) -> Iterator[Job]:
     """What each config still has to do. A batch is committed whole, so it is missing whole."""
-    batches = make_batches(plan.suite.prompts, plan.protocol.batch_size)
+    batches = _outputs_together(plan)
     with store.reading(plan.db) as connection:
         runs = {run.config: run for run in store.read_configs(connection, plan.name)}
         missing = {
             config: store.missing_prompts(connection, run.run_id) for config, run in runs.items()
+        }
+        begun = {
+            config: store.count_batches(connection, run.run_id) for config, run in runs.items()
         }
     begun_on: Mapping[str, Any] = next(
         (run.environment for run in runs.values() if run.generations), {}
@@ -210,20 +216,37 @@ def remaining_jobs(plan: Plan, resolved: Mapping[str, Resolved]) -> Iterator[Job
             run.run_id,
             config,
             resolved.get(config.id),
-            tuple(_missing_of(batches, plan.protocol.samples, missing[config.id])),
+            tuple(_missing_of(batches, missing[config.id], begun[config.id])),
             run.environment if run.generations else begun_on,
         )
 
 
+def _outputs_together(plan: Plan) -> list[tuple[Output, ...]]:
+    """The outputs of each batch. Where several sampled ones are decoded together, those of a prompt
+    are neighbours, so that they share its prefill; else each batch is for samples of one number."""
+    prompts, protocol = plan.suite.prompts, plan.protocol
+    size, samples = protocol.batch_size, range(protocol.samples)
+    if size > 1 and protocol.decoding != GREEDY:
+        ordered = [prompt for batch in make_batches(prompts, size) for prompt in batch]
+        outputs = [(prompt, sample) for prompt in ordered for sample in samples]
+        return [tuple(outputs[start : start + size]) for start in range(0, len(outputs), size)]
+    return [
+        tuple((prompt, sample) for prompt in batch)
+        for sample, batch in itertools.product(samples, make_batches(prompts, size))
+    ]
+
+
 def _missing_of(
-    batches: Batches, samples: int, missing: Set[tuple[str, int]]
+    batches: Iterable[tuple[Output, ...]], missing: Set[tuple[str, int]], begun: int
 ) -> Iterator[PlannedBatch]:
-    """Each batch with something missing. A study of an earlier version, whose batches were made
-    otherwise, can lack a part of one."""
-    for index, (sample, batch) in enumerate(itertools.product(range(samples), batches)):
-        left = tuple(prompt for prompt in batch if (prompt.id, sample) in missing)
+    """Each batch with something missing, numbered on from the `begun` ones that are stored. A study
+    of an earlier version, whose batches were made otherwise, can lack a part of one."""
+    for batch in batches:
+        left = [(prompt, sample) for prompt, sample in batch if (prompt.id, sample) in missing]
         if left:
-            yield PlannedBatch(index, sample, left)
+            prompts, samples = zip(*left, strict=True)
+            yield PlannedBatch(begun, prompts, samples)
+            begun += 1
 
 
 def with_batch_size(plan: Plan) -> Plan:

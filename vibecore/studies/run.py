@@ -192,18 +192,21 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
             require_same_place(job, report)
             texts = [[prompt.text for prompt in batch.prompts] for batch in job.batches]
             worker.warm_up(texts[0])
-            worker.prepare(texts, plan.protocol.max_new_tokens)
+            decoding = plan.protocol.decoding
+            worker.prepare(texts, plan.protocol.max_new_tokens, decoding)
             with store.writing(plan.db) as connection:
                 store.start_run(connection, job.run_id, report)
             emit("running", report=report)
             for batch, prompts in zip(job.batches, texts, strict=True):
+                made = worker.generate(
+                    prompts,
+                    plan.protocol.max_new_tokens,
+                    decoding=decoding,
+                    seeds=[decoding.of_sample(sample).seed for sample in batch.samples],
+                )
                 generations = [
-                    replace(generation, sample=batch.sample)
-                    for generation in worker.generate(
-                        prompts,
-                        plan.protocol.max_new_tokens,
-                        decoding=plan.protocol.decoding.of_sample(batch.sample),
-                    )
+                    replace(generation, sample=sample)
+                    for generation, sample in zip(made, batch.samples, strict=True)
                 ]
                 _commit(plan, job, batch, generations)
                 done += len(generations)

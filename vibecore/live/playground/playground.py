@@ -172,7 +172,9 @@ class Playground:
                 if pane.startup_seconds is not None:
                     pane.startup_seconds += choosing_seconds
                 loaded_at = time.monotonic()
-                warm.worker.prepare([[request.prompt.text]], request.max_new_tokens)
+                warm.worker.prepare(
+                    [[request.prompt.text]], request.max_new_tokens, request.decoding
+                )
                 if pane.warm_up_seconds is not None:
                     pane.warm_up_seconds += time.monotonic() - loaded_at
                 pane.status, pane.began_at = "running", time.monotonic()
