@@ -195,11 +195,14 @@ def nf4_product(projection: Nf4Projection, x: torch.Tensor) -> torch.Tensor:
 def test_nf4_of_rows(count: int, rows: int, size: int, biased: bool) -> None:
     x = random(count, size)
     projection = nf4_projection(rows, size, biased)
-    found = projection(x)
-    assert_near(found, nf4_product(projection, x))
+    found, ours = projection(x), nf4_product(projection, x)
     codes = projection.weight.flatten(), projection.absmax
     dequantised = bnb.dequantize_4bit.default(*codes, 64, "nf4", projection.shape, x.dtype)
-    assert_near(found, functional.linear(x, dequantised, projection.bias))
+    theirs = functional.linear(x, dequantised, projection.bias)
+    # Weights in 16 bit have their scales unrounded.
+    by_cublas = count > 1 and nf4_kernels.choose_tile(count, rows, size) is None
+    assert_near(found, theirs if by_cublas else ours)
+    assert_near(theirs, ours, 4.0)
 
 
 @pytest.mark.parametrize("tile", NF4_TILES)
