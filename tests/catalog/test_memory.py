@@ -105,14 +105,15 @@ def test_engine_graph_has_a_cache_of_whole_steps_and_passes_of_padded_parts() ->
     cache, activations = parts("1.5B-bf16", "cuda", Workload(65, 200), engine="graph")
     assert cache == CACHE_STEP * TOKEN
     # Residual and two changes; queries, keys and values; gate, up and their product, of 96 tokens.
-    # Then two of the logits, the tokens of a part, and a stream more to record on.
+    # Then two of the logits, the tokens of a part, a random number a slot, and a stream more to
+    # record on.
     reading = 96 * (3 * HIDDEN + QUERY_KEY_VALUE + 3 * WIDE)
     fixed = 2 * CUBLAS_WORKSPACE_BYTES + 2 * 2 * VOCABULARY + 512 * 8
-    assert activations == fixed + reading
+    assert activations == fixed + CACHE_STEP * 8 + reading
     # 3,840 + 256 + 200 tokens, padding included, are more than eight steps.
     cache, activations = parts("1.5B-bf16", "cuda", Workload(4090, 200), engine="graph")
     assert cache == 9 * CACHE_STEP * TOKEN
-    assert activations == fixed + 512 * reading // 96
+    assert activations == fixed + 9 * CACHE_STEP * 8 + 512 * reading // 96
     # A CPU records nothing and pads nothing; its attention has masks, its MLP the activated gate.
     cache, activations = parts("1.5B-bf16", "cpu", Workload(65, 200), engine="graph")
     assert cache == 265 * TOKEN
@@ -134,7 +135,7 @@ def test_a_pass_of_many_prompts_is_of_fewer_tokens_each() -> None:
     # Two passes, of 256 tokens and of 64: of 384 they would be more than 8,192 in all.
     assert cache == 30 * 2 * CACHE_STEP * TOKEN
     reading = 30 * 256 * (3 * HIDDEN + QUERY_KEY_VALUE + 3 * WIDE)
-    fixed = 2 * CUBLAS_WORKSPACE_BYTES + 30 * (2 * 2 * VOCABULARY + 512 * 8)
+    fixed = 2 * CUBLAS_WORKSPACE_BYTES + 30 * (2 * 2 * VOCABULARY + 512 * 8 + 1024 * 8)
     # One layer's keys move when those that still run move together.
     assert activations == fixed + reading + cache // 56
 

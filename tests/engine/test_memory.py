@@ -138,7 +138,8 @@ def test_a_recording_holds_what_the_memory_model_says(load: Workload) -> None:
     assert said is not None
     recording = recording_for(decoder, load.batch_size, load.prompt_tokens, load.new_tokens)
     beside = recording.held_bytes - said.cache
-    assert beside == recording.prompt.nbytes + recording.logits.nbytes
+    others = (recording.prompt, recording.logits, recording.draws.uniform)
+    assert beside == sum(each.nbytes for each in others)
     assert said.activations > beside + 2 * CUBLAS_WORKSPACE_BYTES
 
 

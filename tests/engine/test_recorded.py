@@ -166,7 +166,7 @@ def test_what_graphs_compute_in_counts(decoder: Decoder) -> None:
     one, two = decoder.recordings.values()
     own = one.held_bytes
     cache = one.cache
-    tensors = (*cache.keys, *cache.values, one.prompt, one.logits)
+    tensors = (*cache.keys, *cache.values, one.prompt, one.logits, one.draws.uniform)
     assert own == sum(tensor.nbytes for tensor in tensors)
     before = peak_bytes(CPU)
     next(iter(one.passes.values())).held_bytes = 2**40

@@ -49,7 +49,7 @@ CUBLAS_WORKSPACE_BYTES = 32 * MIB
 CAPTURE_STREAMS = 1
 # Engine `graph` on a GPU records for caches of whole multiples of so many tokens.
 CACHE_STEP = 512
-# A token's number, as engine `graph` keeps those of a part of each prompt.
+# A token's number, as engine `graph` keeps those of a part of each prompt, and a random number.
 TOKEN_BYTES = 8
 # Of each two tokens of which one may see the other, where attention is plain torch's: the mask, and
 # once more in 16 bit.
@@ -284,8 +284,9 @@ def _graph_needs(
     read = _pass_bytes(spec, precision, rows, max(chunks, default=0), length, on_gpu=on_gpu)
     needed += max(read, sampling)
     if on_gpu:
-        # Logits, and the part of the prompts that is read, are where every recording finds them.
-        needed += logits + rows * CHUNKS[-1] * TOKEN_BYTES
+        # Logits, the part of the prompts that is read, and a random number for each slot are where
+        # every recording finds them.
+        needed += logits + rows * (CHUNKS[-1] + length) * TOKEN_BYTES
         needed += (1 + CAPTURE_STREAMS) * CUBLAS_WORKSPACE_BYTES
     return cache, needed
 

@@ -79,7 +79,7 @@ class Recording:
     def held_bytes(self) -> int:
         """What it holds of the GPU."""
         cache = self.cache
-        own = (*cache.keys, *cache.values, self.prompt, self.logits)
+        own = (*cache.keys, *cache.values, self.prompt, self.logits, self.draws.uniform)
         return sum(tensor.nbytes for tensor in own) + self.graph_bytes
 
     @property
