@@ -193,8 +193,8 @@ WORDS = {
     "constraint": "One demand of a prompt that a machine can check.",
     "study": "One suite over several configs under one protocol.",
     "run": "One config within a study.",
-    "engine": "How tokens are decoded: eager is transformers' generate, graph a forward pass of our "
-    "own, captured on a GPU.",
+    "engine": "How tokens are decoded: eager is transformers' generate, graph a forward pass of "
+    "our own, captured on a GPU.",
     "prefill, decode": "Reading the prompt, all its tokens at once; then one step for each new "
     "token.",
     "KV cache": "The keys and values of all tokens so far, kept so that no step computes them "
