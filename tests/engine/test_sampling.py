@@ -186,6 +186,14 @@ def test_top_p_of_one_cuts_nothing_and_of_nearly_nothing_is_greedy() -> None:
     assert not torch.equal(whole.tokens, greedy.tokens)
 
 
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+@pytest.mark.parametrize("temperature", [1e-30, 1e-42, 1e-60])
+def test_a_temperature_of_nearly_nothing_is_greedy(temperature: float, top_p: float) -> None:
+    logits = some_logits(700, torch.float32, rows=20)
+    draws = draw(Decoding(temperature, top_p), range(20), 1, CPU)
+    assert torch.equal(draws.choose(logits, 0).tokens, choose(logits).tokens)
+
+
 @pytest.mark.parametrize("top_p", [None, 0.9])
 def test_the_ends_of_the_interval_give_tokens_that_can_come(top_p: float | None) -> None:
     logits = torch.tensor([[-float("inf"), 1.0, 2.0, 0.5, -float("inf")]]).expand(2, -1)

@@ -33,6 +33,9 @@ WEIGHT_BITS = 44
 BLOCK = 512
 # Of a sum of probabilities in float32: what lacks no more of top-p has reached it.
 ROUNDING = 2.0**-22
+# What is less is zero in float32, on a GPU that drops small numbers too: a logit as high as the
+# highest would be no number.
+LEAST_TEMPERATURE = torch.finfo(torch.float32).tiny
 # A float32 that is not negative is 15 bits, by which tokens are put into classes, and 16 more.
 HIGH_CLASSES, LOW_CLASSES = 1 << 15, 1 << 16
 
@@ -99,7 +102,9 @@ def draw(decoding: Decoding, seeds: Sequence[int], tokens: int, device: torch.de
     ]
     return Draws(
         rule_of(decoding),
-        torch.tensor([decoding.temperature], dtype=torch.float64, device=device),
+        torch.tensor(
+            [max(decoding.temperature, LEAST_TEMPERATURE)], dtype=torch.float64, device=device
+        ),
         torch.tensor([decoding.top_p], dtype=torch.float64, device=device),
         torch.stack(rows).to(device),
     )
