@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from vibecore import store
+from vibecore.core.records import GREEDY
 from vibecore.studies import run as run_module
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
@@ -35,6 +36,7 @@ def test_the_worker_is_warmed_up_and_prepared_before_it_is_timed(
     names = [name for name, _ in calls]
     assert names == ["load", "warm_up", "prepare", "start_run", *["generate"] * 4]
     timed = [arguments[1] for name, arguments in calls if name == "generate"]
-    # The first batch is warmed up with, and all of them are prepared, at their own lengths.
+    # The first batch is warmed up with, and all of them are prepared, at their own lengths and as
+    # they will be decoded.
     assert calls[1][1][1] == timed[0]
-    assert calls[2][1][1:] == (timed, 200)
+    assert calls[2][1][1:] == (timed, 200, GREEDY)
