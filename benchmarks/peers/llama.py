@@ -1,11 +1,13 @@
 """llama.cpp by its own programs: `llama-bench` at batch 1, `llama-batched-bench` for several.
 
 Neither samples or detokenises, and llama-bench decodes from an empty cache: an answer is put
-together from its pp (the prompt) and tg (the new tokens), which flatters llama.cpp a little.
+together from its pp (the prompt) and tg (a decode step for each new token but the first, which
+comes of the prompt), which flatters llama.cpp a little.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -95,7 +97,7 @@ def single_answer(output: str, prompt_tokens: int, new_tokens: Sequence[int]) ->
     try:
         rates = {(row["n_prompt"], row["n_gen"]): row["avg_ts"] for row in json.loads(output)}
         prompt = prompt_tokens / rates[prompt_tokens, 0]
-        return Answer(prompt, {new: prompt + new / rates[0, new] for new in new_tokens})
+        return Answer(prompt, {new: prompt + (new - 1) / rates[0, new] for new in new_tokens})
     except (ValueError, KeyError, TypeError, ZeroDivisionError):
         raise PeerFailed(f"{PROGRAM} printed no rate of each test as JSON") from None
 
@@ -106,12 +108,14 @@ def batched_answer(output: str, new_tokens: Sequence[int]) -> Answer:
     tests = {}
     for line in output.splitlines():
         if line.startswith("{"):
-            test = json.loads(line)
-            tests[test["tg"]] = (test["t_pp"], test["t_tg"])
+            with contextlib.suppress(ValueError, KeyError):
+                test = json.loads(line)
+                tests[test["tg"]] = (test["t_pp"], test["t_tg"])
     if not set(new_tokens) <= tests.keys():
         raise PeerFailed(f"{BATCHED} printed no times of each test as JSON")
     first = tests[max(new_tokens)][0]
-    return Answer(first, {new: sum(tests[new]) for new in new_tokens})
+    times = {new: tests[new] for new in new_tokens}
+    return Answer(first, {new: pp + tg * (new - 1) / new for new, (pp, tg) in times.items()})
 
 
 def find_program(given: Path | None) -> Path | None:

@@ -96,9 +96,11 @@ def test_lengths_show_the_median_and_the_worst() -> None:
 def test_answers_of_llama_cpp_are_put_together() -> None:
     single = single_answer(SINGLE, 64, [100, 200])
     assert single.first_token_seconds == pytest.approx(0.004)
-    assert single.seconds == {100: pytest.approx(0.204), 200: pytest.approx(0.504)}
+    # As of every peer, the first of an answer's tokens comes of its prompt, without a step.
+    assert single.seconds == {100: pytest.approx(0.202), 200: pytest.approx(0.5015)}
+    assert single.token_seconds == pytest.approx(1 / 400)
     batched = batched_answer(BATCHED, [100, 200])
-    assert batched == Answer(0.3, {100: 0.75, 200: 1.5})
+    assert batched == Answer(0.3, {100: pytest.approx(0.745), 200: pytest.approx(1.494)})
 
 
 @pytest.mark.parametrize("output", ["", "[]", "error: no backend", '[{"n_prompt": 64}]'])
@@ -107,6 +109,13 @@ def test_an_unreadable_llama_bench_fails_in_words(output: str) -> None:
         single_answer(output, 64, [100])
     with pytest.raises(PeerFailed, match="llama-batched-bench printed no times"):
         batched_answer(output, [100])
+
+
+@pytest.mark.parametrize("line", ["{", "{}", '{"tg": 100, "t_pp": 0.3}'])
+def test_a_log_line_in_braces_is_no_test(line: str) -> None:
+    with pytest.raises(PeerFailed, match="printed no times"):
+        batched_answer(line, [100])
+    assert batched_answer(f"{line}\n{BATCHED}", [100]).first_token_seconds == 0.25
 
 
 def test_gguf_files_are_found_beside_the_weights(tmp_path: Path) -> None:
@@ -149,7 +158,7 @@ def test_a_whole_run_with_programs_stood_in_for(
         ("30", "llama.cpp", "2"),
         ("30", "vllm", "2"),
     ]
-    assert rows[0]["tok/s 64+200"] == "397" and rows[2]["tok/s 64+200"] == "4,000"
+    assert rows[0]["tok/s 64+200"] == "399" and rows[2]["tok/s 64+200"] == "4,016"
     assert json.loads(out.read_text())["results"][0]["peer"] == "llama.cpp"
 
 
