@@ -20,7 +20,7 @@ PICTURES = {
     "outputs": ("outputs?study=published", "light", "article"),
     "outputs-coder": ("outputs?study=qwen2.5-coder", "light", "article"),
     "outputs-grid": ("outputs?study=qwen2.5-coder&view=grid", "light", "table.grid td"),
-    "speed": ("speed?study=bench-h100-dummy-engines", "light", "[role=graphics-document]"),
+    "speed": ("speed?study=bench-h100-dummy", "light", "[role=graphics-document]"),
     "about": ("about", "light", "table"),
 }
 
