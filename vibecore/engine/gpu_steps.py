@@ -60,7 +60,7 @@ def _step_of_vectors(
     """One token of one row: norms, activation and sums happen within the products, where a block's
     norms are before them alone."""
     spec, epsilon = decoder.spec, decoder.spec.norm_epsilon
-    attend = _newest_token_attention(decoder, cache, slot)
+    attend = _attention(decoder, cache, slot, 1)
     hidden = embed(decoder, tokens)
     if spec.norm != "rms" or spec.block_norms != 2:
         last = _between_norms(decoder, cache, hidden, attend, _vector, _gated_vector)
@@ -84,13 +84,9 @@ def _step_of_kernels(
     from vibecore.engine.kernels.norm import gated
 
     new = tokens.shape[1]
-    if new == 1:
-        real, attend = None, _newest_token_attention(decoder, cache, slot)
-    else:
-        real, attend = is_real(cache, slot, new), _prompt_attention(decoder, cache, slot)
-    hidden = embed(decoder, tokens, real)
+    hidden = embed(decoder, tokens, is_real(cache, slot, new) if new > 1 else None)
     last = _between_norms(
-        *(decoder, cache, hidden, attend),
+        *(decoder, cache, hidden, _attention(decoder, cache, slot, new)),
         lambda projection, x: projection(x),
         lambda gate_up, x, activation: gated(gate_up(x), activation),
     )
@@ -131,50 +127,29 @@ def _between_norms(
     return normalise(change, decoder.norm, change_norm=change_norm)
 
 
-def _newest_token_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) -> Attend:
-    """Of one new token a row, by one kernel."""
+def _attention(decoder: Decoder, cache: Cache, slot: torch.Tensor, new: int) -> Attend:
+    """Of `new` tokens a row: of one by one kernel, of several by two."""
     from vibecore.engine.kernels.attention import attend
-
-    def attend_newest(
-        layer: Layer, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> torch.Tensor:
-        return attend(
-            joined,
-            keys,
-            values,
-            cache.tables[layer.rope],
-            cache.padding,
-            slot,
-            cache.counters,
-            scale=decoder.spec.attention_scale,
-            window=layer.window,
-            norm=layer.query_key_norm,
-            epsilon=decoder.spec.norm_epsilon,
-            plus_one=decoder.spec.norm == "rms_plus_one",
-        )
-
-    return attend_newest
-
-
-def _prompt_attention(decoder: Decoder, cache: Cache, slot: torch.Tensor) -> Attend:
-    """Of several new tokens a row, by two kernels."""
     from vibecore.engine.kernels.prompt_attention import attend_prompt
+
+    spec = decoder.spec
+    kernel = partial(attend, counters=cache.counters) if new == 1 else attend_prompt
 
     def attend_new(
         layer: Layer, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        return attend_prompt(
+        return kernel(
             joined,
             keys,
             values,
             cache.tables[layer.rope],
             cache.padding,
             slot,
-            scale=decoder.spec.attention_scale,
+            scale=spec.attention_scale,
             window=layer.window,
             norm=layer.query_key_norm,
-            epsilon=decoder.spec.norm_epsilon,
-            plus_one=decoder.spec.norm == "rms_plus_one",
+            epsilon=spec.norm_epsilon,
+            plus_one=spec.norm == "rms_plus_one",
         )
 
     return attend_new
