@@ -101,3 +101,14 @@ def test_a_killed_fork_server_leaves_its_workers_and_the_next_one_starts_again()
         while psutil.pid_exists(worker.process.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not psutil.pid_exists(worker.process.pid)
+
+
+def test_one_that_cannot_be_started_is_held_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> fork_server.ForkServer:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(fork_server, "_start", refused)
+    held = fork_server._references
+    with pytest.raises(OSError, match="no more"), fork_server.kept_running(at_once=True):
+        pass
+    assert fork_server._references == held

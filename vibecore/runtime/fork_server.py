@@ -136,9 +136,10 @@ def kept_running(*, at_once: bool = False) -> Iterator[None]:
     `at_once` it is started now, and imports while its parent does something else."""
     global _shared, _references
     with _guard:
-        _references += 1
+        # Before it is counted: where it cannot be started, nobody holds it.
         if at_once and CAN_FORK and _shared is None:
             _shared = _start()
+        _references += 1
     try:
         yield
     finally:
