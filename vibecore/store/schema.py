@@ -1,8 +1,8 @@
 """The schema, as numbered functions that only ever grow: never edit one that has shipped.
 
 Tables: study (one suite under one protocol), prompt (the suite as it was), run (one config of a
-study), aggregate (published figures that have no outputs behind them), generation, score and
-verdict. Times are UTC; durations are seconds, sizes bytes.
+study), aggregate (published figures that have no outputs behind them), generation, score, verdict
+and fidelity. Times are UTC; durations are seconds, sizes bytes.
 """
 
 from __future__ import annotations
@@ -238,6 +238,35 @@ def m008_real_answers(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE verdict ADD COLUMN cut BOOLEAN")
 
 
+def m009_fidelity(connection: duckdb.DuckDBPyConnection) -> None:
+    """How far a config's next-token distributions are from its parent's, one row a reference text
+    (core/fidelity.py says what the lists hold). `item` is a prompt's id, or the name of a part of
+    the running text."""
+    connection.execute("""
+        CREATE TABLE fidelity (
+            run_id INTEGER NOT NULL,
+            against_run_id INTEGER NOT NULL,
+            way VARCHAR NOT NULL CHECK (way IN ('alone', 'batch', 'graph')),
+            reference VARCHAR NOT NULL CHECK (reference IN ('outputs', 'text')),
+            item VARCHAR NOT NULL,
+            sample INTEGER NOT NULL DEFAULT 0,
+            kld FLOAT[] NOT NULL,
+            same_top BOOLEAN[] NOT NULL,
+            log_p FLOAT[] NOT NULL,
+            parent_log_p FLOAT[] NOT NULL,
+            top_token INTEGER[] NOT NULL,
+            top_p FLOAT[] NOT NULL,
+            pieces VARCHAR[] NOT NULL,
+            top_pieces VARCHAR[] NOT NULL,
+            prompt_tokens INTEGER NOT NULL,
+            seconds DOUBLE NOT NULL,
+            peak_memory_bytes BIGINT NOT NULL,
+            measured_on VARCHAR NOT NULL,
+            created_at TIMESTAMP NOT NULL,
+            PRIMARY KEY (run_id, against_run_id, way, reference, item, sample)
+        )""")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
@@ -247,6 +276,7 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m006_samples,
     m007_asking,
     m008_real_answers,
+    m009_fidelity,
 )
 
 

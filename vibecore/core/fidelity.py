@@ -1,0 +1,54 @@
+"""What passes between engine, study and store when a config's next-token distributions are held
+against those of its parent: the same model at 16 bit.
+
+Both are led along the same reference tokens (teacher forcing), so each distribution has the same
+text before it. Probabilities are logarithms in nats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# How the second of two distributions came about: each text alone by transformers' forward pass, as
+# the first; in a padded batch with other texts; or by the forward pass of engine `graph`. The last
+# two hold a model against itself: the noise floor.
+Way = Literal["alone", "batch", "graph"]
+FLOOR_WAYS: tuple[Way, ...] = ("batch", "graph")
+# What the reference tokens are: the parent's own outputs to the study's prompts, or running text.
+Reference = Literal["outputs", "text"]
+
+
+@dataclass(frozen=True)
+class ReferenceText:
+    """Tokens to compare at, and what is read before them: a `prompt`, put to the model as it is
+    asked, or the tokens `before`."""
+
+    tokens: tuple[int, ...]
+    prompt: str | None = None
+    before: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class TokenDistances:
+    """One reference text, token by token: every tuple has one entry a reference token.
+
+    `kld`: Kullback-Leibler divergence parent ‖ config of the next-token distributions over the
+    whole vocabulary. `log_p` and `parent_log_p`: log-probability of the reference token. `top_token`
+    is what the config would choose and `top_p` its probability under it, `same_top` whether the
+    parent would choose it too. `pieces` are the reference tokens as text, `top_pieces` those that
+    the config would choose, None where it is the reference token. `seconds` of wall time for this
+    text, `peak_memory_bytes` as a Generation has it.
+    """
+
+    kld: tuple[float, ...]
+    same_top: tuple[bool, ...]
+    log_p: tuple[float, ...]
+    parent_log_p: tuple[float, ...]
+    top_token: tuple[int, ...]
+    top_p: tuple[float, ...]
+    pieces: tuple[str, ...]
+    top_pieces: tuple[str | None, ...]
+    prompt_tokens: int
+    seconds: float
+    peak_memory_bytes: int
