@@ -8,7 +8,7 @@ text before it. Probabilities are logarithms in nats.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 # How the second of two distributions came about: each text alone by transformers' forward pass, as
 # the first; in a padded batch with other texts; or by the forward pass of engine `graph`. The last
@@ -34,9 +34,9 @@ class TokenDistances:
     """One reference text, token by token: every tuple has one entry a reference token.
 
     `kld`: Kullback-Leibler divergence parent ‖ config of the next-token distributions over the
-    whole vocabulary. `log_p` and `parent_log_p`: log-probability of the reference token. `top_token`
-    is what the config would choose and `top_p` its probability under it, `same_top` whether the
-    parent would choose it too. `pieces` are the reference tokens as text, `top_pieces` those that
+    whole vocabulary. `log_p` and `parent_log_p`: log-probability of the reference token.
+    `top_token` is what the config would choose and `top_p` its probability under it, `same_top`
+    whether the parent would choose it too. `pieces` are the reference tokens as text, `top_pieces` those that
     the config would choose, None where it is the reference token. `seconds` of wall time for this
     text, `peak_memory_bytes` as a Generation has it.
     """
@@ -52,3 +52,28 @@ class TokenDistances:
     prompt_tokens: int
     seconds: float
     peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class FidelityTokens:
+    """All that is stored of one config held against one parent in one way, over one kind of
+    reference: numpy arrays [tokens], in the order of the items and of their tokens.
+
+    `items` are the reference texts' names in the suite's order, several samples of a prompt under
+    one; `item_of` says which of them a token belongs to. The other arrays are TokenDistances'.
+    `seconds` is their sum, `peak_memory_bytes` the largest.
+    """
+
+    config: str
+    against: str
+    way: Way
+    reference: Reference
+    items: tuple[str, ...]
+    item_of: Any
+    kld: Any
+    same_top: Any
+    log_p: Any
+    parent_log_p: Any
+    seconds: float
+    peak_memory_bytes: int
+    measured_on: str
