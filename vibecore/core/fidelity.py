@@ -36,9 +36,9 @@ class TokenDistances:
     `kld`: Kullback-Leibler divergence parent ‖ config of the next-token distributions over the
     whole vocabulary. `log_p` and `parent_log_p`: log-probability of the reference token.
     `top_token` is what the config would choose and `top_p` its probability under it, `same_top`
-    whether the parent would choose it too. `pieces` are the reference tokens as text, `top_pieces` those that
-    the config would choose, None where it is the reference token. `seconds` of wall time for this
-    text, `peak_memory_bytes` as a Generation has it.
+    whether the parent would choose it too. `pieces` are the reference tokens as text, `top_pieces`
+    those that the config would choose, None where it is the reference token. `seconds` of wall time
+    for this text, `peak_memory_bytes` as a Generation has it.
     """
 
     kld: tuple[float, ...]
