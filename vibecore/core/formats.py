@@ -14,6 +14,8 @@ from typing import Any
 FORMATS = ("table", "json", "csv", "md")
 # Half of the last digit in a percentage with one decimal.
 LEAST_DECIMAL = 0.05
+# A figure is written out between these powers of ten.
+LEAST_EXPONENT, MOST_EXPONENT = -4, 5
 # A spreadsheet runs a cell that starts with one of these as a formula (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -106,6 +108,25 @@ def percent(share: float | None, signed: bool = False) -> str:
 def percent_range(low: float | None, high: float | None) -> str:
     """`5–30 %`; `–` where it is not known."""
     return "–" if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f} %"
+
+
+def divergence(value: float | None) -> str:
+    """A KLD or another figure that spans powers of ten, with three digits: `0.0452`, `1.24`,
+    `3.10e-7`; `0` where it is exactly that, `–` where it is not known."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value == 0 or math.isinf(value):
+        return f"{value:g}"
+    shown = f"{value:.2e}"
+    exponent = int(shown.partition("e")[2])
+    if not LEAST_EXPONENT <= exponent <= MOST_EXPONENT:
+        return f"{shown.partition('e')[0]}e{exponent}"
+    return f"{float(shown):,.{max(0, 2 - exponent)}f}"
+
+
+def divergence_range(low: float | None, high: float | None) -> str:
+    """`0.0402–0.0511`; `–` where it is not known."""
+    return "–" if low is None or high is None else f"{divergence(low)}–{divergence(high)}"
 
 
 def latency(seconds: float | None) -> str:
