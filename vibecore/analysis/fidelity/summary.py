@@ -1,0 +1,259 @@
+"""The figures of a config's fidelity, with intervals over prompts and beside the noise floor.
+
+Names, signs and percentiles are those of llama.cpp's `llama-perplexity --kl-divergence`
+(tools/perplexity/perplexity.cpp: kl_divergence), so that figures compare. Its ± takes tokens as
+independent; here a mean over tokens is a ratio of sums over prompts, whose tokens go together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from vibecore.analysis.stats.bootstrap import bootstrap_ratio
+from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
+from vibecore.analysis.stats.clustered_mean import mean_interval, positive_mean_interval
+from vibecore.analysis.stats.exact import holm, mcnemar_exact
+from vibecore.core.fidelity import FLOOR_WAYS, FidelityTokens, Reference, Way
+
+Interval = tuple[float, float]
+Verdict = Literal[
+    "above the noise floor",
+    "not distinguishable from the noise floor",
+    "no noise floor measured",
+]
+ABOVE: Verdict = "above the noise floor"
+NOT_ABOVE: Verdict = "not distinguishable from the noise floor"
+NO_FLOOR: Verdict = "no noise floor measured"
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """The parent against itself in one of the FLOOR_WAYS: its mean KLD in nats with its 95 %
+    interval, None where there are too few prompts for one."""
+
+    way: Way
+    mean_kld: float
+    mean_kld_interval: Interval | None
+
+    @property
+    def upper(self) -> float:
+        """Where the floor ends: the interval's upper bound, or the mean where it has none."""
+        return self.mean_kld_interval[1] if self.mean_kld_interval else self.mean_kld
+
+
+@dataclass(frozen=True)
+class CategoryKld:
+    """The mean KLD over the prompts of one category, as in FidelitySummary."""
+
+    category: str
+    prompts: int
+    tokens: int
+    mean_kld: float
+    mean_kld_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class FidelitySummary:
+    """One config against its parent over one kind of reference, in one way.
+
+    `prompts` are the clusters: prompts with all their samples, or chunks of the running text. KLD
+    is in nats, parent ‖ config. `same_top`: the share of tokens at which both would choose the
+    same. Δp = p_config − p_parent of the reference token, as fractions; its skew is the third
+    standardised moment. `perplexity_ratio` is PPL(config) / PPL(parent) over the reference tokens.
+    Intervals are 95 %, over prompts, None where there are too few of them.
+
+    `floor` is that of the FLOOR_WAYS whose mean KLD has the larger upper bound, None where none was
+    measured; `p` is that of "no further from the parent than the parent itself", adjusted for all
+    configs of that parent. Rows of a floor way themselves have neither, and no `verdict`.
+    """
+
+    config: str
+    against: str
+    way: Way
+    reference: Reference
+    prompts: int
+    tokens: int
+    mean_kld: float
+    mean_kld_interval: Interval | None
+    kld_median: float
+    kld_p90: float
+    kld_p99: float
+    kld_p999: float
+    kld_max: float
+    same_top: float
+    same_top_interval: Interval | None
+    mean_delta_p: float
+    rms_delta_p: float
+    delta_p_skew: float | None
+    perplexity: float
+    parent_perplexity: float
+    perplexity_ratio: float
+    perplexity_ratio_interval: Interval | None
+    by_category: tuple[CategoryKld, ...] = ()
+    floor: NoiseFloor | None = None
+    p: float | None = None
+    verdict: Verdict | None = None
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    measured_on: str = ""
+
+
+def summarise_fidelity(
+    tokens: Sequence[FidelityTokens],
+    categories: Mapping[str, str] | None = None,
+    alpha: float = 0.05,
+) -> list[FidelitySummary]:
+    """A row for each of `tokens` that has any, in their order; the floor ways are rows too.
+
+    `categories` gives items their category; what it does not name has none. A config is above the
+    floor at error rate `alpha` for all configs of one parent and reference together.
+    """
+    known = [one for one in tokens if len(one.kld)]
+    rows = [_summary(one, categories or {}) for one in known]
+    floors: dict[tuple[str, Reference], tuple[NoiseFloor, FidelityTokens]] = {}
+    for one, row in zip(known, rows, strict=True):
+        if one.way in FLOOR_WAYS:
+            floor = NoiseFloor(one.way, row.mean_kld, row.mean_kld_interval)
+            place = one.against, one.reference
+            if place not in floors or floor.upper > floors[place][0].upper:
+                floors[place] = floor, one
+    return _judged(known, rows, floors, alpha)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over the tokens of each item that has any: arrays [items]."""
+
+    names: tuple[str, ...]
+    sizes: Any
+    kld: Any
+
+
+def _sums(tokens: FidelityTokens) -> _Sums:
+    import numpy as np
+
+    place = np.asarray(tokens.item_of)
+    sizes = np.bincount(place, minlength=len(tokens.items))
+    kld = np.bincount(place, np.asarray(tokens.kld, float), minlength=len(tokens.items))
+    some = sizes > 0
+    names = tuple(name for name, kept in zip(tokens.items, some, strict=True) if kept)
+    return _Sums(names, sizes[some], kld[some])
+
+
+def _summary(tokens: FidelityTokens, categories: Mapping[str, str]) -> FidelitySummary:
+    import numpy as np
+
+    sums = _sums(tokens)
+    kld = np.asarray(tokens.kld, float)
+    log_p, parent_log_p = np.asarray(tokens.log_p, float), np.asarray(tokens.parent_log_p, float)
+    place = np.asarray(tokens.item_of)
+    same = np.bincount(place, np.asarray(tokens.same_top, float), minlength=len(tokens.items))
+    size = np.bincount(place, minlength=len(tokens.items))
+    median, p90, p99, p999 = (float(one) for one in np.quantile(kld, (0.5, 0.9, 0.99, 0.999)))
+    delta_p = np.exp(log_p) - np.exp(parent_log_p)
+    mean_delta_p, spread = float(delta_p.mean()), float(delta_p.std())
+    # ln(PPL(config) / PPL(parent)) is a mean over tokens too.
+    gaps = np.bincount(place, parent_log_p - log_p, minlength=len(tokens.items))[size > 0]
+    log_ratio = float((parent_log_p - log_p).mean())
+    log_ratio_interval = mean_interval(gaps, sums.sizes)
+    return FidelitySummary(
+        tokens.config,
+        tokens.against,
+        tokens.way,
+        tokens.reference,
+        len(sums.names),
+        len(kld),
+        float(kld.mean()),
+        positive_mean_interval(sums.kld, sums.sizes),
+        median,
+        p90,
+        p99,
+        p999,
+        float(kld.max()),
+        float(same.sum() / len(kld)),
+        clustered_interval(
+            clusters_of(zip(same.astype(int).tolist(), size.tolist(), strict=True)),
+        ),
+        mean_delta_p,
+        math.sqrt(float((delta_p**2).mean())),
+        float(((delta_p - mean_delta_p) ** 3).mean()) / spread**3 if spread else None,
+        float(np.exp(-log_p.mean())),
+        float(np.exp(-parent_log_p.mean())),
+        float(np.exp(log_ratio)),
+        log_ratio_interval
+        and (float(np.exp(log_ratio_interval[0])), float(np.exp(log_ratio_interval[1]))),
+        _by_category(sums, categories),
+        seconds=tokens.seconds,
+        peak_memory_bytes=tokens.peak_memory_bytes,
+        measured_on=tokens.measured_on,
+    )
+
+
+def _by_category(sums: _Sums, categories: Mapping[str, str]) -> tuple[CategoryKld, ...]:
+    """Categories in the order in which the items come."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(sums.names):
+        if name in categories:
+            places.setdefault(categories[name], []).append(place)
+    return tuple(
+        CategoryKld(
+            category,
+            len(own),
+            int(sums.sizes[own].sum()),
+            float(sums.kld[own].sum() / sums.sizes[own].sum()),
+            positive_mean_interval(sums.kld[own], sums.sizes[own]),
+        )
+        for category, own in places.items()
+    )
+
+
+def _judged(
+    tokens: Sequence[FidelityTokens],
+    rows: Sequence[FidelitySummary],
+    floors: Mapping[tuple[str, Reference], tuple[NoiseFloor, FidelityTokens]],
+    alpha: float,
+) -> list[FidelitySummary]:
+    """The rows of configs with their floor and verdict, adjusted by Holm over the configs of one
+    parent and reference."""
+    found = list(rows)
+    groups: dict[tuple[str, Reference], list[int]] = {}
+    for place, one in enumerate(tokens):
+        if one.way not in FLOOR_WAYS:
+            groups.setdefault((one.against, one.reference), []).append(place)
+    for key, places in groups.items():
+        if key not in floors:
+            for place in places:
+                found[place] = replace(rows[place], verdict=NO_FLOOR)
+            continue
+        floor, floor_tokens = floors[key]
+        adjusted = holm([_above_floor_p(tokens[place], floor_tokens) for place in places])
+        for place, p in zip(places, adjusted.tolist(), strict=True):
+            verdict = ABOVE if p < alpha else NOT_ABOVE
+            found[place] = replace(rows[place], floor=floor, p=p, verdict=verdict)
+    return found
+
+
+def _above_floor_p(config: FidelityTokens, floor: FidelityTokens) -> float:
+    """p of "the config is no further from the parent than the parent from itself", over the prompts
+    that both have: of the ratio of their mean KLDs (see bootstrap_ratio). Where the floor is zero,
+    or nothing else can be said, the sign test of the prompts' means."""
+    import numpy as np
+
+    own, other = _sums(config), _sums(floor)
+    shared = [name for name in own.names if name in set(other.names)]
+    own_places = [own.names.index(name) for name in shared]
+    other_places = [other.names.index(name) for name in shared]
+    kld, floor_kld = own.kld[own_places], other.kld[other_places]
+    sizes, floor_sizes = own.sizes[own_places], other.sizes[other_places]
+    if not shared or kld.sum() / sizes.sum() <= floor_kld.sum() / floor_sizes.sum():
+        return 1.0
+    ratio = None
+    if floor_kld.sum() > 0:
+        ratio = bootstrap_ratio(kld, floor_kld, sizes, floor_sizes)
+    if ratio is not None:
+        return ratio.p()
+    gaps = kld / sizes - floor_kld / floor_sizes
+    return mcnemar_exact(int(np.sum(gaps > 0)), int(np.sum(gaps < 0)))
