@@ -77,3 +77,31 @@ class FidelityTokens:
     seconds: float
     peak_memory_bytes: int
     measured_on: str
+
+
+@dataclass(frozen=True)
+class StoredOutput:
+    """An output of a parent, as far as it is a reference: what was asked and the tokens of the
+    answer, reasoning and end of sequence included. `prompt_tokens` is how many the prompt had as it
+    was asked, None where that is not stored."""
+
+    prompt_id: str
+    sample: int
+    text: str
+    token_ids: tuple[int, ...]
+    prompt_tokens: int | None
+
+
+@dataclass(frozen=True)
+class TokenMarks:
+    """One output of a parent, token by token, as one config would have had it: the lists are
+    TokenDistances'."""
+
+    against: str
+    kld: list[float]
+    same_top: list[bool]
+    log_p: list[float]
+    parent_log_p: list[float]
+    top_p: list[float]
+    pieces: list[str]
+    top_pieces: list[str | None]

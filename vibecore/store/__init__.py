@@ -15,6 +15,16 @@ from vibecore.store.connection import (
     writing,
 )
 from vibecore.store.copy import copy_studies, is_database
+from vibecore.store.fidelity import (
+    add_fidelity,
+    drop_fidelity_text,
+    missing_fidelity,
+    read_fidelity,
+    read_parents,
+    read_token_marks,
+    reference_outputs,
+    stored_fidelity,
+)
 from vibecore.store.manage import delete_study, rename_study, set_note
 from vibecore.store.outcomes import read_outcomes
 from vibecore.store.prompt_list import (

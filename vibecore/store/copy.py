@@ -13,7 +13,9 @@ from vibecore.store.read import list_studies, read_study, study_exists
 # A DuckDB file has these bytes after an eight-byte checksum.
 MAGIC = b"DUCK"
 # Tables of a run's rows, all keyed by run_id.
-RUN_TABLES = ("aggregate", "generation", "score", "verdict")
+RUN_TABLES = ("aggregate", "generation", "score", "verdict", "fidelity")
+# Of those, the columns that name another run of the study.
+OTHER_RUNS = {"fidelity": "against_run_id"}
 
 
 def is_database(path: Path) -> bool:
@@ -82,7 +84,10 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> None:
                                    JOIN copied_run ON rows.run_id = copied_run.old"""
     )
     for table in RUN_TABLES:
+        other = OTHER_RUNS.get(table)
+        renewed = f", (SELECT new FROM copied_run WHERE old = {other}) AS {other}" if other else ""
         execute(
-            f"""INSERT INTO main.{table} BY NAME SELECT rows.* REPLACE (copied_run.new AS run_id)
+            f"""INSERT INTO main.{table} BY NAME
+                SELECT rows.* REPLACE (copied_run.new AS run_id{renewed})
                 FROM copied_from.{table} AS rows JOIN copied_run ON rows.run_id = copied_run.old"""
         )
