@@ -15,6 +15,8 @@ import torch
 from vibecore.engine.cache import new_cache
 from vibecore.engine.capture import recording_for
 from vibecore.engine.decoder import Decoder
+from vibecore.engine.divergence import divergence
+from vibecore.engine.forced import Passage, logits_alone
 from vibecore.engine.gpu_steps import choose_step
 from vibecore.engine.graph import why_eager
 from vibecore.engine.model import Batch, LoadedModel
@@ -34,12 +36,6 @@ class Distance:
         return f"{self.mean:.1e} / {self.percentile_99:.1e}"
 
 
-def divergence(wanted: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-    """KL(wanted || found) in nats [...] of the distributions of logits [..., vocabulary]."""
-    own, other = (logits.float().log_softmax(-1) for logits in (wanted, found))
-    return (own.exp() * (own - other)).sum(-1)
-
-
 def distances(
     eager: LoadedModel, graph: LoadedModel, batch: Batch, outputs: Sequence[Sequence[int]]
 ) -> Mapping[str, Distance]:
@@ -47,6 +43,10 @@ def distances(
     that `outputs`, one a prompt of `batch`, were or could have been chosen from. Without the first
     two where `eager` decodes in place of `graph`."""
     singles = [_alone(batch, row) for row in range(len(outputs))]
+    passages = [
+        Passage(tuple(single.tokens[0].tolist()), tuple(output))
+        for single, output in zip(singles, outputs, strict=True)
+    ]
     tokens = [torch.tensor([list(output)], device=eager.device) for output in outputs]
     longest = max(len(output) for output in outputs)
     together = torch.zeros((len(outputs), longest), dtype=torch.long, device=eager.device)
@@ -66,8 +66,7 @@ def distances(
             found["graph in a batch"] = list(graph_token_by_token(graph.decoder, batch, together))
         found["eager in a batch"] = list(eager_token_by_token(eager, batch, together))
         found["eager in one pass"] = [
-            eager_in_one_pass(eager, single, own)[0]
-            for single, own in zip(singles, tokens, strict=True)
+            torch.cat(list(logits_alone(eager, passage))) for passage in passages
         ]
         return {
             way: _distance(
@@ -95,14 +94,6 @@ def eager_token_by_token(loaded: LoadedModel, batch: Batch, tokens: torch.Tensor
         cache, fed = made.past_key_values, tokens[:, place : place + 1]
         mask = torch.cat((mask, torch.ones_like(fed)), -1)
     return torch.stack(logits, 1)
-
-
-def eager_in_one_pass(loaded: LoadedModel, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
-    """As eager_token_by_token, of prompts without padding, by one forward pass over it all."""
-    new = tokens.shape[1]
-    text = torch.cat((batch.tokens, tokens[:, :-1]), -1)
-    logits: torch.Tensor = loaded.model(input_ids=text, use_cache=False, logits_to_keep=new).logits
-    return logits
 
 
 def graph_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,6 @@ import torch
 from benchmarks.agreement import compare, parser
 from benchmarks.distributions import (
     distances,
-    divergence,
     eager_token_by_token,
     graph_token_by_token,
     recorded_token_by_token,
@@ -18,6 +17,7 @@ from benchmarks.distributions import (
 from tests.support.tiny_models import TINY, loaded, random_prompts, tiny_model
 from vibecore.catalog.models import find_configs
 from vibecore.engine import eager, graph
+from vibecore.engine.divergence import divergence
 from vibecore.engine.model import StopSwitch
 
 NEW_TOKENS = 12

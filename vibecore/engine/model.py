@@ -45,6 +45,17 @@ class Times:
     ended: float
 
 
+@dataclass
+class Beside:
+    """What comes to stand beside a loaded model when it is compared (fidelity.py): a second
+    `model`, how many token ids of a `vocabulary` they share, None while that is not known, and the
+    `decoder` of engine `graph`, where the model was loaded for another engine."""
+
+    model: LoadedModel | None = None
+    vocabulary: int | None = None
+    decoder: Decoder | None = None
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A model ready to decode. `context` is how many tokens it was made for, None where its
@@ -61,6 +72,7 @@ class LoadedModel:
     report: LoadReport
     decoder: Decoder | None = None
     ask: PromptFormat = field(default_factory=PromptFormat)
+    beside: Beside = field(default_factory=Beside)
 
 
 @dataclass

@@ -1,0 +1,319 @@
+"""How far a loaded model's next-token distributions are from those of a second one beside it, or
+from its own by another way of computing them.
+
+Both are led along the same reference tokens (forced.py) and compared position by position
+(divergence.py); logits are not kept. A device holds both models, a slice of logits of each and 16
+MiB numbers in float64 for every 16-bit slice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from vibecore.core.errors import RunError
+from vibecore.core.fidelity import ReferenceText, TokenDistances, Way
+from vibecore.core.records import LoadReport, LoadRequest
+from vibecore.engine.batch import synchronise
+from vibecore.engine.chat import encode_prompts
+from vibecore.engine.checkpoints import vocabulary_of
+from vibecore.engine.decoder import Decoder, build_decoder, why_not
+from vibecore.engine.divergence import Distances, distances
+from vibecore.engine.forced import (
+    Passage,
+    logits_alone,
+    logits_by_graph,
+    logits_in_batch,
+)
+from vibecore.engine.generate import NON_FINITE_ADVICE
+from vibecore.engine.graph import why_eager
+from vibecore.engine.load import load
+from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
+from vibecore.engine.model import LoadedModel
+from vibecore.engine.pieces import piece_after, pieces_of
+
+# Tokens of a chunk of running text, as llama.cpp's perplexity tool has it by default.
+CHUNK_TOKENS = 512
+# Texts of a batch when a model is held against itself in one: their slices of logits stand at once.
+BATCH = 4
+# By how many tokens more than the last a row begins that only fills up a batch.
+LONGER_BY = 16
+# From so many rows on a CPU's projections are arranged for products of matrices.
+MANY_ROWS = 512
+
+
+def load_beside(loaded: LoadedModel, request: LoadRequest) -> LoadReport:
+    """Load a second model into this process, to hold the first one against: its parent. One that
+    was there goes before. Raises RunError as `load` does."""
+    beside = loaded.beside
+    beside.model, beside.vocabulary = None, None
+    beside.model = load(request)
+    return beside.model.report
+
+
+def shared_vocabulary(loaded: LoadedModel) -> int:
+    """How many token ids both models have, from 0 on, over which they are compared: all of the
+    smaller vocabulary, where the larger one is only padded further.
+
+    Raises RunError, in a sentence, where the two cannot be compared: an id stands for different
+    tokens, one model lacks a token of the other, or weights are random.
+    """
+    beside = loaded.beside
+    if beside.vocabulary is None:
+        beside.vocabulary = _shared_vocabulary(loaded, _parent(loaded))
+    return beside.vocabulary
+
+
+def why_left_out(loaded: LoadedModel, way: Way) -> str | None:
+    """Why a model cannot be held against itself in a way; None where it can."""
+    if way != "graph":
+        return None
+    decoder = _decoder(loaded)
+    return why_not(loaded.model) if decoder is None else why_eager(decoder)
+
+
+def running_text(loaded: LoadedModel, text: str) -> list[ReferenceText]:
+    """A text in chunks of CHUNK_TOKENS tokens, or of the model's context where that is shorter;
+    what is left over is dropped. Each begins with BOS where the tokenizer writes one, in place of
+    the token that stands there, and its second half is compared, but for that half's first token:
+    as llama.cpp's perplexity tool does (tools/perplexity/perplexity.cpp).
+
+    Raises RunError for a text of less than one chunk.
+    """
+    ids = loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    begin = loaded.ask.prefix
+    whole = (*begin, *ids)
+    size = min(CHUNK_TOKENS, loaded.context or CHUNK_TOKENS)
+    if len(whole) < size:
+        raise RunError(
+            f"The running text has {len(whole)} tokens, and a chunk of it has {size}. Take a "
+            "longer one."
+        )
+    first, texts = size // 2 + 1, []
+    for start in range(0, len(whole) - size + 1, size):
+        chunk = (*begin, *whole[start + len(begin) : start + size])
+        texts.append(ReferenceText(tokens=chunk[first:], before=chunk[:first]))
+    return texts
+
+
+def measure(
+    loaded: LoadedModel, texts: Sequence[ReferenceText], way: Way = "alone"
+) -> list[TokenDistances]:
+    """Hold the model against the one beside it (`alone`), or against itself: in batches of BATCH,
+    filled up with longer copies of these texts, or by engine `graph`.
+
+    Raises RunError where that cannot be done (shared_vocabulary, why_left_out), for a prompt that
+    the two are not asked alike, for what does not fit a context or the memory, and for logits that
+    are not finite, with the model's name.
+    """
+    compared = _compared(loaded, way)
+    passages = [_passage(compared, text) for text in texts]
+    for model in {id(one): one for one in (compared.parent, compared.config)}.values():
+        decoder = _decoder(model)
+        if decoder is not None:
+            decoder.arrange(MANY_ROWS)
+    size = BATCH if way == "batch" else 1
+    some = [place for place, passage in enumerate(passages) if passage.tokens]
+    measured = {
+        place: _described(compared, passages[place], None, 0.0, 0)
+        for place in range(len(passages))
+        if place not in some
+    }
+    for start in range(0, len(some), size):
+        places = some[start : start + size]
+        found = _measure(compared, [passages[place] for place in places])
+        measured.update(zip(places, found, strict=True))
+    return [measured[place] for place in range(len(passages))]
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Two models, which may be one, over `vocabulary` token ids, and how the second one is run."""
+
+    parent: LoadedModel
+    config: LoadedModel
+    vocabulary: int
+    way: Way
+
+    def slices(
+        self, passages: Sequence[Passage]
+    ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        """(Which passage, logits [positions, vocabulary] of the parent, those of the config), for
+        each slice of each passage."""
+        parents = [logits_alone(self.parent, passage) for passage in passages]
+        if self.way == "batch":
+            for logits in logits_in_batch(self.config, _filled(passages, self.config.context)):
+                for row, parent in enumerate(parents):
+                    own = next(parent, None)
+                    if own is not None:
+                        yield row, own, logits[row, : own.shape[0]]
+            return
+        for row, (passage, parent) in enumerate(zip(passages, parents, strict=True)):
+            for own, other in zip(parent, self._logits(passage), strict=True):
+                yield row, own, other
+
+    def _logits(self, passage: Passage) -> Iterator[torch.Tensor]:
+        if self.way == "alone":
+            return logits_alone(self.config, passage)
+        decoder = _decoder(self.config)
+        assert decoder is not None
+        return logits_by_graph(decoder, passage)
+
+
+def _compared(loaded: LoadedModel, way: Way) -> _Compared:
+    if way == "alone":
+        return _Compared(_parent(loaded), loaded, shared_vocabulary(loaded), way)
+    if reason := why_left_out(loaded, way):
+        raise RunError(f"{loaded.request.config_id} cannot be held against itself: {reason}.")
+    if way == "graph" and _decoder(loaded) is None:
+        loaded.beside.decoder = build_decoder(loaded.model)
+    return _Compared(loaded, loaded, vocabulary_of(loaded.model), way)
+
+
+def _parent(loaded: LoadedModel) -> LoadedModel:
+    if loaded.beside.model is None:
+        raise RunError(f"There is no model beside {loaded.request.config_id} to hold it against.")
+    return loaded.beside.model
+
+
+def _decoder(loaded: LoadedModel) -> Decoder | None:
+    return loaded.decoder or loaded.beside.decoder
+
+
+def _shared_vocabulary(config: LoadedModel, parent: LoadedModel) -> int:
+    names = f"{config.request.config_id} and {parent.request.config_id} cannot be compared"
+    for one in (config, parent):
+        if one.dummy:
+            raise RunError(f"{names}: {one.request.config_id} has random weights.")
+    known = [
+        {id_: token for token, id_ in one.tokenizer.get_vocab().items()} for one in (config, parent)
+    ]
+    own, other = known
+    differing = [id_ for id_ in own.keys() & other.keys() if own[id_] != other[id_]]
+    if differing:
+        first = min(differing)
+        raise RunError(
+            f"{names}: their tokenizers differ. Token {first} is {own[first]!r} for the one and "
+            f"{other[first]!r} for the other."
+        )
+    vocabulary = min(vocabulary_of(one.model) for one in (config, parent))
+    beyond = sum(id_ >= vocabulary for id_ in own.keys() | other.keys())
+    if beyond:
+        raise RunError(f"{names}: the one has {beyond:,} tokens that the other lacks.")
+    return vocabulary
+
+
+def _passage(compared: _Compared, text: ReferenceText) -> Passage:
+    """A reference text's token ids. Raises RunError where the models read different ones, or have
+    no room for them."""
+    before, name = text.before, compared.config.request.config_id
+    if text.prompt is not None:
+        before, asked = (
+            tuple(encode_prompts(one.tokenizer, one.ask, [text.prompt])[0])
+            for one in (compared.config, compared.parent)
+        )
+        if before != asked:
+            raise RunError(
+                f"{name} and {compared.parent.request.config_id} are not asked alike: this prompt "
+                f"has {len(before)} tokens for the one and {len(asked)} for the other, or others: "
+                f"{text.prompt[:60]!r}."
+            )
+    if not before:
+        raise RunError("Nothing stands before the reference tokens: the prompt is empty.")
+    for one in (compared.config, compared.parent):
+        if one.context is not None and len(before) + len(text.tokens) > one.context:
+            raise RunError(
+                f"A reference text has {len(before)} tokens before and {len(text.tokens)} to "
+                f"compare, and the context of {one.request.config_id} is {one.context}."
+            )
+    unknown = max((*before, *text.tokens))
+    if unknown >= compared.vocabulary:
+        raise RunError(
+            f"A reference text has the token {unknown}, and {name} has {compared.vocabulary:,} (0 "
+            f"to {compared.vocabulary - 1:,}): another model wrote it."
+        )
+    return Passage(tuple(before), tuple(text.tokens))
+
+
+def _filled(passages: Sequence[Passage], context: int | None) -> list[Passage]:
+    """As many as BATCH: those that fill it up begin with more tokens, so that there is padding."""
+    filled = list(passages)
+    while len(filled) < BATCH:
+        copied = filled[-len(passages)]
+        room = LONGER_BY
+        if context is not None:
+            room = min(room, context - len(copied.before) - len(copied.tokens))
+        more = (copied.before * LONGER_BY)[: max(0, room)]
+        filled.append(Passage((*more, *copied.before), copied.tokens))
+    return filled
+
+
+def _measure(compared: _Compared, passages: Sequence[Passage]) -> list[TokenDistances]:
+    """Of passages that are read together; each has its share of the time, by its tokens."""
+    device = compared.config.device
+    reset_peak(device)
+    synchronise(device)
+    started = time.perf_counter()
+    found: list[list[Distances]] = [[] for _ in passages]
+    given = [0] * len(passages)
+    with explain_out_of_memory(compared.config.request, device):
+        for row, parent, config in compared.slices(passages):
+            tokens = passages[row].tokens[given[row] :][: parent.shape[0]]
+            given[row] += len(tokens)
+            with torch.inference_mode():
+                found[row].append(_distances(compared, parent, config, tokens))
+    synchronise(device)
+    seconds = time.perf_counter() - started
+    peak, every = peak_bytes(device), sum(len(passage.tokens) for passage in passages)
+    return [
+        _described(compared, one, Distances.joined(own), seconds * len(one.tokens) / every, peak)
+        for one, own in zip(passages, found, strict=True)
+    ]
+
+
+def _distances(
+    compared: _Compared, parent: torch.Tensor, config: torch.Tensor, tokens: Sequence[int]
+) -> Distances:
+    """Of one slice. Raises RunError for logits that are not finite."""
+    parent, config = parent[:, : compared.vocabulary], config[:, : compared.vocabulary]
+    found = distances(parent, config, torch.tensor(tokens, device=parent.device))
+    if not found.kld.isfinite().all():
+        own = compared.config if parent.isfinite().all() else compared.parent
+        raise RunError(
+            f"{own.request.config_id}: its logits along a reference text are not finite. "
+            f"{NON_FINITE_ADVICE}"
+        )
+    return found
+
+
+def _described(
+    compared: _Compared, passage: Passage, found: Distances | None, seconds: float, peak: int
+) -> TokenDistances:
+    """A passage's record; `found` is None where it has no reference tokens."""
+    tokenizer, tokens = compared.config.tokenizer, passage.tokens
+    top: list[int] = [] if found is None else found.top_token.tolist()
+    previous = (passage.before[-1], *tokens)
+
+    def numbers(name: str) -> tuple[Any, ...]:
+        return () if found is None else tuple(getattr(found, name).tolist())
+
+    return TokenDistances(
+        kld=numbers("kld"),
+        same_top=numbers("same_top"),
+        log_p=numbers("log_p"),
+        parent_log_p=numbers("parent_log_p"),
+        top_token=tuple(top),
+        top_p=numbers("top_p"),
+        pieces=pieces_of(tokenizer, tokens),
+        top_pieces=tuple(
+            None if own == token else piece_after(tokenizer, last, own)
+            for last, token, own in zip(previous, tokens, top, strict=False)
+        ),
+        prompt_tokens=len(passage.before),
+        seconds=seconds,
+        peak_memory_bytes=peak,
+    )
