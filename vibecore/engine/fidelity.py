@@ -200,10 +200,17 @@ def _shared_vocabulary(config: LoadedModel, parent: LoadedModel) -> int:
             f"{names}: their tokenizers differ. Token {first} is {own[first]!r} for the one and "
             f"{other[first]!r} for the other."
         )
-    vocabulary = min(vocabulary_of(one.model) for one in (config, parent))
-    beyond = sum(id_ >= vocabulary for id_ in own.keys() | other.keys())
+    sizes = [vocabulary_of(one.model) for one in (config, parent)]
+    vocabulary = min(sizes)
+    # A tokenizer can know tokens that not even its own model has.
+    beyond = {
+        id_
+        for ids, size in zip(known, sizes, strict=True)
+        for id_ in ids
+        if vocabulary <= id_ < size
+    }
     if beyond:
-        raise RunError(f"{names}: the one has {beyond:,} tokens that the other lacks.")
+        raise RunError(f"{names}: the one has {len(beyond):,} tokens that the other lacks.")
     return vocabulary
 
 
