@@ -174,10 +174,10 @@ def compare(config: Config, parent: Config, options: argparse.Namespace) -> bool
     peak = max(one.peak_memory_bytes for one in measured.ours["outputs"])
     ratio = compared / measured.study_seconds
     print(
-        f"  cost over outputs {compared:.2f} s, {ratio:.2f} of the {measured.study_seconds:.2f} s of "
-        f"prefill and decode; over text {seconds_of(measured.ours['text']):.2f} s; to load the "
-        f"parent beside {measured.load_seconds:.2f} s\n  peak memory {peak / MIB:,.0f} MiB, in the "
-        f"study {measured.study_peak_bytes / MIB:,.0f} MiB\n",
+        f"  cost over outputs {compared:.2f} s, {ratio:.2f} of the {measured.study_seconds:.2f} s "
+        f"of prefill and decode; over text {seconds_of(measured.ours['text']):.2f} s; to load the "
+        f"parent beside {measured.load_seconds:.2f} s\n  peak memory {peak / MIB:,.0f} MiB, in "
+        f"the study {measured.study_peak_bytes / MIB:,.0f} MiB\n",
         flush=True,
     )
     return good and ratio <= MOST_COST
@@ -204,7 +204,8 @@ def print_floor(parent: Config, options: argparse.Namespace) -> None:
             measured = fidelity.measure(loaded, texts, way)
             row = summary(parent.id, parent.id, reference, measured)
             print(
-                f"{parent.id} against itself, {way}, over {reference}: mean KLD {row.mean_kld:.2e}, "
+                f"{parent.id} against itself, {way}, over {reference}: mean KLD "
+                f"{row.mean_kld:.2e}, "
                 f"99 % {row.kld_p99:.2e}, most {row.kld_max:.2e}, same top {row.same_top:.2%}, "
                 f"{row.tokens:,} tokens, {row.seconds:.2f} s",
                 flush=True,

@@ -216,9 +216,9 @@ def test_llama_perplexity_and_ours_side_by_side(
     printed = capsys.readouterr().out
     assert f"token ids: the same in {len(chunks)} chunks" in printed
     assert "mean_kld                        0       0.001667   1.0e+00" in printed
-    # 16 bit of what was stored, and nothing else, is between the two.
+    # Nothing is between the two but that 16 bits hold a range of up to 16.
     mean = float(printed.split("by transformers at bf16: mean ")[1].split(",")[0])
-    assert abs(mean) < 1e-6
+    assert abs(mean) < 16 / 65535
     write_stored(tmp_path / "stored.kld", [line[::-1] for line in ids], np.stack(own))
     assert bench.main(words) == 1
     assert "token ids: not the same" in capsys.readouterr().out
