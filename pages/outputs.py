@@ -1,7 +1,8 @@
 """Outputs: what the configs wrote, one prompt side by side or many as a grid, with verdicts.
 
 Side by side: one prompt at one to six configs, the text with repetition, loops or differences
-marked, how it ended, every constraint's verdict in a sentence. The grid: prompts × configs, each
+marked, or the 16-bit parent's with the tokens at which a config would have chosen otherwise; how it
+ended, every constraint's verdict in a sentence. The grid: prompts × configs, each
 answer's beginning with its verdicts, sorted by how much the configs disagree. Filters, search,
 previous and next.
 """
@@ -16,6 +17,7 @@ import streamlit as st
 import vibecore
 from pages.parts import address, cached, downloads, frame, outputs_grid
 from pages.parts.components import link, show_cards
+from vibecore.core.fidelity import TokenMarks
 from vibecore.core.formats import counted
 from vibecore.core.rows import PromptResult
 from vibecore.views.badge import choice_badge
@@ -23,6 +25,7 @@ from vibecore.views.cards import MARKINGS, Card, missing_card, output_card, prom
 from vibecore.views.cut_off import DECIDED
 from vibecore.views.disagreement import ORDERS, differences, texts_differ
 from vibecore.views.short_names import names_of
+from vibecore.views.token_marks import OTHERWISE, leading, led_along
 
 MOST_CONFIGS = 6
 LISTED_PROMPTS = 200
@@ -45,8 +48,12 @@ LEGENDS = {
     "repetition score.",
     "difference": "Marked: words that the baseline {baseline} does not have there, by a "
     "word-by-word diff.",
+    OTHERWISE: "In the place of a config's answer stands its 16-bit parent's, read along. Marked: "
+    "where the config would have chosen another next token than the parent; after it that token, "
+    "with the probability that the config gives it.",
     "nothing": None,
 }
+NO_MARKS = "None of these configs was compared with its 16-bit parent on this prompt."
 # Set by a filter that was changed: the first prompt it leaves is shown.
 _FILTERED = "a filter was changed"
 
@@ -71,7 +78,7 @@ def parameters(sweet_spot: str | None, view: str) -> dict[str, address.Parameter
         "sort": address.one_of(list(ORDERS), FIRST_ORDER[view]),
         "prompt": address.member_of(everything.ids, everything.ids[0]),
         "configs": address.some_of(configs, first_configs(sweet_spot, view), MOST_CONFIGS),
-        "mark": address.one_of(MARKINGS, MARKINGS[0]),
+        "mark": address.one_of(markings(), MARKINGS[0]),
         "baseline": address.one_of(configs, configs[0]),
         "category": address.one_of(everything.categories),
         "show": address.one_of(list(shows()), "all"),
@@ -79,6 +86,12 @@ def parameters(sweet_spot: str | None, view: str) -> dict[str, address.Parameter
         "search": address.text(),
         "start": address.number(1, len(everything.ids), 1, int),
     }
+
+
+def markings() -> list[str]:
+    """What can be marked in this study's texts."""
+    with frame.errors_in_words():
+        return [*MARKINGS, *([OTHERWISE] if cached.compared(key, study.name) else [])]
 
 
 def shows() -> dict[str, str]:
@@ -109,7 +122,7 @@ def choose_view() -> tuple[str, list[str]]:
         key="configs",
     )
     if marks:
-        marking = marks[0].selectbox("Mark in the texts", MARKINGS, key="mark")
+        marking = marks[0].selectbox("Mark in the texts", markings(), key="mark")
         marks[1].selectbox(
             "Baseline",
             configs,
@@ -246,10 +259,27 @@ def list_around(
     }
 
 
+def marks_of(prompt: str, configs: list[str]) -> dict[str, TokenMarks]:
+    """By config, what it would have chosen along its parent's output, where that is to be marked
+    and was measured."""
+    if st.session_state["mark"] != OTHERWISE:
+        return {}
+    return cached.token_marks(key, study.name, tuple(configs), prompt)
+
+
+def legend_of(prompt: str, configs: list[str]) -> str | None:
+    """What is marked in the texts."""
+    marking = st.session_state["mark"]
+    if marking == OTHERWISE and not marks_of(prompt, configs):
+        return NO_MARKS
+    baseline = names.short(st.session_state["baseline"])
+    return (LEGENDS[marking] or "").format(baseline=baseline) or None
+
+
 def make_cards(prompt: str, configs: list[str]) -> list[Card]:
     """One card a config, with a word of explanation where there is no output."""
     marking, baseline = st.session_state["mark"], st.session_state["baseline"]
-    outputs = first_outputs(prompt)
+    outputs, marks = first_outputs(prompt), marks_of(prompt, configs)
     published = study.source == "published"
     cards = []
     for config in configs:
@@ -257,17 +287,21 @@ def make_cards(prompt: str, configs: list[str]) -> list[Card]:
         if config not in outputs:
             cards.append(missing_card(config, run.precision, why_missing(run, published)))
             continue
-        cards.append(
-            output_card(
-                outputs[config],
-                run.precision,
-                badge=choice_badge(summary.sweet_spot, config),
-                published=published,
-                marking=marking,
-                baseline=outputs.get(baseline),
-                same_tokenizer=run.model == runs[baseline].model,
-            )
+        card = output_card(
+            outputs[config],
+            run.precision,
+            badge=choice_badge(summary.sweet_spot, config),
+            published=published,
+            marking=marking,
+            baseline=outputs.get(baseline),
+            same_tokenizer=run.model == runs[baseline].model,
         )
+        found = marks.get(config)
+        if found:
+            card = led_along(card, found, names.short(found.against))
+        elif any(config == one.against for one in marks.values()):
+            card = leading(card)
+        cards.append(card)
     return [
         {**card, "name": names.short(card["config"]), "full": names.full(card["config"])}
         for card in cards
@@ -319,10 +353,7 @@ def show_side_by_side(configs: list[str], found: list[str]) -> None:
                     else None,
                     "differ": difference_note(prompt, results, configs),
                 },
-                "legend": (LEGENDS[st.session_state["mark"]] or "").format(
-                    baseline=names.short(st.session_state["baseline"])
-                )
-                or None,
+                "legend": legend_of(prompt, configs),
                 "cards": make_cards(prompt, configs),
             },
             key="cards",

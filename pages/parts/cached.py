@@ -16,6 +16,7 @@ from vibecore.core.paths import database_path
 if TYPE_CHECKING:
     from vibecore.analysis import Decision, Evidence
     from vibecore.analysis.comparison import StudyComparison
+    from vibecore.core.fidelity import TokenMarks
     from vibecore.core.rows import OutputRow, PromptOutput, PromptResult, RunRow, ScoreRow, StudyRow
     from vibecore.store import PromptFilter
     from vibecore.studies.claims import Finding
@@ -130,6 +131,24 @@ def first_prompt(key: Key, study: str) -> str | None:
 def scores(key: Key, study: str) -> list[ScoreRow]:
     """Scores of every output of a study."""
     return vibecore.read_scores(Path(key[0]), study)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def compared(key: Key, study: str) -> list[str]:
+    """The configs of a study that have token marks."""
+    from vibecore.studies.queries import list_compared
+
+    return list_compared(Path(key[0]), study)
+
+
+@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+def token_marks(
+    key: Key, study: str, configs: tuple[str, ...], prompt: str
+) -> dict[str, TokenMarks]:
+    """By config, what it would have chosen along its parent's first output to a prompt."""
+    from vibecore.studies.queries import read_token_marks
+
+    return read_token_marks(Path(key[0]), study, configs, prompt)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

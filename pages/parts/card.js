@@ -7,8 +7,12 @@ const textOf = (card) => {
   const pieces = card.pieces.map((piece) => {
     const here = piece.here ? make("span", { class: "here" }, piece.here) : null;
     const text = piece.marks.length
-      ? make("mark", { class: piece.marks.join(" ") }, piece.text) : piece.text;
-    return [here, text];
+      ? make("mark", { class: piece.marks.join(" "), title: piece.title }, piece.text)
+      : piece.text;
+    const after = piece.after
+      ? make("span", { class: "after", title: piece.title }, piece.after) : null;
+    // Beyond a line's end it would read as being of the next token.
+    return piece.text.startsWith("\n") ? [here, after, text] : [here, text, after];
   });
   return make("pre", { class: card.code ? "code" : "prose", tabindex: "0" }, pieces);
 };
@@ -49,7 +53,8 @@ const cardOf = (card, opened) => make("article", { "data-config": card.config },
     card.notice ? make("div", { class: "notice" }, card.notice) : null),
   make("div", { class: "folds" },
     (card.folds || []).map((fold) => foldOf(fold, card.config, opened))),
-  make("div", { class: "body" }, textOf(card), card.text ? copyButton(card.text) : null),
+  make("div", { class: "body" }, card.heading ? make("h4", {}, card.heading) : null,
+    textOf(card), card.text ? copyButton(card.text) : null),
   make("section", { class: "verdicts" },
     card.met ? make("h4", {}, card.met) : null,
     make("ul", {}, (card.verdicts || []).map((verdict) => make("li", { class: verdict.status },

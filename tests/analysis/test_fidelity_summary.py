@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.support.fidelity_tokens import noisy, tokens_of
 from vibecore.analysis.fidelity.summary import (
     ABOVE,
     NO_FLOOR,
@@ -19,42 +19,9 @@ from vibecore.analysis.fidelity.summary import (
 from vibecore.core.fidelity import FidelityTokens
 
 
-def tokens_of(
-    kld: Sequence[Sequence[float]],
-    config: str = "m-4bit",
-    way: Any = "alone",
-    **given: Any,
-) -> FidelityTokens:
-    """Tokens of items p0, p1, …: one sequence of KLDs an item."""
-    flat = np.array([one for item in kld for one in item], dtype=np.float32)
-    fields: dict[str, Any] = {
-        "config": config,
-        "against": "m-bf16",
-        "way": way,
-        "reference": "outputs",
-        "items": tuple(f"p{place}" for place in range(len(kld))),
-        "item_of": np.repeat(np.arange(len(kld)), [len(item) for item in kld]),
-        "kld": flat,
-        "same_top": np.ones(len(flat), dtype=bool),
-        "log_p": np.full(len(flat), -1.0, dtype=np.float32),
-        "parent_log_p": np.full(len(flat), -1.0, dtype=np.float32),
-        "seconds": 1.5,
-        "peak_memory_bytes": 10,
-        "measured_on": "a machine",
-    }
-    return FidelityTokens(**{**fields, **given})
-
-
 def only(*tokens: FidelityTokens, **options: Any) -> FidelitySummary:
     (row,) = (row for row in summarise_fidelity(tokens, **options) if row.way == "alone")
     return row
-
-
-def noisy(scale: float, prompts: int = 30, seed: int = 0) -> list[list[float]]:
-    rng = np.random.default_rng(seed)
-    return [
-        (scale * rng.lognormal(0.0, 1.5, rng.integers(20, 60))).tolist() for _ in range(prompts)
-    ]
 
 
 def test_the_figures_are_those_of_a_computation_by_hand() -> None:

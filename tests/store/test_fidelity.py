@@ -170,6 +170,22 @@ def test_the_marks_of_an_output_say_what_a_config_would_have_chosen(db: Path) ->
     assert marks.parent_log_p == pytest.approx(two.parent_log_p)
 
 
+def test_configs_with_marks_are_those_compared_along_their_parents_outputs(db: Path) -> None:
+    runs = add_study(db)
+    with store.reading(db) as connection:
+        assert store.list_compared(connection, "s") == []
+    rows = [("p1", 0, distances(range(3)))]
+    add(db, runs, "1M-4bit", rows)
+    add(db, runs, "1M-bf16", rows, "batch")
+    with store.writing(db) as connection:
+        ids = (runs["1M-8bit"], runs["1M-bf16"])
+        store.add_fidelity(connection, *ids, "alone", "text", rows, "a machine")
+    with store.reading(db) as connection:
+        assert store.list_compared(connection, "s") == ["1M-4bit"]
+        with pytest.raises(InputError):
+            store.list_compared(connection, "none")
+
+
 def test_a_copied_study_has_its_distances_under_the_new_ids(db: Path, tmp_path: Path) -> None:
     runs = add_study(db)
     add(db, runs, "1M-4bit", [("p1", 0, distances(range(3)))])

@@ -23,11 +23,11 @@ from vibecore.analysis.claims.evidence import (
     rate_row,
     speed_row,
 )
-from vibecore.analysis.claims.study_data import Outputs, Pairs, StudyData
+from vibecore.analysis.claims.study_data import Pairs, StudyData
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.errors import InputError
-from vibecore.core.rows import PromptRow, RunRow, StudyRow
+from vibecore.core.rows import Outputs, PromptRow, RunRow, StudyRow
 
 # What a protocol's fields are called in a sentence.
 PROTOCOL_WORDS = {

@@ -236,6 +236,10 @@ class OutputRow(Scores, Output):
     constraints: list[VerdictRow] = field(default_factory=list)
 
 
+# (prompt id, sample) -> output of one config
+Outputs = Mapping[tuple[str, int], OutputRow]
+
+
 @dataclass
 class PromptResult:
     """How one config did on one prompt; scores are None where there is no output."""

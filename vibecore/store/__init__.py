@@ -18,6 +18,7 @@ from vibecore.store.copy import copy_studies, is_database
 from vibecore.store.fidelity import (
     add_fidelity,
     drop_fidelity_text,
+    list_compared,
     missing_fidelity,
     read_fidelity,
     read_parents,

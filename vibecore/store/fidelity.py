@@ -186,6 +186,20 @@ def _tokens(columns: dict[str, Any], group: slice) -> FidelityTokens:
     )
 
 
+def list_compared(connection: duckdb.DuckDBPyConnection, study: str) -> list[str]:
+    """The configs that were held against their parents along the parents' outputs, in the study's
+    order: those that have token marks. Raises InputError for an unknown study."""
+    rows = connection.execute(
+        f"""SELECT run.config FROM run
+            WHERE run.study_id = $study AND EXISTS (
+                FROM fidelity JOIN {_PARENTS} AS parent ON parent.run_id = against_run_id
+                WHERE fidelity.run_id = run.run_id AND reference = 'outputs' AND way = 'alone')
+            ORDER BY run.position""",
+        {"study": study_id_of(connection, study)},
+    ).fetchall()
+    return [config for (config,) in rows]
+
+
 def read_token_marks(
     connection: duckdb.DuckDBPyConnection, study: str, config: str, prompt_id: str, sample: int = 0
 ) -> TokenMarks | None:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from vibecore.analysis import Rule, decide
 from vibecore.analysis.claims import Finding, StudyData, find_findings
-from vibecore.analysis.claims.study_data import Outputs
 from vibecore.analysis.comparison import Side, StudyComparison, compare
 from vibecore.core.errors import InputError
-from vibecore.core.rows import OutputRow, RunRow
+from vibecore.core.rows import OutputRow, Outputs, RunRow
 from vibecore.studies.queries import (
     read_bench,
     read_evidence,

@@ -5,7 +5,7 @@ Every function opens the database read-only, queries and closes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -24,6 +24,7 @@ from vibecore.analysis import (
 from vibecore.analysis.metrics import AGGREGATES, ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.sweet_spot import choose
+from vibecore.core.fidelity import TokenMarks
 from vibecore.core.rows import (
     OutputRow,
     StudyRow,
@@ -72,6 +73,7 @@ read_prompt_outputs = _opening(store.read_prompt_outputs)
 read_scores = _opening(store.read_scores)
 read_runs = _opening(store.read_configs)
 read_bench = _opening(store.read_bench)
+list_compared = _opening(store.list_compared)
 
 
 def read_summary(db: Path, study: str, rule: Rule | None = None) -> Summary:
@@ -137,3 +139,15 @@ def read_outputs(
     for row in rows:
         row.constraints = verdicts.get((row.config, row.prompt_id, row.sample), [])
     return rows
+
+
+def read_token_marks(
+    db: Path, study: str, configs: Sequence[str], prompt: str
+) -> dict[str, TokenMarks]:
+    """By config, what it would have chosen at each token of its parent's first output to a prompt;
+    configs of which that was not measured are left out."""
+    with store.reading(db) as connection:
+        found = {
+            config: store.read_token_marks(connection, study, config, prompt) for config in configs
+        }
+    return {config: marks for config, marks in found.items() if marks is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from vibecore.core.formats import counted
 from vibecore.scoring.measures.loops import find_loop
@@ -13,11 +13,14 @@ from vibecore.views.differences import find_divergence, spans_not_in
 
 
 class Piece(TypedDict):
-    """A piece of a text as the page's component takes it: its marks, and a remark at its start."""
+    """A piece of a text as the page's component takes it: its marks, and a remark at its start;
+    also one after it, and what the pointer shows of it."""
 
     text: str
     marks: list[str]
     here: str | None
+    after: NotRequired[str]
+    title: NotRequired[str]
 
 
 Span = tuple[int, int, str]

@@ -10,7 +10,7 @@ from typing import Any
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.architectures import ModelSpec
 from vibecore.catalog.models import MODELS
-from vibecore.core.rows import OutputRow
+from vibecore.core.rows import Outputs
 
 SIXTEEN_BIT = ("bf16", "fp16")
 UNQUANTISED = (*SIXTEEN_BIT, "fp32")
@@ -24,8 +24,6 @@ COUNTS = {
     "adherent_prompts": ("adherent_percent", "adherent_prompts"),
 }
 
-# (prompt id, sample) -> output
-Outputs = Mapping[tuple[str, int], OutputRow]
 Pairs = list[tuple[ConfigMetrics, ConfigMetrics]]
 
 

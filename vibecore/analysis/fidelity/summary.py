@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from vibecore.analysis.stats.bootstrap import bootstrap_ratio
+from vibecore.analysis.fidelity.paired import ItemSums, item_sums, judge_kld, pair_up
 from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
 from vibecore.analysis.stats.clustered_mean import mean_interval, positive_mean_interval
-from vibecore.analysis.stats.exact import holm, mcnemar_exact
+from vibecore.analysis.stats.exact import holm
 from vibecore.core.fidelity import FLOOR_WAYS, FidelityTokens, Reference, Way
 
 Interval = tuple[float, float]
@@ -123,30 +123,10 @@ def summarise_fidelity(
     return _judged(known, rows, floors, alpha)
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Sums over the tokens of each item that has any: arrays [items]."""
-
-    names: tuple[str, ...]
-    sizes: Any
-    kld: Any
-
-
-def _sums(tokens: FidelityTokens) -> _Sums:
-    import numpy as np
-
-    place = np.asarray(tokens.item_of)
-    sizes = np.bincount(place, minlength=len(tokens.items))
-    kld = np.bincount(place, np.asarray(tokens.kld, float), minlength=len(tokens.items))
-    some = sizes > 0
-    names = tuple(name for name, kept in zip(tokens.items, some, strict=True) if kept)
-    return _Sums(names, sizes[some], kld[some])
-
-
 def _summary(tokens: FidelityTokens, categories: Mapping[str, str]) -> FidelitySummary:
     import numpy as np
 
-    sums = _sums(tokens)
+    sums = item_sums(tokens)
     kld = np.asarray(tokens.kld, float)
     log_p, parent_log_p = np.asarray(tokens.log_p, float), np.asarray(tokens.parent_log_p, float)
     place = np.asarray(tokens.item_of)
@@ -192,7 +172,7 @@ def _summary(tokens: FidelityTokens, categories: Mapping[str, str]) -> FidelityS
     )
 
 
-def _by_category(sums: _Sums, categories: Mapping[str, str]) -> tuple[CategoryKld, ...]:
+def _by_category(sums: ItemSums, categories: Mapping[str, str]) -> tuple[CategoryKld, ...]:
     """Categories in the order in which the items come."""
     places: dict[str, list[int]] = {}
     for place, name in enumerate(sums.names):
@@ -238,22 +218,9 @@ def _judged(
 
 def _above_floor_p(config: FidelityTokens, floor: FidelityTokens) -> float:
     """p of "the config is no further from the parent than the parent from itself", over the prompts
-    that both have: of the ratio of their mean KLDs (see bootstrap_ratio). Where the floor is zero,
-    or nothing else can be said, the sign test of the prompts' means."""
-    import numpy as np
-
-    own, other = _sums(config), _sums(floor)
-    shared = [name for name in own.names if name in set(other.names)]
-    own_places = [own.names.index(name) for name in shared]
-    other_places = [other.names.index(name) for name in shared]
-    kld, floor_kld = own.kld[own_places], other.kld[other_places]
-    sizes, floor_sizes = own.sizes[own_places], other.sizes[other_places]
-    if not shared or kld.sum() / sizes.sum() <= floor_kld.sum() / floor_sizes.sum():
+    that both have; 1 where it is nearer."""
+    pair = pair_up(config, floor)
+    if not pair.prompts or pair.means[0] <= pair.means[1]:
         return 1.0
-    ratio = None
-    if floor_kld.sum() > 0:
-        ratio = bootstrap_ratio(kld, floor_kld, sizes, floor_sizes)
-    if ratio is not None:
-        return ratio.p()
-    gaps = kld / sizes - floor_kld / floor_sizes
-    return mcnemar_exact(int(np.sum(gaps > 0)), int(np.sum(gaps < 0)))
+    judged = judge_kld(pair)
+    return pair.sign_p() if judged is None or judged.p is None else judged.p

@@ -7,6 +7,7 @@ scipy beyond, because whole numbers of that size take minutes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
@@ -83,3 +84,26 @@ def holm(p_values: Any) -> Any:
     highest = np.minimum(1.0, np.maximum.accumulate(ranked, axis=-1))
     np.put_along_axis(adjusted, order, highest, axis=-1)
     return adjusted
+
+
+def swap_exact(differences: Iterable[int]) -> float:
+    """Two-sided p of Σ differences where each could as well have had the other sign: exact, by
+    the distribution of the sum over all signs (Fisher 1935).
+
+    A difference is what one group, such as a prompt, has of one kind less what it has of the other,
+    so outcomes of one group count together. Where each is 1 or −1 it is exact McNemar.
+    """
+    import numpy as np
+
+    sizes = [one for one in differences if one]
+    if all(abs(one) == 1 for one in sizes):
+        return mcnemar_exact(sizes.count(1), sizes.count(-1))
+    # Chances of the sum's values, from −Σ|d| on.
+    chances = np.ones(1)
+    for size in map(abs, sizes):
+        step = np.zeros(2 * size + 1)
+        step[[0, -1]] = 0.5
+        chances = np.convolve(chances, step)
+    reach, seen = sum(map(abs, sizes)), abs(sum(sizes))
+    values = np.arange(-reach, reach + 1)
+    return min(1.0, float(chances[np.abs(values) >= seen].sum()))

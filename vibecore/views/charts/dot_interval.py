@@ -64,19 +64,31 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Band:
+    """A shaded range behind a line; `tip` says what it is."""
+
+    line: str
+    low: float
+    high: float
+    tip: str
+
+
+@dataclass(frozen=True)
 class Axis:
-    """The horizontal axis: its title, its scale, the format of its numbers (d3's), and where its
-    ticks are, unless they are anywhere."""
+    """The horizontal axis: its title, its scale, the format of its numbers (d3's) or the Vega
+    expression of their labels, and where its ticks are, unless they are anywhere."""
 
     title: str
     scale: alt.Scale
     form: str = ""
     ticks: Sequence[float] = ()
+    expression: str = ""
 
     def at(self, name: str) -> alt.X:
         """The axis, with a field of the data on it."""
         axis = alt.Axis(
             format=self.form or alt.Undefined,
+            labelExpr=self.expression or alt.Undefined,
             tickCount=TICKS,
             values=list(self.ticks) or alt.Undefined,
         )
@@ -92,6 +104,7 @@ def dot_chart(
     lanes: Sequence[str] = (),
     dense: bool = False,
     rule_at: float | None = None,
+    bands: Sequence[Band] = (),
     label_limit: int = 170,
     line_height: int = LINE_HEIGHT,
 ) -> Drawing:
@@ -99,8 +112,8 @@ def dot_chart(
 
     `marks` give colour and shape by group, in the legend's order; without them all are of one
     colour and those not `filled` are hollow. `lanes` order the dots within a line; `dense` draws
-    them smaller. `rule_at` draws a line at that value ("no difference"). `line_height`, and
-    `label_limit` of the lines' names, are in pixels.
+    them smaller. `rule_at` draws a line at that value ("no difference"), `bands` stand behind the
+    dots. `line_height`, and `label_limit` of the lines' names, are in pixels.
     """
     titles = list(dots[0].tips)
     values = [_value(dot) for dot in dots]
@@ -132,6 +145,8 @@ def dot_chart(
     if dots[0].picked:
         points = points.add_params(picks(*dots[0].picked))
     layers = [bars, points]
+    if bands:
+        layers.insert(0, _shaded(bands, axis, y))
     if rule_at is not None:
         layers.insert(0, drawn([{"at": rule_at}]).mark_rule(color=NEUTRAL).encode(x="at:Q"))
     ends: tuple[Literal["low", "high"], ...] = ("low", "high")
@@ -219,6 +234,11 @@ def _value(dot: Dot) -> Value:
         **{f"tip_{number}": text for number, text in enumerate(dot.tips.values())},
         **dot.picked,
     }
+
+
+def _shaded(bands: Sequence[Band], axis: Axis, y: alt.Y) -> alt.Chart:
+    shaded = drawn([vars(band) for band in bands]).mark_rect(fill=NEUTRAL, opacity=0.28)
+    return shaded.encode(x=axis.at("low"), x2="high:Q", y=y, tooltip=[tip("tip", "band")])
 
 
 def _words(
