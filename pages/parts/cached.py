@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vibecore.core.rows import OutputRow, PromptOutput, PromptResult, RunRow, ScoreRow, StudyRow
     from vibecore.store import PromptFilter
     from vibecore.studies.claims import Finding
+    from vibecore.studies.fidelity_results import FidelityResults
     from vibecore.studies.queries import PromptList, Summary
 
 Key = tuple[str, tuple[int, ...]]
@@ -131,6 +132,14 @@ def first_prompt(key: Key, study: str) -> str | None:
 def scores(key: Key, study: str) -> list[ScoreRow]:
     """Scores of every output of a study."""
     return vibecore.read_scores(Path(key[0]), study)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def fidelity(key: Key, study: str) -> FidelityResults:
+    """What is known of a study's fidelity; one object for all sessions, because it is large."""
+    from vibecore.studies.fidelity_results import read_fidelity_results
+
+    return read_fidelity_results(Path(key[0]), study)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

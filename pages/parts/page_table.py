@@ -15,6 +15,7 @@ SECTIONS = {
         "metrics": "Metrics",
         "charts": "Charts",
         "outputs": "Outputs",
+        "fidelity": "Fidelity",
         "compare": "Compare",
     },
     "Run": {

@@ -1,0 +1,89 @@
+"""What is known of a study's fidelity: what was measured token by token, and what its stored
+outputs say beside their parents'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vibecore import store
+from vibecore.analysis.fidelity.divergence import Divergence, find_divergence
+from vibecore.analysis.fidelity.flips import ConfigFlips, find_flips
+from vibecore.analysis.fidelity.pairs import KldPair, judge_kld_pairs
+from vibecore.analysis.fidelity.summary import FidelitySummary, summarise_fidelity
+from vibecore.core.fidelity import FLOOR_WAYS, Reference
+from vibecore.core.rows import OutputRow
+from vibecore.studies.queries import read_outputs
+
+REFERENCES: tuple[Reference, ...] = ("outputs", "text")
+
+
+@dataclass(frozen=True)
+class FidelityResults:
+    """A study's fidelity, all in the order of its configs.
+
+    `parents` gives every config whose model ran at 16 bit its parent; a parent is its own.
+    `summaries` are of what was measured, the noise floor's ways among them, `pairs` of every two
+    configs of a parent. `flips` and
+    `divergences` come of stored outputs alone, one for each config that is not a parent and has
+    outputs that its parent has too.
+    """
+
+    parents: Mapping[str, str]
+    summaries: tuple[FidelitySummary, ...] = ()
+    pairs: tuple[KldPair, ...] = ()
+    flips: tuple[ConfigFlips, ...] = ()
+    divergences: tuple[Divergence, ...] = ()
+
+    @property
+    def children(self) -> list[str]:
+        """The configs that have a parent besides themselves."""
+        return [config for config, parent in self.parents.items() if config != parent]
+
+    @property
+    def references(self) -> list[Reference]:
+        """What was compared along."""
+        return [one for one in REFERENCES if any(row.reference == one for row in self.summaries)]
+
+    def of(self, reference: Reference) -> list[FidelitySummary]:
+        """Every config against its parent, along one reference."""
+        return [
+            row
+            for row in self.summaries
+            if row.reference == reference and row.way not in FLOOR_WAYS
+        ]
+
+    def floors(self, reference: Reference) -> list[FidelitySummary]:
+        """Every parent against itself, along one reference."""
+        return [
+            row for row in self.summaries if row.reference == reference and row.way in FLOOR_WAYS
+        ]
+
+
+def read_fidelity_results(db: Path, study: str) -> FidelityResults:
+    """All that is known of a study's fidelity. Raises InputError for an unknown study."""
+    with store.reading(db) as connection:
+        parents = store.read_parents(connection, study)
+        tokens = store.read_fidelity(connection, study)
+        categories = {
+            prompt.prompt_id: prompt.category for prompt in store.read_prompts(connection, study)
+        }
+    outputs: dict[str, dict[tuple[str, int], OutputRow]] = {}
+    for row in read_outputs(db, study):
+        if row.config in parents:
+            outputs.setdefault(row.config, {})[row.prompt_id, row.sample] = row
+    flips, divergences = [], []
+    for config, parent in parents.items():
+        if config == parent or not (config in outputs and parent in outputs):
+            continue
+        sides = outputs[config], outputs[parent]
+        flips.append(find_flips(config, parent, *sides))
+        divergences.append(find_divergence(config, parent, *sides))
+    return FidelityResults(
+        parents,
+        tuple(summarise_fidelity(tokens, categories)),
+        tuple(judge_kld_pairs(tokens)),
+        tuple(flips),
+        tuple(one for one in divergences if one is not None),
+    )
