@@ -192,7 +192,8 @@ def show_fit(configs: tuple[Config, ...], prompt: Prompt | None, decoding: dict[
     available = playground_view.playground().available_bytes(device)
     text = prompt.text if prompt else st.session_state["try_text"]
     asking = Asking(decoding["chat"], decoding["system"], decoding["thinking"])
-    workload = workload_of_text(text, max(1, decoding["max_new_tokens"]), asking)
+    new_tokens, sampled = max(1, decoding["max_new_tokens"]), "temperature" in decoding
+    workload = workload_of_text(text, new_tokens, asking, sampled=sampled)
     line, refusals = fit.preview(configs, device, kind, available, workload, decoding["engine"])
     frame.show_note(line)
     for refusal in refusals:

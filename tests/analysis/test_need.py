@@ -30,6 +30,9 @@ def test_the_need_is_the_memory_models_for_what_the_run_decoded() -> None:
     run = replace(RUN, longest_prompt=92, max_new_tokens=500, batch_size=30)
     expected = needed_bytes(LARGE, "cuda", Workload(92, 500, 30))
     assert need_of(run) == (expected, BY_MODEL)
+    sampled = needed_bytes(LARGE, "cuda", Workload(92, 500, 30, sampled=True))
+    assert need_of(replace(run, sampled=True)) == (sampled, BY_MODEL)
+    assert sampled != expected
     # Of a report that says nothing: one prompt of the shipped suite, on a GPU.
     assert need_of(replace(RUN, environment={})) == (needed_bytes(LARGE, "cuda"), BY_MODEL)
 

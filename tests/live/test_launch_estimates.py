@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.folders import demo_folder
+from tests.support.launched import TWO_PROMPTS
 from vibecore import read_summary
+from vibecore.catalog.memory import needed_bytes
 from vibecore.core.errors import InputError
 from vibecore.core.formats import memory
+from vibecore.core.records import Decoding
 from vibecore.live import launch
 from vibecore.live.launch import estimates
+from vibecore.studies.batches import workload_of
+from vibecore.studies.jobs import Plan
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
 
@@ -51,6 +56,35 @@ def test_an_estimate_says_from_what_it_is(db: Path, fake_worker) -> None:
     assert other.seconds is None
     batched = launch.estimate(replace(options, batch_size=2), db)
     assert batched.configs[0].known_from is None, "a batch's speed is another thing"
+
+
+def sampled(plan: Plan, name: str, samples: int) -> Plan:
+    """The plan with several samples of each prompt, which Options does not ask for."""
+    decoding = Decoding(temperature=0.7)
+    protocol = replace(plan.protocol, decoding=decoding, samples=samples)
+    return replace(plan, name=name, protocol=protocol)
+
+
+def test_every_sample_of_a_prompt_takes_time_and_disk(db: Path, fake_worker) -> None:
+    plan = new_plan(Options(configs=("1M-bf16",), suite=TWO_PROMPTS, max_new_tokens=100), db)
+    run_study(sampled(plan, "earlier", 3), lambda event: None)
+    guess = estimates.estimate_plan(sampled(plan, "s", 8))
+    assert (guess.prompts, guess.samples) == (2, 8)
+    assert guess.disk_bytes == 2 * 8 * estimates.OUTPUT_BYTES
+    assert guess.seconds == pytest.approx(2 * 8 * 100 / 20 + 0.5)
+
+
+def test_samples_that_are_decoded_together_need_their_memory(db: Path, fake_worker) -> None:
+    options = Options(configs=("1.5B-bf16",), weights="dummy", suite=TWO_PROMPTS, device="cpu")
+    plan = new_plan(replace(options, batch_size=30, max_new_tokens=8000), db)
+    run_study(sampled(plan, "s", 8), lambda event: None)
+    assert {len(prompts) for _, prompts in fake_worker.calls} == {16}
+    asking = plan.protocol.asking
+    for samples, rows in ((8, 16), (1, 2)):
+        [guess] = estimates.estimate_plan(sampled(plan, "again", samples)).configs
+        load = workload_of(plan.suite.prompts, 8000, rows, asking, sampled=True)
+        needed = needed_bytes(plan.configs[0], "cpu", load, weights="dummy")
+        assert f"needs about {memory(needed)} in memory" in guess.reason
 
 
 def test_the_disk_is_asked_where_the_database_is(tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.rows import row_of
+from vibecore.core.records import Decoding, Protocol
+from vibecore.core.rows import StudyRow
 from vibecore.live.launch import ConfigEstimate, ConfigProgress, Estimate, LaunchedRun, RunProgress
 from vibecore.live.launch.progress import ALIVE, STATES
 from vibecore.live.launch.tables import (
@@ -13,6 +17,7 @@ from vibecore.live.launch.tables import (
     estimate_table,
     progress_sentence,
     progress_table,
+    protocol_sentence,
     run_table,
 )
 
@@ -91,6 +96,8 @@ def test_an_estimate_claims_only_what_is_known() -> None:
     assert "1 config × 1 prompt × at most 200 tokens on the CPU." in estimate_sentence(
         an_estimate(known)
     )
+    several = estimate_sentence(replace(an_estimate(known), prompts=30, samples=4))
+    assert "1 config × 30 prompts × 4 samples × at most 200 tokens" in several
     assert "Decoding takes 1 min 30 s at most." in estimate_sentence(an_estimate(known))
     assert "not known yet" in estimate_sentence(an_estimate(unknown))
     both = estimate_sentence(an_estimate(known, unknown))
@@ -100,6 +107,16 @@ def test_an_estimate_claims_only_what_is_known() -> None:
     cells = [row["cells"][2] for row in estimate_table(an_estimate(known, unknown))["rows"]]
     assert cells[0]["note"] == "at 20.0 tok/s, as in study study s"
     assert cells[1]["text"] == "not known yet"
+
+
+def test_what_is_added_is_sampled_as_its_study_was() -> None:
+    protocol = Protocol(decoding=Decoding(0.7, 0.9, seed=3), samples=4, device="cuda")
+    study = row_of(StudyRow, suite="vibe30", prompt_count=30, protocol=protocol)
+    said = protocol_sentence(study)
+    assert "vibe30, 30 prompts × 4 samples × at most 200 tokens" in said
+    assert "on the GPU, temperature 0.7, top-p 0.9, seed 3, no chat template." in said
+    greedy = protocol_sentence(row_of(StudyRow, prompt_count=30, protocol=Protocol()))
+    assert "sample" not in greedy and "temperature" not in greedy
 
 
 def test_every_state_has_a_short_name() -> None:

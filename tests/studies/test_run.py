@@ -133,6 +133,7 @@ def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_
     assert all(row.constraints for row in rows)
     [run] = read_runs(db, "s")
     assert (run.generations, run.new_tokens, run.total_seconds) == (60, 600, pytest.approx(3.0))
+    assert run.sampled
     assert [study.protocol for study in list_studies(db)] == [resumed.protocol]
     with store.reading(db) as connection:
         [progress] = store.read_run_progress(connection, "s", datetime(2026, 1, 1))
@@ -170,6 +171,33 @@ def test_an_earlier_sampled_study_goes_on(db: Path, fake_worker, monkeypatch) ->
     # Each batch's time counts once, which batches of one number would not.
     [made] = read_runs(db, "s")
     assert made.total_seconds == pytest.approx(0.5 * len(fake_worker.calls))
+
+
+def test_samples_of_two_samplers_are_not_mixed(db: Path, fake_worker) -> None:
+    plan = new_plan(Options(configs=("1M-bf16",), study="s", suite=TWO_PROMPTS), db)
+    sampled = replace(plan.protocol, decoding=Decoding(temperature=0.7), samples=2)
+    fake_worker.interrupt_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        run_study(replace(plan, protocol=sampled), lambda event: None)
+    fake_worker.interrupt_after = None
+    fake_worker.environment = {**ENVIRONMENT, "sampler": "inverse CDF"}
+    for more in ({"resume": True}, {"extend": True, "configs": ("5M-bf16",)}):
+        statuses, events = run(db, **more)
+        assert "failed" in statuses.values()
+        assert "was sampled by transformers' own" in events[-1].error
+        assert "this version by inverse CDF. Its outputs would mix the two." in events[-1].error
+    assert len(read_outputs(db, "s")) == 3
+    fake_worker.environment = ENVIRONMENT
+    assert run(db, resume=True)[0] == {"1M-bf16": "complete", "5M-bf16": "complete"}
+
+
+def test_a_greedy_study_goes_on_whatever_samples(db: Path, fake_worker) -> None:
+    fake_worker.interrupt_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        run(db, configs=("1M-bf16",), suite=TWO_PROMPTS)
+    fake_worker.interrupt_after = None
+    fake_worker.environment = {**ENVIRONMENT, "sampler": "inverse CDF"}
+    assert run(db, resume=True)[0] == {"1M-bf16": "complete"}
 
 
 def test_samples_decoded_one_by_one_keep_their_order(db: Path, fake_worker) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vibecore.core.records import Decoding, Protocol
-from vibecore.views.decoding_facts import EARLIER_SAMPLER, decoding_facts
+from vibecore.core.records import EARLIER_SAMPLER, Decoding, Protocol
+from vibecore.views.decoding_facts import decoding_facts
 
 RECORDED = {"decoding": {"do_sample": False, "num_beams": 1}, "stop_tokens": [2, 5]}
 SAMPLED = Protocol(decoding=Decoding(0.7, 0.9, 3))

@@ -25,7 +25,9 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
         needed = needed_bytes(
             config,
             device,
-            workload(run.longest_prompt, run.max_new_tokens, run.batch_size),
+            workload(
+                run.longest_prompt, run.max_new_tokens, run.batch_size, sampled=bool(run.sampled)
+            ),
             engine=run.environment.get("engine") or "eager",
             weights=run.weights,
             gpu=gpu,

@@ -83,14 +83,20 @@ class Workload:
 ONE_PROMPT = Workload()
 
 
-def workload(prompt_tokens: int | None, new_tokens: int | None, batch_size: int | None) -> Workload:
+def workload(
+    prompt_tokens: int | None,
+    new_tokens: int | None,
+    batch_size: int | None,
+    *,
+    sampled: bool = False,
+) -> Workload:
     """A workload of which some may not be known. A single prompt counts as one of the shipped
     suite at least, so that what is said before a run, of a prompt not yet in tokens, and after it
     is the same."""
     rows = batch_size or 1
     least = ONE_PROMPT.prompt_tokens
     tokens = max(prompt_tokens or least, least) if rows == 1 else prompt_tokens or least
-    return Workload(tokens, new_tokens or ONE_PROMPT.new_tokens, rows)
+    return Workload(tokens, new_tokens or ONE_PROMPT.new_tokens, rows, sampled)
 
 
 @dataclass(frozen=True)

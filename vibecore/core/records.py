@@ -11,6 +11,8 @@ from typing import Any, Literal
 FinishReason = Literal["eos", "length", "stopped", "thinking", "non_finite"]
 # What a checkpoint was trained to do: go on with a text, answer, or reason and then answer.
 Kind = Literal["base", "instruct", "thinking"]
+# The sampler of runs from before it was recorded; their `decoding` is that of a greedy run.
+EARLIER_SAMPLER = "transformers' own (do_sample True, top_k 0), seeded for each batch"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Decoding:
         if self.temperature is None:
             return "greedy"
         return f"temperature {self.temperature:g}, top-p {self.top_p:g}, seed {self.seed}"
+
+    @property
+    def sampled(self) -> bool:
+        """Whether tokens are drawn rather than chosen greedily."""
+        return self.temperature is not None
 
     def of_sample(self, sample: int) -> Decoding:
         """The decoding of one sample of a prompt: each has a seed of its own."""

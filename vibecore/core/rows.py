@@ -70,8 +70,8 @@ class RunRow:
     a report that has no outputs behind it, None for a measured study. `copy_bytes_per_second` is
     the memory bandwidth that a copy reached, where `bench` measured the run. `weights_sha256` is
     the identity of the weight files (catalog.identity); `stored_as` says how they were stored where
-    that is not plain 16 bit (`gguf Q4_K_M`). `longest_prompt` is in tokens; `max_new_tokens` and
-    `asked_device` are the study's protocol's.
+    that is not plain 16 bit (`gguf Q4_K_M`). `longest_prompt` is in tokens; `max_new_tokens`,
+    `asked_device` and `sampled` are the study's protocol's.
     """
 
     run_id: int
@@ -112,6 +112,7 @@ class RunRow:
     longest_prompt: int | None = None
     max_new_tokens: int | None = None
     asked_device: str | None = None
+    sampled: bool | None = None
     hardware: str | None = None
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
 

@@ -143,6 +143,8 @@ def read_configs(
                aggregate.adherent_prompts AS published_adherent_prompts,
                CAST(study.protocol->>'max_new_tokens' AS INTEGER) AS max_new_tokens,
                study.hardware, study.protocol->>'device' AS asked_device,
+               json_extract_string(study.protocol, '$.decoding.temperature') IS NOT NULL
+                   AS sampled,
                -- The bench's result for the engine whose outputs the run has.
                CAST(json_extract(bench, '$[*].ceiling_bytes_per_second') AS DOUBLE[])[
                    list_position(

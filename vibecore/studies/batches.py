@@ -35,19 +35,26 @@ def workload_of(
     new_tokens: int,
     batch_size: int = 1,
     asking: Asking = AS_THEY_STAND,
+    *,
+    sampled: bool = False,
 ) -> Workload:
     """What is likely to be decoded at once, at most."""
     longest = max((prompt.text for prompt in prompts), key=lambda text: len(text.encode()))
-    return workload_of_text(longest, new_tokens, asking, min(batch_size, len(prompts)))
+    return workload_of_text(longest, new_tokens, asking, batch_size, sampled=sampled)
 
 
 def workload_of_text(
-    text: str, new_tokens: int, asking: Asking = AS_THEY_STAND, batch_size: int = 1
+    text: str,
+    new_tokens: int,
+    asking: Asking = AS_THEY_STAND,
+    batch_size: int = 1,
+    *,
+    sampled: bool = False,
 ) -> Workload:
     """What decoding a prompt, or several that are no longer, is likely to be at most."""
     template, system = (0, "") if asking.chat == "off" else (LIKELY_TEMPLATE_TOKENS, asking.system)
     tokens = template + len((text + (system or "")).encode()) // LIKELY_BYTES
-    return workload(tokens, new_tokens, batch_size)
+    return workload(tokens, new_tokens, batch_size, sampled=sampled)
 
 
 def auto_batch_size(
@@ -59,9 +66,11 @@ def auto_batch_size(
     asking: Asking = AS_THEY_STAND,
     engine: str = "eager",
     *,
+    most: int | None = None,
     sampled: bool = False,
 ) -> int:
-    """The largest batch that every config of a study has room for, at most all its prompts.
+    """The largest batch that every config of a study has room for, up to `most`, by default all its
+    prompts.
 
     Raises InputError for a config whose architecture is not known.
     """
@@ -72,7 +81,7 @@ def auto_batch_size(
         longest,
         new_tokens,
         free_bytes,
-        most=len(prompts),
+        most=len(prompts) if most is None else most,
         engine=engine,
         gpu=gpu_name(device),
         sampled=sampled,

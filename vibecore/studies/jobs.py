@@ -17,7 +17,7 @@ from vibecore.catalog.weights import Resolved, asking_for
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, hardware
 from vibecore.core.paths import PROJECT_ROOT
-from vibecore.core.records import GREEDY, LoadReport, Protocol
+from vibecore.core.records import EARLIER_SAMPLER, LoadReport, Protocol
 from vibecore.studies.batches import auto_batch_size, make_batches
 
 # A prompt, and the number of its sample.
@@ -44,6 +44,11 @@ class Plan:
     def outputs(self) -> int:
         """How many outputs each config makes in all."""
         return len(self.suite.prompts) * self.protocol.samples
+
+    @property
+    def most_together(self) -> int:
+        """How many outputs a batch of any size has room for (see _outputs_together)."""
+        return self.outputs if self.protocol.decoding.sampled else len(self.suite.prompts)
 
 
 @dataclass(frozen=True)
@@ -226,7 +231,7 @@ def _outputs_together(plan: Plan) -> list[tuple[Output, ...]]:
     are neighbours, so that they share its prefill; else each batch is for samples of one number."""
     prompts, protocol = plan.suite.prompts, plan.protocol
     size, samples = protocol.batch_size, range(protocol.samples)
-    if size > 1 and protocol.decoding != GREEDY:
+    if size > 1 and protocol.decoding.sampled:
         ordered = [prompt for batch in make_batches(prompts, size) for prompt in batch]
         outputs = [(prompt, sample) for prompt in ordered for sample in samples]
         return [tuple(outputs[start : start + size]) for start in range(0, len(outputs), size)]
@@ -261,9 +266,26 @@ def with_batch_size(plan: Plan) -> Plan:
         free_bytes(plan.protocol.device),
         plan.protocol.asking,
         plan.protocol.engine,
-        sampled=plan.protocol.decoding.temperature is not None,
+        most=plan.most_together,
+        sampled=plan.protocol.decoding.sampled,
     )
     return replace(plan, protocol=replace(plan.protocol, batch_size=size))
+
+
+def require_same_sampler(job: Job, protocol: Protocol, report: LoadReport) -> None:
+    """Raise RunError when outputs of a run's study were sampled in another way, by an earlier
+    version."""
+    if not (protocol.decoding.sampled and job.begun_on):
+        return
+    begun, here = (
+        found.get("sampler", EARLIER_SAMPLER) for found in (job.begun_on, report.environment)
+    )
+    if begun != here:
+        raise RunError(
+            f"{job.config.id} cannot go on: what its study has was sampled by {begun}, and is in "
+            f"this version by {here}. Its outputs would mix the two. Start a study with another "
+            "name."
+        )
 
 
 def require_same_place(job: Job, report: LoadReport) -> None:

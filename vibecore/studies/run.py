@@ -30,6 +30,7 @@ from vibecore.studies.jobs import (
     refuse_other_weights,
     remaining_jobs,
     require_same_place,
+    require_same_sampler,
     unfinished,
     with_batch_size,
 )
@@ -190,6 +191,7 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
             )
             report = worker.load(request)
             require_same_place(job, report)
+            require_same_sampler(job, plan.protocol, report)
             texts = [[prompt.text for prompt in batch.prompts] for batch in job.batches]
             worker.warm_up(texts[0])
             decoding = plan.protocol.decoding

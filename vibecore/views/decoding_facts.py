@@ -6,10 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vibecore.core.records import Protocol
-
-# Runs from before the sampler was recorded; their `decoding` is that of a greedy run.
-EARLIER_SAMPLER = "transformers' own (do_sample True, top_k 0), seeded for each batch"
+from vibecore.core.records import EARLIER_SAMPLER, Protocol
 
 
 def decoding_facts(

@@ -46,7 +46,8 @@ class ConfigEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take. `disk_bytes` is a guess, `free_disk_bytes` where the database is."""
+    """What a run would take. Each config makes `samples` outputs of every prompt; `disk_bytes` is a
+    guess, `free_disk_bytes` where the database is."""
 
     study: str
     device: str
@@ -55,6 +56,7 @@ class Estimate:
     configs: tuple[ConfigEstimate, ...]
     disk_bytes: int
     free_disk_bytes: int
+    samples: int = 1
 
     @property
     def seconds(self) -> float | None:
@@ -92,11 +94,12 @@ def estimate_plan(plan: Plan) -> Estimate:
         configs=tuple(_config(plan, config, device, speeds) for config in plan.configs),
         disk_bytes=_disk_bytes(plan),
         free_disk_bytes=shutil.disk_usage(plan.db.resolve().parent).free,
+        samples=plan.protocol.samples,
     )
 
 
 def _disk_bytes(plan: Plan) -> int:
-    outputs = len(plan.configs) * len(plan.suite.prompts)
+    outputs = len(plan.configs) * plan.outputs
     length = max(1.0, plan.protocol.max_new_tokens / OUTPUT_TOKENS)
     return int(outputs * OUTPUT_BYTES * length) + (0 if plan.db.exists() else EMPTY_BYTES)
 
@@ -124,7 +127,7 @@ def _config(plan: Plan, config: Config, device: str, speeds: dict[str, SpeedRow]
     speed = speeds.get(config.id)
     seconds = None
     if speed:
-        tokens = len(plan.suite.prompts) * plan.protocol.max_new_tokens
+        tokens = plan.outputs * plan.protocol.max_new_tokens
         seconds = tokens / speed.tokens_per_second + (speed.load_seconds or 0.0)
     return ConfigEstimate(
         config=config.id,
@@ -142,7 +145,11 @@ def _fit(plan: Plan, config: Config, device: str) -> tuple[str, str]:
         return "never", f"{config.id} cannot run on a GPU: none was found here. Choose the CPU."
     protocol = plan.protocol
     workload = workload_of(
-        plan.suite.prompts, protocol.max_new_tokens, protocol.batch_size, protocol.asking
+        plan.suite.prompts,
+        protocol.max_new_tokens,
+        min(protocol.batch_size, plan.most_together),
+        protocol.asking,
+        sampled=protocol.decoding.sampled,
     )
     needed = needed_bytes(
         config,

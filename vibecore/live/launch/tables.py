@@ -66,7 +66,7 @@ def estimate_sentence(estimate: Estimate) -> str:
     else:
         time_part = f"Decoding takes {duration(estimate.seconds)} at most."
     configs = counted(len(estimate.configs), "config")
-    prompts = counted(estimate.prompts, "prompt")
+    prompts = f"{counted(estimate.prompts, 'prompt')}{_times_samples(estimate.samples)}"
     tokens = counted(estimate.max_new_tokens, "token")
     scarce = "" if estimate.disk_bytes < estimate.free_disk_bytes else " That is too little."
     return (
@@ -81,7 +81,7 @@ def protocol_sentence(study: StudyRow) -> str:
     """What configs that are added to a study will be run with, in a sentence."""
     protocol = study.protocol
     assert protocol is not None
-    prompts = counted(study.prompt_count, "prompt")
+    prompts = f"{counted(study.prompt_count, 'prompt')}{_times_samples(protocol.samples)}"
     asked = {
         "auto": "chat template where the model has one",
         "on": "chat template",
@@ -89,12 +89,18 @@ def protocol_sentence(study: StudyRow) -> str:
     }
     thinking = "" if protocol.thinking == "auto" else f", thinking {protocol.thinking}"
     system = "" if protocol.system is None else ", with its system text"
+    sampling = f", {protocol.decoding}" if protocol.decoding.sampled else ""
     return (
         f"Configs are added under the study's own protocol: {study.suite}, {prompts} × at most "
         f"{counted(protocol.max_new_tokens, 'token')}, batch size {protocol.batch_size}, engine "
-        f"{protocol.engine} on the {device_name(protocol.device)}, {asked[protocol.chat]}"
+        f"{protocol.engine} on the {device_name(protocol.device)}{sampling}, {asked[protocol.chat]}"
         f"{thinking}{system}."
     )
+
+
+def _times_samples(samples: int) -> str:
+    """What the number of prompts is multiplied by, where each has several samples."""
+    return f" × {samples} samples" if samples > 1 else ""
 
 
 def progress_sentence(progress: RunProgress) -> str:

@@ -232,7 +232,12 @@ class Playground:
             needed = needed_bytes(
                 pane.config,
                 device,
-                workload_of_text(request.prompt.text, request.max_new_tokens, request.asking),
+                workload_of_text(
+                    request.prompt.text,
+                    request.max_new_tokens,
+                    request.asking,
+                    sampled=request.decoding.sampled,
+                ),
                 engine=request.engine,
                 weights=resolved.weights,
                 folder=resolved.folder,
