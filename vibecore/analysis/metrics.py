@@ -32,7 +32,8 @@ class ConfigMetrics(ModelAsked):
     """One config's metrics, after what its model is and how it was asked: times in seconds, sizes
     in bytes, rates as fractions. What is not known is None; quality is None throughout where
     weights are dummy. `memory_bytes` is what was measured, or the weights alone; `need_bytes` what
-    the device must have free to run it (see need.need_of)."""
+    the device must have free to run it (see need.need_of). `parent` is the config of the same model
+    at 16 bit, itself for that one; mean KLD is in nats."""
 
     prompts: int
     tokens_per_second: float | None = None
@@ -82,6 +83,14 @@ class ConfigMetrics(ModelAsked):
     tpot_seconds: float | None = None
     tpot_p99_seconds: float | None = None
     mbu: float | None = None
+    parent: str | None = None
+    mean_kld: float | None = None
+    kld_outputs: int | None = None
+    kld_floor: float | None = None
+    same_top: float | None = None
+    flips: int | None = None
+    flips_judged: int | None = None
+    flips_lost: int | None = None
     sweet_spot: bool = False
 
     @property
@@ -355,6 +364,29 @@ def _memory_note(row: ConfigMetrics) -> str:
     if row.need_bytes is not None:
         notes.append(f"needs {formats.memory(row.need_bytes)}")
     return ", ".join(notes)
+
+
+def _kld_note(row: ConfigMetrics) -> str:
+    """The noise floor, and of how many outputs the figure is where that is not all of them."""
+    notes = []
+    if row.kld_floor is not None:
+        notes.append(f"noise floor {formats.divergence(row.kld_floor)}")
+    if row.kld_outputs and row.kld_outputs < row.prompts:
+        notes.append(f"of {formats.counted(row.kld_outputs, 'output')}")
+    return ", ".join(notes)
+
+
+def _flips(run: RunRow, _: RunRow | None) -> int | None:
+    if not run.aggregates.get("flips_judged"):
+        return None
+    return _both(run.aggregates.get("flips_lost"), run.aggregates.get("flips_gained"))
+
+
+def _flips_note(row: ConfigMetrics) -> str:
+    if not row.flips:
+        return ""
+    lost = row.flips_lost or 0
+    return f"{lost} lost, {row.flips - lost} gained"
 
 
 METRICS: tuple[Metric, ...] = (
@@ -713,6 +745,81 @@ METRICS: tuple[Metric, ...] = (
         "activations and runtime, by the memory model.",
         judged_as="memory",
         best="the least",
+    ),
+    Metric(
+        "mean_kld",
+        "mean KLD",
+        "nats, from 16 bit",
+        "less",
+        lambda run, _: share(run.aggregates.get("kld"), run.aggregates.get("kld_tokens")),
+        {
+            "kld": Aggregate("sum", "fidelity_kld"),
+            "kld_tokens": Aggregate("sum", "fidelity_tokens"),
+        },
+        show=formats.divergence,
+        missing=lambda row: "the reference" if row.parent == row.config else UNKNOWN,
+        note=_kld_note,
+        sentence="How far a precision moves a model from itself at 16 bit: the mean, over the "
+        "tokens of its 16-bit outputs, of the Kullback-Leibler divergence of the next-token "
+        "distributions, KL(16 bit ‖ config), in nats. The noise floor is the 16-bit config against "
+        "itself, computed in another way. It says how much a model changed, not how good it is.",
+        source="llama.cpp's llama-perplexity --kl-divergence: its Mean KLD, on running text.",
+    ),
+    Metric(
+        "kld_outputs",
+        "",
+        "",
+        "",
+        lambda run, _: run.aggregates.get("kld_outputs"),
+        {"kld_outputs": Aggregate("count", "fidelity_outputs")},
+    ),
+    Metric(
+        "kld_floor",
+        "",
+        "",
+        "less",
+        lambda run, _: run.aggregates.get("kld_floor"),
+        {"kld_floor": Aggregate("max", "floor_kld")},
+        show=formats.divergence,
+    ),
+    Metric(
+        "same_top",
+        "same top",
+        "of tokens",
+        "more",
+        lambda run, _: share(run.aggregates.get("same_top"), run.aggregates.get("kld_tokens")),
+        {"same_top": Aggregate("sum", "fidelity_same")},
+        show=lambda share: f"{100 * share:.1f} %",
+        missing=lambda row: "the reference" if row.parent == row.config else UNKNOWN,
+        sentence="The share of the tokens of the 16-bit outputs at which the config's most likely "
+        "next token is that of 16 bit.",
+        source="llama.cpp's llama-perplexity --kl-divergence: its Same top p.",
+    ),
+    Metric(
+        "flips",
+        "flips",
+        "of prompts, from 16 bit",
+        "less",
+        _flips,
+        {
+            "flips_lost": Aggregate("count_true", "flip_lost"),
+            "flips_gained": Aggregate("count_true", "flip_gained"),
+            "flips_judged": Aggregate("count_true", "flip_judged"),
+        },
+        of="flips_judged",
+        judged=lambda run, _: run.aggregates.get("flips_judged") or None,
+        heading="flips",
+        note=_flips_note,
+        sentence="Prompts that are adherent at 16 bit and not here, or the other way: two configs "
+        "with the same rate can differ on many.",
+        source="Dutta et al. 2024 (arXiv 2407.09141).",
+    ),
+    Metric(
+        "flips_lost",
+        "",
+        "",
+        "less",
+        lambda run, _: run.aggregates.get("flips_lost"),
     ),
 )
 

@@ -20,11 +20,13 @@ from vibecore.core.machine import GIB
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule's thresholds: memory cap in GiB (None: no cap), share of the fastest speed, α."""
+    """The rule's thresholds: memory cap in GiB (None: no cap), share of the fastest speed, α, and
+    the largest mean KLD from 16 bit in nats (None: it decides nothing)."""
 
     vram_gib: float | None = None
     speed_floor: float = 0.85
     alpha: float = 0.05
+    kld_cap: float | None = None
 
 
 class Studies(Protocol):
@@ -55,7 +57,8 @@ class Studies(Protocol):
 class Steps:
     """What each step of the rule found. Arrays are (studies, configs) unless said otherwise.
 
-    `good` are usable and not significantly worse than the best usable config; `fits` is (configs,);
+    `good` are usable and not significantly worse than the best usable config; `fits` is (configs,),
+    by memory and KLD;
     `left` are good and fit; `fast` are left and reach the speed floor. `choice` (studies,) is a
     place among the configs, −1 for no sweet spot; `best_that_fits` (studies,) is the usable config
     with the fewest broken outputs among those that fit, −1 where none is.
@@ -71,10 +74,23 @@ class Steps:
 
 
 def fits(row: ConfigMetrics, rule: Rule) -> bool:
+    """Whether a config stays under the caps on memory and KLD."""
+    return fits_memory(row, rule) and is_near(row, rule)
+
+
+def fits_memory(row: ConfigMetrics, rule: Rule) -> bool:
     """Whether a config stays under the memory cap; unknown memory passes no cap."""
     if rule.vram_gib is None:
         return True
     return row.fit_bytes is not None and row.fit_bytes <= rule.vram_gib * GIB
+
+
+def is_near(row: ConfigMetrics, rule: Rule) -> bool:
+    """Whether a config's mean KLD from its parent stays under the cap. A parent's own is zero; an
+    unknown one passes no cap."""
+    if rule.kld_cap is None or row.config == row.parent:
+        return True
+    return row.mean_kld is not None and row.mean_kld <= rule.kld_cap
 
 
 def apply(studies: Studies, rule: Rule) -> Steps:

@@ -9,6 +9,7 @@ from vibecore.analysis.asked import asked_fields
 from vibecore.analysis.metrics import BASELINE_PRECISION, METRICS, ConfigMetrics, memory_of
 from vibecore.analysis.need import need_of
 from vibecore.catalog.engines import decoded_by
+from vibecore.core.fidelity import PARENT_PRECISIONS
 from vibecore.core.rows import RunRow
 
 
@@ -19,15 +20,23 @@ def summarise(runs: Sequence[RunRow]) -> list[ConfigMetrics]:
     same model at bf16 (-0.09 for 9 % slower) and is None for that baseline itself.
     """
     baselines = {run.model: run for run in runs if run.precision == BASELINE_PRECISION}
+    parents = {
+        run.model: run.config
+        for precision in reversed(PARENT_PRECISIONS)
+        for run in runs
+        if run.precision == precision
+    }
     return [
         _config_metrics(
-            run, None if run.precision == BASELINE_PRECISION else baselines.get(run.model)
+            run,
+            None if run.precision == BASELINE_PRECISION else baselines.get(run.model),
+            parents.get(run.model),
         )
         for run in runs
     ]
 
 
-def _config_metrics(run: RunRow, baseline: RunRow | None) -> ConfigMetrics:
+def _config_metrics(run: RunRow, baseline: RunRow | None, parent: str | None) -> ConfigMetrics:
     measured: dict[str, Any] = {}
     for metric in METRICS:
         measured |= metric.fields(run, baseline)
@@ -47,5 +56,6 @@ def _config_metrics(run: RunRow, baseline: RunRow | None) -> ConfigMetrics:
         dtype=run.dtype,
         status=run.status,
         error=run.error,
+        parent=parent,
         **measured,
     )

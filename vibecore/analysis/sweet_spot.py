@@ -23,7 +23,7 @@ from vibecore.analysis.quality import (
     Sampled,
     judge,
 )
-from vibecore.analysis.rule import Rule, Steps, apply
+from vibecore.analysis.rule import Rule, Steps, apply, fits_memory, is_near
 from vibecore.analysis.stats.exact import fisher_exact
 from vibecore.analysis.stats.verdicts import p_value
 from vibecore.core import formats
@@ -168,7 +168,7 @@ def choose(study: Observed, rule: Rule) -> SweetSpot:
         elif row.config in worse:
             excluded[row.config] = worse[row.config]
         elif not fitting:
-            excluded[row.config] = _does_not_fit(row, rule)
+            excluded[row.config] = _over_cap(row, rule)
     how = _how(study, comparisons, rule)
     place = int(steps.choice[0])
     if place < 0:
@@ -379,7 +379,10 @@ def _why_none(rows: Sequence[ConfigMetrics], steps: Steps, rule: Rule) -> str:
     if not steps.good.any():
         return "every usable config is worse than the best one on broken outputs or adherence"
     good = [row for row, is_good in zip(rows, steps.good[0], strict=True) if is_good]
-    known = [row for row in good if row.fit_bytes is not None]
+    near = [row for row in good if is_near(row, rule)]
+    if not near:
+        return f"nothing good is known to be within a mean KLD of {_nats(rule)} from 16 bit"
+    known = [row for row in near if row.fit_bytes is not None]
     if not known:
         return f"nothing good is known to fit in {rule.vram_gib:g} GiB"
     smallest = min(known, key=lambda row: row.fit_bytes or 0)
@@ -400,6 +403,17 @@ def _too_broken(row: ConfigMetrics) -> str:
     return (
         f"{row.broken} of {row.broken_judged} outputs are broken{named}: "
         f"{100 * MOST_BROKEN:g} % or more is not usable"
+    )
+
+
+def _over_cap(row: ConfigMetrics, rule: Rule) -> str:
+    if not fits_memory(row, rule):
+        return _does_not_fit(row, rule)
+    if row.mean_kld is None:
+        return f"its mean KLD from 16 bit is not known, so it may be over the cap of {_nats(rule)}"
+    return (
+        f"its mean KLD from 16 bit is {formats.divergence(row.mean_kld)} nats, over the cap of "
+        f"{_nats(rule)}"
     )
 
 
@@ -435,12 +449,23 @@ def _reason(
         clauses.append("are not worse than the best one on broken outputs or adherence")
     if rule.vram_gib is not None:
         clauses.append(f"fit in {rule.vram_gib:g} GiB")
+    if rule.kld_cap is not None:
+        clauses.append(f"are within a mean KLD of {_nats(rule)} from 16 bit")
     clauses.append(
         f"reach {_percent(rule.speed_floor)} of the speed of the fastest one left "
         f"({fastest.config}, {fastest.tokens_per_second:.1f} tok/s)"
     )
     listed = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
-    return f"{chosen.config} needs the least memory ({_gib(chosen)}) of the configs that {listed}."
+    kld = ""
+    if chosen.mean_kld is not None:
+        used = ", which this rule does not ask about" if rule.kld_cap is None else ""
+        kld = f" Its mean KLD from 16 bit is {formats.divergence(chosen.mean_kld)} nats{used}."
+    least = f"{chosen.config} needs the least memory ({_gib(chosen)})"
+    return f"{least} of the configs that {listed}.{kld}"
+
+
+def _nats(rule: Rule) -> str:
+    return f"{formats.divergence(rule.kld_cap)} nats"
 
 
 def _nothing(why: str) -> str:

@@ -66,6 +66,23 @@ MemoryCap = Annotated[
 ]
 
 
+def _nats(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter("a KLD cap is a number of nats; leave it out for none")
+    return value
+
+
+KldCap = Annotated[
+    float | None,
+    typer.Option(
+        "--kld-cap",
+        min=0,
+        callback=_nats,
+        help="Largest mean KLD from 16 bit, in nats; default: the rule does not ask about it.",
+    ),
+]
+
+
 def share_of(text: str | float) -> float:
     """A share from 0 to 1: `0.85`, `85`, `85%` and `85 %` are the same; 1 is all of it.
 

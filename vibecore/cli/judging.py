@@ -13,6 +13,7 @@ from vibecore.cli.base import (
     Alpha,
     Database,
     Format,
+    KldCap,
     MemoryCap,
     OutputFormat,
     SpeedFloor,
@@ -95,6 +96,7 @@ def report(
     vram_gb: MemoryCap = None,
     speed_floor: SpeedFloor = 0.85,
     alpha: Alpha = 0.05,
+    kld_cap: KldCap = None,
     db: Database = DEFAULT_DB,
 ) -> None:
     """Write a study as one self-contained page, or as Markdown."""
@@ -102,7 +104,7 @@ def report(
     from vibecore.views.report import write_report
 
     out = out or Path(f"{file_stem(study)}-report.html")
-    write_report(db, study, out, Rule(vram_gb, speed_floor, alpha))
+    write_report(db, study, out, Rule(vram_gb, speed_floor, alpha, kld_cap))
     print(out)
 
 

@@ -11,6 +11,7 @@ from vibecore.cli.base import (
     Alpha,
     Database,
     Format,
+    KldCap,
     MemoryCap,
     OutputFormat,
     SpeedFloor,
@@ -31,6 +32,7 @@ def summary(
     vram_gb: MemoryCap = None,
     speed_floor: SpeedFloor = 0.85,
     alpha: Alpha = 0.05,
+    kld_cap: KldCap = None,
     db: Database = DEFAULT_DB,
     format: OutputFormat = Format.table,
 ) -> None:
@@ -38,7 +40,7 @@ def summary(
     from vibecore.analysis import Rule
     from vibecore.studies.queries import read_summary
 
-    rule = Rule(vram_gb, speed_floor, alpha)
+    rule = Rule(vram_gb, speed_floor, alpha, kld_cap)
     found = read_summary(db, study, rule)
     if format is Format.table:
         from vibecore.views.headline import headline
@@ -59,6 +61,7 @@ def sweet_spot(
     vram_gb: MemoryCap = None,
     speed_floor: SpeedFloor = 0.85,
     alpha: Alpha = 0.05,
+    kld_cap: KldCap = None,
     code: Annotated[
         bool, typer.Option("--code", help="Print only Python code that runs the config.")
     ] = False,
@@ -72,7 +75,7 @@ def sweet_spot(
     from vibecore.views.headline import headline
     from vibecore.views.terminal import choice_rows, pair_rows
 
-    rule = Rule(vram_gb, speed_floor, alpha)
+    rule = Rule(vram_gb, speed_floor, alpha, kld_cap)
     if code:
         _print_code(db, study, rule)
         return

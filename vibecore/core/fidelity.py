@@ -15,6 +15,8 @@ from typing import Any, Literal
 # two hold a model against itself: the noise floor.
 Way = Literal["alone", "batch", "graph"]
 FLOOR_WAYS: tuple[Way, ...] = ("batch", "graph")
+# A config's parent is that of the same model in the study at the first of these that it has.
+PARENT_PRECISIONS = ("bf16", "fp16")
 # What the reference tokens are: the parent's own outputs to the study's prompts, or running text.
 Reference = Literal["outputs", "text"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
+from vibecore.core.fidelity import PARENT_PRECISIONS
 from vibecore.core.records import Aggregate
 from vibecore.core.rows import FEW_WORDS, LOOPING, MOST_COMPRESSIBLE, Scores
 
@@ -26,6 +27,16 @@ LOOPING_SCORE = (
 )
 # Whether an output is broken, beside its score where it has one: a numerically broken one has none.
 BROKEN = f"(coalesce(generation.finish_reason = 'non_finite', false) OR {BROKEN_SCORE})"
+
+
+def parents_of(runs: str) -> str:
+    """The parent of each model that has one among the runs of a condition: `model` and `run_id`."""
+    return f"""(
+        SELECT model, arg_min(run_id, list_position({list(PARENT_PRECISIONS)}, precision)) AS run_id
+        FROM run WHERE {runs} AND precision IN {PARENT_PRECISIONS} GROUP BY model)"""
+
+
+_PARENTS = parents_of("run_id IN (FROM runs)")
 
 # A table of the query -> what it is read from.
 SOURCES = {
@@ -49,6 +60,31 @@ SOURCES = {
         UNION ALL
         SELECT run_id, sum(met), sum(judged), sum(met_loose), sum(judged_loose)
         FROM outputs SEMI JOIN sampled USING (run_id) GROUP BY run_id, prompt_id)""",
+    # How far one output's tokens are from the parent's: see store/fidelity.py.
+    "fidelity": f"""(
+        SELECT fidelity.run_id, list_sum(kld) AS kld, len(kld) AS tokens,
+               list_sum(same_top::INTEGER[]) AS same
+        FROM fidelity JOIN run USING (run_id)
+        JOIN {_PARENTS} AS parent
+            ON parent.model = run.model AND parent.run_id = fidelity.against_run_id
+        WHERE way = 'alone' AND reference = 'outputs')""",
+    # The parent against itself, a row for each way that was measured, under every config's run.
+    "floor": f"""(
+        WITH itself AS (
+            SELECT model, sum(list_sum(kld)) / sum(len(kld)) AS mean_kld
+            FROM fidelity JOIN {_PARENTS} AS parent
+                ON parent.run_id = fidelity.run_id AND parent.run_id = fidelity.against_run_id
+            WHERE reference = 'outputs' GROUP BY model, way)
+        SELECT run_id, mean_kld FROM run JOIN itself USING (model) WHERE run_id IN (FROM runs))""",
+    # A verdict on an output beside that on the parent's, where distributions were compared too.
+    "parent": f"""(
+        SELECT score.run_id, score.adherent, other.adherent AS parent_adherent
+        FROM score JOIN run USING (run_id) JOIN {_PARENTS} AS parent
+            ON parent.model = run.model AND parent.run_id <> score.run_id
+        JOIN score AS other ON other.run_id = parent.run_id
+            AND other.prompt_id = score.prompt_id AND other.sample = score.sample
+        WHERE score.run_id IN (
+            SELECT run_id FROM fidelity WHERE against_run_id = parent.run_id AND way = 'alone'))""",
 }
 
 # column -> (table, SQL expression). Derived columns are None for an output that has no such value.
@@ -84,6 +120,15 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
             "prompt_judged_squared": "{judged} * {judged}",
         }.items()
     },
+    "fidelity_outputs": ("fidelity", "run_id"),
+    "fidelity_kld": ("fidelity", "kld"),
+    "fidelity_tokens": ("fidelity", "tokens"),
+    "fidelity_same": ("fidelity", "same"),
+    "floor_kld": ("floor", "mean_kld"),
+    # Verdicts that both outputs have, and whether only the parent's, or only this one, passes.
+    "flip_judged": ("parent", "(adherent IS NOT NULL AND parent_adherent IS NOT NULL)"),
+    "flip_lost": ("parent", "(parent_adherent AND NOT adherent)"),
+    "flip_gained": ("parent", "(adherent AND NOT parent_adherent)"),
     "scores": ("score", "run_id"),
     "scorer_version": ("score", "scorer_version"),
     "broken": ("score", BROKEN_SCORE),

@@ -20,6 +20,7 @@ from vibecore.core.fidelity import (
     TokenMarks,
     Way,
 )
+from vibecore.store.columns import parents_of
 from vibecore.store.connection import insert
 from vibecore.store.read import rows_of, study_id_of
 from vibecore.store.write import now
@@ -29,9 +30,7 @@ ARRAYS = ("kld", "same_top", "log_p", "parent_log_p")
 MARKS = (*ARRAYS, "top_p", "pieces", "top_pieces")
 
 # The parent of each model of the study $study that has one.
-_PARENTS = """(
-    SELECT model, arg_min(run_id, precision = 'fp16') AS run_id FROM run
-    WHERE study_id = $study AND precision IN ('bf16', 'fp16') GROUP BY model)"""
+_PARENTS = parents_of("study_id = $study")
 
 
 def read_parents(connection: duckdb.DuckDBPyConnection, study: str) -> dict[str, str]:

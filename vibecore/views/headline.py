@@ -230,8 +230,10 @@ def _why(spot: SweetSpot, rule: Rule) -> str:
     left = len(spot.speed_shares)
     fast = sum(share >= rule.speed_floor for share in spot.speed_shares.values())
     cap = "" if rule.vram_gib is None else f" and fit in {rule.vram_gib:g} GiB"
+    if rule.kld_cap is not None:
+        cap += f" and are within {formats.divergence(rule.kld_cap)} nats of 16 bit"
     if left == 1:
-        cap = cap.replace("fit", "fits")
+        cap = cap.replace("fit", "fits").replace("are", "is")
         if not spot.comparisons:
             return f"Why: no other config can be compared with it{' so far' * spot.leading}."
         return f"Why: it is the only config that was not found worse than the best{cap}."
@@ -254,6 +256,8 @@ def _why_none(spot: SweetSpot, rule: Rule) -> str:
     if spot.best_that_fits is None:
         return why
     fits = "" if rule.vram_gib is None else f" of what fits in {rule.vram_gib:g} GiB"
+    if rule.kld_cap is not None:
+        fits += f" of what is within {formats.divergence(rule.kld_cap)} nats of 16 bit"
     at = _worse_at(spot, rule)
     worse = f", but it is worse than the best: {at}" if at else ""
     return f"{why} The best{fits} is {spot.best_that_fits}{worse}."

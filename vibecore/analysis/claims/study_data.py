@@ -10,10 +10,10 @@ from typing import Any
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.architectures import ModelSpec
 from vibecore.catalog.models import MODELS
+from vibecore.core.fidelity import PARENT_PRECISIONS
 from vibecore.core.rows import Outputs
 
-SIXTEEN_BIT = ("bf16", "fp16")
-UNQUANTISED = (*SIXTEEN_BIT, "fp32")
+UNQUANTISED = (*PARENT_PRECISIONS, "fp32")
 # What the Qwen2.5 report claims, for a report that names no claims of its own: lowest and highest
 # factor.
 CLAIMED = {"repetition_drop": (3.0, 4.0), "adherence_gain": (2.0, 2.0), "memory_fall": (4.0, 4.0)}
@@ -84,7 +84,7 @@ class StudyData:
 
     def baseline(self, model: str) -> ConfigMetrics | None:
         """A model's 16-bit config."""
-        return next((row for name in SIXTEEN_BIT if (row := self.row(model, name))), None)
+        return next((row for name in PARENT_PRECISIONS if (row := self.row(model, name))), None)
 
     def quantised(self, model: str) -> list[ConfigMetrics]:
         """A model's finished quantised configs, in the study's order."""

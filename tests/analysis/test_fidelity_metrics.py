@@ -1,0 +1,145 @@
+"""Fidelity among the metrics of a config, and what the rule does with it: nothing, unless asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.fidelity import add_study, distances
+from tests.support.metric_rows import metric_row as row
+from vibecore import read_summary, store
+from vibecore.analysis import Rule, find_sweet_spot
+from vibecore.analysis.fidelity.summary import summarise_fidelity
+from vibecore.analysis.metrics import known_metrics
+from vibecore.core.fidelity import Way
+from vibecore.core.machine import GIB
+from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.run import run_study
+from vibecore.views.terminal import metrics_table
+
+COLUMNS = {"mean KLD", "same top", "flips"}
+
+
+def add(
+    db: Path, ids: dict[str, int], config: str, way: Way, size: float, lengths: dict[str, int]
+) -> None:
+    with store.writing(db) as connection:
+        rows = [
+            (prompt, sample, distances(range(length), seed=17 * sample + length, size=size))
+            for prompt, length in lengths.items()
+            for sample in (0, 1)
+        ]
+        store.add_fidelity(connection, ids[config], ids["1M-bf16"], way, "outputs", rows, "here")
+
+
+def test_a_study_without_fidelity_has_none_of_its_columns(db: Path) -> None:
+    add_study(db)
+    rows = read_summary(db, "s").rows
+    assert not COLUMNS & {metric.label for metric in known_metrics(rows)}
+    assert {one.parent for one in rows} == {"1M-bf16"}
+
+
+def test_the_columns_are_the_summary_s_figures(db: Path) -> None:
+    ids = add_study(db, samples=2)
+    lengths = {"p2": 40, "p1": 7}
+    add(db, ids, "1M-bf16", "batch", 1e-6, lengths)
+    add(db, ids, "1M-bf16", "graph", 1e-5, lengths)
+    add(db, ids, "1M-4bit", "alone", 0.05, lengths)
+    add(db, ids, "1M-8bit", "alone", 0.01, {"p2": 5})
+    with store.reading(db) as connection:
+        tokens = store.read_fidelity(connection, "s")
+    parent, eight, four = read_summary(db, "s").rows
+    found = {(one.config, one.way): one for one in summarise_fidelity(tokens)}
+    for own in (eight, four):
+        summary = found[own.config, "alone"]
+        assert own.mean_kld == pytest.approx(summary.mean_kld)
+        assert own.same_top == pytest.approx(summary.same_top)
+        # The larger floor, whatever the verdict rests on.
+        assert own.kld_floor == pytest.approx(found["1M-bf16", "graph"].mean_kld)
+    assert (parent.mean_kld, parent.same_top, parent.kld_floor) == (None, None, four.kld_floor)
+    assert (eight.kld_outputs, four.kld_outputs) == (2, 4)
+    assert [one.flips for one in (parent, eight, four)] == [None] * 3
+    table = metrics_table([parent, eight, four])
+    assert table[0]["mean KLD"].startswith("the reference")
+    assert "noise floor" in table[1]["mean KLD"] and "of 2 outputs" in table[1]["mean KLD"]
+    assert "output" not in table[2]["mean KLD"]
+
+
+def test_what_was_held_against_a_former_parent_does_not_count(db: Path) -> None:
+    ids = add_study(db, configs=("1M-bf16", "1M-fp16", "1M-4bit"))
+    with store.writing(db) as connection:
+        rows = [("p1", 0, distances(range(5)))]
+        store.add_fidelity(
+            connection, ids["1M-4bit"], ids["1M-fp16"], "alone", "outputs", rows, "here"
+        )
+    assert [one.mean_kld for one in read_summary(db, "s").rows] == [None] * 3
+
+
+def test_flips_are_counted_where_distributions_were_compared(db: Path, fake_worker) -> None:
+    configs = ("1M-bf16", "1M-4bit")
+    run_study(new_plan(Options(study="s", configs=configs), db), lambda event: None)
+    assert [one.flips for one in read_summary(db, "s").rows] == [None, None]
+    with store.writing(db) as connection:
+        ids = dict(connection.execute("SELECT config, run_id FROM run").fetchall())
+        own, parent = ids["1M-4bit"], ids["1M-bf16"]
+        first, *_, unjudged = connection.execute(
+            "SELECT prompt_id FROM prompt ORDER BY position"
+        ).fetchall()
+        store.add_fidelity(
+            connection, own, parent, "alone", "outputs", [(*first, 0, distances(range(4)))], "here"
+        )
+        # All fail but for three lost, one gained and one that both pass; one is not judged.
+        connection.execute("UPDATE score SET adherent = false")
+        connection.execute("UPDATE score SET adherent = NULL WHERE prompt_id = ?", unjudged)
+        for run_id, places in ((parent, (0, 1, 2, 3)), (own, (3, 4))):
+            connection.execute(
+                """UPDATE score SET adherent = true WHERE run_id = ? AND prompt_id IN
+                   (SELECT prompt_id FROM prompt WHERE list_contains(?, position))""",
+                [run_id, list(places)],
+            )
+    before, after = read_summary(db, "s").rows
+    assert (before.flips, before.flips_judged) == (None, None)
+    assert (after.flips, after.flips_judged, after.flips_lost) == (4, 29, 3)
+    assert metrics_table([before, after])[1]["flips"].endswith("(3 lost, 1 gained)")
+
+
+FAR = {"mean_kld": 0.08, "parent": "big"}
+ROWS = [
+    row("big", memory_bytes=4 * GIB, parent="big"),
+    row("near", memory_bytes=2 * GIB, mean_kld=0.01, parent="big"),
+    row("far", **FAR),
+]
+
+
+def test_the_rule_states_kld_and_does_not_use_it() -> None:
+    spot = find_sweet_spot(ROWS)
+    assert spot.config == "far"
+    assert "0.0800 nats, which this rule does not ask about" in spot.reason
+
+
+@pytest.mark.parametrize(
+    ("cap", "choice"), [(0.1, "far"), (0.08, "far"), (0.05, "near"), (0.0, "big")]
+)
+def test_a_kld_cap_drops_what_is_further(cap: float, choice: str) -> None:
+    spot = find_sweet_spot(ROWS, rule=Rule(kld_cap=cap))
+    assert spot.config == choice
+    assert "are within a mean KLD of" in spot.reason
+    if choice != "far":
+        assert spot.excluded["far"].startswith("its mean KLD from 16 bit is 0.0800 nats, over")
+
+
+def test_an_unknown_kld_passes_no_cap() -> None:
+    rows = [row("a", parent="b"), row("c")]
+    spot = find_sweet_spot(rows, rule=Rule(kld_cap=0.1))
+    assert spot.config is None
+    assert "nothing good is known to be within a mean KLD of 0.100 nats" in spot.reason
+    assert "is not known" in spot.excluded["a"]
+
+
+def test_both_caps_are_named_where_nothing_meets_both() -> None:
+    spot = find_sweet_spot(ROWS, rule=Rule(kld_cap=0.05, vram_gib=1.5))
+    assert spot.config is None
+    assert "near" in spot.reason and "1.5 GiB" in spot.reason
+    assert "over the cap of 0.0500 nats" in spot.excluded["far"]
+    assert "1.5 GiB" in spot.excluded["near"]
