@@ -61,7 +61,7 @@ def test_the_columns_are_the_summary_s_figures(db: Path) -> None:
     assert (eight.kld_outputs, four.kld_outputs) == (2, 4)
     assert [one.flips for one in (parent, eight, four)] == [None] * 3
     table = metrics_table([parent, eight, four])
-    assert table[0]["mean KLD"].startswith("the reference")
+    assert table[0]["mean KLD"].startswith("parent")
     assert "noise floor" in table[1]["mean KLD"] and "of 2 outputs" in table[1]["mean KLD"]
     assert "output" not in table[2]["mean KLD"]
 

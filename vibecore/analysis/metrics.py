@@ -749,7 +749,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "mean_kld",
         "mean KLD",
-        "nats, from 16 bit",
+        "nats",
         "less",
         lambda run, _: share(run.aggregates.get("kld"), run.aggregates.get("kld_tokens")),
         {
@@ -757,7 +757,7 @@ METRICS: tuple[Metric, ...] = (
             "kld_tokens": Aggregate("sum", "fidelity_tokens"),
         },
         show=formats.divergence,
-        missing=lambda row: "the reference" if row.parent == row.config else UNKNOWN,
+        missing=lambda row: "parent" if row.parent == row.config else UNKNOWN,
         note=_kld_note,
         sentence="How far a precision moves a model from itself at 16 bit: the mean, over the "
         "tokens of its 16-bit outputs, of the Kullback-Leibler divergence of the next-token "
@@ -790,7 +790,7 @@ METRICS: tuple[Metric, ...] = (
         lambda run, _: share(run.aggregates.get("same_top"), run.aggregates.get("kld_tokens")),
         {"same_top": Aggregate("sum", "fidelity_same")},
         show=lambda share: f"{100 * share:.1f} %",
-        missing=lambda row: "the reference" if row.parent == row.config else UNKNOWN,
+        missing=lambda row: "parent" if row.parent == row.config else UNKNOWN,
         sentence="The share of the tokens of the 16-bit outputs at which the config's most likely "
         "next token is that of 16 bit.",
         source="llama.cpp's llama-perplexity --kl-divergence: its Same top p.",
@@ -798,7 +798,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "flips",
         "flips",
-        "of prompts, from 16 bit",
+        "from 16 bit",
         "less",
         _flips,
         {

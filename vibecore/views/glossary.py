@@ -123,6 +123,25 @@ SCORES = (
         "margins are ours.",
     ),
     Explained(
+        "Δp",
+        "The config's probability of a reference token minus the parent's: mean, root mean square "
+        "(RMS) and skew over tokens.",
+        "llama.cpp's llama-perplexity --kl-divergence.",
+    ),
+    Explained(
+        "perplexity ratio",
+        "exp(mean of ln p at the parent − ln p at the config) over the reference tokens: above 1 "
+        "the config finds them less likely than its parent does.",
+        "llama.cpp's llama-perplexity --kl-divergence: its PPL(Q)/PPL(base).",
+    ),
+    Explained(
+        "above the noise floor",
+        "The config's mean KLD is significantly larger than that of its parent against itself, "
+        "paired by prompt, at α = 0.05 for all configs of the model together. Else it is not "
+        "distinguishable from the noise floor, which does not mean equal.",
+        "Ours. Numerics alone move outputs: arXiv 2506.09501.",
+    ),
+    Explained(
         "not resolved",
         "Neither of the two above. With it, the prompts that would show the difference seen with "
         "power 0.8, in that comparison alone.",
@@ -208,6 +227,18 @@ WORDS = {
     "clear, likely, open": "How often resampled studies give the same choice (see stability).",
     "Pareto front": "The configs that no other one is ahead of on memory, speed and repetition at "
     "once, by the figures as they are.",
+    "parent": "The config of the same model at 16 bit (bf16, else fp16) in the same study: what a "
+    "config's fidelity is measured against.",
+    "fidelity": "How far a precision moves a model from its parent: how much it changed, not how "
+    "good it is.",
+    "KLD": "Kullback–Leibler divergence of two next-token distributions, parent ‖ config, over the "
+    "whole vocabulary, in nats: 0 where they are the same.",
+    "teacher forcing": "Leading a model along a given text: at every token of it the model's own "
+    "distribution is read, whatever it would have chosen.",
+    "noise floor": "How far a parent is from itself where only the order of its arithmetic "
+    "differs: in a padded batch, or by engine graph.",
+    "flip": "A verdict that is another one than the parent's: lost where the parent passes, gained "
+    "where it fails.",
     "claim": "What the published report says of its own six configs. Findings checks it; another "
     "study is only asked the same question.",
     "bench": "A measurement of decoding alone, against the memory's bandwidth: a study of its own.",
