@@ -1,4 +1,5 @@
-"""Findings: the published report's 14 claims, checked on the chosen study beside the published one.
+"""Findings: the published report's 14 claims, and 3 of ours on next-token distributions, checked on
+the chosen study beside the published one.
 
 Supported, not resolved, contradicted, or cannot be tested here; each with its figures, interval, p,
 n and method. On a study of other models than the report's, what it cannot test is folded.

@@ -87,6 +87,9 @@ PUBLISHED = {
     "memory-fourfold": "contradicted",
     "bf16-tight": "contradicted",
     "8bit-dequantises": UNTESTABLE,
+    "quantisation-moves": UNTESTABLE,
+    "4bit-moves-more": UNTESTABLE,
+    "smaller-moved-more": UNTESTABLE,
 }
 
 

@@ -16,6 +16,7 @@ from vibecore.core.rows import OutputRow, Outputs, RunRow
 from vibecore.studies.queries import (
     read_bench,
     read_evidence,
+    read_fidelity,
     read_outputs,
     read_prompts,
     read_runs,
@@ -67,6 +68,7 @@ def read_study_data(db: Path, study: str) -> StudyData:
             for result in read_bench(db, study)
             if result["engine"] == "eager" and result["profile"]
         },
+        fidelity=read_fidelity(db, study),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from vibecore.analysis.asked import DUMMY
-from vibecore.analysis.claims import CLAIMS, Finding
+from vibecore.analysis.claims import CLAIMS, REPORTED, Finding
 from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.claims.record import NOT_TESTABLE
 from vibecore.catalog.models import family_configs
@@ -63,8 +63,13 @@ def _same_architectures(runs: Sequence[RunRow]) -> bool:
 
 
 def whose(runs: Sequence[RunRow]) -> str:
-    """A sentence on whose claims these are, and what they are checked on here."""
-    report = f"These are {len(CLAIMS)} claims of the published report about its own six configs"
+    """A sentence or more on whose claims these are, and what they are checked on here."""
+    ours = len(CLAIMS) - REPORTED
+    return f"{_reported(runs)} The last {ours}, of how far quantisation moves a model, are ours."
+
+
+def _reported(runs: Sequence[RunRow]) -> str:
+    report = f"These are {REPORTED} claims of the published report about its own six configs"
     if any(run.published_prompts for run in runs):
         return f"{report}, checked on the figures that it gives."
     if is_the_reports(runs):

@@ -2,7 +2,16 @@
 its own aggregates."""
 
 from vibecore.analysis.claims.record import VERDICTS, Finding
-from vibecore.analysis.claims.rules import AUDIT, CLAIMS, find_findings
+from vibecore.analysis.claims.rules import AUDIT, CLAIMS, REPORTED, find_findings
 from vibecore.analysis.claims.study_data import Report, StudyData
 
-__all__ = ["AUDIT", "CLAIMS", "VERDICTS", "Finding", "Report", "StudyData", "find_findings"]
+__all__ = [
+    "AUDIT",
+    "CLAIMS",
+    "REPORTED",
+    "VERDICTS",
+    "Finding",
+    "Report",
+    "StudyData",
+    "find_findings",
+]

@@ -1,8 +1,8 @@
-"""What is checked, as literal tables: CLAIMS of the published report on any study, and AUDIT of
-any report's aggregates.
+"""What is checked, as literal tables: CLAIMS on any study, the published report's and ours, and
+AUDIT of any report's aggregates.
 
-A new claim or audit rule is one function in `quality.py`, `speed.py` or `memory.py` and one line
-here. In a statement `{smaller}` and `{larger}` stand for the study's own models.
+A new claim or audit rule is one function in `quality.py`, `speed.py`, `memory.py` or `fidelity.py`
+and one line here. In a statement `{smaller}` and `{larger}` stand for the study's own models.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from vibecore.analysis.claims import memory, quality, speed
+from vibecore.analysis.claims import fidelity, memory, quality, speed
 from vibecore.analysis.claims.evidence import ADHERENCE, REPETITION
 from vibecore.analysis.claims.record import NOT_TESTABLE, Finding, NotTestable, Outcome
 from vibecore.analysis.claims.study_data import CLAIMED, StudyData
@@ -21,11 +21,15 @@ from vibecore.analysis.claims.study_data import CLAIMED, StudyData
 COUNTS = "counts by config"
 SPEEDS = "a timing of each prompt at one batch size"
 MEMORY = "memory, measured or from the architecture"
+DISTRIBUTIONS = (
+    "next-token distributions held against 16 bit, which python -m vibecore fidelity measures"
+)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check: its function, the data it needs, what it claims, which evidence is drawn.
+    """A check: its function, the data it needs, what it claims, which evidence is drawn, whether it
+    is ours rather than the published report's.
 
     The function takes a StudyData, in AUDIT a Report. Several outcomes are a mapping by id.
     """
@@ -34,6 +38,7 @@ class Check:
     needs: str
     statement: str = ""
     chart: str = ""
+    ours: bool = False
 
 
 # id -> check
@@ -110,7 +115,30 @@ CLAIMS = {
         "8bit is slow because it dequantises its weights at each matmul",
         "share",
     ),
+    "quantisation-moves": Check(
+        fidelity.quantisation_moves,
+        f"{DISTRIBUTIONS}, with a noise floor",
+        "Quantisation moves a model's next-token distributions beyond the noise floor",
+        "ratio",
+        ours=True,
+    ),
+    "4bit-moves-more": Check(
+        fidelity.four_bit_moves_more,
+        f"{DISTRIBUTIONS}; a model at both 4bit and 8bit",
+        "4bit moves a model further from 16 bit than 8bit does",
+        "ratio",
+        ours=True,
+    ),
+    "smaller-moved-more": Check(
+        fidelity.smaller_is_moved_more,
+        f"{DISTRIBUTIONS}; two models at the same precision",
+        "Quantisation moves {smaller} further from 16 bit than {larger}",
+        "ratio",
+        ours=True,
+    ),
 }
+# How many of them the published report makes.
+REPORTED = sum(not check.ours for check in CLAIMS.values())
 
 AUDIT = {
     "possible-figures": Check(quality.possible_figures, "counts or rates of outputs"),

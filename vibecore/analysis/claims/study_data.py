@@ -10,7 +10,7 @@ from typing import Any
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.architectures import ModelSpec
 from vibecore.catalog.models import MODELS
-from vibecore.core.fidelity import PARENT_PRECISIONS
+from vibecore.core.fidelity import PARENT_PRECISIONS, FidelityTokens
 from vibecore.core.rows import Outputs
 
 UNQUANTISED = (*PARENT_PRECISIONS, "fp32")
@@ -38,7 +38,7 @@ class StudyData:
     `outcomes` gives outputs by config; it is empty where only counts are known.
     `choice` is the sweet spot's config and `shares` how often each config (or None, for none) is
     chosen when the study is resampled. `hardware` is what it ran on. `profiles` gives by config the
-    kernels of one decode step.
+    kernels of one decode step, `fidelity` what was held against the 16-bit configs, token by token.
     """
 
     rows: tuple[ConfigMetrics, ...]
@@ -49,6 +49,7 @@ class StudyData:
     shares_method: str = ""
     hardware: str | None = None
     profiles: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    fidelity: Sequence[FidelityTokens] = ()
     # Holm's p of comparisons already made, kept by evidence.judge_of_family.
     adjusted: dict[Any, float] = field(default_factory=dict, init=False, compare=False, repr=False)
 

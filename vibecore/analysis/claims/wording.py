@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from vibecore.analysis.claims.evidence import EvidenceRow
-from vibecore.analysis.stats.verdicts import BETTER, EQUIVALENT, WORSE, p_value
+from vibecore.analysis.stats.verdicts import EQUIVALENT, RESOLVED, p_value
 from vibecore.core import formats
 
 # Resolved comparisons that a reason names one by one; the evidence has all of them.
@@ -43,7 +43,7 @@ def summed_up(rows: Sequence[EvidenceRow]) -> str:
     with the smallest p. n and method come once, at the end, where all rows share them."""
     if not rows:
         return ""
-    resolved = [row for row in rows if row.verdict in (BETTER, WORSE)]
+    resolved = [row for row in rows if row.verdict in RESOLVED]
     rest = sorted((row for row in rows if row.p is not None and row not in resolved), key=_weight)
     if len(rows) <= MOST_NAMED or not (resolved or rest):
         return _joined(rows)

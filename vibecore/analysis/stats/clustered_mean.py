@@ -1,7 +1,10 @@
 """The interval of a mean over observations that come in groups: tokens, many to a prompt.
 
 Such a mean is a ratio of sums over prompts (Cochran 1977, Sampling Techniques, section 6.4), so
-prompts are what is drawn again.
+prompts are what is drawn again. `benchmarks/fidelity_coverage.py` shows what the intervals cover:
+of 95 % nominal 93.6 to 95.2 % at 30 prompts where tokens' tails are like those measured or
+lognormal with σ up to 2, and less, 89 %, where they are far heavier (σ 2.5, prompts e apart). What
+they miss lies above them more often than below: the largest KLDs are the ones not seen.
 """
 
 from __future__ import annotations

@@ -18,6 +18,10 @@ from vibecore.analysis.stats.intervals import newcombe_interval, tango_interval
 
 BOOTSTRAP = "paired bootstrap-t and swap test"
 BETTER, WORSE, EQUIVALENT, UNRESOLVED = "better", "worse", "equivalent", "not resolved"
+# Of a distance, which is neither good nor bad.
+FURTHER, NEARER = "further", "nearer"
+# A difference was found.
+RESOLVED = (BETTER, WORSE, FURTHER, NEARER)
 
 
 @dataclass(frozen=True)

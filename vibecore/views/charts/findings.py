@@ -9,11 +9,10 @@ import altair as alt
 
 from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.claims.wording import estimate, verdict_text
-from vibecore.analysis.stats.verdicts import BETTER, WORSE
+from vibecore.analysis.stats.verdicts import RESOLVED
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import Figure
 
-RESOLVED = (BETTER, WORSE)
 # A ratio's interval can reach far; beyond this the drawing ends, and the table has the figure.
 FARTHEST = 20.0
 

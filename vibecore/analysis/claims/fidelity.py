@@ -1,0 +1,164 @@
+"""Checks on how far quantisation moves a model: its next-token distributions against those of its
+16-bit parent, paired by prompt.
+
+They say how much a model changed, not how good it is: an output may change and stay as good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vibecore.analysis.claims.evidence import ALPHA, EvidenceRow
+from vibecore.analysis.claims.record import Outcome, decide, need
+from vibecore.analysis.claims.study_data import Pairs, StudyData
+from vibecore.analysis.claims.wording import summed_up
+from vibecore.analysis.fidelity.paired import judge_kld, pair_up
+from vibecore.analysis.fidelity.summary import ABOVE, NOT_ABOVE, summarise_fidelity
+from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.stats.exact import holm
+from vibecore.analysis.stats.verdicts import (
+    BETTER,
+    FURTHER,
+    NEARER,
+    UNRESOLVED,
+    WORSE,
+)
+from vibecore.core import formats
+from vibecore.core.fidelity import FLOOR_WAYS, FidelityTokens
+
+SIGN_TEST = "exact sign test of the prompts"
+# A judgement's verdict on a KLD, where less is nearer.
+WORDS = {BETTER: NEARER, WORSE: FURTHER}
+
+
+def quantisation_moves(study: StudyData) -> Outcome:
+    """Every quantised config's mean KLD is above its parent's noise floor."""
+    quantised = {row.config for model in study.models for row in study.quantised(model)}
+    judged = [
+        row
+        for row in summarise_fidelity(study.fidelity, alpha=ALPHA)
+        if row.config in quantised and row.reference == "outputs" and row.floor is not None
+    ]
+    need(judged)
+    rows = tuple(
+        EvidenceRow(
+            compared=f"{row.config} against the noise floor of {row.against}",
+            measure="mean KLD",
+            figures=f"{formats.divergence(row.mean_kld)} v {formats.divergence(floor.mean_kld)}",
+            kind="ratio",
+            estimate=row.mean_kld / floor.mean_kld if floor.mean_kld else None,
+            verdict=FURTHER if row.verdict == ABOVE else UNRESOLVED,
+            p=row.p,
+            n=row.prompts,
+            method="paired by prompt, Holm",
+            label=f"{row.config} ÷ noise floor",
+        )
+        for row in judged
+        if (floor := row.floor) is not None
+    )
+    within = [row.config for row in judged if row.verdict == NOT_ABOVE]
+    above = len(judged) - len(within)
+    rest = f" Not told apart from it: {', '.join(within)}." if within else ""
+    return Outcome(
+        # That a config is within its noise is never shown, only that it is not shown to be above.
+        decide(supported=not within, contradicted=False),
+        f"{above} of {len(judged)} quantised configs are further from 16 bit than 16 bit is from "
+        f"itself.{rest} {summed_up(rows)}",
+        rows,
+    )
+
+
+def four_bit_moves_more(study: StudyData) -> Outcome:
+    """4bit is further from its parent than 8bit is, for every model."""
+    return _further(study, study.at("4bit", "8bit"), "4bit is further from 16 bit than 8bit")
+
+
+def smaller_is_moved_more(study: StudyData) -> Outcome:
+    """At every quantisation the smaller model is further from its parent than the larger one."""
+    pairs = [
+        (small, large)
+        for large, small in study.by_size()
+        if large in study.quantised(study.larger) and small in study.quantised(study.smaller)
+    ]
+    return _further(study, pairs, "The smaller model is further from its 16 bit than the larger")
+
+
+def _further(study: StudyData, pairs: Pairs, what: str) -> Outcome:
+    """Whether the first config of every pair is the further from its parent, Holm-adjusted."""
+    rows = need(_judge(study, pairs))
+    further = sum(row.verdict == FURTHER for row in rows)
+    nearer = sum(row.verdict == NEARER for row in rows)
+    return Outcome(
+        decide(supported=further == len(rows), contradicted=nearer > 0),
+        f"{what} in {further} of {len(rows)}, nearer in {nearer}. {summed_up(rows)}",
+        tuple(rows),
+    )
+
+
+def _judge(study: StudyData, pairs: Pairs) -> list[EvidenceRow]:
+    """Evidence of each pair that was measured on prompts in common: the first mean KLD over the
+    second's."""
+    tokens = {
+        one.config: one
+        for one in study.fidelity
+        if one.way not in FLOOR_WAYS and one.reference == "outputs" and len(one.kld)
+    }
+    found = [
+        row
+        for one, other in pairs
+        if one.config in tokens and other.config in tokens
+        if (row := _row(one, other, tokens[one.config], tokens[other.config]))
+    ]
+    return _adjusted(found)
+
+
+def _row(
+    one: ConfigMetrics, other: ConfigMetrics, tokens: FidelityTokens, others: FidelityTokens
+) -> EvidenceRow | None:
+    pair = pair_up(tokens, others)
+    if not pair.prompts:
+        return None
+    means = pair.means
+    row = EvidenceRow(
+        compared=f"{one.config} against {other.config}",
+        measure="mean KLD",
+        figures=" v ".join(formats.divergence(mean) for mean in means),
+        kind="ratio",
+        estimate=means[0] / means[1] if means[1] else None,
+        verdict=FURTHER if means[0] > means[1] else NEARER,
+        p=pair.sign_p(),
+        n=pair.prompts,
+        method=SIGN_TEST,
+        label=f"{one.config} ÷ {other.config}, mean KLD",
+        precision=one.precision if one.model != other.model else None,
+    )
+    judged = judge_kld(pair, ALPHA)
+    if judged is None:
+        return row
+    return replace(
+        row,
+        low=judged.low,
+        high=judged.high,
+        verdict=WORDS.get(judged.verdict, judged.verdict),
+        p=judged.p,
+        method=judged.method,
+        needed_n=judged.needed_n,
+        equivalence_p=judged.equivalence_p,
+        margin=judged.margin,
+        inner_low=judged.inner_low,
+        inner_high=judged.inner_high,
+    )
+
+
+def _adjusted(rows: Sequence[EvidenceRow]) -> list[EvidenceRow]:
+    """Holm's p over the pairs of one claim; what it holds back is not resolved."""
+    adjusted = holm([row.p for row in rows]).tolist()
+    return [
+        replace(
+            row,
+            p_adjusted=p,
+            verdict=UNRESOLVED if row.verdict in (FURTHER, NEARER) and p >= ALPHA else row.verdict,
+        )
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
