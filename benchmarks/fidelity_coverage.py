@@ -27,8 +27,11 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from vibecore.analysis.stats.bootstrap import RESAMPLES, bootstrap_ratio, resample_counts
-from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
-from vibecore.analysis.stats.clustered_mean import mean_interval, positive_mean_interval
+from vibecore.analysis.stats.clustered_mean import (
+    mean_interval,
+    positive_mean_interval,
+    rare_share_interval,
+)
 
 ALPHA = 0.05
 Array = Any
@@ -197,16 +200,15 @@ def show_others(studies: int, sizes: list[int]) -> None:
         for _ in range(studies):
             (kld,), place = population.draw(rng, prompts)
             kld = kld * unit
-            sizes_ = np.bincount(place)
+            counts = np.bincount(place)
             changes = kld + np.sqrt(2 * kld) * rng.standard_normal(len(kld))
-            low, high = mean_interval(sums_of(changes, place), sizes_) or (0.0, 0.0)
+            low, high = mean_interval(sums_of(changes, place), counts) or (0.0, 0.0)
             covered[0] += low <= 0.01 <= high
             for column, rate in enumerate((0.98, 0.9), start=1):
                 # Beta-distributed chances, correlated 0.03 within a prompt.
-                same = rng.binomial(sizes_, rng.beta(rate * 32, (1 - rate) * 32, prompts))
-                pairs = zip(same.tolist(), sizes_.tolist(), strict=True)
-                low, high = clustered_interval(clusters_of(pairs)) or (0.0, 0.0)
-                covered[column] += low <= rate <= high
+                same = rng.binomial(counts, rng.beta(rate * 32, (1 - rate) * 32, prompts))
+                low, high = rare_share_interval(counts - same, counts) or (0.0, 0.0)
+                covered[column] += low <= 1 - rate <= high
         shares = " | ".join(f"{share:.1%}" for share in covered / studies)
         print(f"| {population.name} | {prompts} | {shares} |", flush=True)
 

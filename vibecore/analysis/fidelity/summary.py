@@ -13,8 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vibecore.analysis.fidelity.paired import ItemSums, item_sums, judge_kld, pair_up
-from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
-from vibecore.analysis.stats.clustered_mean import mean_interval, positive_mean_interval
+from vibecore.analysis.stats.clustered_mean import (
+    mean_interval,
+    positive_mean_interval,
+    rare_share_interval,
+)
 from vibecore.analysis.stats.exact import holm
 from vibecore.core.fidelity import FLOOR_WAYS, FidelityTokens, Reference, Way
 
@@ -130,8 +133,10 @@ def _summary(tokens: FidelityTokens, categories: Mapping[str, str]) -> FidelityS
     kld = np.asarray(tokens.kld, float)
     log_p, parent_log_p = np.asarray(tokens.log_p, float), np.asarray(tokens.parent_log_p, float)
     place = np.asarray(tokens.item_of)
-    same = np.bincount(place, np.asarray(tokens.same_top, float), minlength=len(tokens.items))
     size = np.bincount(place, minlength=len(tokens.items))
+    others = np.bincount(place, ~np.asarray(tokens.same_top, bool), minlength=len(tokens.items))
+    other_interval = rare_share_interval(others[size > 0], sums.sizes)
+    same_interval = other_interval and (1 - other_interval[1], 1 - other_interval[0])
     median, p90, p99, p999 = (float(one) for one in np.quantile(kld, (0.5, 0.9, 0.99, 0.999)))
     delta_p = np.exp(log_p) - np.exp(parent_log_p)
     mean_delta_p, spread = float(delta_p.mean()), float(delta_p.std())
@@ -153,10 +158,8 @@ def _summary(tokens: FidelityTokens, categories: Mapping[str, str]) -> FidelityS
         p99,
         p999,
         float(kld.max()),
-        float(same.sum() / len(kld)),
-        clustered_interval(
-            clusters_of(zip(same.astype(int).tolist(), size.tolist(), strict=True)),
-        ),
+        float(1 - others.sum() / len(kld)),
+        same_interval,
         mean_delta_p,
         math.sqrt(float((delta_p**2).mean())),
         float(((delta_p - mean_delta_p) ** 3).mean()) / spread**3 if spread else None,
