@@ -3,10 +3,11 @@
 Such a mean is a ratio of sums over prompts (Cochran 1977, Sampling Techniques, section 6.4), so
 prompts are what is drawn again: by the symmetric bootstrap-t on the log scale (stats/bootstrap.py
 has the sources). In simulated studies of heavy-tailed tokens it covers more than six other ways do,
-but for the heaviest tails (`benchmarks/fidelity_coverage.py`, 2,000 studies a line). Of nominal 95 % it covers 94 % at 30
-prompts and 94 to 95 % at 100 where tails are as measured; 92 to 94 % at 10. With tails heavier than
-any measured it falls short: 92 % at 30 prompts of lognormal tokens with σ 2, 87 % with σ 2.5 and
-prompts as far apart as e. What it misses then lies above it: the largest KLDs are those not seen.
+but for the heaviest tails (`benchmarks/fidelity_coverage.py`, 2,000 studies a line). Of nominal
+95 % it covers 94 % at 30 prompts and 94 to 95 % at 100 where tails are as measured, 92 to 94 % at
+10. With tails heavier than any measured it falls short: 92 % at 30 prompts of lognormal tokens with
+σ 2, 87 % with σ 2.5 and prompts as far apart as e. What it misses then lies above it: the largest
+KLDs are those not seen.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def rare_share_interval(
     counts: Any, sizes: Any, confidence: float = 0.95
 ) -> tuple[float, float] | None:
     """Interval of a share Σ counts / Σ sizes that is mostly small, as fractions: as that of a
-    positive mean, which at 30 prompts covers 95 % of shares of 2 and 10 %, where Wilson's of
-    clustered_interval covers 92 %; of rarer ones both cover 90 to 97 %. That one where no more than FEWEST_PROMPTS prompts have any, or all have only such."""
+    positive mean. At 30 prompts it covers 95 % of shares of 2 and 10 %, where clustered_interval
+    covers 92 %; of rarer ones both cover 90 to 97 %. That one where no more than FEWEST_PROMPTS
+    prompts have any, or all have nothing else."""
     import numpy as np
 
     found = positive_mean_interval(counts, sizes, confidence)
