@@ -25,7 +25,7 @@ from vibecore.engine import fidelity
 
 SHORT = ["--prompts", "1", "--new-tokens", "6", "--chunks", "1", "--precision", "4bit"]
 ONE_MODEL = [*SHORT, "--model", str(DEMO_MODELS_DIR / "1M")]
-# As llama-perplexity b11739 prints them, of Qwen2.5-Coder-0.5B-Instruct at Q4_K_M.
+# As llama-perplexity (llama-cpp-python 0.3.36) prints them of Qwen2.5-Coder-0.5B at Q4_K_M.
 OUTPUT = """
 ====== Perplexity statistics ======
 Mean PPL(Q)                   :  35.972529 ±   2.434506
