@@ -140,3 +140,19 @@ def test_percent_and_share_give_the_same_answer(published_db: Path) -> None:
         return sweet_spot(published_db, "--speed-floor", floor, "--format", "json")
 
     assert answer("95 %") == answer("0.95") != answer("0.85")
+
+
+def test_a_kld_cap_is_asked_only_where_it_is_given(published_db: Path) -> None:
+    """Nothing of the published study was held against 16 bit, so only that passes a cap."""
+    found = json.loads(sweet_spot(published_db, "--kld-cap", "0.1", "--format", "json"))
+    assert found["config"] == "1.5B-bf16"
+    assert "is not known" in found["excluded"]["1.5B-4bit"]
+    words = vibecore("summary", *("--study", "published", "--db", str(published_db)), "--kld-cap=0")
+    assert words.startswith("Sweet spot: 1.5B-bf16")
+    assert "is within 0 nats of 16 bit" in words or "are within 0 nats of 16 bit" in words
+
+
+@pytest.mark.parametrize("cap", ["nan", "inf", "-1", "little"])
+def test_a_kld_cap_that_is_no_number_of_nats_is_refused(published_db: Path, cap: str) -> None:
+    command = ["sweet-spot", "--study", "published", "--db", str(published_db), f"--kld-cap={cap}"]
+    assert CliRunner().invoke(app, command).exit_code == 2
