@@ -12,6 +12,7 @@ import pytest
 from tests.analysis.test_findings import UNTESTABLE, finding, study
 from tests.support.fidelity_tokens import noisy, tokens_of
 from vibecore.analysis.claims import CLAIMS, Finding, StudyData
+from vibecore.analysis.fidelity.pairs import judge_kld_pairs
 from vibecore.core.fidelity import FidelityTokens
 
 IDS = ("quantisation-moves", "4bit-moves-more", "smaller-moved-more")
@@ -52,13 +53,25 @@ def test_distances_well_apart_support_every_claim() -> None:
     row = four["small-4bit against small-8bit"]
     assert (row.verdict, row.n, row.kind) == ("further", 30, "ratio")
     assert row.interval is not None and row.interval[0] < 10 < row.interval[1]
-    assert row.p_adjusted == pytest.approx(2 * (row.p or 0))
+    # Of the one pair of its model; those of two models are two comparisons.
+    assert row.p_adjusted == row.p
     sizes = found["smaller-moved-more"].evidence
     assert [one.precision for one in sizes] == ["8bit", "4bit"]
     assert {one.compared for one in sizes} == {
         "small-8bit against big-8bit",
         "small-4bit against big-4bit",
     }
+    assert [one.p_adjusted for one in sizes] == [pytest.approx(2 * (one.p or 0)) for one in sizes]
+
+
+def test_two_configs_have_one_p_everywhere() -> None:
+    data = measured(dict.fromkeys(CONFIGS, 1e-3) | {"small-4bit": 1e-2})
+    third = tokens_of(noisy(1e-3, seed=7), "small-8bit-t0", against="small-bf16")
+    data = replace(data, fidelity=(*data.fidelity, third))
+    pairs = {frozenset((one.config, one.other)): one for one in judge_kld_pairs(data.fidelity)}
+    row = finding(data, "4bit-moves-more").evidence[0]
+    assert row.compared == "small-4bit against small-8bit"
+    assert row.p_adjusted == pairs[frozenset(("small-4bit", "small-8bit"))].p > (row.p or 0)
 
 
 def test_the_other_way_round_contradicts() -> None:

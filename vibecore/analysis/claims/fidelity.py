@@ -6,7 +6,6 @@ They say how much a model changed, not how good it is: an output may change and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from vibecore.analysis.claims.evidence import ALPHA, EvidenceRow
@@ -14,6 +13,7 @@ from vibecore.analysis.claims.record import Outcome, decide, need
 from vibecore.analysis.claims.study_data import Pairs, StudyData
 from vibecore.analysis.claims.wording import summed_up
 from vibecore.analysis.fidelity.paired import judge_kld, pair_up
+from vibecore.analysis.fidelity.pairs import judge_kld_pairs
 from vibecore.analysis.fidelity.summary import ABOVE, NOT_ABOVE, summarise_fidelity
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.exact import holm
@@ -105,12 +105,29 @@ def _judge(study: StudyData, pairs: Pairs) -> list[EvidenceRow]:
         if one.way not in FLOOR_WAYS and one.reference == "outputs" and len(one.kld)
     }
     found = [
-        row
+        (frozenset((one.config, other.config)), row)
         for one, other in pairs
         if one.config in tokens and other.config in tokens
         if (row := _row(one, other, tokens[one.config], tokens[other.config]))
     ]
-    return _adjusted(found)
+    # Configs of one model have the p of all pairs of that model, so the same everywhere; pairs of
+    # two models that over the pairs of the claim.
+    of_model = {
+        frozenset((one.config, one.other)): one.p
+        for one in judge_kld_pairs(study.fidelity, ALPHA)
+        if one.reference == "outputs"
+    }
+    of_claim = holm([row.p for _, row in found]).tolist()
+    return [
+        _adjusted(row, of_model.get(configs, p))
+        for (configs, row), p in zip(found, of_claim, strict=True)
+    ]
+
+
+def _adjusted(row: EvidenceRow, p: float) -> EvidenceRow:
+    """A row with Holm's p: what that holds back is not resolved."""
+    held_back = row.verdict in (FURTHER, NEARER) and p >= ALPHA
+    return replace(row, p_adjusted=p, verdict=UNRESOLVED if held_back else row.verdict)
 
 
 def _row(
@@ -149,16 +166,3 @@ def _row(
         inner_low=judged.inner_low,
         inner_high=judged.inner_high,
     )
-
-
-def _adjusted(rows: Sequence[EvidenceRow]) -> list[EvidenceRow]:
-    """Holm's p over the pairs of one claim; what it holds back is not resolved."""
-    adjusted = holm([row.p for row in rows]).tolist()
-    return [
-        replace(
-            row,
-            p_adjusted=p,
-            verdict=UNRESOLVED if row.verdict in (FURTHER, NEARER) and p >= ALPHA else row.verdict,
-        )
-        for row, p in zip(rows, adjusted, strict=True)
-    ]
