@@ -14,6 +14,7 @@ from tests.support.fidelity_tokens import noisy, tokens_of
 from vibecore.analysis.claims import CLAIMS, Finding, StudyData
 from vibecore.analysis.fidelity.pairs import judge_kld_pairs
 from vibecore.core.fidelity import FidelityTokens
+from vibecore.views.charts.findings import evidence_figure
 
 IDS = ("quantisation-moves", "4bit-moves-more", "smaller-moved-more")
 CONFIGS = ("small-8bit", "small-4bit", "big-8bit", "big-4bit")
@@ -49,6 +50,7 @@ def test_distances_well_apart_support_every_claim() -> None:
     assert {one.verdict for one in found.values()} == {"supported"}
     moves = found["quantisation-moves"]
     assert moves.reason.startswith("4 of 4 quantised configs are further")
+    assert all(one.interval and one.interval[0] > 1 for one in moves.evidence)
     four = {row.compared: row for row in found["4bit-moves-more"].evidence}
     row = four["small-4bit against small-8bit"]
     assert (row.verdict, row.n, row.kind) == ("further", 30, "ratio")
@@ -121,3 +123,15 @@ def test_running_text_is_not_what_the_claims_rest_on() -> None:
     )
     assert all_of(replace(data, fidelity=(*text, *data.fidelity))) == all_of(data)
     assert {one.verdict for one in all_of(replace(data, fidelity=text)).values()} == {UNTESTABLE}
+
+
+def test_a_large_ratio_is_drawn_with_its_own_interval() -> None:
+    moves = finding(measured(APART), "quantisation-moves")
+    chart = evidence_figure(moves.evidence, "ratio").chart
+    assert chart is not None
+    layers = chart.to_dict()["layer"]
+    dots = [row for one in layers for row in one.get("data", {}).get("values", ()) if "low" in row]
+    assert dots
+    for dot in dots:
+        assert dot["low"] < dot["value"] < dot["high"]
+    assert "9,571 times" in moves.reason

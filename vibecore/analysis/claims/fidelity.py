@@ -14,8 +14,7 @@ from vibecore.analysis.claims.study_data import Pairs, StudyData
 from vibecore.analysis.claims.wording import summed_up
 from vibecore.analysis.fidelity.paired import judge_kld, pair_up
 from vibecore.analysis.fidelity.pairs import judge_kld_pairs
-from vibecore.analysis.fidelity.summary import ABOVE, NOT_ABOVE, summarise_fidelity
-from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.fidelity.summary import ABOVE, summarise_fidelity
 from vibecore.analysis.stats.exact import holm
 from vibecore.analysis.stats.verdicts import (
     BETTER,
@@ -35,37 +34,34 @@ WORDS = {BETTER: NEARER, WORSE: FURTHER}
 def quantisation_moves(study: StudyData) -> Outcome:
     """Every quantised config's mean KLD is above its parent's noise floor."""
     quantised = {row.config for model in study.models for row in study.quantised(model)}
-    judged = [
-        row
-        for row in summarise_fidelity(study.fidelity, alpha=ALPHA)
-        if row.config in quantised and row.reference == "outputs" and row.floor is not None
-    ]
-    need(judged)
-    rows = tuple(
-        EvidenceRow(
-            compared=f"{row.config} against the noise floor of {row.against}",
-            measure="mean KLD",
-            figures=f"{formats.divergence(row.mean_kld)} v {formats.divergence(floor.mean_kld)}",
-            kind="ratio",
-            estimate=row.mean_kld / floor.mean_kld if floor.mean_kld else None,
-            verdict=FURTHER if row.verdict == ABOVE else UNRESOLVED,
-            p=row.p,
-            n=row.prompts,
-            method="paired by prompt, Holm",
-            label=f"{row.config} ÷ noise floor",
-        )
-        for row in judged
-        if (floor := row.floor) is not None
-    )
-    within = [row.config for row in judged if row.verdict == NOT_ABOVE]
-    above = len(judged) - len(within)
+    tokens = {(one.config, one.way): one for one in _along_outputs(study)}
+    rows, within = [], []
+    for summary in summarise_fidelity(list(tokens.values()), alpha=ALPHA):
+        if summary.config not in quantised or summary.floor is None:
+            continue
+        floor = tokens[summary.against, summary.floor.way]
+        name = f"the noise floor of {summary.against}"
+        row = _row(summary.config, name, tokens[summary.config, summary.way], floor)
+        if row is not None:
+            above = summary.verdict == ABOVE
+            rows.append(
+                replace(
+                    row,
+                    p_adjusted=summary.p,
+                    verdict=FURTHER if above else UNRESOLVED,
+                    equivalence_p=None,
+                    label=f"{summary.config} ÷ noise floor, mean KLD",
+                )
+            )
+            within += [] if above else [summary.config]
+    need(rows)
     rest = f" Not told apart from it: {', '.join(within)}." if within else ""
     return Outcome(
         # That a config is within its noise is never shown, only that it is not shown to be above.
         decide(supported=not within, contradicted=False),
-        f"{above} of {len(judged)} quantised configs are further from 16 bit than 16 bit is from "
-        f"itself.{rest} {summed_up(rows)}",
-        rows,
+        f"{len(rows) - len(within)} of {len(rows)} quantised configs are further from 16 bit than "
+        f"16 bit is from itself.{rest} {summed_up(rows)}",
+        tuple(rows),
     )
 
 
@@ -96,26 +92,28 @@ def _further(study: StudyData, pairs: Pairs, what: str) -> Outcome:
     )
 
 
+def _along_outputs(study: StudyData) -> list[FidelityTokens]:
+    """What was measured along the 16-bit outputs to the study's prompts."""
+    return [one for one in study.fidelity if one.reference == "outputs" and len(one.kld)]
+
+
 def _judge(study: StudyData, pairs: Pairs) -> list[EvidenceRow]:
     """Evidence of each pair that was measured on prompts in common: the first mean KLD over the
     second's."""
-    tokens = {
-        one.config: one
-        for one in study.fidelity
-        if one.way not in FLOOR_WAYS and one.reference == "outputs" and len(one.kld)
-    }
-    found = [
-        (frozenset((one.config, other.config)), row)
-        for one, other in pairs
-        if one.config in tokens and other.config in tokens
-        if (row := _row(one, other, tokens[one.config], tokens[other.config]))
-    ]
+    tokens = {one.config: one for one in _along_outputs(study) if one.way not in FLOOR_WAYS}
+    found = []
+    for one, other in pairs:
+        if one.config in tokens and other.config in tokens:
+            row = _row(one.config, other.config, tokens[one.config], tokens[other.config])
+            if row is not None and one.model != other.model:
+                row = replace(row, precision=one.precision)
+            if row is not None:
+                found.append((frozenset((one.config, other.config)), row))
     # Configs of one model have the p of all pairs of that model, so the same everywhere; pairs of
     # two models that over the pairs of the claim.
     of_model = {
         frozenset((one.config, one.other)): one.p
-        for one in judge_kld_pairs(study.fidelity, ALPHA)
-        if one.reference == "outputs"
+        for one in judge_kld_pairs(_along_outputs(study), ALPHA)
     }
     of_claim = holm([row.p for _, row in found]).tolist()
     return [
@@ -131,14 +129,15 @@ def _adjusted(row: EvidenceRow, p: float) -> EvidenceRow:
 
 
 def _row(
-    one: ConfigMetrics, other: ConfigMetrics, tokens: FidelityTokens, others: FidelityTokens
+    config: str, other: str, tokens: FidelityTokens, others: FidelityTokens
 ) -> EvidenceRow | None:
+    """One mean KLD over another by their names; None without a prompt in common."""
     pair = pair_up(tokens, others)
     if not pair.prompts:
         return None
     means = pair.means
     row = EvidenceRow(
-        compared=f"{one.config} against {other.config}",
+        compared=f"{config} against {other}",
         measure="mean KLD",
         figures=" v ".join(formats.divergence(mean) for mean in means),
         kind="ratio",
@@ -147,8 +146,7 @@ def _row(
         p=pair.sign_p(),
         n=pair.prompts,
         method=SIGN_TEST,
-        label=f"{one.config} ÷ {other.config}, mean KLD",
-        precision=one.precision if one.model != other.model else None,
+        label=f"{config} ÷ {other}, mean KLD",
     )
     judged = judge_kld(pair, ALPHA)
     if judged is None:

@@ -104,12 +104,17 @@ def estimate(row: EvidenceRow) -> str:
         share = row.kind == "share"
         return formats.percent(row.estimate) if share else f"{row.estimate:.2f}×"
     if row.kind == "ratio":
-        seen = "no ratio" if row.estimate is None else f"{row.estimate:.2f} times"
-        return f"{seen} ({level} {low:.2f} to {high:.2f})"
+        seen = "no ratio" if row.estimate is None else f"{_times(row.estimate)} times"
+        return f"{seen} ({level} {_times(low)} to {_times(high)})"
     if row.kind == "difference":
         ends = f"({level} {100 * low:+.0f} to {100 * high:+.0f})"
         return f"{100 * (row.estimate or 0):+.0f} points {ends}".replace("-", "−")
     return f"{formats.percent(row.estimate)} ({level} {100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _times(ratio: float) -> str:
+    """A ratio with two decimals, or without any from a thousand on."""
+    return f"{ratio:.2f}" if ratio < 1000 else f"{ratio:,.0f}"
 
 
 def _p(row: EvidenceRow) -> str:

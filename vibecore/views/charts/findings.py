@@ -13,7 +13,8 @@ from vibecore.analysis.stats.verdicts import RESOLVED
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import Figure
 
-# A ratio's interval can reach far; beyond this the drawing ends, and the table has the figure.
+# A ratio's interval can reach far; so many times beyond the ratio itself, or beyond no difference,
+# the drawing ends, and the table has the figure.
 FARTHEST = 20.0
 
 
@@ -74,7 +75,8 @@ def _is_empty(row: EvidenceRow) -> bool:
 def _dot(row: EvidenceRow) -> Dot:
     low, high = row.interval or (None, None)
     if row.kind == "ratio" and low is not None and high is not None:
-        low, high = max(low, 1 / FARTHEST), min(high, FARTHEST)
+        low = max(low, min(1.0, row.estimate or 1.0) / FARTHEST)
+        high = min(high, max(1.0, row.estimate or 1.0) * FARTHEST)
     name = row.label or row.compared
     return Dot(
         name,
