@@ -139,5 +139,5 @@ def launch_chromium() -> Iterator[Callable[[], Browser]]:
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
     """A fake worker in the place of every worker process of a study."""
     worker = FakeWorker()
-    monkeypatch.setattr("vibecore.studies.run.Worker", worker)
+    monkeypatch.setattr("vibecore.studies.workers.Worker", worker)
     return worker

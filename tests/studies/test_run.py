@@ -161,7 +161,7 @@ def test_an_earlier_sampled_study_goes_on(db: Path, fake_worker, monkeypatch) ->
     with pytest.raises(KeyboardInterrupt):
         run_study(plan, lambda event: None)
     monkeypatch.undo()
-    monkeypatch.setattr("vibecore.studies.run.Worker", fake_worker)
+    monkeypatch.setattr("vibecore.studies.workers.Worker", fake_worker)
     fake_worker.interrupt_after = None
     assert run(db, resume=True)[0] == {"1M-bf16": "complete"}
     assert fake_worker.seeds[:4] == [[5] * 10] * 3 + [[6] * 10]

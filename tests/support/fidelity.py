@@ -1,15 +1,21 @@
-"""Token distances made up from a seed, and a study that holds some."""
+"""Token distances made up from a seed, a study that may hold some, and a worker that gives them."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from tests.conftest import FakeWorker
 from vibecore import store
 from vibecore.catalog.suites import Prompt
-from vibecore.core.fidelity import TokenDistances
-from vibecore.core.records import Protocol
+from vibecore.core.errors import RunError
+from vibecore.core.fidelity import ReferenceText, TokenDistances, Way
+from vibecore.core.records import LoadReport, LoadRequest, Protocol
 from vibecore.scoring import SCORER_VERSION
 
 
@@ -74,3 +80,62 @@ def add_study(
                     rows.append((prompt, made, None))
             store.add_generations(connection, run_id, 0, rows, SCORER_VERSION)
     return run_ids
+
+
+@dataclass
+class FidelityWorker(FakeWorker):
+    """A fake worker that measures fidelity too: a parent against itself has KLD 0.
+
+    `measured` has (config, model beside it, way, reference tokens) of each text; `left_out` why a
+    way cannot be measured, by way; `unlike` what shared_vocabulary raises. `interrupt_after` counts
+    calls of `measure`, `prompt_tokens` is what a prompt has.
+    """
+
+    parts: int = 3
+    prompt_tokens: int = 5
+    left_out: dict[str, str] = field(default_factory=dict)
+    unlike: str | None = None
+    beside: str | None = None
+    loaded: list[str] = field(default_factory=list)
+    measured: list[tuple[str, str | None, Way, tuple[int, ...]]] = field(default_factory=list)
+    portions: list[int] = field(default_factory=list)
+    kill_after: int | None = None
+
+    def load(self, request: LoadRequest) -> LoadReport:
+        self.beside = None
+        self.loaded.append(request.config_id)
+        return super().load(request)
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        return getattr(self, function.removeprefix("fidelity."))(*arguments)
+
+    def load_beside(self, request: LoadRequest) -> LoadReport:
+        self.beside = request.config_id
+        return LoadReport(0.5, 1000, "bfloat16", self.environment)
+
+    def shared_vocabulary(self) -> int:
+        if self.unlike:
+            raise RunError(self.unlike)
+        return 100
+
+    def why_left_out(self, way: Way) -> str | None:
+        return self.left_out.get(way)
+
+    def running_text(self, text: str) -> list[ReferenceText]:
+        return [ReferenceText((part, part + 1), before=(1,)) for part in range(self.parts)]
+
+    def measure(self, texts: Sequence[ReferenceText], way: Way = "alone") -> list[TokenDistances]:
+        if self.interrupt_after is not None and len(self.portions) >= self.interrupt_after:
+            raise KeyboardInterrupt
+        if self.kill_after is not None and len(self.portions) >= self.kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.portions.append(len(texts))
+        self.measured += [(self.config, self.beside, way, text.tokens) for text in texts]
+        size = 0.01 if way == "alone" else 0.0
+        return [
+            replace(
+                distances(text.tokens, seed=sum(text.tokens), size=size),
+                prompt_tokens=self.prompt_tokens if text.prompt is not None else len(text.before),
+            )
+            for text in texts
+        ]

@@ -12,7 +12,18 @@ import sys
 from collections.abc import Sequence
 
 # In the order that --help lists their commands.
-from vibecore.cli import bench, inspect, judging, read, rescore, run, studies, tools, try_prompt
+from vibecore.cli import (
+    bench,
+    fidelity,
+    inspect,
+    judging,
+    read,
+    rescore,
+    run,
+    studies,
+    tools,
+    try_prompt,
+)
 from vibecore.cli.base import app, say
 from vibecore.core.errors import InputError, VibeError
 from vibecore.core.text_files import no_character
@@ -20,6 +31,7 @@ from vibecore.core.text_files import no_character
 __all__ = [
     "app",
     "bench",
+    "fidelity",
     "inspect",
     "judging",
     "main",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from vibecore.cli.base import (
 )
 from vibecore.core.errors import InputError
 from vibecore.core.paths import DEFAULT_DB, tracked_note
+
+if TYPE_CHECKING:
+    from vibecore.studies.jobs import Plan
 
 
 @app.command()
@@ -58,10 +61,15 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Add configs to a study, under its own protocol.")
     ] = False,
+    fidelity: Annotated[
+        bool,
+        typer.Option("--fidelity", help="Then measure how far each config is from 16 bit."),
+    ] = False,
     db: Database = DEFAULT_DB,
 ) -> None:
     """Run configs over a suite, score every output and store it."""
     from vibecore.live.launch.record import recording_end
+    from vibecore.studies.fidelity import refuse_no_fidelity
     from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
     from vibecore.views.progress import follow
 
@@ -83,18 +91,39 @@ def run(
         thinking=thinking,
         execute_code=execute_code,
         note=note,
+        fidelity=fidelity,
     )
     with recording_end():
         if resume and extend:
             raise InputError("--extend adds configs and --resume goes on: give one of them.")
         make_plan = extended_plan if extend else resumed_plan if resume else new_plan
         plan = make_plan(options, db)
+        if fidelity:
+            refuse_no_fidelity(plan, resume=resume or extend)
         if note := tracked_note(plan.db):
             say(note)
         with message_when_stopped(lambda: _stopped(plan.db, plan.name)):
             statuses = follow(plan, resume=resume or extend)
-        if any(status != "complete" for status in statuses.values()):
+        complete = all(status == "complete" for status in statuses.values())
+        if fidelity and not _measured(plan, complete=complete):
+            complete = False
+        if not complete:
             raise typer.Exit(1)
+
+
+def _measured(plan: Plan, *, complete: bool) -> bool:
+    """Measure the fidelity of a study that has just run; whether that succeeded."""
+    from vibecore.cli.fidelity import measure_study
+
+    weights = None if plan.weights == "hub" else plan.weights
+    try:
+        return measure_study(plan.db, plan.name, weights=weights)
+    except InputError as error:
+        if complete:
+            raise
+        # What failed in the run has been said.
+        say(f"Fidelity was not measured: {error}")
+        return False
 
 
 def _stopped(db: Path, study: str) -> str:

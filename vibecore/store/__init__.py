@@ -17,7 +17,9 @@ from vibecore.store.connection import (
 from vibecore.store.copy import copy_studies, is_database
 from vibecore.store.fidelity import (
     add_fidelity,
+    drop_fidelity,
     drop_fidelity_text,
+    fidelity_places,
     list_compared,
     missing_fidelity,
     read_fidelity,

@@ -53,8 +53,7 @@ def add_fidelity(
     rows: Sequence[tuple[str, int, TokenDistances]],
     measured_on: str,
 ) -> None:
-    """Write (item, sample, distances) of one run held against another. `measured_on` is the
-    hardware and, of way `alone`, what computed."""
+    """Write (item, sample, distances) of one run held against another on some hardware."""
     created = now()
     insert(
         connection,
@@ -132,6 +131,28 @@ def drop_fidelity_text(
            AND NOT list_contains(?::VARCHAR[], item)""",
         [run_id, against_run_id, list(kept)],
     )
+
+
+def drop_fidelity(
+    connection: duckdb.DuckDBPyConnection, run_id: int, against_run_id: int, way: Way
+) -> None:
+    """Delete all that is stored of one run held against another in one way."""
+    connection.execute(
+        "DELETE FROM fidelity WHERE run_id = ? AND against_run_id = ? AND way = ?",
+        [run_id, against_run_id, way],
+    )
+
+
+def fidelity_places(
+    connection: duckdb.DuckDBPyConnection, study: str
+) -> set[tuple[int, int, Way, str]]:
+    """(run id, id of the run it was held against, way, where that was measured) of a study."""
+    rows = connection.execute(
+        """SELECT DISTINCT run_id, against_run_id, way, measured_on
+           FROM fidelity JOIN run USING (run_id) WHERE study_id = ?""",
+        [study_id_of(connection, study)],
+    ).fetchall()
+    return set(rows)
 
 
 def read_fidelity(

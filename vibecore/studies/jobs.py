@@ -18,6 +18,7 @@ from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, hardware
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import EARLIER_SAMPLER, LoadReport, Protocol
+from vibecore.core.rows import RunRow
 from vibecore.studies.batches import auto_batch_size, make_batches
 
 # A prompt, and the number of its sample.
@@ -178,7 +179,19 @@ def refuse_other_weights(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
     since, or another model of the same name."""
     with store.reading(plan.db) as connection:
         runs = store.read_configs(connection, plan.name)
-    for config in plan.configs:
+    refuse_changed_weights(plan.name, runs, plan.configs, resolved)
+
+
+def refuse_changed_weights(
+    study: str,
+    runs: Iterable[RunRow],
+    configs: Iterable[Config],
+    resolved: Mapping[str, Resolved],
+) -> None:
+    """Raise InputError where the weights of one of these configs, by its id in `resolved`, are not
+    those that the study's runs have of its model."""
+    runs = list(runs)
+    for config in configs:
         found = resolved.get(config.id)
         if found is None or found.sha256 is None:
             continue
@@ -189,8 +202,8 @@ def refuse_other_weights(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
                 known != found.sha256 if known else run.source != source
             ):
                 raise InputError(
-                    f"The weights of {config.model.name} are not those that the study "
-                    f"'{plan.name}' ran {run.config} with: {_said(run.source, known)} then, "
+                    f"The weights of {config.model.name} are not those that the study '{study}' "
+                    f"ran {run.config} with: {_said(run.source, known)} then, "
                     f"{_said(source, found.sha256)} now. Put the earlier ones back, or start a "
                     "study of another name."
                 )

@@ -34,7 +34,8 @@ class Options:
 
     `family` may be several; `models` are folders, GGUF files or hub ids, of which the i-th is
     named by the i-th of `names`. An empty `system` is a system message without text. `note` is
-    what a reader of a new study has to know, such as where its weights are from.
+    what a reader of a new study has to know, such as where its weights are from. `fidelity`:
+    whether fidelity is measured once the study has run.
     """
 
     family: str | tuple[str, ...] | None = None
@@ -54,6 +55,7 @@ class Options:
     thinking: str | None = None
     execute_code: bool = False
     note: str | None = None
+    fidelity: bool = False
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def resumed_plan(options: Options, db: Path) -> Plan:
     if not options.study:
         raise InputError("--resume needs --study NAME: the study to resume.")
     stored, runs = _stored_plan(options, db, "resume")
-    configs = tuple(_stored_config(run) for run in runs)
+    configs = tuple(stored_config(run) for run in runs)
     if options.families or options.configs or options.models:
         taken = {run.model: run.source for run in runs}
         chosen = sorted(config.id for config in _chosen_configs(absolute(options), taken))
@@ -297,6 +299,6 @@ def stored_prompt(row: PromptRow) -> Prompt:
     return Prompt(row.prompt_id, row.category, row.text, constraints)
 
 
-def _stored_config(run: RunRow) -> Config:
+def stored_config(run: RunRow) -> Config:
     """The config of a stored run, with the source its weights had then."""
     return Config(model_of(run.model, run.source, run.weights), PRECISIONS[run.precision])

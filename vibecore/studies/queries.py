@@ -21,6 +21,7 @@ from vibecore.analysis import (
     summarise,
     to_outcomes,
 )
+from vibecore.analysis.fidelity.summary import FidelitySummary, summarise_fidelity
 from vibecore.analysis.metrics import AGGREGATES, ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.sweet_spot import choose
@@ -97,6 +98,14 @@ def read_evidence(db: Path, study: str) -> Evidence:
     """What a study's choice rests on, resampled studies among it, for analysis.decide."""
     with store.reading(db) as connection:
         return gather(*_compared(connection, study))
+
+
+def read_fidelity_summaries(db: Path, study: str) -> list[FidelitySummary]:
+    """One row a config, way and kind of reference that is measured (see analysis.fidelity)."""
+    with store.reading(db) as connection:
+        tokens = store.read_fidelity(connection, study)
+        categories = {row.prompt_id: row.category for row in store.read_prompts(connection, study)}
+    return summarise_fidelity(tokens, categories)
 
 
 def _compared(connection: Connection, study: str) -> tuple[list[ConfigMetrics], Outcomes | None]:

@@ -6,18 +6,18 @@ with its error and the study continues.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from vibecore import store
 from vibecore.catalog.weights import Resolved, load_request, resolve
-from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import hardware, read_gpus, usable_cores
+from vibecore.core.errors import RunError
+from vibecore.core.machine import hardware
 from vibecore.core.records import Generation, LoadReport
 from vibecore.runtime import device_queue, fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
-from vibecore.runtime.worker import Worker, WorkerDied
+from vibecore.runtime.worker import Worker
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.studies.jobs import (
     Job,
@@ -34,9 +34,7 @@ from vibecore.studies.jobs import (
     unfinished,
     with_batch_size,
 )
-
-# Workers only import while they wait, so starting several at once costs a core each, no GPU.
-MOST_WORKERS_STARTING = 4
+from vibecore.studies.workers import each_worker, settle_device
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]
         refuse_other_weights(plan, resolved)
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
-        first, device = _settle_device(stack, plan)
+        first, device = settle_device(stack, plan.protocol.device, len(plan.configs))
         protocol = replace(plan.protocol, device=device)
         if not resume:
             protocol = replace(protocol, weights=_weights_kind(resolved))
@@ -123,45 +121,9 @@ def _run_jobs(
         on_event(Event("planned", job.config.id, total - job.outputs, total))
     jobs = [job for job in jobs if job.batches]
     statuses = {config.id: "complete" for config in plan.configs}
-    for job, worker in zip(jobs, _workers(stack, first, len(jobs)), strict=False):
+    for job, worker in zip(jobs, each_worker(stack, first, len(jobs)), strict=False):
         statuses[job.config.id] = _run_config(plan, job, worker, on_event)
     return statuses
-
-
-def _settle_device(stack: ExitStack, plan: Plan) -> tuple[list[Worker], str]:
-    """The device of a plan, and the workers that were started to find it, for the jobs to use.
-
-    While another process measures, as few as possible are started: importing keeps a core busy.
-    """
-    wanted = plan.protocol.device
-    others = device_queue.queue_of("cpu") or device_queue.queue_of("cuda")
-    if others and (wanted == "cpu" or (wanted == "auto" and not read_gpus()[0])):
-        return [], "cpu"
-    first = _start_workers(stack, 1 if others else len(plan.configs))
-    try:
-        return first, first[0].choose_device(wanted)
-    except WorkerDied:
-        raise
-    except RunError as error:
-        raise InputError(str(error)) from None
-
-
-def _start_workers(stack: ExitStack, wanted: int) -> list[Worker]:
-    """Start workers together, one a core, and wait: nothing is timed while one starts up."""
-    count = max(1, min(wanted, usable_cores(), MOST_WORKERS_STARTING))
-    workers = [stack.enter_context(Worker()) for _ in range(count)]
-    for worker in workers:
-        worker.wait_ready()
-    return workers
-
-
-def _workers(stack: ExitStack, ready: list[Worker], wanted: int) -> Iterator[Worker]:
-    given = 0
-    while given < wanted:
-        if not ready:
-            ready = _start_workers(stack, wanted - given)
-        yield ready.pop(0)
-        given += 1
 
 
 def _weights_kind(resolved: dict[str, Resolved]) -> str:

@@ -41,16 +41,7 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
         markup=False,
         highlight=False,
     )
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         whole = progress.add_task(
             "study", total=len(plan.configs) * len(plan.suite.prompts), note=""
         )
@@ -71,6 +62,20 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
         soft_wrap=True,
     )
     return statuses
+
+
+def bars(console: Console) -> Progress:
+    """Bars that say how much of what is done; tasks have a field `note`."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
 
 
 class _View:

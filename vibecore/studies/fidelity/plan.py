@@ -1,0 +1,191 @@
+"""Which configs of a study are held against which parents, and what cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vibecore import store
+from vibecore.catalog.models import Config
+from vibecore.catalog.reference_text import reference_text
+from vibecore.core.errors import InputError
+from vibecore.core.fidelity import FLOOR_WAYS, PARENT_PRECISIONS, Way
+from vibecore.core.records import Protocol
+from vibecore.core.rows import RunRow, StudyRow
+from vibecore.studies.jobs import Plan
+from vibecore.studies.limits import DEVICES, one_of
+from vibecore.studies.plan import stored_config
+
+ALONE: tuple[Way, ...] = ("alone",)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A config to hold against its parent (way `alone`), or a parent to hold against itself in the
+    FLOOR_WAYS."""
+
+    config: Config
+    against: Config
+    run_id: int
+    against_run_id: int
+    ways: tuple[Way, ...] = ALONE
+
+    @property
+    def label(self) -> str:
+        """What it is called: the config's id, that of a noise floor with these words."""
+        return self.config.id if self.ways == ALONE else f"{self.config.id} (noise floor)"
+
+
+@dataclass(frozen=True)
+class FidelityPlan:
+    """What is about to be measured of a study.
+
+    `text` is the running text, None to leave it out; `weights` as in Plan; `again` says to drop
+    what is stored of these comparisons first. `left_out` has a sentence for each config that has
+    nothing to be held against.
+    """
+
+    db: Path
+    study: str
+    protocol: Protocol
+    comparisons: tuple[Comparison, ...]
+    text: str | None
+    device: str = "auto"
+    weights: str = "hub"
+    again: bool = False
+    left_out: tuple[str, ...] = ()
+
+
+def fidelity_plan(
+    db: Path,
+    study: str,
+    configs: Sequence[str] = (),
+    *,
+    with_text: bool = True,
+    device: str | None = None,
+    weights: str | None = None,
+    again: bool = False,
+) -> FidelityPlan:
+    """The plan of a study's configs, all where none is named; the noise floor of their parents goes
+    with them. `device` is the study's own where it is None.
+
+    Raises InputError for a study without outputs of its own or on random weights, for a config that
+    it has not, and where no config has another as its parent whose outputs are stored.
+    """
+    with store.reading(db) as connection:
+        found = store.read_study(connection, study)
+        runs = {run.config: run for run in store.read_configs(connection, study)}
+        parents = store.read_parents(connection, study)
+    protocol = _protocol_of(found, list(runs.values()))
+    if unknown := [config for config in configs if config not in runs]:
+        raise InputError(
+            f"The study '{study}' has no config '{unknown[0]}'. It has {', '.join(runs)}."
+        )
+    if weights == "dummy":
+        raise InputError(
+            "--weights dummy gives random weights, whose distributions say nothing. Leave it out, "
+            "or name the folder that the weights are in."
+        )
+    # A parent that nothing is held against needs no noise floor, unless it is asked for.
+    wanted = list(configs) or [config for config in runs if parents.get(config) != config]
+    if not wanted:
+        raise InputError(
+            f"The study '{study}' has 16-bit configs alone, and nothing to hold against them. Add "
+            f"another precision with `python -m vibecore run --extend --study {study}`."
+        )
+    left_out = {config: _why_left_out(study, runs, parents, config) for config in wanted}
+    reasons = {config: reason for config, reason in left_out.items() if reason}
+    compared = [config for config in wanted if config not in reasons]
+    if reasons and (configs or not compared):
+        raise InputError(next(iter(reasons.values())))
+    with_parents = {*compared, *(parents[config] for config in compared)}
+    return FidelityPlan(
+        db=db,
+        study=study,
+        protocol=protocol,
+        comparisons=tuple(
+            _comparison(runs[config], runs[parents[config]])
+            for config in runs
+            if config in with_parents
+        ),
+        text=reference_text() if with_text else None,
+        device=one_of("--device", device or protocol.device, DEVICES),
+        weights=weights or "hub",
+        again=again,
+        left_out=tuple(dict.fromkeys(reasons.values())),
+    )
+
+
+def refuse_no_fidelity(plan: Plan, *, resume: bool) -> None:
+    """Raise InputError, before a plan runs, where its study will have nothing for fidelity to
+    measure; with `resume` the study is there already."""
+    if plan.weights == "dummy":
+        raise InputError(
+            "--fidelity needs real weights: random ones have distributions that say nothing. Leave "
+            "one of the options out."
+        )
+    pairs = [(config.model.name, config.precision.name) for config in plan.configs]
+    if resume:
+        with store.reading(plan.db) as connection:
+            runs = store.read_configs(connection, plan.name)
+        pairs += [(run.model, run.precision) for run in runs]
+    precisions: dict[str, set[str]] = {}
+    for model, precision in pairs:
+        precisions.setdefault(model, set()).add(precision)
+    if any(len(own) > 1 and own & {*PARENT_PRECISIONS} for own in precisions.values()):
+        return
+    lacking = [model for model, own in precisions.items() if not own & {*PARENT_PRECISIONS}]
+    what_to_do = (
+        f"there is no {lacking[0]} at bf16. Add it to the run"
+        if lacking
+        else "there are 16-bit configs alone. Add another precision such as 4bit"
+    )
+    raise InputError(
+        f"--fidelity holds configs against the same model at 16 bit, and {what_to_do}, or leave "
+        "--fidelity out."
+    )
+
+
+def _protocol_of(study: StudyRow, runs: Sequence[RunRow]) -> Protocol:
+    """The protocol of a study that has outputs to compare at. Raises InputError for another."""
+    if study.protocol is None:
+        raise InputError(
+            f"The study '{study.name}' was published, not run here: its outputs are not stored, so "
+            "there is nothing to compare at. Run its configs as a study of your own."
+        )
+    if any(run.benched for run in runs):
+        raise InputError(
+            f"The study '{study.name}' was imported from a bench: it has no prompts to compare at. "
+            "Run its configs as a study with `python -m vibecore run`."
+        )
+    if "dummy" in {study.protocol.weights, *(run.weights for run in runs)}:
+        raise InputError(
+            f"The study '{study.name}' ran on random weights, whose distributions say nothing. Run "
+            "it with real weights, as a study of another name."
+        )
+    return study.protocol
+
+
+def _why_left_out(
+    study: str, runs: Mapping[str, RunRow], parents: Mapping[str, str], config: str
+) -> str | None:
+    """Why a config cannot be held against a parent, with what to do; None where it can."""
+    model = runs[config].model
+    if config not in parents:
+        return (
+            f"The study '{study}' has {model} at no 16-bit precision to hold {config} against. Add "
+            f"it with `python -m vibecore run --extend --study {study}`: {model} at bf16."
+        )
+    parent = runs[parents[config]]
+    if not parent.generations:
+        return (
+            f"{parent.config} has no outputs in the study '{study}' to compare {model} at "
+            f"({parent.status}). Make them with `python -m vibecore run --resume --study {study}`."
+        )
+    return None
+
+
+def _comparison(run: RunRow, against: RunRow) -> Comparison:
+    ways = FLOOR_WAYS if run.config == against.config else ALONE
+    return Comparison(stored_config(run), stored_config(against), run.run_id, against.run_id, ways)
