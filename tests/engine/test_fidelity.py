@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -11,22 +13,29 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
+from tests.support import chat_templates as templates
+from tests.support.chat_templates import chat_folder
 from tests.support.folders import Tensors, demo_folder, request_for
 from tests.support.tiny_models import TINY, loaded, tiny_model
 from vibecore import engine
 from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.core.errors import RunError
 from vibecore.core.fidelity import ReferenceText, TokenDistances
-from vibecore.core.records import LoadRequest
+from vibecore.core.records import Asking, LoadRequest
 from vibecore.engine import forced
 from vibecore.engine.batch import encode
 from vibecore.engine.fidelity import (
     load_beside,
     measure,
+    running_text,
+    shared_vocabulary,
+    why_left_out,
 )
 from vibecore.engine.forced import Passage
-from vibecore.engine.model import LoadedModel
+from vibecore.engine.model import Beside, LoadedModel
+from vibecore.runtime.worker import Worker
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
 NEW_TOKENS = 40
@@ -277,3 +286,272 @@ def test_two_bits_stand_out(parent: LoadedModel, references: list[ReferenceText]
     )
     two = replace(four, model=model.eval())
     assert mean_kld(measure(two, references)) > 10 * mean_kld(measure(four, references))
+
+
+def test_a_single_token_and_none_at_all(
+    parent: LoadedModel, references: list[ReferenceText]
+) -> None:
+    model = pair(request("4bit"), request())
+    [whole, single, nothing] = measure(
+        model,
+        [
+            references[0],
+            replace(references[0], tokens=references[0].tokens[:1]),
+            replace(references[0], tokens=()),
+        ],
+    )
+    assert single.log_p == pytest.approx(whole.log_p[:1], rel=1e-3)
+    assert len(single.kld) == len(single.pieces) == 1
+    assert (nothing.kld, nothing.pieces, nothing.top_pieces) == ((), (), ())
+    assert nothing.prompt_tokens == whole.prompt_tokens
+    for way in ("batch", "graph"):
+        assert [len(one.kld) for one in measure(parent, [replace(references[0], tokens=(7,))], way)]
+
+
+def test_an_end_of_sequence_is_compared_as_any_token(parent: LoadedModel) -> None:
+    """It is of the output's tokens, and the model had to choose it."""
+    end = parent.eos_token_ids[0]
+    text = ReferenceText((199, 339, end), PROMPTS[0])
+    model = pair(request("4bit"), request())
+    [one] = measure(model, [text])
+    assert_as_by_hand(one, by_hand(model, text))
+    assert one.pieces[-1] == parent.tokenizer.decode([end])
+    assert "".join(one.pieces) == parent.tokenizer.decode(list(text.tokens))
+
+
+def test_pieces_are_what_each_token_adds(references: list[ReferenceText]) -> None:
+    model = pair(request("4bit"), request())
+    tokenizer = model.tokenizer
+    accented = tuple(tokenizer.encode(" naïve 🙂 ok", add_special_tokens=False))
+    for one, text in zip(
+        measure(model, [*references, ReferenceText(accented, "Hi")]),
+        [*references, ReferenceText(accented)],
+        strict=True,
+    ):
+        assert "".join(one.pieces) == tokenizer.decode(list(text.tokens))
+        places = zip(text.tokens, one.top_token, one.top_pieces, one.top_p, one.log_p, strict=True)
+        for token, top, piece, top_p, log_p in places:
+            assert (piece is None) == (token == top)
+            assert piece is None or piece == tokenizer.decode([top])
+            assert top_p > math.exp(log_p) or top_p == pytest.approx(math.exp(log_p))
+    assert any(piece is not None for piece in one.top_pieces)
+
+
+TEMPLATES = {
+    "a system message by default": (templates.QWEN25, Asking(system="Be brief.")),
+    "no system message, BOS": (templates.GEMMA3, Asking()),
+    "reasoning begun by the prompt": (templates.DEEPSEEK, Asking()),
+    "no template wanted": (templates.QWEN25, Asking(chat="off")),
+}
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_an_instruct_model_is_asked_through_its_template(kind: str, tmp_path: Path) -> None:
+    template, asking = TEMPLATES[kind]
+    folder = chat_folder(
+        tmp_path / "model", template, adds_bos=True, markers=("<think>", "</think>")
+    )
+    asked = [
+        LoadRequest(f"chat-{precision}", precision, "cpu", folder=str(folder), asking=asking)
+        for precision in ("bf16", "4bit")
+    ]
+    model = pair(asked[1], asked[0])
+    assert model.beside.model is not None
+    [made] = engine.generate(model.beside.model, PROMPTS[:1], NEW_TOKENS)
+    [one] = measure(model, [ReferenceText(made.token_ids, PROMPTS[0])])
+    assert one.prompt_tokens == made.prompt_tokens
+    assert_as_by_hand(one, by_hand(model, ReferenceText(made.token_ids, PROMPTS[0])))
+    # The parent's tokens are those of its greedy output: but for ties that rounding decides it
+    # would choose each of them again.
+    same = pair(asked[0], asked[0])
+    [itself] = measure(same, [ReferenceText(made.token_ids, PROMPTS[0])])
+    again = zip(itself.top_token, made.token_ids, strict=True)
+    assert fmean(top == token for top, token in again) > 0.9
+
+
+def test_a_thinking_models_reasoning_is_part_of_what_is_compared(tmp_path: Path) -> None:
+    folder = chat_folder(
+        tmp_path / "model",
+        templates.QWEN3,
+        markers=("<think>", "</think>"),
+        special_markers=True,
+    )
+    asked = LoadRequest("thinker-bf16", "bf16", "cpu", folder=str(folder))
+    model = pair(replace(asked, precision="4bit"), asked)
+    written = "<think>\nTwo and two.\n</think>\n\nFour.<|im_end|>"
+    tokens = tuple(model.tokenizer.encode(written, add_special_tokens=False))
+    text = ReferenceText(tokens, "Two and two?")
+    [one] = measure(model, [text])
+    assert_as_by_hand(one, by_hand(model, text))
+    assert "".join(one.pieces) == written
+    assert one.pieces[0] == "<think>"
+
+
+def test_running_text_is_cut_as_llama_cpp_cuts_it(parent: LoadedModel) -> None:
+    text = "The river runs past the old mill. " * 200
+    ids = tuple(parent.tokenizer.encode(text, add_special_tokens=False))
+    chunks = running_text(parent, text)
+    assert len(chunks) == len(ids) // 512 >= 2
+    for number, chunk in enumerate(chunks):
+        assert (chunk.prompt, len(chunk.before), len(chunk.tokens)) == (None, 257, 255)
+        assert chunk.before + chunk.tokens == ids[512 * number : 512 * number + 512]
+    model = pair(request("4bit"), request())
+    assert_as_by_hand(measure(model, chunks[:1])[0], by_hand(model, chunks[0]))
+
+
+def test_a_chunk_begins_with_bos_where_the_tokenizer_writes_it(tmp_path: Path) -> None:
+    folder = chat_folder(tmp_path / "model", None, adds_bos=True)
+    model = engine.load(LoadRequest("bos-bf16", "bf16", "cpu", folder=str(folder)))
+    text = "The river runs past the old mill. " * 200
+    whole = tuple(model.tokenizer.encode(text))
+    chunks = running_text(model, text)
+    bos = model.tokenizer.convert_tokens_to_ids("<s>")
+    assert whole[0] == bos
+    assert chunks[0].before + chunks[0].tokens == whole[:512]
+    # In place of the token that stands there.
+    assert chunks[1].before + chunks[1].tokens == (bos, *whole[513:1024])
+
+
+def test_running_text_fits_a_short_context(parent: LoadedModel) -> None:
+    short = replace(parent, context=64)
+    chunks = running_text(short, "The river runs past the old mill. " * 20)
+    assert {(len(one.before), len(one.tokens)) for one in chunks} == {(33, 31)}
+    assert len(measure(short, chunks[:1], "batch")) == 1
+    with pytest.raises(RunError, match="has 1 tokens, and a chunk of it has 64"):
+        running_text(short, "a")
+
+
+def other_tokenizer(folder: Path) -> Path:
+    """The 5M demo, two tokens of which have changed places."""
+    path = demo_folder(folder, name="5M")
+    content = json.loads((path / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    first, second = list(vocabulary)[300:302]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    (path / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_models_with_other_tokenizers_are_not_compared(
+    tmp_path: Path, references: list[ReferenceText]
+) -> None:
+    model = pair(request("4bit"), request_for(other_tokenizer(tmp_path / "model")))
+    for call in (lambda: shared_vocabulary(model), lambda: measure(model, references)):
+        with pytest.raises(
+            RunError, match=r"5M-4bit and own-bf16 cannot be compared.*Token \d+ is"
+        ):
+            call()
+    # With another model beside it, it can be.
+    load_beside(model, request())
+    assert shared_vocabulary(model) == 3072
+
+
+def test_a_vocabulary_that_is_padded_further_is_compared_where_both_have_tokens(
+    tmp_path: Path, references: list[ReferenceText]
+) -> None:
+    def padded(tensors: Tensors) -> Tensors:
+        return {
+            name: torch.cat((tensor, torch.full_like(tensor[:64], 0.05)))
+            if tensor.shape[0] == 3072
+            else tensor
+            for name, tensor in tensors.items()
+        }
+
+    folder = demo_folder(tmp_path / "m", name="5M", config={"vocab_size": 3136}, tensors=padded)
+    for config, against in ((request_for(folder), request()), (request(), request_for(folder))):
+        model = pair(config, against)
+        assert shared_vocabulary(model) == 3072
+        assert mean_kld(measure(model, references)) < 1e-9
+
+
+def test_a_token_that_one_model_lacks_is_told(
+    tmp_path: Path, references: list[ReferenceText]
+) -> None:
+    def cut(tensors: Tensors) -> Tensors:
+        return {
+            name: tensor[:3000] if tensor.shape[0] == 3072 else tensor
+            for name, tensor in tensors.items()
+        }
+
+    folder = demo_folder(tmp_path / "m", name="5M", config={"vocab_size": 3000}, tensors=cut)
+    with pytest.raises(RunError, match="has 72 tokens that the other lacks"):
+        shared_vocabulary(pair(request_for(folder), request()))
+
+
+def test_random_weights_are_not_compared() -> None:
+    raw = json.loads((MODELS_DIR / "5M" / "config.json").read_text())
+    model = pair(LoadRequest("dummy-bf16", "bf16", "cpu", architecture=raw), request())
+    with pytest.raises(RunError, match="dummy-bf16 has random weights"):
+        measure(model, [])
+
+
+def test_prompts_that_are_asked_otherwise_are_not_compared(tmp_path: Path) -> None:
+    folder = str(chat_folder(tmp_path / "model", templates.QWEN25))
+    plain = LoadRequest("a-bf16", "bf16", "cpu", folder=folder, asking=Asking(chat="off"))
+    model = pair(plain, replace(plain, config_id="b-bf16", asking=Asking()))
+    assert shared_vocabulary(model) == 3072
+    with pytest.raises(RunError, match="a-bf16 and b-bf16 are not asked alike"):
+        measure(model, [ReferenceText((5,), "Hi")])
+    assert measure(model, [ReferenceText((5,), before=(7,))])[0].kld == (0.0,)
+
+
+def test_what_cannot_be_read_is_refused(parent: LoadedModel) -> None:
+    model = pair(request("4bit"), request())
+    with pytest.raises(RunError, match="the context of 5M-4bit is 512"):
+        measure(model, [ReferenceText((5,) * 500, before=(7,) * 13)])
+    assert len(measure(model, [ReferenceText((5,) * 500, before=(7,) * 12)])[0].kld) == 500
+    with pytest.raises(RunError, match=r"the token 3072, and 5M-4bit has 3,072.*another model"):
+        measure(model, [ReferenceText((3072,), "Hi")])
+    with pytest.raises(RunError, match="the prompt is empty"):
+        measure(model, [ReferenceText((5,), "")])
+    with pytest.raises(RunError, match="There is no model beside 5M-bf16"):
+        measure(parent, [ReferenceText((5,), "Hi")])
+
+
+@pytest.mark.parametrize("broken", ["config", "parent"])
+def test_logits_that_are_not_finite_name_their_model(broken: str, tmp_path: Path) -> None:
+    def poisoned(tensors: Tensors) -> Tensors:
+        tensors["model.embed_tokens.weight"][77] = float("nan")
+        return tensors
+
+    bad = replace(
+        request_for(demo_folder(tmp_path / "m", name="5M", tensors=poisoned)), config_id="bad-bf16"
+    )
+    model = pair(bad, request()) if broken == "config" else pair(request(), bad)
+    fine = ReferenceText((5, 6, 7), before=(9, 8))
+    with pytest.raises(RunError, match=r"bad-bf16: its logits along.*not finite"):
+        measure(model, [fine])
+
+
+def test_an_engine_that_cannot_take_a_model_apart_is_left_out(parent: LoadedModel) -> None:
+    """With the reason; the other floor can still be measured."""
+    assert why_left_out(parent, "batch") is None
+    assert why_left_out(parent, "graph") is None
+    config = AutoConfig.for_model(
+        "gpt2", vocab_size=3072, n_embd=64, n_layer=2, n_head=4, n_positions=256
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    other = replace(parent, model=model, decoder=None, context=256, beside=Beside())
+    reason = why_left_out(other, "graph")
+    assert reason is not None
+    assert "does not know the architecture 'gpt2'" in reason
+    text = ReferenceText((5, 6, 7), before=(9, 8))
+    with pytest.raises(RunError, match=r"held against itself.*architecture 'gpt2'"):
+        measure(other, [text], "graph")
+    assert mean_kld(measure(other, [text, ReferenceText((5,), before=(1,) * 9)], "batch")) < 1e-6
+
+
+def test_a_worker_compares_and_still_generates() -> None:
+    with Worker() as worker:
+        worker.load(request("4bit", "graph"))
+        [before] = worker.generate(PROMPTS[:1], NEW_TOKENS)
+        report = worker.call("fidelity.load_beside", request(engine_name="graph"))
+        assert report.dtype == "bfloat16"
+        assert worker.call("fidelity.shared_vocabulary") == 3072
+        [chunk, *_] = worker.call("fidelity.running_text", "The old mill. " * 200)
+        text = ReferenceText(before.token_ids, PROMPTS[0])
+        measured = worker.call("fidelity.measure", [text, chunk])
+        assert [len(one.kld) for one in measured] == [NEW_TOKENS, 255]
+        [floor] = worker.call("fidelity.measure", [text], "batch")
+        assert mean_kld([floor]) < mean_kld(measured)
+        assert worker.generate(PROMPTS[:1], NEW_TOKENS)[0].token_ids == before.token_ids
