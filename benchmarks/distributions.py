@@ -12,16 +12,11 @@ from dataclasses import dataclass
 
 import torch
 
-from vibecore.engine.cache import new_cache
-from vibecore.engine.capture import recording_for
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.divergence import divergence
-from vibecore.engine.forced import Passage, logits_alone
-from vibecore.engine.gpu_steps import choose_step
+from vibecore.engine.forced import Passage, graph_steps, logits_alone
 from vibecore.engine.graph import why_eager
 from vibecore.engine.model import Batch, LoadedModel
-from vibecore.engine.prefill import distinct_prompts, prefill
-from vibecore.engine.step import growing_step
 
 
 @dataclass(frozen=True)
@@ -98,32 +93,8 @@ def eager_token_by_token(loaded: LoadedModel, batch: Batch, tokens: torch.Tensor
 
 def graph_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
     """Logits [rows, new, vocabulary] that engine `graph` gives for each of `tokens` [rows, new]
-    before reading it, by the forward passes that it decodes with on the decoder's device."""
-    if decoder.device.type == "cuda":
-        return recorded_token_by_token(decoder, batch, tokens)
-    (rows, slot), new = batch.tokens.shape, tokens.shape[1]
-    decoder.arrange(rows)
-    cache = new_cache(decoder, rows, slot + new)
-    logits = [prefill(decoder, batch, cache)]
-    for place in range(new - 1):
-        fed = tokens[:, place : place + 1]
-        logits.append(growing_step(decoder, cache, fed, slot + place))
-    return torch.stack(logits, 1)
-
-
-def recorded_token_by_token(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> torch.Tensor:
-    """As graph_token_by_token on a GPU: prompts by what is recorded, steps by what would be."""
-    (rows, longest), new = batch.tokens.shape, tokens.shape[1]
-    prompts = distinct_prompts(batch)
-    recording = recording_for(decoder, rows, longest, new, prompts=len(prompts.padding))
-    recording.read(prompts)
-    step = choose_step(decoder, rows)
-    logits = [recording.logits.clone()]
-    for place in range(new - 1):
-        fed = tokens[:, place : place + 1]
-        logits.append(step(decoder, recording.cache, fed, recording.slot).clone())
-        recording.slot.add_(1)
-    return torch.stack(logits, 1)
+    before reading it."""
+    return torch.stack(list(graph_steps(decoder, batch, tokens)), 1)
 
 
 def _alone(batch: Batch, row: int) -> Batch:

@@ -12,12 +12,12 @@ from benchmarks.distributions import (
     distances,
     eager_token_by_token,
     graph_token_by_token,
-    recorded_token_by_token,
 )
 from tests.support.tiny_models import TINY, loaded, random_prompts, tiny_model
 from vibecore.catalog.models import find_configs
 from vibecore.engine import eager, graph
 from vibecore.engine.divergence import divergence
+from vibecore.engine.forced import recorded_steps
 from vibecore.engine.model import StopSwitch
 
 NEW_TOKENS = 12
@@ -59,7 +59,7 @@ def test_every_way_of_a_model_in_float32_is_the_same(name: str) -> None:
         for logits in (
             eager_token_by_token(plain, batch, tokens),
             graph_token_by_token(lean.decoder, batch, tokens),
-            recorded_token_by_token(lean.decoder, batch, tokens),
+            torch.stack(list(recorded_steps(lean.decoder, batch, tokens)), 1),
         ):
             assert torch.equal(logits.argmax(-1), tokens)
 

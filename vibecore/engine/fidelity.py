@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ from vibecore.engine.forced import (
     logits_in_batch,
 )
 from vibecore.engine.generate import NON_FINITE_ADVICE
-from vibecore.engine.graph import why_eager
+from vibecore.engine.graph import nothing_left_of_errors, peak_with_graphs, why_eager
 from vibecore.engine.load import load
 from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
 from vibecore.engine.model import LoadedModel
@@ -38,9 +39,10 @@ from vibecore.engine.pieces import piece_after, pieces_of
 
 # Tokens of a chunk of running text, as llama.cpp's perplexity tool has it by default.
 CHUNK_TOKENS = 512
-# Texts of a batch when a model is held against itself in one: their slices of logits stand at once.
+# Rows of a batch when a model is held against itself in one, at least one of them a copy that fills
+# it up: their slices of logits stand at once.
 BATCH = 4
-# By how many tokens more than the last a row begins that only fills up a batch.
+# How many tokens more than what it is a copy of such a row begins with.
 LONGER_BY = 16
 # From so many rows on a CPU's projections are arranged for products of matrices.
 MANY_ROWS = 512
@@ -104,7 +106,7 @@ def measure(
     loaded: LoadedModel, texts: Sequence[ReferenceText], way: Way = "alone"
 ) -> list[TokenDistances]:
     """Hold the model against the one beside it (`alone`), or against itself: in batches of BATCH,
-    filled up with longer copies of these texts, or by engine `graph`.
+    filled up with copies of these texts so that there is padding, or as engine `graph` decodes.
 
     Raises RunError where that cannot be done (shared_vocabulary, why_left_out), for a prompt that
     the two are not asked alike, for what does not fit a context or the memory, and for logits that
@@ -116,7 +118,7 @@ def measure(
         decoder = _decoder(model)
         if decoder is not None:
             decoder.arrange(MANY_ROWS)
-    size = BATCH if way == "batch" else 1
+    size = BATCH - 1 if way == "batch" else 1
     some = [place for place, passage in enumerate(passages) if passage.tokens]
     measured = {
         place: _described(compared, passages[place], None, 0.0, 0)
@@ -247,15 +249,18 @@ def _passage(compared: _Compared, text: ReferenceText) -> Passage:
 
 
 def _filled(passages: Sequence[Passage], context: int | None) -> list[Passage]:
-    """As many as BATCH: those that fill it up begin with more tokens, so that there is padding."""
+    """As many as BATCH: copies that begin with more tokens, so that the others are padded, and end
+    with fewer where that takes them beyond the context."""
     filled = list(passages)
     while len(filled) < BATCH:
         copied = filled[-len(passages)]
-        room = LONGER_BY
+        more = (copied.before * LONGER_BY)[:LONGER_BY]
+        room = len(more) + len(copied.before) + len(copied.tokens)
         if context is not None:
-            room = min(room, context - len(copied.before) - len(copied.tokens))
-        more = (copied.before * LONGER_BY)[: max(0, room)]
-        filled.append(Passage((*more, *copied.before), copied.tokens))
+            more = more[: max(0, context - 1 - len(copied.before))]
+            room = context
+        left = room - len(more) - len(copied.before)
+        filled.append(Passage((*more, *copied.before), copied.tokens[:left]))
     return filled
 
 
@@ -267,7 +272,11 @@ def _measure(compared: _Compared, passages: Sequence[Passage]) -> list[TokenDist
     started = time.perf_counter()
     found: list[list[Distances]] = [[] for _ in passages]
     given = [0] * len(passages)
-    with explain_out_of_memory(compared.config.request, device):
+    by_graph = _decoder(compared.config) if compared.way == "graph" else None
+    with (
+        explain_out_of_memory(compared.config.request, device),
+        nothing_left_of_errors(by_graph) if by_graph is not None else nullcontext(),
+    ):
         for row, parent, config in compared.slices(passages):
             tokens = passages[row].tokens[given[row] :][: parent.shape[0]]
             given[row] += len(tokens)
@@ -275,7 +284,8 @@ def _measure(compared: _Compared, passages: Sequence[Passage]) -> list[TokenDist
                 found[row].append(_distances(compared, parent, config, tokens))
     synchronise(device)
     seconds = time.perf_counter() - started
-    peak, every = peak_bytes(device), sum(len(passage.tokens) for passage in passages)
+    peak = peak_bytes(device) if by_graph is None else peak_with_graphs(by_graph)
+    every = sum(len(passage.tokens) for passage in passages)
     return [
         _described(compared, one, Distances.joined(own), seconds * len(one.tokens) / every, peak)
         for one, own in zip(passages, found, strict=True)

@@ -3,20 +3,25 @@
 Each way yields them in slices of the same positions, KEPT_AT_ONCE at most, so that the logits of a
 large vocabulary never stand whole: of 151,936 tokens a slice has 78 MB in 16 bit. What was read
 stays in a KV cache.
+
+Of LLM.int8() with an outlier threshold the logits depend on what is read together: a column of the
+input with an outlier in any token of a pass is multiplied in 16 bit for all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 
 from vibecore.engine.cache import new_cache
 from vibecore.engine.decoder import Decoder
-from vibecore.engine.gpu_steps import last_logits
-from vibecore.engine.model import LoadedModel
+from vibecore.engine.gpu_steps import choose_step
+from vibecore.engine.model import Batch, LoadedModel
+from vibecore.engine.prefill import distinct_prompts, prefill
 from vibecore.engine.quantisers import without_gradients
 from vibecore.engine.step import growing_step
 
@@ -84,21 +89,53 @@ def logits_in_batch(loaded: LoadedModel, passages: Sequence[Passage]) -> Iterato
 
 
 def logits_by_graph(decoder: Decoder, passage: Passage) -> Iterator[torch.Tensor]:
-    """Logits as logits_alone gives them, by the forward pass with which engine `graph` reads
-    prompts on the decoder's device."""
-    tokens = torch.tensor([_read(passage)], device=decoder.device)
-    slot = torch.zeros(1, dtype=torch.long, device=decoder.device)
-    with torch.inference_mode():
-        cache = new_cache(decoder, 1, tokens.shape[1])
-    for each in passes(len(passage.before), len(passage.tokens)):
-        part, keep = tokens[:, each.start : each.stop], max(1, each.keep)
+    """Logits as logits_alone gives them, as engine `graph` decodes: `before` as a prompt, and then
+    token by token."""
+    before = torch.tensor([passage.before], device=decoder.device)
+    batch = Batch(before, torch.ones_like(before), (len(passage.before),))
+    steps = graph_steps(decoder, batch, torch.tensor([passage.tokens], device=decoder.device))
+    while True:
+        # Not around the yield, as in _logits.
         with torch.inference_mode():
-            if decoder.device.type == "cuda":
-                logits = last_logits(decoder, cache, part, slot.fill_(each.start), keep)
-            else:
-                logits = growing_step(decoder, cache, part, each.start, keep)
-        if each.keep:
-            yield logits
+            part = list(islice(steps, KEPT_AT_ONCE))
+        if not part:
+            return
+        yield torch.cat(part)
+
+
+def graph_steps(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Logits [rows, vocabulary] that engine `graph` gives for each of `tokens` [rows, new] before
+    reading it, by the forward passes that it decodes with on the decoder's device. To be run in
+    inference mode."""
+    if decoder.device.type == "cuda":
+        return recorded_steps(decoder, batch, tokens)
+    return called_steps(decoder, batch, tokens)
+
+
+def called_steps(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> Iterator[torch.Tensor]:
+    """As graph_steps on a CPU."""
+    (rows, slot), new = batch.tokens.shape, tokens.shape[1]
+    decoder.arrange(rows)
+    cache = new_cache(decoder, rows, slot + new)
+    yield prefill(decoder, batch, cache)
+    for place in range(new - 1):
+        yield growing_step(decoder, cache, tokens[:, place : place + 1], slot + place)
+
+
+def recorded_steps(decoder: Decoder, batch: Batch, tokens: torch.Tensor) -> Iterator[torch.Tensor]:
+    """As graph_steps on a GPU: prompts by what is recorded, steps by what would be."""
+    from vibecore.engine.capture import recording_for
+
+    (rows, longest), new = batch.tokens.shape, tokens.shape[1]
+    prompts = distinct_prompts(batch)
+    recording = recording_for(decoder, rows, longest, new, prompts=len(prompts.padding))
+    recording.read(prompts)
+    step = choose_step(decoder, rows)
+    yield recording.logits.clone()
+    for place in range(new - 1):
+        fed = tokens[:, place : place + 1]
+        yield step(decoder, recording.cache, fed, recording.slot).clone()
+        recording.slot.add_(1)
 
 
 def _read(passage: Passage) -> list[int]:

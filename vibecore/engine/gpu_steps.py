@@ -33,15 +33,6 @@ def choose_step(decoder: Decoder, tokens: int) -> Step:
     return _step_of_vectors if tokens == 1 else _step_of_kernels
 
 
-def last_logits(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor, keep: int
-) -> torch.Tensor:
-    """Logits [rows · keep, vocabulary] of what follows the last `keep` of each row's `tokens`
-    [rows, new], by the form in which a GPU reads prompts."""
-    step = fixed_step if why_no_kernels(decoder) else _step_of_kernels
-    return step(decoder, cache, tokens, slot, keep)
-
-
 def why_no_kernels(decoder: Decoder) -> str | None:
     """Why a model's step is not made of Triton kernels on this GPU; None when it is."""
     return _why_not_this_block(decoder) or why_no_triton(decoder.dtype)
@@ -87,7 +78,7 @@ def _step_of_vectors(
 
 
 def _step_of_kernels(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor, keep: int = 1
+    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
 ) -> torch.Tensor:
     """Any number of tokens and rows: kernels between the products of a batch."""
     from vibecore.engine.kernels.norm import gated
@@ -99,7 +90,7 @@ def _step_of_kernels(
         lambda projection, x: projection(x),
         lambda gate_up, x, activation: gated(gate_up(x), activation),
     )
-    return decoder.head(last_of_each(last, tokens.shape[0], keep))
+    return decoder.head(last_of_each(last, tokens.shape[0]))
 
 
 def _vector(projection: Projection, x: torch.Tensor) -> torch.Tensor:

@@ -23,27 +23,24 @@ from vibecore.engine.decoder import Decoder
 Step = Callable[[Decoder, Cache, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def growing_step(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: int, keep: int = 1
-) -> torch.Tensor:
-    """Logits [rows · keep, vocabulary] of what follows the last `keep` of each row's `tokens`
-    [rows, new], whose keys go into the slots from `slot` on. Reads the used part of the cache only:
-    the form for a CPU."""
+def growing_step(decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: int) -> torch.Tensor:
+    """Logits [rows, vocabulary] of what follows `tokens` [rows, new], whose keys go into the slots
+    from `slot` on. Reads the used part of the cache only: the form for a CPU."""
     new = tokens.shape[1]
     real = is_real(cache, slot, new) if new > 1 and bool((cache.padding > slot).any()) else None
     attend = growing_attention(decoder, cache, slot, new, real)
-    return _logits(decoder, cache, tokens, attend, real, keep)
+    return _logits(decoder, cache, tokens, attend, real)
 
 
 def fixed_step(
-    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor, keep: int = 1
+    decoder: Decoder, cache: Cache, tokens: torch.Tensor, slot: torch.Tensor
 ) -> torch.Tensor:
     """As growing_step, with `slot` [1] on the device and attention over the whole cache, masked:
     every shape is the same for every token."""
     new = tokens.shape[1]
     real = is_real(cache, slot, new) if new > 1 else None
     attend = fixed_attention(decoder, cache, slot, new, real)
-    return _logits(decoder, cache, tokens, attend, real, keep)
+    return _logits(decoder, cache, tokens, attend, real)
 
 
 def embed(decoder: Decoder, tokens: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
@@ -58,12 +55,9 @@ def embed(decoder: Decoder, tokens: torch.Tensor, real: torch.Tensor | None = No
     return hidden if real is None else hidden.masked_fill(~real.reshape(-1, 1), 0.0)
 
 
-def last_of_each(hidden: torch.Tensor, rows: int, keep: int = 1) -> torch.Tensor:
-    """Of [rows · new, hidden] each row's last `keep` tokens, [rows · keep, hidden]."""
-    if hidden.shape[0] == rows * keep:
-        return hidden
-    size = hidden.shape[1]
-    return hidden.view(rows, -1, size)[:, -keep:].reshape(-1, size)
+def last_of_each(hidden: torch.Tensor, rows: int) -> torch.Tensor:
+    """Of [rows · new, hidden] each row's last token, [rows, hidden]."""
+    return hidden if hidden.shape[0] == rows else hidden.view(rows, -1, hidden.shape[1])[:, -1]
 
 
 def _logits(
@@ -72,7 +66,6 @@ def _logits(
     tokens: torch.Tensor,
     attend: Attend,
     real: torch.Tensor | None,
-    keep: int,
 ) -> torch.Tensor:
     normalise, epsilon = decoder.normalise, decoder.spec.norm_epsilon
     hidden = embed(decoder, tokens, real)
@@ -88,5 +81,5 @@ def _logits(
         if layer.mlp_output_norm is not None:
             change = normalise(change, layer.mlp_output_norm, epsilon)
         hidden = hidden + change
-    hidden = last_of_each(hidden, tokens.shape[0], keep)
+    hidden = last_of_each(hidden, tokens.shape[0])
     return decoder.head(normalise(hidden, decoder.norm, epsilon))
