@@ -105,7 +105,7 @@ def run_studies(db: Path, device: str) -> None:
 
 def check_kernels() -> None:
     """Every Triton kernel against plain torch."""
-    from tests.support.triton_cases import KERNEL_TESTS
+    from tests.support.kernel_tests import KERNEL_TESTS
 
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", *map(str, KERNEL_TESTS)], cwd=ROOT)
     check("kernels agree with torch", done.returncode == 0)

@@ -9,45 +9,40 @@ from contextlib import nullcontext
 from typing import Any
 from unittest.mock import patch
 
+import bitsandbytes  # noqa: F401
 import pytest
+import torch
+from torch.nn import functional
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("triton")
-
-from tests.support.triton_cases import (  # noqa: E402
+from tests.support.tiny_models import GEMMA, tiny_model
+from tests.support.triton_cases import (
     DEVICE,
     EPSILON,
-    INTERPRETED,
     ON_GPU,
     assert_near,
+    nf4_projection,
+    nf4_weight,
     random,
+    rotary_tables,
     rounding_to_nearest,
     sized,
 )
-
-if not ON_GPU and not INTERPRETED:
-    pytest.skip("no GPU, and not in Triton's interpreter", allow_module_level=True)
-
-import bitsandbytes  # noqa: E402, F401
-from torch.nn import functional  # noqa: E402
-
-from tests.support.tiny_models import GEMMA, tiny_model  # noqa: E402
-from vibecore.catalog.architectures import NormKind  # noqa: E402
-from vibecore.engine import gpu_steps  # noqa: E402
-from vibecore.engine.arithmetic import (  # noqa: E402
+from vibecore.catalog.architectures import NormKind
+from vibecore.engine import gpu_steps
+from vibecore.engine.arithmetic import (
     ACTIVATIONS,
     NORMS,
     norm_weight,
     rms_norm,
     rotate,
 )
-from vibecore.engine.cache import new_cache  # noqa: E402
-from vibecore.engine.decoder import build_decoder  # noqa: E402
-from vibecore.engine.kernels import attention  # noqa: E402
-from vibecore.engine.kernels import norm as kernels  # noqa: E402
-from vibecore.engine.linear.int8 import Int8Projection  # noqa: E402
-from vibecore.engine.linear.nf4 import Nf4Projection  # noqa: E402
-from vibecore.engine.step import fixed_step  # noqa: E402
+from vibecore.engine.cache import new_cache
+from vibecore.engine.decoder import build_decoder
+from vibecore.engine.kernels import attention
+from vibecore.engine.kernels import norm as kernels
+from vibecore.engine.linear.int8 import Int8Projection
+from vibecore.engine.linear.nf4 import Nf4Projection
+from vibecore.engine.step import fixed_step
 
 HEADS, KV_HEADS, SIZE = 6, 2, 64
 
@@ -108,9 +103,7 @@ def test_attention_over_a_padded_cache(
     joined = random(rows, (HEADS + 2 * KV_HEADS) * SIZE)
     keys, values = (random(rows, KV_HEADS, length, SIZE) for _ in range(2))
     padding = (torch.arange(rows, device=DEVICE) * 70) % (slot + 1)
-    angles = random(length, SIZE // 2).float()
-    cosine = torch.cat((angles.cos(), angles.cos()), -1).to(torch.bfloat16)
-    sine = torch.cat((-angles.sin(), angles.sin()), -1).to(torch.bfloat16)
+    cosine, sine = rotary_tables(length, SIZE)
     counters = torch.zeros(rows * HEADS, dtype=torch.int32, device=DEVICE)
     at = torch.tensor([slot], device=DEVICE)
     norm = norm_weight(kind, random(HEADS + KV_HEADS, SIZE)) if kind else None
@@ -189,14 +182,6 @@ def test_vector_products(rows: int, size: int) -> None:
     assert_near(before, wanted)
 
 
-def nf4(rows: int, size: int, biased: bool) -> Nf4Projection:
-    from bitsandbytes.functional import quantize_4bit
-
-    weight, state = quantize_4bit(random(rows, size, scale=0.02), blocksize=64, quant_type="nf4")
-    bias = random(rows) if biased else None
-    return Nf4Projection(weight, (rows, size), state.absmax, 64, state.code, "nf4", bias)
-
-
 def nf4_product(projection: Nf4Projection, x: torch.Tensor) -> torch.Tensor:
     """What bitsandbytes' GPU kernel computes: rounded to bfloat16 after each product, the sum in
     float32."""
@@ -205,11 +190,7 @@ def nf4_product(projection: Nf4Projection, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.bitsandbytes.gemm_4bit.default(
             x, *codes, projection.kind, bias=projection.bias
         )
-    packed = projection.weight.flatten()
-    codes = torch.stack((packed >> 4, packed & 15), -1).flatten().long()
-    values = projection.values.to(torch.bfloat16)[codes].view(-1, projection.block_size)
-    weight = (values * projection.absmax.to(torch.bfloat16)[:, None]).view(projection.shape)
-    out = (weight * x).float().sum(-1)
+    out = (nf4_weight(projection) * x).float().sum(-1)
     return (out if projection.bias is None else out + projection.bias.float())[None].to(x.dtype)
 
 
@@ -229,12 +210,12 @@ def test_nf4_is_what_bitsandbytes_gives(rows: int, size: int) -> None:
 
     x, norm = random(1, size), random(size)
     for biased in (False, True):
-        projection = nf4(rows, size, biased)
+        projection = nf4_projection(rows, size, biased)
         product = nf4_product(projection, x)
         same(projection.vector(x), product)
         assert_near(projection.vector(x, activation="silu"), kernels.gated(product, "silu"))
     normed = kernels.add_norm(x, None, norm, EPSILON)
-    projection = nf4(rows, size, False)
+    projection = nf4_projection(rows, size, False)
     product = nf4_product(projection, normed)
     same(projection.vector(x, norm=norm, epsilon=EPSILON), product)
     before = random(1, rows)
@@ -305,7 +286,7 @@ def broken_products(x: torch.Tensor, norm: torch.Tensor | None) -> dict[str, tor
     scales = torch.full((4,), 0.05, device=DEVICE)
     return {
         "plain": kernels.vector_product(x, random(4, 640), **options),
-        "nf4": nf4(4, 640, False).vector(x, **options),
+        "nf4": nf4_projection(4, 640, False).vector(x, **options),
         "int8": Int8Projection(weight, scales, None, 0.0).vector(x, **options),
         "int8 with outliers": Int8Projection(weight, scales, None, 6.0).vector(x, **options),
     }

@@ -8,32 +8,25 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("triton")
-
-from tests.support.triton_cases import (  # noqa: E402
+from tests.support.tiny_models import TINY, random_prompts, tiny_model
+from tests.support.triton_cases import (
     DEVICE,
     EPSILON,
-    INTERPRETED,
-    ON_GPU,
     assert_near,
     random,
+    rotary_tables,
     rounding_to_nearest,
     sized,
 )
-
-if not ON_GPU and not INTERPRETED:
-    pytest.skip("no GPU, and not in Triton's interpreter", allow_module_level=True)
-
-from tests.support.tiny_models import TINY, random_prompts, tiny_model  # noqa: E402
-from vibecore.engine import gpu_steps  # noqa: E402
-from vibecore.engine.arithmetic import rms_norm  # noqa: E402
-from vibecore.engine.attention import fixed_attention, is_real  # noqa: E402
-from vibecore.engine.cache import Cache, new_cache  # noqa: E402
-from vibecore.engine.decoder import Decoder, Layer, build_decoder  # noqa: E402
-from vibecore.engine.kernels.prompt_attention import attend_prompt  # noqa: E402
-from vibecore.engine.step import fixed_step  # noqa: E402
+from vibecore.engine import gpu_steps
+from vibecore.engine.arithmetic import rms_norm
+from vibecore.engine.attention import fixed_attention, is_real
+from vibecore.engine.cache import Cache, new_cache
+from vibecore.engine.decoder import Decoder, Layer, build_decoder
+from vibecore.engine.kernels.prompt_attention import attend_prompt
+from vibecore.engine.step import fixed_step
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +40,10 @@ def filled_cache(
 ) -> Cache:
     """A cache with something in every slot."""
     shape = (rows, kv_heads, length, size)
-    angles = random(length, size // 2).float()
-    cosine = torch.cat((angles.cos(), angles.cos()), -1).to(dtype)
-    sine = torch.cat((-angles.sin(), angles.sin()), -1).to(dtype)
     return Cache(
         keys=[random(*shape).to(dtype)],
         values=[random(*shape, scale=2.0).to(dtype)],
-        tables=((cosine, sine),),
+        tables=(rotary_tables(length, size, dtype),),
         padding=torch.zeros(rows, dtype=torch.long, device=DEVICE),
         counters=torch.zeros(0, dtype=torch.int32, device=DEVICE),
     )

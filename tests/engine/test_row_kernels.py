@@ -7,33 +7,27 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from unittest.mock import patch
 
+import bitsandbytes  # noqa: F401
 import pytest
+import torch
+from torch.nn import functional
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("triton")
-
-from tests.support.triton_cases import (  # noqa: E402
+from tests.support.triton_cases import (
     DEVICE,
-    INTERPRETED,
     ON_GPU,
     assert_near,
+    nf4_projection,
+    nf4_weight,
     random,
     rounding_to_nearest,
     sized,
 )
-
-if not ON_GPU and not INTERPRETED:
-    pytest.skip("no GPU, and not in Triton's interpreter", allow_module_level=True)
-
-import bitsandbytes  # noqa: E402, F401
-from torch.nn import functional  # noqa: E402
-
-from vibecore.engine.kernels import int8_rows as int8_kernels  # noqa: E402
-from vibecore.engine.kernels import nf4_rows as nf4_kernels  # noqa: E402
-from vibecore.engine.kernels.scratch import zeroed  # noqa: E402
-from vibecore.engine.linear import int8, nf4  # noqa: E402
-from vibecore.engine.linear.int8 import Int8Projection  # noqa: E402
-from vibecore.engine.linear.nf4 import Nf4Projection  # noqa: E402
+from vibecore.engine.kernels import int8_rows as int8_kernels
+from vibecore.engine.kernels import nf4_rows as nf4_kernels
+from vibecore.engine.kernels.scratch import zeroed
+from vibecore.engine.linear import int8, nf4
+from vibecore.engine.linear.int8 import Int8Projection
+from vibecore.engine.linear.nf4 import Nf4Projection
 
 bnb = torch.ops.bitsandbytes
 COUNTS = [2, 17, 30, 64, 100]
@@ -169,23 +163,9 @@ def test_int8_of_rows_in_every_way(count: int, tile: str, outliers: str) -> None
     assert_clean(x)
 
 
-def nf4_projection(rows: int, size: int, biased: bool, block_size: int = 64) -> Nf4Projection:
-    from bitsandbytes.functional import quantize_4bit
-
-    weight, state = quantize_4bit(
-        random(rows, size, scale=0.02), blocksize=block_size, quant_type="nf4"
-    )
-    bias = random(rows) if biased else None
-    return Nf4Projection(weight, (rows, size), state.absmax, block_size, state.code, "nf4", bias)
-
-
 def nf4_product(projection: Nf4Projection, x: torch.Tensor) -> torch.Tensor:
     """Value times scale in bfloat16, the rest exact."""
-    packed = projection.weight.flatten()
-    codes = torch.stack((packed >> 4, packed & 15), -1).flatten().long()
-    values = projection.values.to(torch.bfloat16)[codes].view(-1, projection.block_size)
-    weight = (values * projection.absmax.to(torch.bfloat16)[:, None]).view(projection.shape)
-    out = x.double() @ weight.double().t()
+    out = x.double() @ nf4_weight(projection).double().t()
     return (out if projection.bias is None else out + projection.bias.double()).to(x.dtype)
 
 

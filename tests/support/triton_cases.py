@@ -1,26 +1,24 @@
 """What the tests of Triton kernels share: on a GPU they run as they are, and elsewhere, with
 TRITON_INTERPRET=1, in Triton's interpreter, where programs run one after the other: with smaller
-shapes."""
+shapes. Where there is neither, the tests that import this are skipped."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import torch
 
-FOLDER = Path(__file__).resolve().parents[1] / "engine"
-# The files of tests that need a GPU or the interpreter.
-KERNEL_TESTS = tuple(
-    FOLDER / name for name in ("test_kernels.py", "test_row_kernels.py", "test_prompt_attention.py")
-)
+from vibecore.engine.linear.nf4 import Nf4Projection
 
+pytest.importorskip("triton")
 ON_GPU = torch.cuda.is_available()
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+if not ON_GPU and os.environ.get("TRITON_INTERPRET") != "1":
+    pytest.skip("no GPU, and not in Triton's interpreter", allow_module_level=True)
 DEVICE = "cuda" if ON_GPU else "cpu"
 EPSILON = 1e-6
 
@@ -56,6 +54,34 @@ def random(*shape: int, scale: float = 1.0) -> torch.Tensor:
     generator = torch.Generator(device=DEVICE).manual_seed(sum(shape))
     made = torch.randn(*shape, device=DEVICE, generator=generator) * scale
     return made.to(torch.bfloat16)
+
+
+def rotary_tables(
+    length: int, size: int, dtype: torch.dtype = torch.bfloat16
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and signed sines [length, size] of random angles."""
+    angles = random(length, size // 2).float()
+    cosine, sine = angles.cos(), angles.sin()
+    return torch.cat((cosine, cosine), -1).to(dtype), torch.cat((-sine, sine), -1).to(dtype)
+
+
+def nf4_projection(rows: int, size: int, biased: bool, block_size: int = 64) -> Nf4Projection:
+    """A projection from [size] to [rows], of weights that bitsandbytes quantised."""
+    from bitsandbytes.functional import quantize_4bit
+
+    weight, state = quantize_4bit(
+        random(rows, size, scale=0.02), blocksize=block_size, quant_type="nf4"
+    )
+    bias = random(rows) if biased else None
+    return Nf4Projection(weight, (rows, size), state.absmax, block_size, state.code, "nf4", bias)
+
+
+def nf4_weight(projection: Nf4Projection) -> torch.Tensor:
+    """Its weight [rows, size] as the kernels take it: value times scale, rounded to bfloat16."""
+    packed = projection.weight.flatten()
+    codes = torch.stack((packed >> 4, packed & 15), -1).flatten().long()
+    values = projection.values.to(torch.bfloat16)[codes].view(-1, projection.block_size)
+    return (values * projection.absmax.to(torch.bfloat16)[:, None]).view(projection.shape)
 
 
 def assert_near(found: torch.Tensor, wanted: torch.Tensor, addend: float = 1.0) -> None:
