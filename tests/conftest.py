@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ENVIRONMENT = {"device": "cpu", "machine": {"cpu": "test", "cores": 1, "gpus": []}}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with few tests first: a test of theirs takes longest, and `make test`, whose processes
+    take a file at a time, would wait for one that had begun it last."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: tests[item.path])
 
 
 @pytest.fixture(autouse=True)

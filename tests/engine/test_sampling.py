@@ -107,7 +107,7 @@ def of_transformers(logits: torch.Tensor, temperature: float, top_p: float) -> l
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 1.6])
 def test_it_has_the_distribution_of_transformers(temperature: float, top_p: float) -> None:
     """Evenly spaced numbers in place of random ones: every probability to one in `count`."""
-    count, vocabulary = 4000, 40
+    count, vocabulary = 1000, 40
     logits = some_logits(vocabulary, torch.float32, rows=1)
     uniform = (torch.arange(count, dtype=torch.float64) + 0.5) / count
     made = Counter(sampled(logits.expand(count, -1), temperature, top_p, uniform).tokens.tolist())
@@ -126,8 +126,8 @@ def test_the_boundary_is_that_of_transformers(equal: int, top_p: float) -> None:
     # Its own sums are of float32, and some fall short of what they are.
     kept = sum(probability > 0 for probability in of_transformers(logits, 1.0, top_p))
     assert wanted <= kept <= wanted + 1
-    uniform = (torch.arange(400, dtype=torch.float64) + 0.5) / 400
-    made = sampled(logits.expand(400, -1), 1.0, top_p, uniform).tokens
+    uniform = (torch.arange(100, dtype=torch.float64) + 0.5) / 100
+    made = sampled(logits.expand(100, -1), 1.0, top_p, uniform).tokens
     assert made.unique().tolist() == list(range(wanted))
 
 

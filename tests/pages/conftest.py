@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from tests.support import dashboard_database
 from tests.support.visitor import Visitor
@@ -14,6 +17,14 @@ from vibecore.core.paths import DATABASE_VARIABLE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_of_packages() -> Iterator[None]:
+    """Looked for once: AppTest reads the metadata of every installed package at each visit."""
+    once = functools.cache(manifest_scanner.scan_component_manifests)
+    with patch.object(manifest_scanner, "scan_component_manifests", once):
+        yield
 
 
 @pytest.fixture(scope="session")
