@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import address, cached, drawing, frame
+from pages.parts import address, cached, downloads, drawing, frame
 from pages.parts.components import link, open_view, show_table
 from vibecore.core.paths import DEFAULT_DB, database_path
 from vibecore.views import fidelity as words
@@ -195,6 +195,7 @@ else:
     show_how_to_measure()
 if references:
     show_floors()
+    downloads.show(downloads.fidelity(results.summaries), study.name, "fidelity")
 if results.flips and words.why_never(study, runs) is None:
     show_flips()
 address.write("fidelity", PARAMETERS)

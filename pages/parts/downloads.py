@@ -10,9 +10,11 @@ from typing import Any
 import streamlit as st
 
 from vibecore.analysis import Rule
+from vibecore.analysis.fidelity.summary import FidelitySummary
 from vibecore.core import formats
 from vibecore.core.rows import OutputRow
 from vibecore.studies.queries import Summary
+from vibecore.views.fidelity_rows import flat_rows, terminal_rows
 from vibecore.views.models_asked import study_sentences
 from vibecore.views.terminal import metrics_table
 
@@ -67,6 +69,16 @@ def metrics(summary: Summary) -> Contents:
             + "".join(f"\n{formats.markdown_text(sentence)}\n" for sentence in sentences)
         ),
         "Parquet": lambda: to_parquet(rows),
+    }
+
+
+def fidelity(rows: Sequence[FidelitySummary]) -> Contents:
+    """Every figure of a study's fidelity; in Markdown those of the terminal's table."""
+    flat = flat_rows(rows)
+    return {
+        "CSV": lambda: formats.to_csv(flat),
+        "Markdown": lambda: formats.to_markdown(terminal_rows(rows)),
+        "Parquet": lambda: to_parquet(flat),
     }
 
 

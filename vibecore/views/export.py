@@ -11,7 +11,9 @@ from pathlib import Path
 from vibecore import store
 from vibecore.core import formats
 from vibecore.core.errors import InputError
+from vibecore.studies.fidelity_results import FidelityResults, read_fidelity_results
 from vibecore.studies.queries import read_outputs, read_prompts, read_runs, read_summary
+from vibecore.views.fidelity_rows import flat_rows
 from vibecore.views.models_asked import study_sentences
 from vibecore.views.terminal import metrics_table
 
@@ -58,8 +60,8 @@ def export_database(db: Path, study: str) -> bytes:
 
 def export_tables(db: Path, study: str) -> dict[str, str]:
     """Summary (CSV, JSON, Markdown), outputs and prompts (JSONL), runs and study (JSON), by file
-    name. Raises InputError for an unknown study."""
-    summary = read_summary(db, study)
+    name, and the study's fidelity. Raises InputError for an unknown study."""
+    summary, fidelity = read_summary(db, study), read_fidelity_results(db, study)
     outputs = read_outputs(db, study)
     sentences = [summary.sweet_spot.reason, *study_sentences(summary.study, summary.rows)]
     return {
@@ -71,7 +73,25 @@ def export_tables(db: Path, study: str) -> dict[str, str]:
         "prompts.jsonl": _lines(read_prompts(db, study)),
         "runs.json": formats.to_json(read_runs(db, study)) + "\n",
         "study.json": formats.to_json(summary.study) + "\n",
+        **_fidelity_tables(fidelity),
     }
+
+
+def _fidelity_tables(results: FidelityResults) -> dict[str, str]:
+    """Fidelity (CSV, JSON) where it was measured, and every flip against a parent (CSV) where there
+    is any, by file name."""
+    tables = {}
+    if results.summaries:
+        tables["fidelity.csv"] = formats.to_csv(flat_rows(results.summaries))
+        tables["fidelity.json"] = formats.to_json(results.summaries) + "\n"
+    flips = [
+        {"config": one.config, "against": one.against, **vars(flip)}
+        for one in results.flips
+        for flip in one.flips
+    ]
+    if flips:
+        tables["flips.csv"] = formats.to_csv(flips)
+    return tables
 
 
 def _lines(rows: Sequence[object]) -> str:

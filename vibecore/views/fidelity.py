@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vibecore.analysis.fidelity.divergence import Divergence
-from vibecore.analysis.fidelity.flips import ConfigFlips
+from vibecore.analysis.fidelity.flips import LEVELS, ConfigFlips
 from vibecore.analysis.fidelity.summary import FidelitySummary
 from vibecore.core import formats
 from vibecore.core.rows import RunRow, StudyRow
@@ -101,6 +101,32 @@ def flips_title(flips: Sequence[ConfigFlips]) -> str:
         f"{most.config}: {formats.counted(count.flips, 'prompt')} of {count.judged} with another "
         f"verdict than at {most.against}, {count.lost} lost and {count.gained} gained"
     )
+
+
+def flip_records(
+    flips: Sequence[ConfigFlips], divergences: Sequence[Divergence]
+) -> list[dict[str, str]]:
+    """One row a config, as text: its flips against its parent at both levels, and after how many
+    tokens the texts differ."""
+    diverged = {one.config: one for one in divergences}
+    rows = []
+    for one in flips:
+        row = {"config": one.config, "against": one.against}
+        for level in LEVELS:
+            count = one.count(level)
+            row[f"{level} lost"] = "–" if count is None else f"{count.lost} of {count.judged}"
+            row[f"{level} gained"] = "–" if count is None else str(count.gained)
+            row[f"p, {level}"] = "–" if count is None else p_words(count.p)
+        texts = diverged.get(one.config)
+        row["texts differ after"] = "–" if texts is None else divergence_words(texts)
+        row["identical"] = "–" if texts is None else f"{texts.identical} of {texts.outputs}"
+        rows.append(row)
+    return rows
+
+
+def p_words(p: float) -> str:
+    """A p as a person reads it: `0.02`, `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def divergence_words(one: Divergence) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 from vibecore.analysis import Decision, Rule, decide, switch_sentences
 from vibecore.analysis.asked import HASH_LENGTH
 from vibecore.analysis.claims import Finding
+from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
 from vibecore.core.rows import RunRow
 from vibecore.studies.claims import read_findings
+from vibecore.studies.fidelity_results import read_fidelity_results
 from vibecore.studies.queries import (
     Summary,
     read_evidence,
@@ -23,6 +25,8 @@ from vibecore.studies.queries import (
     read_study,
     summary_of,
 )
+from vibecore.views.charts.fidelity import category_figure as kld_by_category
+from vibecore.views.charts.fidelity import distribution_figure, kld_figure
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
 from vibecore.views.charts.quality import (
@@ -34,6 +38,8 @@ from vibecore.views.charts.speed import loss_figure, speed_figure
 from vibecore.views.charts.tradeoff import tradeoff_figure
 from vibecore.views.cut_off import explained
 from vibecore.views.decoding_facts import decoding_facts
+from vibecore.views.fidelity import SOURCES, WHAT, cost_words, flip_records
+from vibecore.views.fidelity_rows import terminal_rows
 from vibecore.views.findings import testable, whose
 from vibecore.views.headline import headline
 from vibecore.views.models_asked import agreed_facts, asking_notes, asking_warnings
@@ -73,13 +79,24 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Fidelity:
+    """How far the configs are from 16 bit: `sentences` on what that is and where it was measured,
+    the figures drawn, a row a config and reference, and a row a config on its flips."""
+
+    sentences: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    rows: tuple[Mapping[str, str], ...]
+    flips: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Content:
     """What a report says of a study.
 
     `answer` is its choice in a few words and `lines` what is said of it first, as on the Metrics
     page; `snippet` runs the config that it names, None where there is none. `warnings` are notes
     that no reader may miss. `whose` says whose claims the findings are, `untestable` are those
-    that this study cannot test.
+    that this study cannot test. `fidelity` is None where it was not measured.
     """
 
     summary: Summary
@@ -92,6 +109,7 @@ class Content:
     findings: tuple[Finding, ...]
     untestable: tuple[Finding, ...]
     figures: tuple[Figure, ...]
+    fidelity: Fidelity | None
     samples: tuple[Sample, ...]
     facts: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
@@ -132,6 +150,7 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         tuple(shown),
         tuple(folded),
         tuple(figures),
+        _fidelity(db, study, rows),
         _samples(db, study),
         tuple(_facts(summary, runs)),
         tuple(asking_warnings(rows)),
@@ -143,6 +162,24 @@ def _snippet(config: str | None, summary: Summary, runs: Sequence[RunRow]) -> Sn
     """Code that runs a config as the study did."""
     run = next((run for run in runs if run.config == config), None)
     return snippet_of(run, summary.study.protocol) if run is not None else None
+
+
+def _fidelity(db: Path, study: str, configs: Sequence[ConfigMetrics]) -> Fidelity | None:
+    """The study's fidelity, where it was measured."""
+    results = read_fidelity_results(db, study)
+    if not results.summaries:
+        return None
+    figures = [
+        draw(results.of(reference), configs)
+        for reference in results.references
+        for draw in (kld_figure, distribution_figure, kld_by_category)
+    ]
+    return Fidelity(
+        (WHAT, SOURCES, cost_words(results.summaries)),
+        tuple(figure for figure in figures if figure.chart is not None),
+        tuple(terminal_rows(results.summaries)),
+        tuple(flip_records(results.flips, results.divergences)),
+    )
 
 
 def _samples(db: Path, study: str) -> tuple[Sample, ...]:

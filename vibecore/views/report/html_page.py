@@ -37,6 +37,7 @@ def _parts(content: Content) -> list[tuple[str, str, bool]]:
         ("decided", "How this was decided", True),
         ("configs", "Every config", True),
         ("charts", "Charts", True),
+        ("fidelity", "Fidelity", content.fidelity is not None),
         ("claims", "Claims checked", True),
         ("samples", "Samples", bool(content.samples)),
         ("measured", "How it was measured", True),
@@ -77,6 +78,7 @@ def to_html(content: Content) -> str:
         excluded=[{"not chosen": name, "because": why} for name, why in spot.excluded.items()],
         pairs=pair_rows(content.decision),
         drawings=[draw(figure) for figure in content.figures],
+        fidelity=[draw(figure) for figure in content.fidelity.figures] if content.fidelity else [],
         contents=[(anchor, name) for anchor, name, shown in _parts(content) if shown],
         claims=[
             Claim(f, draw(evidence_figure(f.evidence, f.chart)), evidence_table(f.evidence))

@@ -36,6 +36,19 @@ def to_markdown(content: Content) -> str:
     lines += _folded("How this was decided", how)
     lines += [formats.to_markdown(metrics_table(content.summary.rows))]
     lines += [f"- {text(note)}" for note in content.notes]
+    if content.fidelity is not None:
+        lines += ["", "## Fidelity", ""]
+        for sentence in content.fidelity.sentences:
+            lines += [text(sentence), ""]
+        lines += _folded(
+            "Every config against its parent, and each parent against itself",
+            [formats.to_markdown(content.fidelity.rows)],
+        )
+        if content.fidelity.flips:
+            lines += _folded(
+                "Flips: verdicts that are not the parent's",
+                [formats.to_markdown(content.fidelity.flips)],
+            )
     lines += ["", "## What the published report claims, checked on this study", ""]
     lines += [text(content.whose), ""]
     found = [

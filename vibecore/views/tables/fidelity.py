@@ -15,7 +15,7 @@ from vibecore.analysis.fidelity.summary import FidelitySummary, Interval
 from vibecore.analysis.metrics import UNKNOWN
 from vibecore.core import formats
 from vibecore.views.charts.fidelity import CLUSTERS, FLOOR_WORDS
-from vibecore.views.fidelity import divergence_words
+from vibecore.views.fidelity import divergence_words, p_words
 from vibecore.views.short_names import Names
 from vibecore.views.tables.metrics import config_cell
 
@@ -244,11 +244,6 @@ def flip_rows(one: ConfigFlips, link: Link, names: Names) -> dict[str, Any]:
             for flip in one.flips[:MOST_FLIPS]
         ],
     }
-
-
-def p_words(p: float) -> str:
-    """A p as a person reads it: `0.02`, `< 0.001`."""
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def same_top_words(share: float) -> str:
