@@ -1,9 +1,9 @@
 """Launch a run: choose what to run, see what it takes, start it, follow it, cancel or resume it.
 
 Families, configs and models of your own, alone or together, as a new study or added to one; suite,
-tokens, batch, engine, weights, device, chat template, thinking, system text and name; the time,
-memory and disk it would take; then progress by config, the place in the queue, and why a config
-failed.
+tokens, batch, engine, weights, device, chat template, thinking, system text and name, and whether
+fidelity is measured at the end; the time, memory and disk it would take; then progress by config,
+the place in the queue, and why a config failed.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ def show_form(failure: str | None) -> str | None:
     into = choose_study()
     what, own = choose_what()
     options = replace(what, study=into.name) if into else choose_how(what)
+    options = replace(options, fidelity=form.ask_fidelity("launch"))
     if not (what.family or what.configs or own.models):
         frame.show_note(
             "Choose at least one config to see what it takes, or enter a model of your own: "

@@ -14,6 +14,8 @@ from vibecore.catalog.precisions import LISTED_PRECISIONS, PRECISIONS
 from vibecore.live.form import (
     CHAT_SENTENCES,
     DEVICE_NAMES,
+    FIDELITY_HELP,
+    MEASURE_FIDELITY,
     OWN_SENTENCE,
     RUN_CODE,
     SYSTEM_SENTENCE,
@@ -141,6 +143,11 @@ def ask_weights(place: DeltaGenerator, page: str) -> str:
 def ask_tokens(place: DeltaGenerator, page: str, **options: Any) -> int:
     """The most new tokens an output may have; any number, so that a wrong one gets a message."""
     return place.number_input("Max new tokens", step=50, key=f"{page}_tokens", **options)
+
+
+def ask_fidelity(page: str) -> bool:
+    """Whether fidelity is measured once a run is done."""
+    return st.checkbox(MEASURE_FIDELITY, help=FIDELITY_HELP, key=f"{page}_fidelity")
 
 
 def ask_execute_code(page: str) -> bool:

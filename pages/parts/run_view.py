@@ -72,6 +72,8 @@ def _follow(run: LaunchedRun | None, watched: list[LaunchedRun]) -> None:
     if progress.state in ("refused", "died") and progress.log:
         frame.show_note("The last lines of its log:")
         _show_log(progress)
+    elif progress.measuring and progress.log:
+        _show_log(progress)
     elif progress.state == "failed" and progress.log:
         # Why its configs failed is in the table.
         with st.expander("The last lines of its log"):

@@ -25,6 +25,7 @@ from vibecore.live.launch.record import RUN_VARIABLE, recording_end
 from vibecore.runtime import device_queue
 from vibecore.studies.plan import Options
 from vibecore.studies.published import add_published
+from vibecore.studies.queries import list_compared
 
 PATIENCE = 120.0
 
@@ -140,6 +141,18 @@ def test_a_finished_study_gains_configs_in_the_run_it_was(db: Path) -> None:
     assert all(row.new_tokens <= 8 for row in outputs), "by the study's own protocol"
 
 
+def test_fidelity_is_measured_at_the_end_of_a_launched_run(db: Path) -> None:
+    configs = ("1M-bf16", "1M-4bit")
+    options = Options(configs=configs, suite=TWO_PROMPTS, study="f", max_new_tokens=8)
+    with pytest.raises(InputError, match="16 bit"):
+        launch.start(replace(options, configs=("1M-4bit",), fidelity=True), db)
+    run = launch.start(replace(options, fidelity=True), db)
+    assert launch.find(run.id).fidelity, "a resumed run measures it too"
+    wait_until(lambda: ended(run), run)
+    assert state_of(run) == "complete", launch.read_progress(run).log
+    assert list_compared(db, "f") == ["1M-4bit"]
+
+
 def test_a_run_can_be_cancelled_while_it_waits(db: Path) -> None:
     with device_queue.acquire("cpu", "a try"):
         run = launch.start(Options(configs=("1M-bf16",), suite=TWO_PROMPTS, study="s"), db)
@@ -187,6 +200,8 @@ def test_bad_input_starts_nothing(db: Path, state: Path, options: dict, says: st
 def test_options_become_the_words_of_the_command() -> None:
     options = Options(configs=("a", "b"), study="-x", max_new_tokens=5)
     assert arguments(options) == ["--config=a", "--config=b", "--study=-x", "--max-new-tokens=5"]
+    switches = Options(study="x", execute_code=True, fidelity=True)
+    assert arguments(switches) == ["--study=x", "--execute-code", "--fidelity"]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,18 @@ def test_a_run_in_a_sentence(progress: RunProgress, says: str) -> None:
     assert progress_sentence(progress).startswith(says)
 
 
+def test_fidelity_is_measured_once_every_output_that_can_be_is_stored() -> None:
+    done = config_progress(status="complete", done=30)
+    failed = config_progress(status="failed", done=0, error="out of memory")
+    measuring = run_progress(done, failed, fidelity=True)
+    assert measuring.measuring
+    assert progress_sentence(measuring).startswith("All outputs are stored; fidelity is being")
+    assert not run_progress(done, config_progress(), fidelity=True).measuring
+    assert not run_progress(done).measuring
+    assert not run_progress(done, state="complete", fidelity=True).measuring
+    assert progress_sentence(run_progress(done, state="complete", fidelity=True)) == "Complete."
+
+
 def test_a_failed_config_has_its_reason_and_no_time_left() -> None:
     failed = config_progress(status="failed", error="out of memory", seconds_left=None)
     progress = run_progress(failed, config_progress(config="b", done=30))

@@ -187,6 +187,29 @@ def test_family_configs_and_own_models_run_together(
     assert (options.chat, options.system, options.thinking) == ("on", "Answer in French.", "off")
 
 
+def test_the_switch_for_fidelity_is_handed_on_and_says_what_it_needs(
+    use: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Options] = []
+
+    def pretend(options: Options, db: Path, *, extend: bool) -> LaunchedRun:
+        asked.append(options)
+        return made(state, db=db.resolve())
+
+    monkeypatch.setattr("vibecore.live.launch.start", pretend)
+    app = visit()
+    assert not app.checkbox(key="launch_fidelity").value
+    app.multiselect(key="launch_families").set_value([]).run()
+    app.multiselect(key="launch_configs").set_value(["1M-4bit"]).run()
+    app.checkbox(key="launch_fidelity").check().run()
+    assert "there is no 1M at bf16" in warnings(app)
+    assert "--" not in warnings(app)
+    app.multiselect(key="launch_configs").set_value(["1M-bf16", "1M-4bit"]).run()
+    assert not app.warning
+    app.button(key="launch_start").click().run()
+    assert [options.fidelity for options in asked] == [True]
+
+
 def test_configs_are_added_to_a_finished_study_under_its_own_protocol(
     use: Path, fake_worker, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,12 @@ DEVICE_NAMES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
 # label of the weights -> what the command line calls them; None where a folder is asked for
 WEIGHTS = {"real": "hub", "random: speed and memory only": "dummy", "from a folder …": None}
 RUN_CODE = "Run the code that the models write, in a sandbox"
+MEASURE_FIDELITY = "Measure fidelity"
+FIDELITY_HELP = (
+    "Once the run is done, hold each config's next-token distributions against those of the same "
+    "model at 16 bit (bf16, else fp16), along the 16-bit outputs and a running text: how far the "
+    "precision moves the model. The run needs that 16-bit config, and real weights."
+)
 
 # value of --chat -> what it does, in a sentence
 CHAT_SENTENCES: Mapping[str, str] = {

@@ -53,6 +53,7 @@ FLAGS = {
     "thinking": "--thinking",
     "note": "--note",
 }
+SWITCHES = {"execute_code": "--execute-code", "fidelity": "--fidelity"}
 
 
 def start(options: Options, db: Path, *, extend: bool = False) -> LaunchedRun:
@@ -83,7 +84,7 @@ def start(options: Options, db: Path, *, extend: bool = False) -> LaunchedRun:
                 else f"A run of the study '{plan.name}' has just been started."
             )
         expected = {config.config: config.seconds for config in guess.configs}
-        run = _new_record(plan, guess.device, expected)
+        run = replace(_new_record(plan, guess.device, expected), fidelity=options.fidelity)
         if extend and earlier is not None:
             run = replace(
                 run,
@@ -107,7 +108,8 @@ def resume(study: str, db: Path) -> LaunchedRun:
         if earlier is not None and earlier.alive():
             raise InputError(f"The study '{study}' is running now; there is nothing to resume.")
         run = earlier or _new_record(plan, likely_device(plan.protocol.device), {})
-        return _begin(run, [*arguments(Options(study=study)), "--resume"])
+        given = arguments(Options(study=study, fidelity=run.fidelity))
+        return _begin(run, [*given, "--resume"])
 
 
 def cancel(run: LaunchedRun) -> None:
@@ -141,7 +143,7 @@ def arguments(options: Options) -> list[str]:
         values = value if isinstance(value, tuple) else () if value is None else (value,)
         # As --name=value, so that a value that begins with a dash is not read as an option.
         given += [f"{flag}={one}" for one in values]
-    return [*given, "--execute-code"] if options.execute_code else given
+    return given + [flag for name, flag in SWITCHES.items() if getattr(options, name)]
 
 
 def _begin(run: LaunchedRun, given: list[str]) -> LaunchedRun:

@@ -21,6 +21,7 @@ from vibecore.core.machine import (
 from vibecore.core.rows import SpeedRow
 from vibecore.live.playground.fit import PLACES
 from vibecore.studies.batches import workload_of
+from vibecore.studies.fidelity import refuse_no_fidelity
 from vibecore.studies.jobs import Plan, refuse_existing, with_batch_size
 from vibecore.studies.plan import Options, extended_plan, new_plan
 
@@ -78,6 +79,8 @@ def plan_of(options: Options, db: Path, *, extend: bool) -> Plan:
     store.check_writable(db)
     if not extend:
         refuse_existing(plan)
+    if options.fidelity:
+        refuse_no_fidelity(plan, resume=extend)
     return plan
 
 

@@ -58,7 +58,7 @@ class ConfigProgress:
 class RunProgress:
     """A run at this moment. `state`: one of STATES; `begun`: its study is stored; `waits_for`: who
     holds the device; `place`: its place in the queue, 1 the next; `log`: the last lines that its
-    process printed."""
+    process printed; `fidelity`: whether it is measured after the last output."""
 
     state: str
     begun: bool
@@ -67,6 +67,7 @@ class RunProgress:
     place: int | None
     exit_code: int | None
     log: tuple[str, ...]
+    fidelity: bool = False
 
     @property
     def alive(self) -> bool:
@@ -91,6 +92,12 @@ class RunProgress:
         return sum(known) if len(known) == len(left) else None
 
     @property
+    def measuring(self) -> bool:
+        """Whether all outputs that can be are stored, and fidelity is being measured."""
+        ended = all(one.done >= one.total or one.status == "failed" for one in self.configs)
+        return self.fidelity and self.state == "running" and self.begun and ended
+
+    @property
     def can_resume(self) -> bool:
         """Whether its study is stored and lacks outputs."""
         return self.begun and not self.alive and self.done < self.total
@@ -113,6 +120,7 @@ def read_progress(run: LaunchedRun) -> RunProgress:
         place=mine.place if mine and mine.place else None,
         exit_code=run.exit_code(),
         log=_last_lines(run.log),
+        fidelity=run.fidelity,
     )
 
 

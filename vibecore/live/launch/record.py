@@ -33,6 +33,7 @@ class LaunchedRun:
 
     `pid` with `process_started` identifies the process, also after the pid is reused.
     `expected_seconds`: each config's estimated time, None where unknown. Times are time.time().
+    `fidelity`: whether it is measured once all outputs are there.
     """
 
     id: str
@@ -45,6 +46,7 @@ class LaunchedRun:
     pid: int
     process_started: float
     launched_at: float
+    fidelity: bool = False
 
     @property
     def folder(self) -> Path:

@@ -110,6 +110,8 @@ def progress_sentence(progress: RunProgress) -> str:
         return f"Waiting for {progress.waits_for or 'the device'}.{place}"
     if not progress.alive and not progress.begun:
         return "It ended before it began, and nothing is stored. Its last log lines say why."
+    if progress.measuring:
+        return "All outputs are stored; fidelity is being measured, as its log says."
     if progress.state == "running":
         left = "time left not known yet"
         if progress.seconds_left is not None:
