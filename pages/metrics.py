@@ -43,8 +43,8 @@ ABBREVIATIONS = {
     "over outputs.",
     "mbu": "MBU, model bandwidth utilisation, is the share of the GPU's memory bandwidth that "
     "reading the weights for each token takes: the nearer to 100 %, the less is left to gain.",
-    "mean_kld": "Mean KLD, same top token and flips say how much a precision changed its model, not "
-    "how good it is: see Fidelity.",
+    "mean_kld": "Mean KLD, same top token and flips say how much a precision changed its model, "
+    "not how good it is: see Fidelity.",
 }
 JUDGEMENT_NOTE = (
     "A difference is the config's rate minus the best one's; a ratio is its figure over the best "

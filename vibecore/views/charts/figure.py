@@ -24,6 +24,8 @@ FURNITURE = 100
 # The same without a legend.
 AXIS_HEIGHT = 70
 TICKS = 6
+# So many entries of a legend have room beside each other on a phone.
+MOST_IN_LEGEND = 3
 # Between a line's name and a mark at zero, with the sweet spot's ring around it.
 LABEL_PADDING = 13
 # The narrowest page's width for a drawing, and what a character of a label takes of it, in pixels.
@@ -65,7 +67,13 @@ def precision_marks(precisions: Iterable[str]) -> dict[str, Mark]:
 def colour_and_shape(field: str, marks: Mapping[str, Mark]) -> tuple[alt.Color, alt.Shape]:
     """Colour and shape by a field whose values are the keys of `marks`, one legend for both."""
     domain = list(marks)
-    legend = alt.Legend(orient="top", title=None, symbolSize=110, symbolOpacity=1)
+    legend = alt.Legend(
+        orient="top",
+        title=None,
+        symbolSize=110,
+        symbolOpacity=1,
+        columns=MOST_IN_LEGEND if len(domain) > MOST_IN_LEGEND else alt.Undefined,
+    )
     colours = alt.Scale(domain=domain, range=[mark.colour for mark in marks.values()])
     shapes = alt.Scale(domain=domain, range=[mark.vega for mark in marks.values()])
     return (
