@@ -179,9 +179,8 @@ def _print(rows: Sequence[FidelitySummary], format: Format, title: str) -> None:
     if format is Format.table:
         print_rows(terminal_rows(rows), format, title)
         say(
-            "Mean KLD in nats, of the 16-bit model's distribution of the next token from the "
-            "config's, with 95 % intervals over prompts. It says how much a model changed, not how "
-            "good it is."
+            "KLD(against ‖ config) of next-token distributions, in nats; intervals are 95 %, over "
+            "prompts. It says how much a model changed, not how good it is."
         )
     else:
         print_rows(rows if format is Format.json else flat_rows(rows), format)
