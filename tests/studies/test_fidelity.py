@@ -319,6 +319,31 @@ def test_changed_weights_are_refused(tmp_path: Path, worker: FidelityWorker) -> 
     assert stored(db) == set()
 
 
+def test_weights_that_have_moved_are_found_by_their_identity(
+    tmp_path: Path, worker: FidelityWorker
+) -> None:
+    db, first = tmp_path / "new.duckdb", tmp_path / "first"
+    folder = Path(shutil.copytree(MODELS_DIR / "1M", first / "mine"))
+    options = Options(
+        models=(str(folder),), precisions=("bf16", "4bit"), study="s", suite=TWO_PROMPTS
+    )
+    run_study(new_plan(options, db), lambda event: None)
+    first.rename(tmp_path / "second")
+    with pytest.raises(InputError, match=r"no longer at .*Name the folder .* with --weights"):
+        measure(db)
+    with pytest.raises(InputError, match="are neither at"):
+        measure(db, weights=str(tmp_path))
+    shutil.copytree(MODELS_DIR / "5M", tmp_path / "third" / "mine")
+    with pytest.raises(InputError, match="The weights of mine are not those"):
+        measure(db, weights=str(tmp_path / "third"))
+    # The folder that holds it, and the folder itself.
+    for weights in ("second", "second/mine"):
+        statuses, _ = measure(db, weights=str(tmp_path / weights), again=True)
+        assert set(statuses.values()) == {"complete"}
+    assert len(worker.measured) == 30
+    assert set(measure(db)[0].values()) == {"complete"}, "what is stored needs no weights"
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

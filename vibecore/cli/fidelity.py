@@ -34,7 +34,7 @@ def fidelity(
         list[str] | None, typer.Option(help="One of its configs [all]; repeatable.")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="A folder that holds the study's weights [where they were].")
+        str | None, typer.Option(help="The folder that the weights are in now [where they were].")
     ] = None,
     stored: Annotated[
         bool, typer.Option("--stored", help="Print what is stored of it; measure nothing.")

@@ -30,7 +30,7 @@ from vibecore.studies.fidelity.items import (
     missing_portions,
     part_names,
 )
-from vibecore.studies.fidelity.plan import Comparison, FidelityPlan
+from vibecore.studies.fidelity.plan import Comparison, FidelityPlan, located
 from vibecore.studies.jobs import refuse_changed_weights
 from vibecore.studies.workers import each_worker, settle_device
 
@@ -73,6 +73,7 @@ def _measure(plan: FidelityPlan, on_event: OnEvent) -> dict[str, str]:
     if not left:
         _announce(plan, on_event)
         return statuses
+    left = [located(comparison, plan.weights) for comparison in left]
     resolved = _resolve(plan, left)
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
@@ -97,8 +98,8 @@ def _measure(plan: FidelityPlan, on_event: OnEvent) -> dict[str, str]:
             _drop(plan)
         _announce(plan, on_event)
         # Another process may have done part of it during the wait.
-        still = _left(plan)
-        left = [comparison for comparison in left if comparison in still]
+        still = {comparison.label for comparison in _left(plan)}
+        left = [comparison for comparison in left if comparison.label in still]
         for comparison, worker in zip(left, each_worker(stack, first, len(left)), strict=False):
             statuses[comparison.label] = _Measurement(plan, comparison, resolved, on_event).run(
                 worker

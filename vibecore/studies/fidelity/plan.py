@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibecore import store
-from vibecore.catalog.models import Config
+from vibecore.catalog.models import Config, model_of
 from vibecore.catalog.reference_text import reference_text
 from vibecore.core.errors import InputError
 from vibecore.core.fidelity import FLOOR_WAYS, PARENT_PRECISIONS, Way
@@ -41,9 +41,9 @@ class Comparison:
 class FidelityPlan:
     """What is about to be measured of a study.
 
-    `text` is the running text, None to leave it out; `weights` as in Plan; `again` says to drop
-    what is stored of these comparisons first. `left_out` has a sentence for each config that has
-    nothing to be held against.
+    `text` is the running text, None to leave it out; `weights` as in Plan, and where own folders
+    are that have moved; `again` says to drop what is stored of these comparisons first. `left_out`
+    has a sentence for each config that has nothing to be held against.
     """
 
     db: Path
@@ -186,6 +186,37 @@ def _why_left_out(
     return None
 
 
+def located(comparison: Comparison, weights: str) -> Comparison:
+    """A comparison with own folders and GGUF files where they are now: in the folder `weights`,
+    where one is no longer at the place that the study had it; what it holds has to be checked.
+    Raises InputError where it is at neither."""
+    return replace(
+        comparison,
+        config=_found(comparison.config, weights),
+        against=_found(comparison.against, weights),
+    )
+
+
 def _comparison(run: RunRow, against: RunRow) -> Comparison:
     ways = FLOOR_WAYS if run.config == against.config else ALONE
     return Comparison(stored_config(run), stored_config(against), run.run_id, against.run_id, ways)
+
+
+def _found(config: Config, weights: str) -> Config:
+    model = config.model
+    if model.weights not in ("local", "gguf") or Path(model.source).exists():
+        return config
+    if weights == "hub":
+        raise InputError(
+            f"The weights of {model.name} are no longer at {model.source}. Name the folder that "
+            "they are in with --weights."
+        )
+    folder = Path(weights).expanduser()
+    is_it = model.weights == "local" and (folder / "config.json").is_file()
+    place = folder if is_it else folder / Path(model.source).name
+    if not place.exists():
+        raise InputError(
+            f"The weights of {model.name} are neither at {model.source} nor at {place}. Name the "
+            "folder that they are in with --weights."
+        )
+    return Config(model_of(model.name, str(place.resolve()), model.weights), config.precision)
