@@ -84,6 +84,16 @@ def test_fidelity_is_measured_once_every_output_that_can_be_is_stored() -> None:
     assert progress_sentence(run_progress(done, state="complete", fidelity=True)) == "Complete."
 
 
+def test_a_run_that_ended_while_it_measured_fidelity_can_go_on() -> None:
+    done = config_progress(status="complete", done=30)
+    for state in ("stopped", "died", "failed"):
+        assert run_progress(done, state=state, fidelity=True).can_resume, state
+        assert not run_progress(done, state=state).can_resume, state
+    assert not run_progress(done, fidelity=True).can_resume, "it runs"
+    assert not run_progress(done, state="complete", fidelity=True).can_resume
+    assert not run_progress(state="refused", begun=False, fidelity=True).can_resume
+
+
 def test_a_failed_config_has_its_reason_and_no_time_left() -> None:
     failed = config_progress(status="failed", error="out of memory", seconds_left=None)
     progress = run_progress(failed, config_progress(config="b", done=30))

@@ -99,8 +99,9 @@ class RunProgress:
 
     @property
     def can_resume(self) -> bool:
-        """Whether its study is stored and lacks outputs."""
-        return self.begun and not self.alive and self.done < self.total
+        """Whether its study is stored and lacks outputs, or fidelity that was to be measured."""
+        lacks = self.done < self.total or (self.fidelity and self.state != "complete")
+        return self.begun and not self.alive and lacks
 
 
 def read_state(run: LaunchedRun) -> str:
