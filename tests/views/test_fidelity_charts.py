@@ -92,6 +92,14 @@ def test_all_zero_says_so_and_is_drawn() -> None:
     assert {value["label"] for value in values(figure) if "label" in value} == {"0"}
 
 
+def test_one_config_alone_is_neither_furthest_nor_flat() -> None:
+    for figure in (FIGURES[name](made({"1M-4bit": 0.04}), rows()) for name in FIGURES):
+        assert figure.chart is not None
+        assert figure.chart.to_dict()["height"] >= 170, "beside legend and axis the line has room"
+    title = kld_figure(made({"1M-4bit": 0.04}), rows()).title
+    assert title == "1M-4bit is at a mean KLD of 0.0400 (95 % 0.0280–0.0560) from its 16-bit parent"
+
+
 def test_the_noise_floor_is_a_band_up_to_its_upper_bound() -> None:
     figure = kld_figure(made(), rows())
     bands = [value for value in values(figure) if "tip" in value]

@@ -22,7 +22,7 @@ def marks() -> TokenMarks:
         log_p=[math.log(0.3)] * len(PIECES),
         parent_log_p=[math.log(0.6)] * len(PIECES),
         top_p=[0.4] * len(PIECES),
-        pieces=PIECES,
+        pieces=list(PIECES),
         top_pieces=[CHOICES.get(place) for place in range(len(PIECES))],
     )
 
@@ -59,6 +59,15 @@ def test_a_mark_has_the_other_choice_with_its_probability_and_both_sides_of_its_
     assert [p["text"] for p in marked] == ["cat", "\n", "<end>"]
     assert [p["after"] for p in marked] == ["“ dog” 40 %", "“␣” 40 %", "this one 40 %"]
     assert marked[0]["title"] == "“ cat”: 30 % here, 60 % at the parent; KLD 0.250"
+
+
+def test_what_stands_after_a_token_with_a_line_end_stays_on_its_line() -> None:
+    found = marks()
+    found.pieces[3] = " cat.\n\n  "
+    pieces = led_along(card(), found, "p")["pieces"]
+    place = next(number for number, piece in enumerate(pieces) if piece["marks"])
+    assert (pieces[place]["text"], pieces[place + 1]["text"]) == ("cat.", "\n\n  ")
+    assert "".join(piece["text"] for piece in pieces) == "".join(found.pieces)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,10 @@ def _pieces(marks: TokenMarks) -> Iterator[Piece]:
         plain += text[: len(text) - len(word)]
         if plain:
             yield {"text": plain, "marks": [], "here": None}
-        plain = ""
+        # What stands after a mark stays on its line: a token's line end comes after it.
+        head, end, rest = word.partition("\n")
+        plain = f"{end}{rest}" if head else ""
+        word = head or word
         yield {"text": word, "marks": ["otherwise"], "here": None, **_remarks(marks, place)}
     if plain:
         yield {"text": plain, "marks": [], "here": None}

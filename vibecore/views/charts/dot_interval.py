@@ -16,7 +16,6 @@ from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.views.charts.figure import (
     AXIS_HEIGHT,
     CHARACTER,
-    FURNITURE,
     LINE_HEIGHT,
     TICKS,
     Drawing,
@@ -26,6 +25,7 @@ from vibecore.views.charts.figure import (
     described,
     drawn,
     line_axis,
+    lined_height,
     picks,
     room_for,
     tip,
@@ -158,7 +158,8 @@ def dot_chart(
             layers.append(_words(place(drawn(words)), axis, at, chosen, dense))
     if spots := [v for v in values if v["sweet_spot"]]:
         layers.append(sweet_spot_ring(place(drawn(spots)).encode(x=axis.at("value"))))
-    height = line_height * len({dot.line for dot in dots}) + (FURNITURE if marks else AXIS_HEIGHT)
+    lines = len({dot.line for dot in dots})
+    height = lined_height(lines, line_height) if marks else line_height * lines + AXIS_HEIGHT
     return described(alt.LayerChart(layer=layers), height, description)
 
 

@@ -132,6 +132,8 @@ def _mean_title(found: Sequence[FidelitySummary], names: Mapping[str, str]) -> s
     far, near = (pick(found, key=lambda one: one.mean_kld) for pick in (max, min))
     if far.mean_kld <= 0:
         return "No config differs from its 16-bit parent at any token"
+    if len(found) == 1:
+        return f"{names[far.config]} is at a mean KLD of {mean_words(far)} from its 16-bit parent"
     title = f"{names[far.config]}: furthest from its 16-bit parent, mean KLD {mean_words(far)}"
     if near.mean_kld < far.mean_kld:
         title += f"; {names[near.config]}: nearest, {mean_words(near)}"

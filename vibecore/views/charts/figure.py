@@ -24,6 +24,8 @@ FURNITURE = 100
 # The same without a legend.
 AXIS_HEIGHT = 70
 TICKS = 6
+# Of a drawing with its furniture: of a line or two nothing would be left for the lines.
+LEAST_HEIGHT = 180
 # So many entries of a legend have room beside each other on a phone.
 MOST_IN_LEGEND = 3
 # Between a line's name and a mark at zero, with the sweet spot's ring around it.
@@ -56,7 +58,7 @@ def described(chart: Drawing, height: int, description: str) -> Drawing:
 
 def lined_height(lines: int, line: int = LINE_HEIGHT) -> int:
     """Height in pixels of a chart with so many lines, one below the other."""
-    return line * lines + FURNITURE
+    return max(line * lines + FURNITURE, LEAST_HEIGHT)
 
 
 def precision_marks(precisions: Iterable[str]) -> dict[str, Mark]:
