@@ -36,6 +36,7 @@ from vibecore.engine.fidelity import (
 from vibecore.engine.forced import Passage
 from vibecore.engine.model import Beside, LoadedModel
 from vibecore.runtime.worker import Worker
+from vibecore.studies.fidelity import items
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
 NEW_TOKENS = 40
@@ -285,6 +286,10 @@ def test_whatever_is_measured_in_a_batch_is_padded(
         assert max(len(one.before) + len(one.tokens) for one in batch) <= 512
         longest = max(len(one.before) for one in batch)
         assert longest > len(before) or len(before) == 511
+
+
+def test_studies_hand_over_as_many_texts_as_a_batch_takes() -> None:
+    assert items.TOGETHER == fidelity.BATCH_TEXTS
 
 
 def test_a_shuffled_layer_stands_out(bad: Path, references: list[ReferenceText]) -> None:

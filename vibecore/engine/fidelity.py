@@ -39,9 +39,10 @@ from vibecore.engine.pieces import piece_after, pieces_of
 
 # Tokens of a chunk of running text, as llama.cpp's perplexity tool has it by default.
 CHUNK_TOKENS = 512
-# Rows of a batch when a model is held against itself in one, at least one of them a copy that fills
-# it up: their slices of logits stand at once.
-BATCH = 4
+# Texts of a batch when a model is held against itself in one, and its rows: at least one is a copy
+# that fills it up. The rows' slices of logits stand at once.
+BATCH_TEXTS = 3
+BATCH = BATCH_TEXTS + 1
 # How many tokens more than what it is a copy of such a row begins with.
 LONGER_BY = 16
 # From so many rows on a CPU's projections are arranged for products of matrices.
@@ -105,8 +106,8 @@ def running_text(loaded: LoadedModel, text: str) -> list[ReferenceText]:
 def measure(
     loaded: LoadedModel, texts: Sequence[ReferenceText], way: Way = "alone"
 ) -> list[TokenDistances]:
-    """Hold the model against the one beside it (`alone`), or against itself: in batches of BATCH,
-    filled up with copies of these texts so that there is padding, or as engine `graph` decodes.
+    """Hold the model against the one beside it (`alone`), or against itself: in batches of BATCH
+    rows, some of them copies so that there is padding, or as engine `graph` decodes.
 
     Raises RunError where that cannot be done (shared_vocabulary, why_left_out), for a prompt that
     the two are not asked alike, for what does not fit a context or the memory, and for logits that
@@ -118,7 +119,7 @@ def measure(
         decoder = _decoder(model)
         if decoder is not None:
             decoder.arrange(MANY_ROWS)
-    size = BATCH - 1 if way == "batch" else 1
+    size = BATCH_TEXTS if way == "batch" else 1
     some = [place for place, passage in enumerate(passages) if passage.tokens]
     measured = {
         place: _described(compared, passages[place], None, 0.0, 0)

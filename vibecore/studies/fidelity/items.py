@@ -16,8 +16,8 @@ from vibecore.studies.fidelity.plan import Comparison, FidelityPlan
 # Only the store knows whose connections they are.
 Connection = Any
 
-# Texts that are handed over together where they are read in one batch (engine/fidelity.BATCH).
-TOGETHER = 4
+# Texts handed over together where they are read in one batch (engine/fidelity.BATCH_TEXTS).
+TOGETHER = 3
 _PART = re.compile(r"(?P<text>[0-9a-f]{8}) \d+/(?P<parts>\d+)")
 
 
