@@ -151,8 +151,8 @@ def test_all_samples_of_a_prompt_are_compared_together(db: Path, worker: Fidelit
     add_study(db, ("1M-bf16", "1M-4bit"), samples=3, decoding=Decoding(0.7, 0.9, 1))
     measure(db, with_text=False)
     assert ("1M-4bit", "alone", "outputs", 2, 60) in stored(db)
-    # In batches of four, then prompt by prompt.
-    assert worker.portions == [4, 2, 3, 3, 3, 3]
+    # Six outputs in batches of three, then prompt by prompt by each of the other two ways.
+    assert worker.portions == [3, 3, 3, 3, 3, 3]
 
 
 def test_an_extended_study_measures_only_what_it_gained(db: Path, worker: FidelityWorker) -> None:
