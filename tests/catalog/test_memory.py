@@ -283,7 +283,7 @@ def test_every_stored_peak_is_where_the_model_says() -> None:
     stored = stored_peaks(DEFAULT_DB)
     studies = Counter(peak.source for peak in stored)
     assert studies["qwen2.5-coder"] == 6
-    assert studies["bench-h100-dummy-engines"] == 16
+    assert studies["bench-h100-dummy-engines"] == 12
     assert [peak.line() for peak in stored if not peak.passes] == []
 
 

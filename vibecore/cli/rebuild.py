@@ -31,7 +31,7 @@ BENCH_REPORTS = PROJECT_ROOT / "vibecore" / "studies" / "bench" / "reports"
 DEMO_STUDY = "demo"
 DEMO = Options(family="demo", study=DEMO_STUDY)
 # Measured on an H100 machine, on its GPU and on its CPU.
-KEPT = ("qwen2.5-coder", "qwen2.5-coder-cpu")
+KEPT = ("qwen2.5-coder", "qwen2.5-coder-cpu", "qwen2.5-coder-precisions")
 
 
 def rebuild(db: Path) -> None:
