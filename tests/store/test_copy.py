@@ -17,10 +17,16 @@ from vibecore.store.copy import RUN_TABLES
 def rows(path: Path, study: str, table: str) -> list[tuple[object, ...]]:
     """A table's rows of a study without ids, in an order that does not depend on them."""
     join = "" if table == "run" else "JOIN run USING (run_id)"
+    ids, names = "run_id", "run.config"
+    if table == "run":
+        ids += ", study_id"
+    if table == "fidelity":
+        # The parent by its name too.
+        join += " JOIN run AS parent ON parent.run_id = against_run_id"
+        ids, names = f"{ids}, against_run_id", f"{names}, parent.config"
     with duckdb.connect(str(path), read_only=True) as connection:
         return connection.execute(
-            f"""SELECT {table}.* EXCLUDE (run_id{", study_id" if table == "run" else ""}),
-                       run.config FROM {table} {join}
+            f"""SELECT {table}.* EXCLUDE ({ids}), {names} FROM {table} {join}
                 WHERE run.study_id = (SELECT study_id FROM study WHERE name = ?) ORDER BY ALL""",
             [study],
         ).fetchall()
@@ -46,7 +52,7 @@ def test_a_copied_study_has_every_row_of_its_own(shipped: Path, tmp_path: Path) 
             new, old = (store.read_study(one, study) for one in (copied, original))
             assert store.read_prompts(copied, study) == store.read_prompts(original, study)
         assert {**vars(new), "study_id": 0} == {**vars(old), "study_id": 0}
-    assert rows(target, "demo", "verdict")
+    assert rows(target, "demo", "verdict") and rows(target, "demo", "fidelity")
 
 
 def test_without_names_all_studies_are_copied(shipped: Path, tmp_path: Path) -> None:
