@@ -25,9 +25,8 @@ class FidelityResults:
 
     `parents` gives every config whose model ran at 16 bit its parent; a parent is its own.
     `summaries` are of what was measured, the noise floor's ways among them, `pairs` of every two
-    configs of a parent. `flips` and
-    `divergences` come of stored outputs alone, one for each config that is not a parent and has
-    outputs that its parent has too.
+    configs of a parent. `flips` and `divergences` come of stored outputs alone, one for each config
+    that is not a parent and has outputs that its parent has too.
     """
 
     parents: Mapping[str, str]

@@ -15,7 +15,7 @@ from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.machine import hardware
 from vibecore.core.records import Generation, LoadReport
-from vibecore.runtime import device_queue, fork_server, study_use
+from vibecore.runtime import fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
 from vibecore.scoring import SCORER_VERSION, score_output
@@ -34,7 +34,7 @@ from vibecore.studies.jobs import (
     unfinished,
     with_batch_size,
 )
-from vibecore.studies.workers import each_worker, settle_device
+from vibecore.studies.workers import each_worker, hold_device, settle_device
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,7 @@ def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]
         def emit(kind: str, others: Sequence[QueueEntry]) -> None:
             on_event(Event(kind, "", 0, 0, others=tuple(others)))
 
-        left = stack.enter_context(
-            device_queue.acquire(
-                device,
-                f"study {plan.name}",
-                on_wait=lambda ahead: emit("waiting", ahead),
-                clear=True,
-            )
-        )
-        if left:
-            emit("crowded", left)
+        hold_device(stack, device, f"study {plan.name}", emit)
         # Only now: another process may have done part of it during the wait.
         return _run_jobs(stack, plan, list(remaining_jobs(plan, resolved)), first, on_event)
 

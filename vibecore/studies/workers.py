@@ -1,13 +1,15 @@
-"""The worker processes of a study: as many as start well together, and the device they find."""
+"""The worker processes of a study: as many as start well together, and the device that they find
+and hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import read_gpus, usable_cores
 from vibecore.runtime import device_queue
+from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker, WorkerDied
 
 # Workers only import while they wait, so starting several at once costs a core each, no GPU.
@@ -30,6 +32,20 @@ def settle_device(stack: ExitStack, wanted: str, count: int) -> tuple[list[Worke
         raise
     except RunError as error:
         raise InputError(str(error)) from None
+
+
+def hold_device(
+    stack: ExitStack, device: str, purpose: str, emit: Callable[[str, Sequence[QueueEntry]], None]
+) -> None:
+    """Wait for a device and hold it until `stack` ends. `emit` is told `waiting` with those ahead
+    in the queue, and `crowded` with models that were not unloaded."""
+    left = stack.enter_context(
+        device_queue.acquire(
+            device, purpose, on_wait=lambda ahead: emit("waiting", ahead), clear=True
+        )
+    )
+    if left:
+        emit("crowded", left)
 
 
 def each_worker(stack: ExitStack, ready: list[Worker], wanted: int) -> Iterator[Worker]:

@@ -19,7 +19,7 @@ from vibecore.core.errors import InputError, RunError
 from vibecore.core.fidelity import FLOOR_WAYS, ReferenceText, TokenDistances, Way
 from vibecore.core.machine import hardware
 from vibecore.core.records import LoadRequest
-from vibecore.runtime import device_queue, fork_server, study_use
+from vibecore.runtime import fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
 from vibecore.studies.fidelity.items import (
@@ -32,7 +32,7 @@ from vibecore.studies.fidelity.items import (
 )
 from vibecore.studies.fidelity.plan import Comparison, FidelityPlan, located
 from vibecore.studies.jobs import refuse_changed_weights
-from vibecore.studies.workers import each_worker, settle_device
+from vibecore.studies.workers import each_worker, hold_device, settle_device
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,7 @@ def _measure(plan: FidelityPlan, on_event: OnEvent) -> dict[str, str]:
         def emit(kind: str, others: Sequence[QueueEntry]) -> None:
             on_event(FidelityEvent(kind, "", others=tuple(others)))
 
-        beside = stack.enter_context(
-            device_queue.acquire(
-                device,
-                f"fidelity of study {plan.study}",
-                on_wait=lambda ahead: emit("waiting", ahead),
-                clear=True,
-            )
-        )
-        if beside:
-            emit("crowded", beside)
+        hold_device(stack, device, f"fidelity of study {plan.study}", emit)
         if plan.again:
             _drop(plan)
         _announce(plan, on_event)

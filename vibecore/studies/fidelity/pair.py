@@ -25,14 +25,15 @@ from vibecore.core.fidelity import (
 )
 from vibecore.core.machine import hardware
 from vibecore.core.records import Asking
-from vibecore.runtime import device_queue, fork_server
+from vibecore.runtime import fork_server
+from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
 from vibecore.scoring import load_suite
 from vibecore.studies.fidelity.items import TOGETHER, part_names
 from vibecore.studies.fidelity.measure import FidelityEvent, OnEvent
 from vibecore.studies.limits import DEVICES, MOST_TOKENS, one_of, within
 from vibecore.studies.plan import DEFAULT_SUITE, SWITCH
-from vibecore.studies.workers import each_worker, settle_device
+from vibecore.studies.workers import each_worker, hold_device, settle_device
 
 # Reference texts by their names.
 Texts = list[tuple[str, ReferenceText]]
@@ -97,12 +98,10 @@ def measure_pair(plan: PairPlan, on_event: OnEvent) -> list[FidelityTokens]:
         stack.enter_context(fork_server.kept_running())
         first, device = settle_device(stack, plan.device, 2)
 
-        def wait(ahead: list[device_queue.QueueEntry]) -> None:
-            on_event(FidelityEvent("waiting", "", others=tuple(ahead)))
+        def emit(kind: str, others: Sequence[QueueEntry]) -> None:
+            on_event(FidelityEvent(kind, "", others=tuple(others)))
 
-        stack.enter_context(
-            device_queue.acquire(device, "fidelity of two models", on_wait=wait, clear=True)
-        )
+        hold_device(stack, device, "fidelity of two models", emit)
         own, other = each_worker(stack, first, 2), _Loaded(plan, resolved, device)
         with next(own) as worker:
             references, floors = other.of_reference(worker, on_event)
