@@ -16,12 +16,12 @@ import pytest
 
 from tests.support.launched import TWO_PROMPTS, made
 from vibecore import read_outputs, read_runs, store
-from vibecore.core.errors import INTERRUPTED, InputError, RunError
+from vibecore.core.errors import INTERRUPTED, InputError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.live import launch
 from vibecore.live.launch import LaunchedRun
 from vibecore.live.launch.control import arguments
-from vibecore.live.launch.record import RUN_VARIABLE, recording_end
+from vibecore.live.launch.record import RUN_VARIABLE
 from vibecore.runtime import device_queue
 from vibecore.studies.plan import Options
 from vibecore.studies.published import add_published
@@ -204,29 +204,39 @@ def test_options_become_the_words_of_the_command() -> None:
     assert arguments(switches) == ["--study=x", "--execute-code", "--fidelity"]
 
 
+ENDING = """
+import sys
+from pathlib import Path
+from vibecore.core.errors import InputError, RunError
+from vibecore.live.launch.record import recording_end
+
+def say(*error):
+    print("said too late" if Path({folder!r}, "ended.json").exists() else "said")
+
+sys.excepthook = say
+with recording_end():
+    {work}
+"""
+
+
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("work", "code", "output"),
     [
-        (None, 0),
-        (InputError("x"), 2),
-        (RunError("x"), 1),
-        (KeyboardInterrupt(), INTERRUPTED),
-        (ZeroDivisionError(), 1),
+        ("pass", 0, ""),
+        ("raise InputError('x')", 2, "said"),
+        ("raise RunError('x')", 1, "said"),
+        ("raise ZeroDivisionError", 1, "said"),
+        ("raise KeyboardInterrupt", INTERRUPTED, "said"),
     ],
 )
-def test_a_run_notes_how_it_ended(state: Path, monkeypatch, error, code: int) -> None:
+def test_a_run_notes_how_it_ended_once_it_has_said_why(
+    state: Path, monkeypatch, work: str, code: int, output: str
+) -> None:
     run = made(state)
     monkeypatch.setenv(RUN_VARIABLE, str(run.folder))
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with recording_end():
-            if error:
-                raise error
-    except BaseException as seen:
-        assert seen is error
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    assert run.exit_code() == code
+    script = ENDING.format(folder=str(run.folder), work=work)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (run.exit_code(), ended.stdout.strip()) == (code, output), ended.stderr
 
 
 def test_a_number_used_again_is_not_the_run(state: Path) -> None:

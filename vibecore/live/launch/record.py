@@ -6,14 +6,16 @@ output; `ended.json`, written by the run itself at its end; `cancelled`, if it w
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +127,11 @@ def find(run_id: str) -> LaunchedRun:
 
 @contextmanager
 def recording_end() -> Iterator[None]:
-    """Around the work of `run`: write the exit code, if this process is a launched run."""
+    """Around the work of `run`: have the exit code written, if this process is a launched run.
+
+    It is written as the interpreter ends, after whatever says why: who reads the code reads the
+    whole log.
+    """
     named = os.environ.pop(RUN_VARIABLE, None)
     if named is None:
         yield
@@ -139,7 +145,15 @@ def recording_end() -> Iterator[None]:
         code = _code_of(error)
         raise
     finally:
-        _write_json(Path(named) / "ended.json", {"code": code, "at": time.time()})
+        atexit.register(_write_end, Path(named), code, os.getpid())
+
+
+def _write_end(folder: Path, code: int, pid: int) -> None:
+    # A forked child inherits what is to be done at the end, but is not the run.
+    if os.getpid() == pid:
+        with suppress(OSError):
+            sys.stdout.flush()
+        _write_json(folder / "ended.json", {"code": code, "at": time.time()})
 
 
 def _code_of(error: BaseException) -> int:
