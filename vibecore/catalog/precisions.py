@@ -1,7 +1,7 @@
-"""Precisions: how the linear layers of a model are stored. One entry each in PRECISIONS.
+"""Precisions: how the linear layers of a model are stored. One entry each in PRECISIONS, which also
+says what a precision leaves alone, what it was made with, and what it runs on.
 
-Embeddings, head, norms and biases stay in 16 bit. How a `method` is loaded is one entry in
-engine/quantisers.py.
+How a `method` is loaded is one entry in engine/quantisers.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ SIXTEEN_BIT_BYTES = 2
 # The precision, and its method, of a folder that is quantised already.
 AS_IS = "as-is"
 FLOAT32_BYTES = 4
+# What most precisions leave alone, and what they are fitted to.
+ALL_BUT_LINEAR = "embeddings, head, norms and biases, in 16 bit"
+NO_CALIBRATION = "none: scales are computed from the weights alone"
 # Matrices of a checkpoint that no quantiser stores: embeddings, of tokens and positions, and heads.
 NOT_LINEAR = re.compile(r"embed|\bw[tp]e\b|\bhead\b|_head\b|\boutput\.weight$")
 
@@ -32,12 +35,56 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """What a precision runs on: whether a CPU will do, and an NVIDIA GPU, from which compute
+    capability on (None: any that torch runs on). `note` is what else there is to know."""
+
+    cpu: bool = True
+    gpu: bool = True
+    capability: tuple[int, int] | None = None
+    note: str = ""
+
+    @property
+    def words(self) -> str:
+        """`CPU; NVIDIA GPU from compute capability 7.5`, and the note."""
+        places = [*(["CPU"] if self.cpu else []), *([self._gpu] if self.gpu else [])]
+        return "; ".join([*places, *([self.note] if self.note else [])])
+
+    @property
+    def _gpu(self) -> str:
+        since = f" from compute capability {dotted(self.capability)}" if self.capability else ""
+        return f"NVIDIA GPU{since}"
+
+    def why_not(self, device: str, capability: tuple[int, int] | None = None) -> str | None:
+        """Why it does not run on `device` (`cpu` or `cuda`, of a compute capability where that is
+        known), in a few words; None where it does."""
+        if device == "cpu":
+            return None if self.cpu else f"not on a CPU: needs an {self._gpu}"
+        if not self.gpu:
+            return "runs on a CPU only"
+        if capability is None or self.capability is None or capability >= self.capability:
+            return None
+        return f"needs an {self._gpu}, and this one is of {dotted(capability)}"
+
+
+@dataclass(frozen=True)
+class BitsPerWeight:
+    """Bits that a weight takes, scales included: one of the quantised layers (of a model that is
+    not quantised, of its linear layers but the head), and one of the whole model."""
+
+    layers: float
+    model: float
+
+
+@dataclass(frozen=True)
 class Precision:
     """How linear layers are stored.
 
     `linear_bytes` gives the bytes of one weight of shape [rows, columns] with its scales. `listed`:
     whether forms and suggestions offer it; one that is not listed is asked for by its name.
     `as_stored`: for a folder that is quantised already, whose files say what it weighs.
+    `unquantised` is what it leaves as it was, `calibration` what data it was fitted to, `hardware`
+    what it runs on, `link` the paper or documentation that defines it.
     """
 
     name: str
@@ -50,6 +97,24 @@ class Precision:
     requirement: Requirement | None = None
     listed: bool = True
     as_stored: bool = False
+    unquantised: str = ALL_BUT_LINEAR
+    calibration: str = NO_CALIBRATION
+    hardware: Hardware = Hardware()
+    link: str = ""
+
+    def bits_per_weight(self, rows: int, columns: int) -> float:
+        """Bits that one weight of a linear layer of shape [rows, columns] takes, scales
+        included, by the format's definition."""
+        return 8 * self.linear_bytes(rows, columns) / (rows * columns)
+
+    def bits_of(self, spec: ModelSpec) -> BitsPerWeight:
+        """The same over all linear layers of a model, and over all its weights."""
+        linear = [weight for weight in spec.weights() if weight.kind == "linear"]
+        taken = sum(self.linear_bytes(weight.shape[0], weight.shape[1]) for weight in linear)
+        return BitsPerWeight(
+            8 * taken / sum(weight.parameters for weight in linear),
+            8 * self.weight_bytes(spec) / spec.parameters,
+        )
 
     def weight_bytes(self, spec: ModelSpec) -> int:
         """Bytes of a model's weights as loaded at this precision, scales included."""
@@ -70,6 +135,11 @@ class Precision:
             else SIXTEEN_BIT_BYTES * math.prod(shape)
             for name, shape in shapes
         )
+
+
+def dotted(capability: tuple[int, int]) -> str:
+    """A compute capability as NVIDIA writes it: `7.5`."""
+    return f"{capability[0]}.{capability[1]}"
 
 
 def _sixteen_bit(rows: int, columns: int) -> int:
@@ -112,11 +182,36 @@ def _halves(numbers: int) -> int:
 TORCHAO = Requirement("torchao", "pip install -r requirements-torchao.txt")
 QUANTO = Requirement("optimum-quanto", "pip install -r requirements-quanto.txt")
 
+# bitsandbytes' own table: https://huggingface.co/docs/bitsandbytes/v0.50.2/en/installation.
+TURING, PASCAL = Hardware(capability=(7, 5)), Hardware(capability=(6, 0))
+NOT_QUANTISED = "everything: nothing is quantised"
+
 PRECISIONS: Mapping[str, Precision] = {
     entry.name: entry
     for entry in (
-        Precision("bf16", "bfloat16", "bfloat16", 16, "plain", _sixteen_bit),
-        Precision("fp16", "float16", "float16", 16, "plain", _sixteen_bit),
+        Precision(
+            "bf16",
+            "bfloat16",
+            "bfloat16",
+            16,
+            "plain",
+            _sixteen_bit,
+            unquantised=NOT_QUANTISED,
+            calibration="none",
+            hardware=Hardware(note="emulated, so slow, on a GPU below compute capability 8.0"),
+            link="https://arxiv.org/abs/1905.12322",
+        ),
+        Precision(
+            "fp16",
+            "float16",
+            "float16",
+            16,
+            "plain",
+            _sixteen_bit,
+            unquantised=NOT_QUANTISED,
+            calibration="none",
+            link="https://arxiv.org/abs/1710.03740",
+        ),
         Precision(
             "8bit",
             "LLM.int8(), outlier threshold 6.0",
@@ -125,6 +220,8 @@ PRECISIONS: Mapping[str, Precision] = {
             "llm-int8",
             _llm_int8,
             outlier_threshold=6.0,
+            hardware=TURING,
+            link="https://arxiv.org/abs/2208.07339",
         ),
         Precision(
             "8bit-t0",
@@ -134,9 +231,18 @@ PRECISIONS: Mapping[str, Precision] = {
             "llm-int8",
             _llm_int8,
             outlier_threshold=0.0,
+            hardware=TURING,
+            link="https://huggingface.co/docs/bitsandbytes/reference/nn/linear8bit",
         ),
         Precision(
-            "4bit", "NF4, blocks of 64, computed in bfloat16", "bfloat16", 4, "bnb-nf4", _nf4
+            "4bit",
+            "NF4, blocks of 64, computed in bfloat16",
+            "bfloat16",
+            4,
+            "bnb-nf4",
+            _nf4,
+            hardware=PASCAL,
+            link="https://arxiv.org/abs/2305.14314",
         ),
         Precision(
             "int8-torchao",
@@ -147,6 +253,7 @@ PRECISIONS: Mapping[str, Precision] = {
             _torchao_int8,
             requirement=TORCHAO,
             listed=False,
+            link="https://docs.pytorch.org/ao/stable/",
         ),
         Precision(
             "int4-quanto",
@@ -157,6 +264,7 @@ PRECISIONS: Mapping[str, Precision] = {
             _quanto_int4,
             requirement=QUANTO,
             listed=False,
+            link="https://github.com/huggingface/optimum-quanto",
         ),
         Precision(
             AS_IS,
@@ -167,6 +275,10 @@ PRECISIONS: Mapping[str, Precision] = {
             _sixteen_bit,
             listed=False,
             as_stored=True,
+            unquantised="what its files leave",
+            calibration="as its files were made",
+            hardware=Hardware(note="what its format needs"),
+            link="https://huggingface.co/docs/transformers/quantization/overview",
         ),
     )
 }
