@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vibecore.catalog.models import MODELS
-from vibecore.catalog.precisions import PRECISIONS, Hardware
+from vibecore.catalog.precisions import PRECISIONS
+from vibecore.catalog.requirements import Hardware
 
 # precision -> bits per weight of a layer of 1536 rows and 8960 columns, by the format's definition.
 BITS = {
@@ -18,7 +19,15 @@ BITS = {
     "4bit": 4.5,
     # A float32 scale and an int8 zero point a row.
     "int8-torchao": 8 + 40 / 8960,
+    "int8-dynamic-torchao": 8 + 40 / 8960,
+    # A float32 scale a row.
+    "float8-torchao": 8 + 32 / 8960,
+    # A 16-bit scale and zero point for each 64.
+    "int4-torchao": 4.5,
+    # A 16-bit scale a row, and the layer's own two.
+    "int8-quanto": 8 + 16 / 8960 + 64 / (1536 * 8960),
     # A 16-bit scale and shift for each 128, and the layer's own two.
+    "int2-quanto": 2.25 + 64 / (1536 * 8960),
     "int4-quanto": 4.25 + 64 / (1536 * 8960),
 }
 

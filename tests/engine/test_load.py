@@ -13,7 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, spec_of
 from vibecore.catalog.models import Config, find_configs
-from vibecore.catalog.precisions import PRECISIONS, Requirement
+from vibecore.catalog.precisions import PRECISIONS
+from vibecore.catalog.requirements import Requirement
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.records import LoadRequest

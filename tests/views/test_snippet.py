@@ -146,20 +146,21 @@ def test_a_folder_that_is_quantised_already(tmp_path: Path) -> None:
     assert "BitsAndBytesConfig" not in code
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", [p.name for p in PRECISIONS.values() if p.method in QUANTISERS])
-def test_every_precision_is_quantised_as_the_engine_does(name: str) -> None:
+def test_every_precision_is_quantised_as_the_engine_does(name: str, device: str) -> None:
     precision = PRECISIONS[name]
     if precision.requirement is not None:
         pytest.importorskip(
             precision.requirement.package.replace("optimum-quanto", "optimum.quanto")
         )
-    wanted = QUANTISERS[precision.method](precision)
+    wanted = QUANTISERS[precision.method](precision, device)
     make = snippet.QUANTISERS.get(precision.method)
     if wanted is None:
         assert make is None
         return
     assert make is not None
-    made = make(precision)
+    made = make(precision, device)
     imports = f"import torch\nfrom transformers import {made.from_transformers}\n"
     scope: dict[str, Any] = {}
     exec(imports + "\n".join(made.imports), scope)

@@ -21,7 +21,7 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
     device = run.environment.get("device") or run.asked_device
     device = "cpu" if device == "cpu" else "cuda"
     gpu = (run.environment.get("gpu") or {}).get("name") or run.hardware
-    if (config := _catalogued(run)) is not None:
+    if (config := _catalogued(run, device)) is not None:
         needed = needed_bytes(
             config,
             device,
@@ -42,11 +42,11 @@ def need_of(run: RunRow) -> tuple[int | None, str | None]:
     return None, None
 
 
-def _catalogued(run: RunRow) -> Config | None:
+def _catalogued(run: RunRow, device: str) -> Config | None:
     """The run's config, where the catalogue's model of that name has the weights that it had: a
     folder may be anything."""
     model, precision = MODELS.get(run.model), PRECISIONS.get(run.precision)
     if model is None or precision is None:
         return None
     config = Config(model, precision)
-    return config if config.estimated_weight_bytes == run.estimated_weight_bytes else None
+    return config if config.weight_bytes(device) == run.estimated_weight_bytes else None

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.architectures import ModelSpec, Weight, spec_of
-from vibecore.catalog.precisions import Requirement
+from vibecore.catalog.requirements import Requirement
 from vibecore.core.errors import InputError
 
 GGUF = Requirement("gguf", "pip install -r requirements-gguf.txt")

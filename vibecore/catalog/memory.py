@@ -150,7 +150,7 @@ def need(
     if config.model.spec is None and folder is not None and folder.is_dir():
         files = replace(config.model, source=str(folder), weights="local", spec=read_spec(folder))
         config = replace(config, model=files)
-    size, runtime = config.estimated_weight_bytes, runtime_bytes(device, gpu)
+    size, runtime = config.weight_bytes(device), runtime_bytes(device, gpu)
     if size is None:
         return None
     spec = config.model.spec or _rough_spec(config)

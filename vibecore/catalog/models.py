@@ -54,22 +54,27 @@ class Config:
 
     @property
     def estimated_weight_bytes(self) -> int | None:
-        """Weight bytes from the architecture; from a local folder's files where they are loaded as
-        they are, and from their headers where the architecture is not known. None where none of
-        them is here, or not whole."""
+        """Weight bytes on a CPU, which are those on a GPU but where a format is laid out otherwise
+        there (see weight_bytes)."""
+        return self.weight_bytes("cpu")
+
+    def weight_bytes(self, device: str) -> int | None:
+        """Weight bytes on `cpu` or `cuda` from the architecture; from a local folder's files where
+        they are loaded as they are, and from their headers where the architecture is not known.
+        None where none of them is here, or not whole."""
         if self.model.spec is not None and not self.precision.as_stored:
-            return self.precision.weight_bytes(self.model.spec)
+            return self.precision.weight_bytes(self.model.spec, device)
         if self.model.weights != "local":
             return None
         folder = Path(self.model.source)
         try:
             if self.precision.as_stored:
                 return weight_file_bytes(folder)
-            return self._bytes_by_header(folder)
+            return self._bytes_by_header(folder, device)
         except InputError:
             return None
 
-    def _bytes_by_header(self, folder: Path) -> int | None:
+    def _bytes_by_header(self, folder: Path, device: str) -> int | None:
         """From the shapes in the headers of a folder's weight files; None where it is quantised
         already, as it is loaded at no other precision then. Raises InputError as `stored_tensors`
         does."""
@@ -78,7 +83,7 @@ class Config:
         shapes = {name: tensor.shape for name, tensor in stored_tensors(folder).items()}
         if is_tied(folder):
             shapes.pop("lm_head.weight", None)
-        return self.precision.stored_weight_bytes(shapes.items())
+        return self.precision.stored_weight_bytes(shapes.items(), device)
 
 
 # What the config.json files of a family's repositories have in common, besides SHAPE.

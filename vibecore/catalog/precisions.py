@@ -1,7 +1,8 @@
 """Precisions: how the linear layers of a model are stored. One entry each in PRECISIONS, which also
 says what a precision leaves alone, what it was made with, and what it runs on.
 
-How a `method` is loaded is one entry in engine/quantisers.py.
+What a format weighs is in weight_formats.py, what it takes to run it in requirements.py; how a
+`method` is loaded is one entry in engine/quantisers.py.
 """
 
 from __future__ import annotations
@@ -10,61 +11,21 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
+from vibecore.catalog import weight_formats
 from vibecore.catalog.architectures import ModelSpec
+from vibecore.catalog.requirements import ANYWHERE, Hardware, Requirement
+from vibecore.catalog.weight_formats import SIXTEEN_BIT_BYTES
 from vibecore.core.errors import InputError
+from vibecore.core.machine import gpu_capability, gpu_name, likely_device
 
-SIXTEEN_BIT_BYTES = 2
 # The precision, and its method, of a folder that is quantised already.
 AS_IS = "as-is"
-FLOAT32_BYTES = 4
 # What most precisions leave alone, and what they are fitted to.
 ALL_BUT_LINEAR = "embeddings, head, norms and biases, in 16 bit"
 NO_CALIBRATION = "none: scales are computed from the weights alone"
 # Matrices of a checkpoint that no quantiser stores: embeddings, of tokens and positions, and heads.
 NOT_LINEAR = re.compile(r"embed|\bw[tp]e\b|\bhead\b|_head\b|\boutput\.weight$")
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """An optional package: its name in a package index and the command that installs it."""
-
-    package: str
-    install: str
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What a precision runs on: whether a CPU will do, and an NVIDIA GPU, from which compute
-    capability on (None: any that torch runs on). `note` is what else there is to know."""
-
-    cpu: bool = True
-    gpu: bool = True
-    capability: tuple[int, int] | None = None
-    note: str = ""
-
-    @property
-    def words(self) -> str:
-        """`CPU; NVIDIA GPU from compute capability 7.5`, and the note."""
-        places = [*(["CPU"] if self.cpu else []), *([self._gpu] if self.gpu else [])]
-        return "; ".join([*places, *([self.note] if self.note else [])])
-
-    @property
-    def _gpu(self) -> str:
-        since = f" from compute capability {dotted(self.capability)}" if self.capability else ""
-        return f"NVIDIA GPU{since}"
-
-    def why_not(self, device: str, capability: tuple[int, int] | None = None) -> str | None:
-        """Why it does not run on `device` (`cpu` or `cuda`, of a compute capability where that is
-        known), in a few words; None where it does."""
-        if device == "cpu":
-            return None if self.cpu else f"not on a CPU: needs an {self._gpu}"
-        if not self.gpu:
-            return "runs on a CPU only"
-        if capability is None or self.capability is None or capability >= self.capability:
-            return None
-        return f"needs an {self._gpu}, and this one is of {dotted(capability)}"
 
 
 @dataclass(frozen=True)
@@ -80,8 +41,9 @@ class BitsPerWeight:
 class Precision:
     """How linear layers are stored.
 
-    `linear_bytes` gives the bytes of one weight of shape [rows, columns] with its scales. `listed`:
-    whether forms and suggestions offer it; one that is not listed is asked for by its name.
+    `linear_bytes` gives the bytes of one weight of shape [rows, columns] with its scales, and
+    `gpu_linear_bytes` those on a GPU where it is laid out otherwise there. `listed`: whether forms
+    and suggestions offer it; one that is not listed is asked for by its name.
     `as_stored`: for a folder that is quantised already, whose files say what it weighs.
     `unquantised` is what it leaves as it was, `calibration` what data it was fitted to, `hardware`
     what it runs on, `link` the paper or documentation that defines it.
@@ -93,13 +55,14 @@ class Precision:
     bits: int
     method: str
     linear_bytes: Callable[[int, int], int]
+    gpu_linear_bytes: Callable[[int, int], int] | None = None
     outlier_threshold: float | None = None
     requirement: Requirement | None = None
     listed: bool = True
     as_stored: bool = False
     unquantised: str = ALL_BUT_LINEAR
     calibration: str = NO_CALIBRATION
-    hardware: Hardware = Hardware()
+    hardware: Hardware = ANYWHERE
     link: str = ""
 
     def bits_per_weight(self, rows: int, columns: int) -> float:
@@ -116,74 +79,54 @@ class Precision:
             8 * self.weight_bytes(spec) / spec.parameters,
         )
 
-    def weight_bytes(self, spec: ModelSpec) -> int:
-        """Bytes of a model's weights as loaded at this precision, scales included."""
+    def weight_bytes(self, spec: ModelSpec, device: str = "cpu") -> int:
+        """Bytes of a model's weights as loaded at this precision on `cpu` or `cuda`, scales
+        included."""
+        linear_bytes = self._linear_bytes_on(device)
         return sum(
-            self.linear_bytes(weight.shape[0], weight.shape[1])
+            linear_bytes(weight.shape[0], weight.shape[1])
             if weight.kind == "linear"
             else SIXTEEN_BIT_BYTES * weight.parameters
             for weight in spec.weights()
         )
 
-    def stored_weight_bytes(self, shapes: Iterable[tuple[str, tuple[int, ...]]]) -> int:
-        """Bytes of the tensors of a checkpoint, by name and shape, as loaded at this precision,
-        where no spec says which are linear layers: all matrices but embeddings and heads, which
-        have those in their names."""
+    def stored_weight_bytes(
+        self, shapes: Iterable[tuple[str, tuple[int, ...]]], device: str = "cpu"
+    ) -> int:
+        """Bytes of the tensors of a checkpoint, by name and shape, as loaded at this precision on
+        `cpu` or `cuda`, where no spec says which are linear layers: all matrices but embeddings and
+        heads, which have those in their names."""
+        linear_bytes = self._linear_bytes_on(device)
         return sum(
-            self.linear_bytes(shape[0], shape[1])
+            linear_bytes(shape[0], shape[1])
             if len(shape) == 2 and not NOT_LINEAR.search(name)
             else SIXTEEN_BIT_BYTES * math.prod(shape)
             for name, shape in shapes
         )
 
+    def _linear_bytes_on(self, device: str) -> Callable[[int, int], int]:
+        return self.gpu_linear_bytes or self.linear_bytes if device == "cuda" else self.linear_bytes
 
-def dotted(capability: tuple[int, int]) -> str:
-    """A compute capability as NVIDIA writes it: `7.5`."""
-    return f"{capability[0]}.{capability[1]}"
-
-
-def _sixteen_bit(rows: int, columns: int) -> int:
-    return SIXTEEN_BIT_BYTES * rows * columns
-
-
-def _llm_int8(rows: int, columns: int) -> int:
-    """int8 with one float32 scale a row (arXiv 2208.07339)."""
-    return rows * columns + FLOAT32_BYTES * rows
-
-
-def _nf4(rows: int, columns: int) -> int:
-    """4 bits with one float32 scale for each block of 64, without double quantisation (arXiv
-    2305.14314)."""
-    return _halves(rows * columns) + FLOAT32_BYTES * -(-rows * columns // 64)
-
-
-def _torchao_int8(rows: int, columns: int) -> int:
-    """int8 with one float32 scale and one int8 zero point a row (torchao Int8Tensor)."""
-    return rows * columns + (FLOAT32_BYTES + 1) * rows
-
-
-def _quanto_int4(rows: int, columns: int) -> int:
-    """4 bits with a 16-bit scale and shift for each group of columns, and float32 scales of the
-    layer's input and output (optimum-quanto QModuleMixin): 128 columns a group, fewer where that
-    does not divide the row, the whole row where nothing from 32 up does."""
-    group = 128
-    while columns > group > 32 and columns % group:
-        group -= 32
-    groups = columns // group if columns > group and columns % group == 0 else 1
-    scales = 2 * SIXTEEN_BIT_BYTES * rows * groups + 2 * FLOAT32_BYTES
-    return _halves(rows * columns) + scales
-
-
-def _halves(numbers: int) -> int:
-    """Bytes of 4-bit numbers, two a byte."""
-    return -(-numbers // 2)
+    def why_not_here(self, device: str) -> str | None:
+        """Why it does not run on this machine's `cpu` or `cuda`, in a few words; None where it
+        does, as far as that can be told without torch."""
+        needed = self.requirement
+        if needed is not None and not needed.is_met:
+            return f"needs {needed.package}: {needed.install}"
+        return self.hardware.why_not(device, gpu_capability() if device == "cuda" else None)
 
 
 TORCHAO = Requirement("torchao", "pip install -r requirements-torchao.txt")
 QUANTO = Requirement("optimum-quanto", "pip install -r requirements-quanto.txt")
+TORCHAO_DOCS = "https://docs.pytorch.org/ao/stable/"
+QUANTO_DOCS = "https://github.com/huggingface/optimum-quanto"
 
 # bitsandbytes' own table: https://huggingface.co/docs/bitsandbytes/v0.50.2/en/installation.
 TURING, PASCAL = Hardware(capability=(7, 5)), Hardware(capability=(6, 0))
+# torchao's tests of float8 ask for 8.9, its int4 for the tensor cores of 8.0
+# (Int4TilePackedTo4dTensor.from_hp).
+ADA = Hardware(capability=(8, 9))
+AMPERE = Hardware(capability=(8, 0), note="on a GPU rows are filled up to multiples of 1,024")
 NOT_QUANTISED = "everything: nothing is quantised"
 
 PRECISIONS: Mapping[str, Precision] = {
@@ -195,7 +138,7 @@ PRECISIONS: Mapping[str, Precision] = {
             "bfloat16",
             16,
             "plain",
-            _sixteen_bit,
+            weight_formats.sixteen_bit,
             unquantised=NOT_QUANTISED,
             calibration="none",
             hardware=Hardware(note="emulated, so slow, on a GPU below compute capability 8.0"),
@@ -207,7 +150,7 @@ PRECISIONS: Mapping[str, Precision] = {
             "float16",
             16,
             "plain",
-            _sixteen_bit,
+            weight_formats.sixteen_bit,
             unquantised=NOT_QUANTISED,
             calibration="none",
             link="https://arxiv.org/abs/1710.03740",
@@ -218,7 +161,7 @@ PRECISIONS: Mapping[str, Precision] = {
             "bfloat16",
             8,
             "llm-int8",
-            _llm_int8,
+            weight_formats.llm_int8,
             outlier_threshold=6.0,
             hardware=TURING,
             link="https://arxiv.org/abs/2208.07339",
@@ -229,7 +172,7 @@ PRECISIONS: Mapping[str, Precision] = {
             "bfloat16",
             8,
             "llm-int8",
-            _llm_int8,
+            weight_formats.llm_int8,
             outlier_threshold=0.0,
             hardware=TURING,
             link="https://huggingface.co/docs/bitsandbytes/reference/nn/linear8bit",
@@ -240,7 +183,7 @@ PRECISIONS: Mapping[str, Precision] = {
             "bfloat16",
             4,
             "bnb-nf4",
-            _nf4,
+            weight_formats.nf4,
             hardware=PASCAL,
             link="https://arxiv.org/abs/2305.14314",
         ),
@@ -250,10 +193,60 @@ PRECISIONS: Mapping[str, Precision] = {
             "bfloat16",
             8,
             "torchao-int8",
-            _torchao_int8,
+            weight_formats.torchao_int8,
             requirement=TORCHAO,
             listed=False,
-            link="https://docs.pytorch.org/ao/stable/",
+            link=TORCHAO_DOCS,
+        ),
+        Precision(
+            "int8-dynamic-torchao",
+            "torchao int8, activations too",
+            "bfloat16",
+            8,
+            "torchao-int8-dynamic",
+            weight_formats.torchao_int8,
+            requirement=TORCHAO,
+            listed=False,
+            calibration=f"{NO_CALIBRATION}, those of activations anew for each token",
+            hardware=TURING,
+            link=TORCHAO_DOCS,
+        ),
+        Precision(
+            "float8-torchao",
+            "torchao float8 (e4m3), weights only",
+            "bfloat16",
+            8,
+            "torchao-float8",
+            weight_formats.torchao_float8,
+            requirement=TORCHAO,
+            listed=False,
+            hardware=ADA,
+            link=TORCHAO_DOCS,
+        ),
+        Precision(
+            "int4-torchao",
+            f"torchao int4, groups of {weight_formats.TORCHAO_INT4_GROUP}, weights only",
+            "bfloat16",
+            4,
+            "torchao-int4",
+            weight_formats.torchao_int4,
+            weight_formats.torchao_int4_gpu,
+            requirement=TORCHAO,
+            listed=False,
+            unquantised=f"{ALL_BUT_LINEAR}; layers whose rows are no whole number of groups",
+            hardware=AMPERE,
+            link=TORCHAO_DOCS,
+        ),
+        Precision(
+            "int8-quanto",
+            "optimum-quanto int8, weights only",
+            "bfloat16",
+            8,
+            "quanto-int8",
+            weight_formats.quanto_int8,
+            requirement=QUANTO,
+            listed=False,
+            link=QUANTO_DOCS,
         ),
         Precision(
             "int4-quanto",
@@ -261,10 +254,21 @@ PRECISIONS: Mapping[str, Precision] = {
             "bfloat16",
             4,
             "quanto-int4",
-            _quanto_int4,
+            weight_formats.quanto_int4,
             requirement=QUANTO,
             listed=False,
-            link="https://github.com/huggingface/optimum-quanto",
+            link=QUANTO_DOCS,
+        ),
+        Precision(
+            "int2-quanto",
+            "optimum-quanto int2, weights only: known to be bad",
+            "bfloat16",
+            2,
+            "quanto-int2",
+            weight_formats.quanto_int2,
+            requirement=QUANTO,
+            listed=False,
+            link=QUANTO_DOCS,
         ),
         Precision(
             AS_IS,
@@ -272,7 +276,7 @@ PRECISIONS: Mapping[str, Precision] = {
             "bfloat16",
             16,
             AS_IS,
-            _sixteen_bit,
+            weight_formats.sixteen_bit,
             listed=False,
             as_stored=True,
             unquantised="what its files leave",
@@ -293,16 +297,21 @@ def find_precision(name: str) -> Precision:
     return PRECISIONS[name]
 
 
-def require_package(precision: Precision) -> None:
-    """Raise InputError, with the command that installs it, where a precision's package is
-    missing."""
+def require_here(precision: Precision, device: str) -> None:
+    """Raise InputError, with what to do, where a precision does not run on this machine's
+    `device` (`auto`, `cpu` or `cuda`): its package is missing, or its hardware."""
     needed = precision.requirement
-    if needed is None:
-        return
-    try:
-        version(needed.package)
-    except PackageNotFoundError:
+    if needed is not None and not needed.is_met:
         raise InputError(
             f"The precision {precision.name} needs {needed.package}, which is not installed. "
             f"Install it: {needed.install}"
-        ) from None
+        )
+    place = likely_device(device)
+    if (why := precision.why_not_here(place)) is None:
+        return
+    gpu = f" ({gpu_name(place)})" if gpu_name(place) else ""
+    elsewhere = "run it on a CPU (--device cpu), or " if precision.hardware.cpu else ""
+    raise InputError(
+        f"{precision.name} cannot run here: {why}{gpu}. What to do: {elsewhere}choose another "
+        "precision."
+    )

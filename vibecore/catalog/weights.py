@@ -21,7 +21,7 @@ from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.gguf import read_gguf
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.models import Config, Model
-from vibecore.catalog.precisions import require_package
+from vibecore.catalog.precisions import require_here
 from vibecore.core.errors import InputError
 from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
 
@@ -50,15 +50,18 @@ class Resolved:
     template: str | None = field(default=None, repr=False)
 
 
-def resolve(config: Config, weights: str) -> Resolved:
-    """Find the weights of a config. `weights` is `hub`, `dummy`, or the path of a folder.
+def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
+    """Find the weights of a config, for a worker on `device` (`auto`, `cpu` or `cuda`).
+
+    `weights` is `hub`, `dummy`, or the path of a folder.
 
     `hub` means where the config's own table says: the hub, a shipped or local folder, or a GGUF
     file. A path is a model folder, or holds one folder per model, named like the hub repository.
-    Raises InputError, with what to do, where weights or the precision's package are missing, where
-    the files are not whole, and where they cannot be run at the config's precision.
+    Raises InputError, with what to do, where weights are missing, where the precision's package or
+    hardware are, where the files are not whole, and where they cannot be run at the config's
+    precision.
     """
-    require_package(config.precision)
+    require_here(config.precision, device)
     model = config.model
     if weights == "dummy":
         if config.precision.as_stored:
@@ -94,7 +97,7 @@ def load_request(
         folder=None if resolved.folder is None else str(resolved.folder),
         architecture=spec.raw if resolved.folder is None and spec else None,
         revision=resolved.revision,
-        estimated_weight_bytes=config.estimated_weight_bytes,
+        estimated_weight_bytes=config.weight_bytes(device),
         asking=asking_for(asking, resolved),
     )
 

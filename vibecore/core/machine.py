@@ -42,6 +42,15 @@ def gpu_name(device: str) -> str | None:
     return gpus[0]["name"] if gpus else None
 
 
+def gpu_capability() -> tuple[int, int] | None:
+    """The CUDA compute capability of the first GPU, which torch uses; None where there is none."""
+    gpus, _ = read_gpus()
+    if not gpus:
+        return None
+    major, minor = gpus[0]["compute_capability"].split(".")
+    return int(major), int(minor)
+
+
 def usable_cores() -> int:
     """Cores this process may use, which a container can make fewer than the machine's."""
     if hasattr(os, "sched_getaffinity"):

@@ -71,7 +71,7 @@ def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
         config=config,
         dtype="auto" if precision.as_stored else DTYPES[precision.dtype],
         device_map={"": device},
-        quantization_config=QUANTISERS[precision.method](precision),
+        quantization_config=QUANTISERS[precision.method](precision, device),
         # Else the folder's own is read, and one that is invalid is an error.
         generation_config=GenerationConfig(),
         use_safetensors=True,
@@ -134,7 +134,7 @@ def _from_weights(
         state_dict=weights,
         dtype=DTYPES[precision.dtype],
         device_map={"": device},
-        quantization_config=QUANTISERS[precision.method](precision),
+        quantization_config=QUANTISERS[precision.method](precision, device),
     )
 
 

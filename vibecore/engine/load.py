@@ -10,7 +10,7 @@ import time
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from vibecore.catalog.precisions import PRECISIONS, require_package
+from vibecore.catalog.precisions import PRECISIONS, require_here
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.chat import prompt_format
@@ -54,7 +54,7 @@ def load(request: LoadRequest) -> LoadedModel:
     precision = PRECISIONS[request.precision]
     started = time.perf_counter()
     try:
-        require_package(precision)
+        require_here(precision, device.type)
         _begin_context(device)
         with explain_out_of_memory(request, device, loading=True):
             checkpoint = load_checkpoint(request, precision)

@@ -15,23 +15,24 @@ from transformers import PreTrainedModel
 from transformers.utils.quantization_config import QuantizationMethod
 
 from vibecore.catalog.precisions import AS_IS, Precision
+from vibecore.catalog.weight_formats import TORCHAO_INT4_GROUP
 from vibecore.engine.light import import_bitsandbytes
 
 DTYPES: Mapping[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def _plain(_: Precision) -> None:
+def _plain(_: Precision, __: str) -> None:
     return None
 
 
-def _llm_int8(precision: Precision) -> Any:
+def _llm_int8(precision: Precision, _: str) -> Any:
     from transformers import BitsAndBytesConfig
 
     import_bitsandbytes()
     return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=precision.outlier_threshold)
 
 
-def _nf4(precision: Precision) -> Any:
+def _nf4(precision: Precision, _: str) -> Any:
     from transformers import BitsAndBytesConfig
 
     import_bitsandbytes()
@@ -64,20 +65,58 @@ def leave_unpacked(model: PreTrainedModel) -> None:
                 module.support_avx512bf16_for_cpu = False
 
 
-def _torchao_int8(_: Precision) -> Any:
+def _torchao_int8(_: Precision, __: str) -> Any:
     from torchao.quantization import Int8WeightOnlyConfig
+
+    return _torchao(Int8WeightOnlyConfig(set_inductor_config=False))
+
+
+def _torchao_int8_dynamic(_: Precision, device: str) -> Any:
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig
+    from torchao.utils import should_reduce_range
+
+    # Sums of products of full range overflow on processors without VNNI.
+    reduced = should_reduce_range(torch.device(device))
+    return _torchao(
+        Int8DynamicActivationInt8WeightConfig(set_inductor_config=False, reduce_range=reduced)
+    )
+
+
+def _torchao_float8(_: Precision, __: str) -> Any:
+    from torchao.quantization import Float8WeightOnlyConfig
+
+    return _torchao(Float8WeightOnlyConfig(set_inductor_config=False))
+
+
+def _torchao_int4(_: Precision, device: str) -> Any:
+    """Each device has a product of its own, with weights laid out for it."""
+    from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
+    from torchao.quantization import Int4WeightOnlyConfig
+
+    how = {"group_size": TORCHAO_INT4_GROUP, "set_inductor_config": False}
+    if torch.device(device).type == "cpu":
+        return _torchao(PrototypeInt4WeightOnlyConfig(**how))
+    return _torchao(Int4WeightOnlyConfig(int4_packing_format="tile_packed_to_4d", **how))
+
+
+def _torchao(config: Any) -> Any:
+    """`config` has `set_inductor_config` false: else torch's compiler is imported, which nothing
+    here uses, and products in float32 are rounded from then on in the whole process."""
     from transformers import TorchAoConfig
 
-    return TorchAoConfig(Int8WeightOnlyConfig())
+    return TorchAoConfig(config)
 
 
-def _quanto_int4(_: Precision) -> Any:
-    from optimum.quanto.library.extensions import get_extension
+def _quanto(precision: Precision, _: str) -> Any:
+    from optimum.quanto.library.extensions import get_extension, is_extension_available
     from transformers import QuantoConfig
 
-    # Else optimum-quanto compiles its own on the first use: minutes, and it takes a compiler.
-    get_extension("quanto_cpp")._lib = SimpleNamespace(unpack=_unpack)
-    return QuantoConfig(weights="int4")
+    # Else optimum-quanto compiles its own on the first use: minutes, and it takes a compiler, for a
+    # GPU NVIDIA's.
+    for name in ("quanto_cpp", "quanto_cuda"):
+        if is_extension_available(name):
+            get_extension(name)._lib = SimpleNamespace(unpack=_unpack)
+    return QuantoConfig(weights=f"int{precision.bits}")
 
 
 def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
@@ -86,15 +125,20 @@ def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
     return torch.cat([packed >> shift & mask for shift in range(0, 8, bits)])
 
 
-# method -> what makes `quantization_config` of from_pretrained; None for 16 bit and
+# method -> what makes `quantization_config` of from_pretrained on a device; None for 16 bit and
 # for a folder's own.
-QUANTISERS: Mapping[str, Callable[[Precision], Any]] = {
+QUANTISERS: Mapping[str, Callable[[Precision, str], Any]] = {
     "plain": _plain,
     AS_IS: _plain,
     "llm-int8": _llm_int8,
     "bnb-nf4": _nf4,
     "torchao-int8": _torchao_int8,
-    "quanto-int4": _quanto_int4,
+    "torchao-int8-dynamic": _torchao_int8_dynamic,
+    "torchao-float8": _torchao_float8,
+    "torchao-int4": _torchao_int4,
+    "quanto-int8": _quanto,
+    "quanto-int4": _quanto,
+    "quanto-int2": _quanto,
 }
 
 

@@ -96,6 +96,8 @@ def _isolation() -> Row:
 def _fit(config: Config, machine: dict[str, Any]) -> Row:
     device = likely_device("auto", machine["gpus"])
     gpu = machine["gpus"][0]["name"] if device == "cuda" else None
+    if why := config.precision.why_not_here(device):
+        return {"what": config.id, "state": "missing", "detail": why}
     needed = needed_bytes(config, device, gpu=gpu)
     if needed is None:
         return {"what": config.id, "state": "note", "detail": "its size is not known"}

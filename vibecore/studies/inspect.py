@@ -27,7 +27,7 @@ from vibecore.catalog.gguf import GgufFile, read_gguf
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.memory import ONE_PROMPT, cache_bytes, needed_bytes
 from vibecore.catalog.models import MODELS, Config, Model, own_models
-from vibecore.catalog.precisions import PRECISIONS, Precision, require_package
+from vibecore.catalog.precisions import PRECISIONS, Precision
 from vibecore.catalog.weights import SMALL_FILES, check_folder, hub_folder
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, gpu_name, likely_device
@@ -396,7 +396,7 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
         config = Config(model, precision)
         refused = _refusal(found, precision, quantised)
         foreign = quantised and not precision.as_stored
-        stored = found.stored_bytes if precision.as_stored else config.estimated_weight_bytes
+        stored = found.stored_bytes if precision.as_stored else config.weight_bytes(found.device)
         needed = needed_bytes(config, found.device, weights=found.weights, gpu=gpu)
         fits.append(
             Fit(
@@ -417,12 +417,7 @@ def _refusal(found: Inspection, precision: Precision, quantised: bool) -> str | 
         return f"quantised already ({found.stored_as})"
     if found.problems:
         return found.problems[0]
-    try:
-        require_package(precision)
-    except InputError:
-        assert precision.requirement is not None
-        return f"needs {precision.requirement.package}: {precision.requirement.install}"
-    return None
+    return precision.why_not_here(found.device)
 
 
 def _json(file: Path) -> Mapping[str, Any]:

@@ -112,7 +112,9 @@ def create_rows(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
             note=plan.note,
         )
         store.create_study(
-            connection, study, [_new_run(config, resolved[config.id]) for config in plan.configs]
+            connection,
+            study,
+            [_new_run(plan, config, resolved[config.id]) for config in plan.configs],
         )
 
 
@@ -136,7 +138,7 @@ def add_rows(plan: Plan, resolved: Mapping[str, Resolved], hardware_now: str) ->
         store.add_runs(
             connection,
             study.study_id,
-            [_new_run(config, resolved[config.id]) for config in plan.configs],
+            [_new_run(plan, config, resolved[config.id]) for config in plan.configs],
         )
         kinds = {found.weights for found in resolved.values()}
         if study.protocol and kinds != {study.protocol.weights}:
@@ -312,7 +314,7 @@ def require_same_place(job: Job, report: LoadReport) -> None:
         )
 
 
-def _new_run(config: Config, resolved: Resolved) -> store.NewRun:
+def _new_run(plan: Plan, config: Config, resolved: Resolved) -> store.NewRun:
     return store.NewRun(
         config=config.id,
         model=config.model.name,
@@ -320,7 +322,7 @@ def _new_run(config: Config, resolved: Resolved) -> store.NewRun:
         source=_source(config, resolved),
         weights=resolved.weights,
         revision=resolved.revision,
-        estimated_weight_bytes=config.estimated_weight_bytes,
+        estimated_weight_bytes=config.weight_bytes(plan.protocol.device),
         kind=resolved.kind,
         weights_sha256=resolved.sha256,
         stored_as=resolved.stored_as,

@@ -77,7 +77,9 @@ def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]
     if not resume:
         refuse_existing(plan)
     configs = unfinished(plan) if resume and not plan.extends else plan.configs
-    resolved = {config.id: resolve(config, plan.weights) for config in configs}
+    resolved = {
+        config.id: resolve(config, plan.weights, plan.protocol.device) for config in configs
+    }
     refuse_asking(plan, resolved, new=not resume)
     if resume:
         refuse_other_weights(plan, resolved)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 
@@ -16,6 +16,7 @@ from vibecore.catalog.chat import THINKING_SWITCHES
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.gguf import GGUF
 from vibecore.catalog.precisions import PRECISIONS, Precision
+from vibecore.catalog.weight_formats import TORCHAO_INT4_GROUP
 from vibecore.core.records import Decoding, Protocol
 from vibecore.core.rows import RunRow
 
@@ -57,7 +58,7 @@ class _Source:
     notes: tuple[str, ...] = ()
 
 
-def _llm_int8(precision: Precision) -> Quantiser:
+def _llm_int8(precision: Precision, _: str) -> Quantiser:
     threshold = f"llm_int8_threshold={precision.outlier_threshold}"
     return Quantiser(
         f"BitsAndBytesConfig(load_in_8bit=True, {threshold})",
@@ -66,7 +67,7 @@ def _llm_int8(precision: Precision) -> Quantiser:
     )
 
 
-def _nf4(precision: Precision) -> Quantiser:
+def _nf4(precision: Precision, _: str) -> Quantiser:
     return Quantiser(
         "BitsAndBytesConfig(\n"
         "    load_in_4bit=True,\n"
@@ -78,23 +79,55 @@ def _nf4(precision: Precision) -> Quantiser:
     )
 
 
-def _torchao_int8(_: Precision) -> Quantiser:
-    imports = ("from torchao.quantization import Int8WeightOnlyConfig",)
+def _torchao_int8(_: Precision, __: str) -> Quantiser:
+    return _torchao("Int8WeightOnlyConfig")
+
+
+def _torchao_int8_dynamic(_: Precision, device: str) -> Quantiser:
+    reduced = f'should_reduce_range(torch.device("{device}"))'
+    found = _torchao("Int8DynamicActivationInt8WeightConfig", f"reduce_range={reduced}")
+    return replace(found, imports=(*found.imports, "from torchao.utils import should_reduce_range"))
+
+
+def _torchao_float8(_: Precision, __: str) -> Quantiser:
+    return _torchao("Float8WeightOnlyConfig")
+
+
+def _torchao_int4(_: Precision, device: str) -> Quantiser:
+    group = f"group_size={TORCHAO_INT4_GROUP}"
+    if device == "cpu":
+        place = "torchao.prototype.quantization.int4"
+        return _torchao("PrototypeInt4WeightOnlyConfig", group, place=place)
+    layout = 'int4_packing_format="tile_packed_to_4d"'
+    return _torchao("Int4WeightOnlyConfig", group, layout)
+
+
+def _torchao(config: str, *arguments: str, place: str = "torchao.quantization") -> Quantiser:
+    inner = _call(config, [*arguments, "set_inductor_config=False"], width=70)
     return Quantiser(
-        "TorchAoConfig(Int8WeightOnlyConfig())", "TorchAoConfig", ("torchao",), imports
+        _call("TorchAoConfig", [inner]),
+        "TorchAoConfig",
+        ("torchao",),
+        (f"from {place} import {config}",),
     )
 
 
-def _quanto_int4(_: Precision) -> Quantiser:
-    return Quantiser('QuantoConfig(weights="int4")', "QuantoConfig", ("optimum-quanto",))
+def _quanto(precision: Precision, _: str) -> Quantiser:
+    expression = f'QuantoConfig(weights="int{precision.bits}")'
+    return Quantiser(expression, "QuantoConfig", ("optimum-quanto",))
 
 
-# method of a precision -> its quantiser; plain ones, and a folder's own, have none.
-QUANTISERS: Mapping[str, Callable[[Precision], Quantiser]] = {
+# method of a precision -> its quantiser on a device; plain ones, and a folder's own, have none.
+QUANTISERS: Mapping[str, Callable[[Precision, str], Quantiser]] = {
     "llm-int8": _llm_int8,
     "bnb-nf4": _nf4,
     "torchao-int8": _torchao_int8,
-    "quanto-int4": _quanto_int4,
+    "torchao-int8-dynamic": _torchao_int8_dynamic,
+    "torchao-float8": _torchao_float8,
+    "torchao-int4": _torchao_int4,
+    "quanto-int8": _quanto,
+    "quanto-int4": _quanto,
+    "quanto-int2": _quanto,
 }
 
 
@@ -148,7 +181,7 @@ def snippet_of(run: RunRow, protocol: Protocol | None, prompt: str = EXAMPLE) ->
     protocol = protocol or PUBLISHED
     source, precision = SOURCES[run.weights](run), PRECISIONS[run.precision]
     make = QUANTISERS.get(precision.method)
-    quantiser = make(precision) if make else None
+    quantiser = make(precision, protocol.device) if make else None
     blocks = [
         _imports(run, precision, quantiser, _samples(run, protocol)),
         _load(run, source, precision, quantiser, protocol.device),

@@ -70,7 +70,7 @@ def start(options: Options, db: Path, *, extend: bool = False) -> LaunchedRun:
     for config in plan.configs:
         # A model of the hub may have to be downloaded: that is left to the run.
         if config.model.weights != "hub" or plan.weights != "hub":
-            resolve(config, plan.weights)
+            resolve(config, plan.weights, plan.protocol.device)
     guess = estimate_plan(plan)
     too_large = [config.reason for config in guess.configs if config.fit == "never"]
     if too_large:

@@ -9,7 +9,8 @@ from pathlib import Path
 from vibecore import store
 from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import Config
-from vibecore.core.errors import VibeError
+from vibecore.catalog.precisions import require_here
+from vibecore.core.errors import InputError, VibeError
 from vibecore.core.formats import memory
 from vibecore.core.machine import (
     free_bytes,
@@ -146,6 +147,10 @@ def _fit(plan: Plan, config: Config, device: str) -> tuple[str, str]:
     total = total_bytes(device)
     if not total:
         return "never", f"{config.id} cannot run on a GPU: none was found here. Choose the CPU."
+    try:
+        require_here(config.precision, device)
+    except InputError as error:
+        return "never", str(error)
     protocol = plan.protocol
     workload = workload_of(
         plan.suite.prompts,

@@ -149,7 +149,7 @@ class Playground:
     def _run_pane(self, session: Session, pane: Pane) -> None:
         request = session.request
         pane.status = "resolving"
-        resolved = resolve(pane.config, request.weights)
+        resolved = resolve(pane.config, request.weights, request.device)
         pane.kind, pane.stored_as = resolved.kind, resolved.stored_as
         asked_at = time.monotonic()
         device = self._device(session)

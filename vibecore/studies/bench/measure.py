@@ -37,7 +37,7 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
     A config that fails has its error in the report. Raises InputError when weights or device
     are not available.
     """
-    resolved = {config.id: resolve(config, bench.weights) for config in bench.configs}
+    resolved = {config.id: resolve(config, bench.weights, bench.device) for config in bench.configs}
     sessions = [
         Session(config, engine, resolved[config.id])
         for config in bench.configs

@@ -135,7 +135,9 @@ def result_of(session: Session) -> dict[str, Any]:
         "source": config.model.source,
         "weights": session.resolved.weights,
         "revision": session.resolved.revision,
-        "estimated_weight_bytes": config.estimated_weight_bytes,
+        "estimated_weight_bytes": config.weight_bytes(
+            "cuda" if session.facts.get("on_gpu") else "cpu"
+        ),
         "error": session.error,
         "trouble": session.trouble,
         "load_seconds": report.load_seconds if report else None,

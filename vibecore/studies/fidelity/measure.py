@@ -119,7 +119,9 @@ def _resolve(plan: FidelityPlan, left: Sequence[Comparison]) -> dict[str, Resolv
     for comparison in left:
         for config in (comparison.config, comparison.against):
             configs[config.id] = config
-    resolved = {config.id: resolve(config, plan.weights) for config in configs.values()}
+    resolved = {
+        config.id: resolve(config, plan.weights, plan.device) for config in configs.values()
+    }
     with store.reading(plan.db) as connection:
         runs = store.read_configs(connection, plan.study)
     refuse_changed_weights(plan.study, runs, configs.values(), resolved)

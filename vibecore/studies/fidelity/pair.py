@@ -93,7 +93,7 @@ def measure_pair(plan: PairPlan, on_event: OnEvent) -> list[FidelityTokens]:
 
     Raises InputError for weights that are missing, RunError where the two cannot be compared.
     """
-    resolved = [resolve(config, "hub") for config in (plan.config, plan.against)]
+    resolved = [resolve(config, "hub", plan.device) for config in (plan.config, plan.against)]
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
         first, device = settle_device(stack, plan.device, 2)
