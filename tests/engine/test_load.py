@@ -87,6 +87,8 @@ def test_an_estimate_is_the_bytes_as_loaded(architecture: str, tied: bool, name:
     loaded = load(request)
     expected = PRECISIONS[name].weight_bytes(spec)
     assert loaded.report.weight_bytes == expected
+    bits = PRECISIONS[name].bits_of(spec)
+    assert loaded.report.environment["bits_per_weight"] == pytest.approx(vars(bits), rel=1e-12)
     with without_gradients(loaded.model):
         logits = loaded.model(torch.tensor([[1, 2, 3]])).logits
     assert logits.isfinite().all()

@@ -125,7 +125,8 @@ class LoadReport:
 
     Of what the model was asked with, `environment` holds `chat_template` (bool), `system` (text or
     None), `thinking` (`on`, `off` or None), `stop_tokens` (ids), `decoding` (all arguments) and
-    `sampler` (how tokens are chosen where they are sampled).
+    `sampler` (how tokens are chosen where they are sampled); of what its weights weigh,
+    `bits_per_weight` the fields of BitsPerWeight (catalog.precisions), as loaded.
     """
 
     load_seconds: float

@@ -21,7 +21,7 @@ from vibecore.engine.graph import take_apart
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
 from vibecore.engine.model import LoadedModel
 from vibecore.engine.quantisers import leave_unpacked
-from vibecore.engine.weight_size import weight_bytes
+from vibecore.engine.weight_size import bits_per_weight, weight_bytes
 
 NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
 # Below this a second CPU thread costs more, in waiting at every small operation, than it gives:
@@ -75,7 +75,7 @@ def load(request: LoadRequest) -> LoadedModel:
         if model.num_parameters() < ONE_THREAD_PARAMETERS:
             torch.set_num_threads(1)
     # Before anything runs: quantised layers move and pack their weights at first use.
-    size = weight_bytes(model)
+    size, bits = weight_bytes(model), bits_per_weight(model)
     decoder, decoded_how = take_apart(model, request.engine)
     if device.type == "cuda":
         torch.cuda.synchronize()
@@ -97,7 +97,10 @@ def load(request: LoadRequest) -> LoadedModel:
             load_seconds=seconds,
             weight_bytes=size,
             dtype=str(model.dtype).removeprefix("torch."),
-            environment=environment | decoded_how | ask.environment(),
+            environment=environment
+            | {"bits_per_weight": vars(bits)}
+            | decoded_how
+            | ask.environment(),
         ),
     )
 
