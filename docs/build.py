@@ -29,8 +29,6 @@ ROOMS = (
     "live",
     "cli",
 )
-# The model of which the bits per weight of each precision are told.
-EXAMPLE_MODEL = "1.5B"
 SECTION = re.compile(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -113,32 +111,20 @@ def checks() -> str:
 
 def precisions() -> str:
     """One line a precision: what it is, its bits per weight, and what else describes it."""
-    catalog = import_module("vibecore.catalog.models")
-    spec = catalog.MODELS[EXAMPLE_MODEL].spec
-    rows = []
-    for entry in catalog.PRECISIONS.values():
-        bits = None if entry.as_stored else entry.bits_of(spec)
-        rows.append(
-            (
-                f"`{entry.name}`",
-                f"[{entry.title}]({entry.link})",
-                f"{bits.layers:.2f}, {bits.model:.2f}" if bits else "as stored",
-                entry.unquantised,
-                entry.calibration,
-                entry.hardware.words,
-                f"`{entry.requirement.install}`" if entry.requirement else "",
-            )
+    words = import_module("vibecore.views.precision_words")
+    rows = [
+        (
+            f"`{row.name}`",
+            f"[{row.title}]({row.link})",
+            row.bits,
+            row.unquantised,
+            row.calibration,
+            row.hardware,
+            f"`{row.install}`" if row.install else "",
         )
-    heads = (
-        "precision",
-        "what it is",
-        f"bits per weight of {EXAMPLE_MODEL}: linear layers, all",
-        "left alone",
-        "calibration",
-        "runs on",
-        "needs",
-    )
-    return table(heads, rows)
+        for row in words.precision_rows()
+    ]
+    return table(words.HEADS, rows)
 
 
 def families() -> str:

@@ -21,6 +21,7 @@ from vibecore.scoring import CHECKS, SCORER_VERSION
 from vibecore.studies.rescore import versions_note
 from vibecore.views.decoding_facts import decoding_facts
 from vibecore.views.glossary import FLAG_NAMES, LABELLED, LIMITS, PROTOCOL, RULE, SCORES, WORDS
+from vibecore.views.precision_words import HEADS, precision_rows
 from vibecore.views.tables.metrics import shape
 
 
@@ -207,6 +208,26 @@ show_plain_table(
     "scores",
 )
 show_flags()
+frame.show_html("h2", "What the precisions are")
+show_plain_table(
+    "Precisions",
+    [*HEADS, "defined in"],
+    [
+        [
+            {"text": row.name, "shape": shape(row.name)},
+            row.title,
+            row.bits,
+            row.unquantised,
+            row.calibration,
+            row.hardware,
+            row.install or "–",
+            row.link.removeprefix("https://"),
+        ]
+        for row in precision_rows()
+    ],
+    "precisions",
+    look="",
+)
 frame.show_html("h2", "What this cannot say")
 show_list(LIMITS)
 frame.show_html("h2", "Words")

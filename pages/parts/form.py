@@ -24,6 +24,7 @@ from vibecore.live.form import (
     OwnModel,
 )
 from vibecore.studies.limits import DEVICES
+from vibecore.views.precision_words import described_as_list
 
 # The precisions that a model of one's own may run at.
 OWN_PRECISIONS = [
@@ -99,7 +100,14 @@ def ask_own_precisions(page: str, default: list[str]) -> tuple[str, ...]:
     """The precisions of the user's own models."""
     # A value in the session state and a default of the widget would contradict each other.
     st.session_state.setdefault(f"{page}_precisions", default)
-    return tuple(st.multiselect("Precisions", OWN_PRECISIONS, key=f"{page}_precisions"))
+    return tuple(
+        st.multiselect(
+            "Precisions",
+            OWN_PRECISIONS,
+            help=described_as_list(OWN_PRECISIONS),
+            key=f"{page}_precisions",
+        )
+    )
 
 
 def ask_asking(page: str) -> dict[str, Any]:

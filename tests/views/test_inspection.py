@@ -78,5 +78,5 @@ def test_a_quantised_folder_runs_as_it_is_alone() -> None:
     assert verdict(found).endswith("--precision as-is")
     found.problems.append("No head.")
     assert rows_of(found)["problem"] == ("problem", "No head.")
-    assert list(fit_rows(found)[0]) == ["precision", "weights", "needs"]
+    assert list(fit_rows(found)[0]) == ["precision", "weights", "bits", "needs"]
     assert verdict(found) == "It cannot be run as it is."

@@ -33,7 +33,8 @@ class ConfigMetrics(ModelAsked):
     in bytes, rates as fractions. What is not known is None; quality is None throughout where
     weights are dummy. `memory_bytes` is what was measured, or the weights alone; `need_bytes` what
     the device must have free to run it (see need.need_of). `parent` is the config of the same model
-    at 16 bit, itself for that one; mean KLD is in nats."""
+    at 16 bit, itself for that one; mean KLD is in nats. `bits_per_weight` are those of a weight of
+    the quantised layers as loaded, `model_bits_per_weight` of all weights."""
 
     prompts: int
     tokens_per_second: float | None = None
@@ -73,6 +74,8 @@ class ConfigMetrics(ModelAsked):
     need_bytes: int | None = None
     need_basis: str | None = None
     weight_bytes: int | None = None
+    bits_per_weight: float | None = None
+    model_bits_per_weight: float | None = None
     batch_size: int | None = None
     engine: str | None = None
     decoded_by: str | None = None
@@ -364,6 +367,20 @@ def _memory_note(row: ConfigMetrics) -> str:
     if row.need_bytes is not None:
         notes.append(f"needs {formats.memory(row.need_bytes)}")
     return ", ".join(notes)
+
+
+def _bits(part: str) -> Summarise:
+    """Bits per weight as loaded, of one of BitsPerWeight's parts; None where no worker measured."""
+    return lambda run, _: (run.environment.get("bits_per_weight") or {}).get(part)
+
+
+def _show_bits(bits: float) -> str:
+    return formats.number(bits, 2)
+
+
+def _bits_note(row: ConfigMetrics) -> str:
+    bits = row.model_bits_per_weight
+    return "" if bits is None else f"{_show_bits(bits)} over the model"
 
 
 def _kld_note(row: ConfigMetrics) -> str:
@@ -745,6 +762,29 @@ METRICS: tuple[Metric, ...] = (
         "activations and runtime, by the memory model.",
         judged_as="memory",
         best="the least",
+    ),
+    Metric(
+        "bits_per_weight",
+        "bits",
+        "per weight",
+        "",
+        _bits("layers"),
+        show=_show_bits,
+        note=_bits_note,
+        heading="bits per weight",
+        sentence="Bits of a weight of the quantised layers as loaded: their bytes, scales and zero "
+        "points included and biases not, ÷ their weights; at 16 bit, of all linear layers but the "
+        "head. Over the model, the bytes of all weights ÷ their number: what a precision leaves in "
+        "16 bit counts there.",
+        source="Ours, measured on the loaded model; docs/configs.md has each format's definition.",
+    ),
+    Metric(
+        "model_bits_per_weight",
+        "",
+        "",
+        "less",
+        _bits("model"),
+        show=_show_bits,
     ),
     Metric(
         "mean_kld",

@@ -70,7 +70,7 @@ class StopToken:
 class Fit:
     """One precision of a checkpoint: sizes in bytes, None where they are not known, and why an
     engine cannot run it there, None where it can. `foreign`: the checkpoint is quantised in another
-    way already."""
+    way already. `bits_per_weight` is over the model, by the precision's definition."""
 
     precision: str
     weight_bytes: int | None
@@ -78,6 +78,7 @@ class Fit:
     eager: str | None
     graph: str | None
     foreign: bool = False
+    bits_per_weight: float | None = None
 
 
 @dataclass
@@ -398,14 +399,16 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
         foreign = quantised and not precision.as_stored
         stored = found.stored_bytes if precision.as_stored else config.weight_bytes(found.device)
         needed = needed_bytes(config, found.device, weights=found.weights, gpu=gpu)
+        known = None if foreign else stored
         fits.append(
             Fit(
                 precision.name,
-                None if foreign else stored,
+                known,
                 None if foreign else needed,
                 refused,
                 refused or found.graph_problem or why_not_graph(precision),
                 foreign,
+                8 * known / found.parameters if known and found.parameters else None,
             )
         )
     found.precisions = tuple(fits)

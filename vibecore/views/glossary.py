@@ -206,6 +206,8 @@ WORDS = {
     "precision": "How the linear layers are stored: "
     + "; ".join(f"{p.name}, {p.title}" for p in PRECISIONS.values())
     + ".",
+    "bits per weight": "Bytes of the quantised layers as loaded, scales included, over their "
+    "weights; what a precision leaves in 16 bit counts in the model's.",
     "config": "A model at a precision, as in 1.5B-4bit.",
     "family": "A named set of configs, as in qwen2.5: the published report's six.",
     "suite": "A file of prompts.",

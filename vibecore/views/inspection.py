@@ -8,10 +8,13 @@ from collections.abc import Iterator
 
 from vibecore.catalog.memory import ONE_PROMPT
 from vibecore.catalog.models import MODELS
-from vibecore.core.formats import memory
+from vibecore.core.formats import memory, number
 from vibecore.studies.inspect import Fit, Inspection, StopToken
 
 Row = dict[str, str]
+
+# Columns of fit_rows that hold of what cannot be run too.
+SIZES = ("precision", "weights", "bits", "needs")
 
 KIND_WORDS = {
     "base": "base: no chat template, prompts are put to it as they stand",
@@ -123,6 +126,7 @@ def fit_rows(found: Inspection) -> list[Row]:
         {
             "precision": fit.precision,
             "weights": memory(fit.weight_bytes),
+            "bits": number(fit.bits_per_weight, 2),
             "needs": _needs(fit, found.free_bytes),
             "eager": fit.eager or "yes",
             "graph": "no" if fit.eager else fit.graph or "yes",
@@ -132,7 +136,7 @@ def fit_rows(found: Inspection) -> list[Row]:
     ]
     if not found.problems:
         return rows
-    return [{name: row[name] for name in ("precision", "weights", "needs")} for row in rows]
+    return [{name: row[name] for name in SIZES} for row in rows]
 
 
 def _needs(fit: Fit, free: int | None) -> str:

@@ -25,6 +25,7 @@ from vibecore.studies.queries import Summary
 from vibecore.views.badge import choice_badge
 from vibecore.views.charts.style import mark_of
 from vibecore.views.models_asked import model_column
+from vibecore.views.precision_words import described_config
 from vibecore.views.short_names import Names, names_of
 
 Cell = dict[str, Any]
@@ -201,12 +202,9 @@ def _config(row: ConfigMetrics, names: Names, badge: str | None) -> Cell:
     note = notes.get(row.status)
     if row.weights == "dummy":
         note = "; ".join(filter(None, (note, "random weights, quality not scored")))
-    return {
-        **config_cell(row.config, row.precision, names),
-        "badge": badge,
-        "note": note,
-        "opens": True,
-    }
+    cell = config_cell(row.config, row.precision, names)
+    full = ": ".join(filter(None, (cell["full"], described_config(row))))
+    return {**cell, "full": full or None, "badge": badge, "note": note, "opens": True}
 
 
 def prompt_table(
