@@ -27,10 +27,22 @@ def test_a_write_is_finished_before_it_is_interrupted(db: Path) -> None:
 
 
 def test_a_read_is_interrupted_as_by_ctrl_c(db: Path) -> None:
+    interrupted = threading.Event()
+
+    def press() -> None:
+        # Python drops one that reaches it within a destructor or a callback of its collector.
+        seconds = 0.1
+        while not interrupted.wait(seconds):
+            signal.raise_signal(signal.SIGINT)
+            seconds = 10.0
+
+    thread = threading.Thread(target=press)
     with pytest.raises(KeyboardInterrupt), store.reading(db) as connection:
-        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+        thread.start()
         while True:
             connection.execute(QUERY).fetchall()
+    interrupted.set()
+    thread.join()
 
 
 def test_another_error_of_a_read_is_what_it_was(db: Path) -> None:
