@@ -143,6 +143,8 @@ def show_form(failure: str | None) -> str | None:
         show(frame.plain(in_form(why_not)))
     else:
         show_table(tables.estimate_table(estimate), key="estimate")
+        if estimate.fidelity:
+            show_table(tables.fidelity_table(estimate), key="estimate_fidelity")
         frame.show_note(tables.estimate_sentence(estimate))
     st.button(
         "Add these configs" if extend else "Start",

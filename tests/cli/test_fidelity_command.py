@@ -144,6 +144,14 @@ def test_what_does_not_go_together_is_said(
 def test_a_run_measures_fidelity_at_its_end(db: Path, worker: FidelityWorker) -> None:
     done = run(db, "--fidelity")
     assert done.exit_code == 0, done.stderr
+    # Before anything runs, and again when fidelity begins.
+    told = " ".join(done.stderr.split())
+    assert told.count("How long measuring fidelity takes is not known yet.") == 2
+    # What needs most: the small parent, with the logits of a batch of four.
+    assert told.count("1M-bf16 against itself needs about") == 2
+    again = invoke("fidelity", "--study", "s", "--db", db, "--again").stderr
+    assert "Measuring fidelity takes" in again
+    assert "idelity takes" not in invoke("fidelity", "--study", "s", "--db", db).stderr
     # Two outputs and three parts of a text: of the config, and of two ways of the floor.
     assert items(db) == 15
     assert "2 of 2 configs complete" in done.stderr

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -36,7 +37,6 @@ from vibecore.engine.fidelity import (
 from vibecore.engine.forced import Passage
 from vibecore.engine.model import Beside, LoadedModel
 from vibecore.runtime.worker import Worker
-from vibecore.studies.fidelity import items
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour.", "List five birds."]
 NEW_TOKENS = 40
@@ -286,10 +286,6 @@ def test_whatever_is_measured_in_a_batch_is_padded(
         assert max(len(one.before) + len(one.tokens) for one in batch) <= 512
         longest = max(len(one.before) for one in batch)
         assert longest > len(before) or len(before) == 511
-
-
-def test_studies_hand_over_as_many_texts_as_a_batch_takes() -> None:
-    assert items.TOGETHER == fidelity.BATCH_TEXTS
 
 
 def test_a_shuffled_layer_stands_out(bad: Path, references: list[ReferenceText]) -> None:
@@ -561,6 +557,34 @@ def test_an_engine_that_cannot_take_a_model_apart_is_left_out(parent: LoadedMode
     with pytest.raises(RunError, match=r"held against itself.*architecture 'gpt2'"):
         measure(other, [text], "graph")
     assert mean_kld(measure(other, [text, ReferenceText((5,), before=(1,) * 9)], "batch")) < 1e-6
+
+
+def test_no_room_for_a_second_model_is_said_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = engine.load(replace(request("4bit"), estimated_weight_bytes=2**30))
+
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        # The package has a function of the module's name.
+        patched.setattr(import_module("vibecore.engine.load"), "load_checkpoint", no_room)
+        with pytest.raises(RunError) as refused:
+            load_beside(config, replace(request(), estimated_weight_bytes=2 * 2**30))
+    said = str(refused.value)
+    assert said.startswith("5M-4bit with 5M-bf16 beside it ran out of memory.")
+    assert "The weights of both alone need 3.00 GiB; this machine has" in said
+    assert "--batch-size" not in said
+    # Nothing is left of it, and what was loaded first goes on.
+    assert config.beside.model is None
+    load_beside(config, request())
+    text = [ReferenceText((5, 6), before=(7,))]
+    with monkeypatch.context() as patched:
+        patched.setattr(fidelity, "distances", no_room)
+        with pytest.raises(RunError, match="5M-4bit with 5M-bf16 beside it ran out of memory"):
+            measure(config, text)
+        with pytest.raises(RunError, match=r"^5M-4bit ran out of memory\. The weights alone"):
+            measure(config, text, "batch")
+    assert len(measure(config, text)) == 1
 
 
 def test_a_worker_compares_and_still_generates() -> None:

@@ -23,7 +23,7 @@ from vibecore.studies.run import run_study
 
 
 def test_a_config_that_can_never_fit_is_refused(db: Path, monkeypatch) -> None:
-    monkeypatch.setattr("vibecore.live.launch.estimates.total_bytes", lambda device: 2 * 1024**3)
+    monkeypatch.setattr("vibecore.catalog.fit.total_bytes", lambda device: 2 * 1024**3)
     options = Options(family="qwen2.5", weights="dummy")
     with pytest.raises(InputError, match=r"1\.5B-bf16 needs about .* 2\.00 GiB in all\. Choose"):
         launch.start(options, db)
@@ -33,7 +33,7 @@ def test_a_config_that_can_never_fit_is_refused(db: Path, monkeypatch) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_said(db: Path, monkeypatch) -> None:
-    monkeypatch.setattr("vibecore.live.launch.estimates.total_bytes", lambda device: 0)
+    monkeypatch.setattr("vibecore.catalog.fit.total_bytes", lambda device: 0)
     with pytest.raises(InputError, match=r"none was found here\. Choose the CPU"):
         launch.start(Options(family="demo", device="cuda"), db)
 
@@ -56,6 +56,23 @@ def test_an_estimate_says_from_what_it_is(db: Path, fake_worker) -> None:
     assert other.seconds is None
     batched = launch.estimate(replace(options, batch_size=2), db)
     assert batched.configs[0].known_from is None, "a batch's speed is another thing"
+
+
+def test_fidelity_counts_both_models(db: Path, monkeypatch) -> None:
+    options = Options(configs=("1.5B-8bit", "1.5B-bf16"), device="cpu", study="s")
+    assert launch.estimate(options, db).fidelity == ()
+    asked = replace(options, fidelity=True)
+    assert [one.estimate.what for one in launch.estimate(asked, db).fidelity] == [
+        "1.5B-8bit with 1.5B-bf16 beside it",
+        "1.5B-bf16 against itself",
+    ]
+    # Room for each of them, and not for the two together.
+    monkeypatch.setattr("vibecore.catalog.fit.total_bytes", lambda device: 5 * 1024**3)
+    guess = launch.estimate(asked, db)
+    assert {one.fit for one in guess.configs} <= {"yes", "not now"}
+    assert next(one.fit for one in guess.fidelity) == "never"
+    with pytest.raises(InputError, match=r"1\.5B-8bit with 1\.5B-bf16 beside it needs about"):
+        launch.start(asked, db)
 
 
 def sampled(plan: Plan, name: str, samples: int) -> Plan:

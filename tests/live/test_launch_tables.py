@@ -11,15 +11,18 @@ from tests.support.rows import row_of
 from vibecore.core.records import Decoding, Protocol
 from vibecore.core.rows import StudyRow
 from vibecore.live.launch import ConfigEstimate, ConfigProgress, Estimate, LaunchedRun, RunProgress
+from vibecore.live.launch.estimates import FidelityFit
 from vibecore.live.launch.progress import ALIVE, STATES
 from vibecore.live.launch.tables import (
     estimate_sentence,
     estimate_table,
+    fidelity_table,
     progress_sentence,
     progress_table,
     protocol_sentence,
     run_table,
 )
+from vibecore.studies.fidelity import FidelityEstimate
 
 
 def config_progress(**fields: object) -> ConfigProgress:
@@ -129,6 +132,25 @@ def test_an_estimate_claims_only_what_is_known() -> None:
     cells = [row["cells"][2] for row in estimate_table(an_estimate(known, unknown))["rows"]]
     assert cells[0]["note"] == "at 20.0 tok/s, as in study study s"
     assert cells[1]["text"] == "not known yet"
+
+
+def test_fidelity_has_a_time_of_its_own() -> None:
+    known = FidelityEstimate("a-4bit", "a-bf16", 2**30, 90.0, "night")
+    unknown = FidelityEstimate("a-8bit", "a-bf16", 2**30, None, None)
+    some = FidelityFit(known, "yes", "it fits"), FidelityFit(unknown, "never", "too large")
+    run = an_estimate(config_estimate("a", 60.0))
+    assert "idelity" not in estimate_sentence(run)
+    both = replace(run, fidelity=some)
+    assert (
+        "Decoding takes 1 min 0 s at most. Measuring fidelity takes 1 min 30 s at most for 1 of 2 "
+        "comparisons; how long for the rest is not known yet." in estimate_sentence(both)
+    )
+    assert both.too_large == ["too large"]
+    rows = {row["id"]: row["cells"] for row in fidelity_table(both)["rows"]}
+    assert rows["a-4bit"][0]["text"] == "a-4bit with a-bf16 beside it"
+    assert rows["a-4bit"][2] == {"text": "1 min 30 s", "note": "as in study night"}
+    assert rows["a-8bit"][1] == {"text": "too large", "note": "too large"}
+    assert "not measured on this hardware yet" in rows["a-8bit"][2]["note"]
 
 
 def test_what_is_added_is_sampled_as_its_study_was() -> None:

@@ -100,13 +100,24 @@ def test_a_taken_name_and_a_missing_model_are_told(use: Path) -> None:
 
 
 def test_a_config_that_cannot_fit_is_told(use: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vibecore.live.launch.estimates.total_bytes", lambda device: 2 * 1024**3)
+    monkeypatch.setattr("vibecore.catalog.fit.total_bytes", lambda device: 2 * 1024**3)
     app = visit()
     cell = table(app, "estimate")["1.5B-bf16"][1]
     assert (cell["text"], "Choose a lower precision" in cell["note"]) == ("too large", True)
     app.selectbox(key="launch_weights").select("random: speed and memory only").run()
     app.button(key="launch_start").click().run()
     assert "1.5B-bf16 needs about" in errors(app)
+
+
+def test_what_fidelity_takes_is_shown_where_it_is_measured(use: Path) -> None:
+    app = visit()
+    app.multiselect(key="launch_families").set_value(["demo"]).run()
+    assert not pages.has_component(app, "estimate_fidelity")
+    app.checkbox(key="launch_fidelity").check().run()
+    cells = table(app, "estimate_fidelity")["1M-4bit"]
+    assert cells[0]["text"] == "1M-4bit with 1M-bf16 beside it"
+    assert "with 1M-bf16 beside it needs about" in cells[1]["note"]
+    assert "fidelity" in html(app)
 
 
 def test_start_hands_on_what_was_chosen_and_shows_the_run(

@@ -213,6 +213,28 @@ def test_a_failed_config_does_not_stop_the_others(db: Path, worker: FidelityWork
     assert len(worker.measured) == before + 5
 
 
+def test_a_parent_for_which_there_is_no_room_fails_that_comparison_alone(
+    db: Path, worker: FidelityWorker
+) -> None:
+    add_study(db)
+
+    def outputs() -> list[Any]:
+        with store.reading(db) as connection:
+            return connection.execute("FROM generation ORDER BY ALL").fetchall()
+
+    before = outputs()
+    worker.no_room = {"1M-8bit": "1M-8bit with 1M-bf16 beside it ran out of memory."}
+    statuses, events = measure(db)
+    assert statuses == {FLOOR: "complete", "1M-8bit": "failed", "1M-4bit": "complete"}
+    assert [event.error for event in events if event.kind == "failed"] == [*worker.no_room.values()]
+    with store.reading(db) as connection:
+        assert {run.status for run in store.read_configs(connection, "s")} == {"complete"}
+    assert outputs() == before
+    worker.no_room, measured = {}, len(worker.measured)
+    assert set(measure(db)[0].values()) == {"complete"}
+    assert [config for config, *_ in worker.measured[measured:]] == ["1M-8bit"] * 5
+
+
 def test_models_that_cannot_be_compared_fail_with_the_reason(
     db: Path, worker: FidelityWorker
 ) -> None:

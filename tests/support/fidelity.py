@@ -87,8 +87,9 @@ class FidelityWorker(FakeWorker):
     """A fake worker that measures fidelity too: a parent against itself has KLD 0.
 
     `measured` has (config, model beside it, way, reference tokens) of each text; `left_out` why a
-    way cannot be measured, by way; `unlike` what shared_vocabulary raises. `interrupt_after` counts
-    calls of `measure`, `prompt_tokens` is what a prompt has.
+    way cannot be measured, by way; `no_room` what loading a parent beside a config raises, by
+    config; `unlike` what shared_vocabulary raises. `interrupt_after` counts calls of `measure`,
+    `prompt_tokens` is what a prompt has.
     """
 
     parts: int = 3
@@ -97,6 +98,7 @@ class FidelityWorker(FakeWorker):
     unlike: str | None = None
     beside: str | None = None
     loaded: list[str] = field(default_factory=list)
+    no_room: dict[str, str] = field(default_factory=dict)
     measured: list[tuple[str, str | None, Way, tuple[int, ...]]] = field(default_factory=list)
     portions: list[int] = field(default_factory=list)
     kill_after: int | None = None
@@ -110,6 +112,8 @@ class FidelityWorker(FakeWorker):
         return getattr(self, function.removeprefix("fidelity."))(*arguments)
 
     def load_beside(self, request: LoadRequest) -> LoadReport:
+        if reason := self.no_room.get(self.config):
+            raise RunError(reason)
         self.beside = request.config_id
         return LoadReport(0.5, 1000, "bfloat16", self.environment)
 

@@ -153,7 +153,7 @@ def need(
     size, runtime = config.weight_bytes(device), runtime_bytes(device, gpu)
     if size is None:
         return None
-    spec = config.model.spec or _rough_spec(config)
+    spec = shape_of(config)
     if spec is None:
         return Need(size, 0, 0, runtime)
     engine = decoding_engine(config, engine)
@@ -261,7 +261,7 @@ def _phases(
         logits += rows * spec.vocab_size * SAMPLED_BYTES
     # transformers reads the prompt, into a cache that grows.
     read = rows * cache_bytes(spec, prompt)
-    reading = max(_reading_bytes(spec, precision, rows, prompt, dummy=dummy), logits)
+    reading = max(reading_bytes(spec, precision, rows, prompt, dummy=dummy), logits)
     full = rows * cache_bytes(spec, prompt + workload.new_tokens)
     # A layer's keys, or its values, are copied to make room for the next token's.
     growing = full // (2 * spec.layers)
@@ -329,8 +329,8 @@ def _pass_bytes(
     return held + min(rows * tokens, CPU_ROWS_AT_ONCE) * numbers * 4
 
 
-def _reading_bytes(
-    spec: ModelSpec, precision: Precision, rows: int, prompt: int, *, dummy: bool
+def reading_bytes(
+    spec: ModelSpec, precision: Precision, rows: int, prompt: int, *, dummy: bool = False
 ) -> int:
     """What reading a batch's prompts holds at once beside weights and cache: the more of attention
     and MLP, which take turns. Attention itself is by a fused kernel, without a table of scores."""
@@ -367,6 +367,8 @@ def _mlp_bytes(
     return max(multiplied, product + OUTLIER_BYTES * largest)
 
 
-def _rough_spec(config: Config) -> ModelSpec | None:
-    """The shape that a local folder's config.json gives an architecture that is not known."""
-    return rough_spec(Path(config.model.source)) if config.model.weights == "local" else None
+def shape_of(config: Config) -> ModelSpec | None:
+    """A config's architecture, or the shape that a local folder's config.json gives one that is not
+    known; None where neither says it."""
+    rough = rough_spec(Path(config.model.source)) if config.model.weights == "local" else None
+    return config.model.spec or rough

@@ -69,8 +69,9 @@ def run(
 ) -> None:
     """Run configs over a suite, score every output and store it."""
     from vibecore.live.launch.record import recording_end
-    from vibecore.studies.fidelity import refuse_no_fidelity
+    from vibecore.studies.fidelity import estimate_run, refuse_no_fidelity
     from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
+    from vibecore.views.fidelity_estimate import estimate_lines
     from vibecore.views.progress import follow
 
     options = Options(
@@ -100,6 +101,9 @@ def run(
         plan = make_plan(options, db)
         if fidelity:
             refuse_no_fidelity(plan, resume=resume or extend)
+            expected = estimate_run(plan, resume=resume or extend)
+            for line in estimate_lines(expected, plan.protocol.device):
+                say(line)
         if note := tracked_note(plan.db):
             say(note)
         with message_when_stopped(lambda: _stopped(plan.db, plan.name)):

@@ -19,6 +19,18 @@ FLOOR_WAYS: tuple[Way, ...] = ("batch", "graph")
 PARENT_PRECISIONS = ("bf16", "fp16")
 # What the reference tokens are: the parent's own outputs to the study's prompts, or running text.
 Reference = Literal["outputs", "text"]
+# Positions of a row whose logits stand at a time, and tokens that one forward pass reads without
+# giving any.
+KEPT_AT_ONCE = 256
+READ_AT_ONCE = 512
+# Logits of one distribution that are float64 numbers at a time, 16 MiB.
+LOGITS_AT_ONCE = 2 * 1024 * 1024
+# Texts of a batch when a model is held against itself in one, and its rows: at least one is a copy
+# that fills it up. The rows' slices of logits stand at once.
+BATCH_TEXTS = 3
+BATCH = BATCH_TEXTS + 1
+# Tokens of a chunk of running text, as llama.cpp's perplexity tool has it by default.
+CHUNK_TOKENS = 512
 
 
 @dataclass(frozen=True)

@@ -305,6 +305,22 @@ class SpeedRow:
     batch_size: int | None
 
 
+@dataclass(frozen=True)
+class FidelitySpeedRow:
+    """How long it took on this hardware to hold a config against its parent in one way, over one
+    kind of reference: `seconds` of wall time for so many `positions`, prompts' tokens among them,
+    and `load_seconds` of both models; None where that is not known."""
+
+    study: str
+    config: str
+    against: str
+    way: str
+    reference: str
+    positions: int
+    seconds: float
+    load_seconds: float | None
+
+
 @dataclass
 class TextRow:
     """What there is to score of one output: the answer's text, and the tokens of reasoning and

@@ -11,8 +11,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-# Logits of one distribution that are float64 numbers at a time, 16 MiB.
-LOGITS_AT_ONCE = 2 * 1024 * 1024
+from vibecore.core.fidelity import LOGITS_AT_ONCE
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,14 @@ from typing import Any
 import torch
 
 from vibecore.core.errors import RunError
-from vibecore.core.fidelity import ReferenceText, TokenDistances, Way
+from vibecore.core.fidelity import (
+    BATCH,
+    BATCH_TEXTS,
+    CHUNK_TOKENS,
+    ReferenceText,
+    TokenDistances,
+    Way,
+)
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.batch import synchronise
 from vibecore.engine.chat import encode_prompts
@@ -33,16 +40,15 @@ from vibecore.engine.forced import (
 from vibecore.engine.generate import NON_FINITE_ADVICE
 from vibecore.engine.graph import nothing_left_of_errors, peak_with_graphs, why_eager
 from vibecore.engine.load import load
-from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
+from vibecore.engine.memory import (
+    explain_no_room_beside,
+    explain_out_of_memory,
+    peak_bytes,
+    reset_peak,
+)
 from vibecore.engine.model import LoadedModel
 from vibecore.engine.pieces import piece_after, pieces_of
 
-# Tokens of a chunk of running text, as llama.cpp's perplexity tool has it by default.
-CHUNK_TOKENS = 512
-# Texts of a batch when a model is held against itself in one, and its rows: at least one is a copy
-# that fills it up. The rows' slices of logits stand at once.
-BATCH_TEXTS = 3
-BATCH = BATCH_TEXTS + 1
 # How many tokens more than what it is a copy of such a row begins with.
 LONGER_BY = 16
 # From so many rows on a CPU's projections are arranged for products of matrices.
@@ -54,7 +60,8 @@ def load_beside(loaded: LoadedModel, request: LoadRequest) -> LoadReport:
     was there goes before. Raises RunError as `load` does."""
     beside = loaded.beside
     beside.model, beside.vocabulary = None, None
-    beside.model = load(request)
+    with explain_no_room_beside(loaded.request, request, loaded.device):
+        beside.model = load(request)
     return beside.model.report
 
 
@@ -274,7 +281,9 @@ def _measure(compared: _Compared, passages: Sequence[Passage]) -> list[TokenDist
     found: list[list[Distances]] = [[] for _ in passages]
     given = [0] * len(passages)
     by_graph = _decoder(compared.config) if compared.way == "graph" else None
+    beside = None if compared.parent is compared.config else compared.parent.request
     with (
+        explain_no_room_beside(compared.config.request, beside, device),
         explain_out_of_memory(compared.config.request, device),
         nothing_left_of_errors(by_graph) if by_graph is not None else nullcontext(),
     ):

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from vibecore.core.fidelity import KEPT_AT_ONCE, READ_AT_ONCE
 from vibecore.engine.cache import new_cache
 from vibecore.engine.decoder import Decoder
 from vibecore.engine.gpu_steps import choose_step
@@ -24,11 +25,6 @@ from vibecore.engine.model import Batch, LoadedModel
 from vibecore.engine.prefill import distinct_prompts, prefill
 from vibecore.engine.quantisers import without_gradients
 from vibecore.engine.step import growing_step
-
-# Positions of a row whose logits stand at a time, and tokens that one forward pass reads without
-# giving any.
-KEPT_AT_ONCE = 256
-READ_AT_ONCE = 512
 
 
 @dataclass(frozen=True)

@@ -47,17 +47,21 @@ def resident_bytes() -> int:
     return psutil.Process().memory_info().rss
 
 
+class RanOut(RunError):
+    """Memory ran out."""
+
+
 @contextmanager
 def explain_out_of_memory(
     request: LoadRequest, device: torch.device, *, loading: bool = False
 ) -> Iterator[None]:
-    """Turn any way of running out of memory into a RunError with both sizes in it."""
+    """Turn any way of running out of memory into a RanOut with both sizes in it."""
     # Asking takes a moment, which nothing that is timed should pay for.
     before = _refusals(device) if loading else 0
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError):
-        raise RunError(_out_of_memory(request, device)) from None
+        raise RanOut(_out_of_memory(request, device)) from None
     except RuntimeError as error:
         # The CPU allocator raises a plain RuntimeError (c10/core/impl/alloc_cpu.cpp), and
         # transformers one of its own where a weight could not be quantised, whatever the cause.
@@ -66,7 +70,7 @@ def explain_out_of_memory(
         within = isinstance(error.__context__, torch.OutOfMemoryError)
         if "can't allocate memory" not in str(error) and not swallowed and not within:
             raise
-        raise RunError(_out_of_memory(request, device)) from None
+        raise RanOut(_out_of_memory(request, device)) from None
 
 
 def _refusals(device: torch.device) -> int:
@@ -74,15 +78,43 @@ def _refusals(device: torch.device) -> int:
     return torch.cuda.memory_stats().get("num_ooms", 0) if device.type == "cuda" else 0
 
 
-def _out_of_memory(request: LoadRequest, device: torch.device) -> str:
+@contextmanager
+def explain_no_room_beside(
+    request: LoadRequest, beside: LoadRequest | None, device: torch.device
+) -> Iterator[None]:
+    """Say in place of a RanOut that two models were to be compared, or with None one with itself:
+    what is advised for one that runs alone does not help there."""
+    try:
+        yield
+    except RanOut:
+        raise RunError(_no_room_beside(request, beside, device)) from None
+
+
+def _no_room_beside(request: LoadRequest, beside: LoadRequest | None, device: torch.device) -> str:
+    models = [request] if beside is None else [request, beside]
+    sizes = [one.estimated_weight_bytes for one in models]
+    what, whose = request.config_id, "The weights alone need"
+    if beside is not None:
+        what += f" with {beside.config_id} beside it"
+        whose = "The weights of both alone need"
+    needs = f" {whose} {sum(filter(None, sizes)) / GIB:.2f} GiB;" if all(sizes) else ""
+    return (
+        f"{what} ran out of memory.{needs} {_room(device)}. Outputs stay as they are; measure "
+        "fidelity where there is room."
+    )
+
+
+def _room(device: torch.device) -> str:
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info()
-        room = f"the GPU has {total / GIB:.2f} GiB, {free / GIB:.2f} GiB of it free now"
-    else:
-        room = f"this machine has {psutil.virtual_memory().total / GIB:.1f} GiB"
+        return f"the GPU has {total / GIB:.2f} GiB, {free / GIB:.2f} GiB of it free now"
+    return f"this machine has {psutil.virtual_memory().total / GIB:.1f} GiB"
+
+
+def _out_of_memory(request: LoadRequest, device: torch.device) -> str:
     size = request.estimated_weight_bytes
     needs = f" Its weights alone need {size / GIB:.2f} GiB;" if size else ""
     return (
-        f"{request.config_id} ran out of memory.{needs} {room}. Try a lower precision, a smaller "
-        "model, or a smaller --batch-size."
+        f"{request.config_id} ran out of memory.{needs} {_room(device)}. Try a lower "
+        "precision, a smaller model, or a smaller --batch-size."
     )

@@ -23,6 +23,7 @@ from vibecore.store.fidelity import (
     list_compared,
     missing_fidelity,
     read_fidelity,
+    read_fidelity_speeds,
     read_parents,
     read_token_marks,
     reference_outputs,

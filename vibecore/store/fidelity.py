@@ -20,6 +20,7 @@ from vibecore.core.fidelity import (
     TokenMarks,
     Way,
 )
+from vibecore.core.rows import FidelitySpeedRow
 from vibecore.store.columns import parents_of
 from vibecore.store.connection import insert
 from vibecore.store.read import rows_of, study_id_of
@@ -153,6 +154,28 @@ def fidelity_places(
         [study_id_of(connection, study)],
     ).fetchall()
     return set(rows)
+
+
+def read_fidelity_speeds(
+    connection: duckdb.DuckDBPyConnection, hardware: str
+) -> list[FidelitySpeedRow]:
+    """How long each comparison took that was measured on some hardware, the newest study first."""
+    rows = rows_of(
+        connection,
+        """SELECT study.name AS study, run.config, against.config AS against, way, reference,
+                  sum(fidelity.prompt_tokens + len(kld))::BIGINT AS positions,
+                  sum(seconds) AS seconds,
+                  any_value(run.load_seconds + CASE WHEN run.run_id = against.run_id THEN 0
+                            ELSE against.load_seconds END) AS load_seconds
+           FROM fidelity JOIN run USING (run_id) JOIN study ON study.study_id = run.study_id
+                JOIN run AS against ON against.run_id = fidelity.against_run_id
+           WHERE measured_on = ?
+           GROUP BY study.study_id, study.name, study.created_at, run.run_id, run.config,
+                    against.run_id, against.config, way, reference
+           ORDER BY study.created_at DESC, study.study_id DESC, run.run_id""",
+        [hardware],
+    )
+    return [FidelitySpeedRow(**row) for row in rows]
 
 
 def read_fidelity(

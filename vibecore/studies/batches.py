@@ -52,9 +52,13 @@ def workload_of_text(
     sampled: bool = False,
 ) -> Workload:
     """What decoding a prompt, or several that are no longer, is likely to be at most."""
+    return workload(likely_tokens(text, asking), new_tokens, batch_size, sampled=sampled)
+
+
+def likely_tokens(text: str, asking: Asking = AS_THEY_STAND) -> int:
+    """How many tokens a prompt is likely to have at most as it is asked, without a tokenizer."""
     template, system = (0, "") if asking.chat == "off" else (LIKELY_TEMPLATE_TOKENS, asking.system)
-    tokens = template + len((text + (system or "")).encode()) // LIKELY_BYTES
-    return workload(tokens, new_tokens, batch_size, sampled=sampled)
+    return template + len((text + (system or "")).encode()) // LIKELY_BYTES
 
 
 def auto_batch_size(

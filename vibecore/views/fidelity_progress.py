@@ -11,9 +11,15 @@ from rich.progress import Progress, TaskID
 from vibecore.core import formats
 from vibecore.core.fidelity import FidelityTokens
 from vibecore.runtime.device_queue import describe_wait
-from vibecore.studies.fidelity import FidelityEvent, FidelityPlan, measure_fidelity
+from vibecore.studies.fidelity import (
+    FidelityEvent,
+    FidelityPlan,
+    estimate_measurement,
+    measure_fidelity,
+)
 from vibecore.studies.fidelity.pair import PairPlan, measure_pair
 from vibecore.views.failures import Failures
+from vibecore.views.fidelity_estimate import estimate_lines
 from vibecore.views.progress import bars
 
 T = TypeVar("T")
@@ -28,7 +34,9 @@ def follow_fidelity(plan: FidelityPlan) -> dict[str, str]:
         f"Fidelity of study {plan.study}: {formats.counted(len(plan.comparisons), 'comparison')} "
         f"over the 16-bit outputs{text}."
     )
-    return _follow([heading, *plan.left_out], lambda show: measure_fidelity(plan, show))
+    expected = estimate_lines(estimate_measurement(plan), plan.device)
+    lines = [heading, *plan.left_out, *expected]
+    return _follow(lines, lambda show: measure_fidelity(plan, show))
 
 
 def follow_pair(plan: PairPlan) -> list[FidelityTokens]:

@@ -62,7 +62,7 @@ def start(options: Options, db: Path, *, extend: bool = False) -> LaunchedRun:
 
     Raises InputError, with nothing started or written, for bad options or suite, a study name that
     is taken (one that is not there, with `extend`), a model that does not exist, and a config that
-    cannot fit.
+    cannot fit, for fidelity with its parent beside it.
     """
     db = db.resolve()
     options = absolute(options)
@@ -71,10 +71,9 @@ def start(options: Options, db: Path, *, extend: bool = False) -> LaunchedRun:
         # A model of the hub may have to be downloaded: that is left to the run.
         if config.model.weights != "hub" or plan.weights != "hub":
             resolve(config, plan.weights, plan.protocol.device)
-    guess = estimate_plan(plan)
-    too_large = [config.reason for config in guess.configs if config.fit == "never"]
-    if too_large:
-        raise InputError(" ".join(too_large))
+    guess = estimate_plan(plan, fidelity=options.fidelity, extend=extend)
+    if guess.too_large:
+        raise InputError(" ".join(guess.too_large))
     with _launch_lock():
         earlier = next((run for run in list_runs(db) if run.study == plan.name), None)
         if earlier is not None and earlier.alive():

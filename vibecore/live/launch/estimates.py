@@ -7,22 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibecore import store
+from vibecore.catalog.fit import Fit, judge_fit
 from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import Config
 from vibecore.catalog.precisions import require_here
 from vibecore.core.errors import InputError, VibeError
-from vibecore.core.formats import memory
-from vibecore.core.machine import (
-    free_bytes,
-    gpu_name,
-    hardware,
-    likely_device,
-    total_bytes,
-)
+from vibecore.core.machine import gpu_name, hardware, likely_device, total_bytes
 from vibecore.core.rows import SpeedRow
-from vibecore.live.playground.fit import PLACES
 from vibecore.studies.batches import workload_of
-from vibecore.studies.fidelity import refuse_no_fidelity
+from vibecore.studies.fidelity import (
+    FidelityEstimate,
+    estimate_run,
+    fidelity_fit,
+    refuse_no_fidelity,
+)
 from vibecore.studies.jobs import Plan, refuse_existing, with_batch_size
 from vibecore.studies.plan import Options, extended_plan, new_plan
 
@@ -39,7 +37,7 @@ class ConfigEstimate:
     sentence; `seconds` is for outputs of full length, None without an earlier study to go by."""
 
     config: str
-    fit: str
+    fit: Fit
     reason: str
     seconds: float | None
     tokens_per_second: float | None
@@ -47,9 +45,20 @@ class ConfigEstimate:
 
 
 @dataclass(frozen=True)
+class FidelityFit:
+    """What measuring the fidelity of one config would take, once all outputs are there, its parent
+    loaded beside it; or its noise floor. `fit` and `reason` are a ConfigEstimate's."""
+
+    estimate: FidelityEstimate
+    fit: Fit
+    reason: str
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a run would take. Each config makes `samples` outputs of every prompt; `disk_bytes` is a
-    guess, `free_disk_bytes` where the database is."""
+    guess, `free_disk_bytes` where the database is. `fidelity` is empty where it is not asked for.
+    """
 
     study: str
     device: str
@@ -59,18 +68,26 @@ class Estimate:
     disk_bytes: int
     free_disk_bytes: int
     samples: int = 1
+    fidelity: tuple[FidelityFit, ...] = ()
 
     @property
     def seconds(self) -> float | None:
-        """At most so long, all configs together; None where one's speed is not known."""
+        """At most so long, all configs' outputs together; None where one's speed is not known."""
         parts = [config.seconds for config in self.configs]
         return None if None in parts else sum(parts)  # type: ignore[arg-type]
+
+    @property
+    def too_large(self) -> list[str]:
+        """A sentence for each config, and each comparison, that this device never has room for."""
+        found: list[ConfigEstimate | FidelityFit] = [*self.configs, *self.fidelity]
+        return [one.reason for one in found if one.fit == "never"]
 
 
 def estimate(options: Options, db: Path, *, extend: bool = False) -> Estimate:
     """What a new study would take, or with `extend` the configs added to an existing one. Raises
     InputError for options or a name that cannot be used."""
-    return estimate_plan(plan_of(options, db, extend=extend))
+    plan = plan_of(options, db, extend=extend)
+    return estimate_plan(plan, fidelity=options.fidelity, extend=extend)
 
 
 def plan_of(options: Options, db: Path, *, extend: bool) -> Plan:
@@ -85,8 +102,9 @@ def plan_of(options: Options, db: Path, *, extend: bool) -> Plan:
     return plan
 
 
-def estimate_plan(plan: Plan) -> Estimate:
-    """What a planned study would take."""
+def estimate_plan(plan: Plan, *, fidelity: bool = False, extend: bool = False) -> Estimate:
+    """What a planned study would take, and its fidelity where that is measured at the end; with
+    `extend` of a study that has configs already."""
     device = likely_device(plan.protocol.device)
     plan = with_batch_size(replace(plan, protocol=replace(plan.protocol, device=device)))
     speeds = _speeds(plan, device)
@@ -99,6 +117,10 @@ def estimate_plan(plan: Plan) -> Estimate:
         disk_bytes=_disk_bytes(plan),
         free_disk_bytes=shutil.disk_usage(plan.db.resolve().parent).free,
         samples=plan.protocol.samples,
+        fidelity=tuple(
+            FidelityFit(one, *fidelity_fit(one, device))
+            for one in (estimate_run(plan, resume=extend) if fidelity else ())
+        ),
     )
 
 
@@ -143,14 +165,13 @@ def _config(plan: Plan, config: Config, device: str, speeds: dict[str, SpeedRow]
     )
 
 
-def _fit(plan: Plan, config: Config, device: str) -> tuple[str, str]:
-    total = total_bytes(device)
-    if not total:
-        return "never", f"{config.id} cannot run on a GPU: none was found here. Choose the CPU."
-    try:
-        require_here(config.precision, device)
-    except InputError as error:
-        return "never", str(error)
+def _fit(plan: Plan, config: Config, device: str) -> tuple[Fit, str]:
+    # Where there is no GPU at all, that is said.
+    if total_bytes(device):
+        try:
+            require_here(config.precision, device)
+        except InputError as error:
+            return "never", str(error)
     protocol = plan.protocol
     workload = workload_of(
         plan.suite.prompts,
@@ -167,15 +188,4 @@ def _fit(plan: Plan, config: Config, device: str) -> tuple[str, str]:
         weights=plan.weights,
         gpu=gpu_name(device),
     )
-    if needed is None:
-        return "unknown", f"{config.id}: its size is not known before it is loaded."
-    needs = f"{config.id} needs about {memory(needed)} {PLACES[device]}"
-    if needed > total:
-        return "never", (
-            f"{needs}, which has {memory(total)} in all. Choose a lower precision "
-            "or a smaller model."
-        )
-    free = free_bytes(device)
-    if needed > free:
-        return "not now", f"{needs}, of which {memory(free)} is free now."
-    return "yes", f"{needs}; {memory(free)} is free."
+    return judge_fit(config.id, needed, device, "Choose a lower precision or a smaller model.")

@@ -13,6 +13,7 @@ from vibecore.live.launch.progress import STATES, ConfigProgress, RunProgress
 from vibecore.live.launch.record import LaunchedRun
 from vibecore.live.table import row, table
 from vibecore.views.failures import Failures
+from vibecore.views.fidelity_estimate import fidelity_time
 
 Table = dict[str, Any]
 FITS = {"yes": "fits", "not now": "does not fit now", "never": "too large", "unknown": "not known"}
@@ -36,6 +37,29 @@ def estimate_table(estimate: Estimate) -> Table:
                 _time_cell(config),
             )
             for config in estimate.configs
+        ),
+        look="plain",
+    )
+
+
+def fidelity_table(estimate: Estimate) -> Table:
+    """Memory and time that measuring each config's fidelity would take, its parent beside it."""
+    return table(
+        "What measuring fidelity would take, after the last output",
+        ["config", "memory", "time at most"],
+        (
+            row(
+                one.estimate.config,
+                one.estimate.what,
+                {"text": FITS[one.fit], "note": one.reason},
+                {
+                    "text": duration(one.estimate.seconds),
+                    "note": "its fidelity was not measured on this hardware yet"
+                    if one.estimate.known_from is None
+                    else f"as in study {one.estimate.known_from}",
+                },
+            )
+            for one in estimate.fidelity
         ),
         look="plain",
     )
@@ -65,6 +89,8 @@ def estimate_sentence(estimate: Estimate) -> str:
         )
     else:
         time_part = f"Decoding takes {duration(estimate.seconds)} at most."
+    if estimate.fidelity:
+        time_part += f" {fidelity_time([one.estimate for one in estimate.fidelity])}"
     configs = counted(len(estimate.configs), "config")
     prompts = f"{counted(estimate.prompts, 'prompt')}{_times_samples(estimate.samples)}"
     tokens = counted(estimate.max_new_tokens, "token")

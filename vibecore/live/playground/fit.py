@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vibecore.catalog.fit import PLACES
 from vibecore.catalog.memory import ONE_PROMPT, Workload, needed_bytes
 from vibecore.catalog.models import Config, listed_configs
 from vibecore.core.errors import RunError
@@ -11,8 +12,6 @@ from vibecore.core.formats import memory
 from vibecore.core.machine import gpu_name
 
 MOST_OFFERS = 3
-# Where a device's memory is, in a sentence.
-PLACES = {"cpu": "in memory", "cuda": "on the GPU"}
 
 
 def preview(

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from vibecore import store
-from vibecore.core.fidelity import Reference, ReferenceText, Way
-from vibecore.studies.fidelity.plan import Comparison, FidelityPlan
+from vibecore.core.fidelity import BATCH_TEXTS, Reference, ReferenceText, Way
+from vibecore.studies.fidelity.plan import Comparison
 
 # Only the store knows whose connections they are.
 Connection = Any
 
-# Texts handed over together where they are read in one batch (engine/fidelity.BATCH_TEXTS).
-TOGETHER = 3
 _PART = re.compile(r"(?P<text>[0-9a-f]{8}) \d+/(?P<parts>\d+)")
 
 
@@ -47,15 +45,16 @@ def part_names(text: str, parts: int) -> list[str]:
     return [f"{_mark(text)} {number:03d}/{parts:03d}" for number in range(1, parts + 1)]
 
 
-def is_done(connection: Connection, plan: FidelityPlan, comparison: Comparison) -> bool:
-    """Whether nothing of a comparison is missing, as far as is known without a tokenizer."""
+def is_done(connection: Connection, comparison: Comparison, text: str | None) -> bool:
+    """Whether nothing of a comparison is missing over the parent's outputs and, unless it is None,
+    a running text, as far as is known without a tokenizer."""
     ids = comparison.run_id, comparison.against_run_id
     for way in comparison.ways:
         if store.missing_fidelity(connection, *ids, way):
             return False
-        if plan.text is not None:
+        if text is not None:
             parts = {name for name, _ in store.stored_fidelity(connection, *ids, way, "text")}
-            if not _is_whole(parts, plan.text):
+            if not _is_whole(parts, text):
                 return False
     return True
 
@@ -105,7 +104,9 @@ def missing_portions(
 def _together(items: Sequence[Item], way: Way) -> Iterator[tuple[Item, ...]]:
     """Items by prompt, all its samples together, or as many as are read in one batch."""
     if way == "batch":
-        return (tuple(items[start : start + TOGETHER]) for start in range(0, len(items), TOGETHER))
+        return (
+            tuple(items[start : start + BATCH_TEXTS]) for start in range(0, len(items), BATCH_TEXTS)
+        )
     return (tuple(some) for _, some in itertools.groupby(items, key=lambda item: item.name))
 
 

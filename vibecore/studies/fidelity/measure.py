@@ -21,7 +21,7 @@ from vibecore.core.machine import hardware
 from vibecore.core.records import LoadRequest
 from vibecore.runtime import fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
-from vibecore.runtime.worker import Worker
+from vibecore.runtime.worker import Worker, WorkerDied
 from vibecore.studies.fidelity.items import (
     Item,
     Portion,
@@ -30,7 +30,7 @@ from vibecore.studies.fidelity.items import (
     missing_portions,
     part_names,
 )
-from vibecore.studies.fidelity.plan import Comparison, FidelityPlan, located
+from vibecore.studies.fidelity.plan import ALONE, Comparison, FidelityPlan, located
 from vibecore.studies.jobs import refuse_changed_weights
 from vibecore.studies.workers import each_worker, hold_device, settle_device
 
@@ -103,7 +103,7 @@ def _left(plan: FidelityPlan) -> list[Comparison]:
     if plan.again:
         return list(plan.comparisons)
     with store.reading(plan.db) as connection:
-        return [one for one in plan.comparisons if not is_done(connection, plan, one)]
+        return [one for one in plan.comparisons if not is_done(connection, one, plan.text)]
 
 
 def _announce(plan: FidelityPlan, on_event: OnEvent) -> None:
@@ -177,6 +177,11 @@ class _Measurement:
         try:
             with worker:
                 self._run(worker)
+        except WorkerDied as error:
+            both = self.comparison.config.id
+            if self.comparison.ways == ALONE:
+                both += f" with {self.comparison.against.id} beside it"
+            status, reason = "failed", f"{error} It had {both} to load."
         except RunError as error:
             status, reason = "failed", str(error)
         self._emit(status, error=reason)

@@ -16,6 +16,7 @@ from vibecore.catalog.suites import Suite
 from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.fidelity import (
+    BATCH_TEXTS,
     FLOOR_WAYS,
     FidelityTokens,
     Reference,
@@ -29,7 +30,7 @@ from vibecore.runtime import fork_server
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
 from vibecore.scoring import load_suite
-from vibecore.studies.fidelity.items import TOGETHER, part_names
+from vibecore.studies.fidelity.items import part_names
 from vibecore.studies.fidelity.measure import FidelityEvent, OnEvent
 from vibecore.studies.limits import DEVICES, MOST_TOKENS, one_of, within
 from vibecore.studies.plan import DEFAULT_SUITE, SWITCH
@@ -177,7 +178,7 @@ class _Loaded:
         total, done = len(ways) * sum(map(len, references.values())), 0
         found = []
         for way in ways:
-            size = TOGETHER if way == "batch" else 1
+            size = BATCH_TEXTS if way == "batch" else 1
             for reference, texts in references.items():
                 rows: list[TokenDistances] = []
                 for start in range(0, len(texts), size):

@@ -105,7 +105,7 @@ def fidelity_plan(
         study=study,
         protocol=protocol,
         comparisons=tuple(
-            _comparison(runs[config], runs[parents[config]])
+            comparison_of(runs[config], runs[parents[config]])
             for config in runs
             if config in with_parents
         ),
@@ -125,19 +125,13 @@ def refuse_no_fidelity(plan: Plan, *, resume: bool) -> None:
             "--fidelity needs real weights: random ones have distributions that say nothing. Leave "
             "one of the options out."
         )
-    pairs = [(config.model.name, config.precision.name) for config in plan.configs]
-    if resume:
-        with store.reading(plan.db) as connection:
-            runs = store.read_configs(connection, plan.name)
-        pairs += [(run.model, run.precision) for run in runs]
-    precisions: dict[str, set[str]] = {}
-    for model, precision in pairs:
-        precisions.setdefault(model, set()).add(precision)
-    if any(len(own) > 1 and own & {*PARENT_PRECISIONS} for own in precisions.values()):
+    configs = configs_of_run(plan, resume=resume)
+    parents = parents_among(configs)
+    if any(config != parent for config, parent in parents.items()):
         return
-    lacking = [model for model, own in precisions.items() if not own & {*PARENT_PRECISIONS}]
+    lacking = next((config.model for config in configs if config not in parents), None)
     what_to_do = (
-        f"there is no {lacking[0]} at bf16. Add it to the run"
+        f"there is no {lacking.name} at bf16. Add it to the run"
         if lacking
         else "there are 16-bit configs alone. Add another precision such as 4bit"
     )
@@ -145,6 +139,29 @@ def refuse_no_fidelity(plan: Plan, *, resume: bool) -> None:
         f"--fidelity holds configs against the same model at 16 bit, and {what_to_do}, or leave "
         "--fidelity out."
     )
+
+
+def configs_of_run(plan: Plan, *, resume: bool) -> list[Config]:
+    """The configs that a study will have once a plan has run; with `resume` it has some already."""
+    stored: list[Config] = []
+    if resume:
+        with store.reading(plan.db) as connection:
+            stored = [stored_config(run) for run in store.read_configs(connection, plan.name)]
+    known = {config.id: config for config in stored}
+    return list((known | {config.id: config for config in plan.configs}).values())
+
+
+def parents_among(configs: Sequence[Config]) -> dict[Config, Config]:
+    """The parent of each of a study's configs whose model is there at 16 bit; a parent is its
+    own."""
+    parents: dict[str, Config] = {}
+    for precision in PARENT_PRECISIONS:
+        for config in configs:
+            if config.precision.name == precision:
+                parents.setdefault(config.model.name, config)
+    return {
+        config: parents[config.model.name] for config in configs if config.model.name in parents
+    }
 
 
 def _protocol_of(study: StudyRow, runs: Sequence[RunRow]) -> Protocol:
@@ -197,7 +214,8 @@ def located(comparison: Comparison, weights: str) -> Comparison:
     )
 
 
-def _comparison(run: RunRow, against: RunRow) -> Comparison:
+def comparison_of(run: RunRow, against: RunRow) -> Comparison:
+    """A stored config against its parent, both as their runs have them."""
     ways = FLOOR_WAYS if run.config == against.config else ALONE
     return Comparison(stored_config(run), stored_config(against), run.run_id, against.run_id, ways)
 
