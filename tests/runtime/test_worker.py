@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from vibecore.catalog.models import find_configs
-from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.records import Decoding, LoadRequest, TextPiece
@@ -110,25 +109,6 @@ def test_a_prompt_beyond_the_context_is_explained(worker: Worker) -> None:
     with pytest.raises(RunError, match="empty"):
         worker.generate([""], 10)
     assert worker.generate(PROMPTS[:1], 2)
-
-
-@pytest.mark.parametrize(
-    "precision",
-    [name for name, entry in PRECISIONS.items() if name != "fp16" and not entry.as_stored],
-)
-def test_every_precision_loads_and_weighs_what_is_estimated(precision: str) -> None:
-    [config] = find_configs([f"1M-{precision}"])
-    if config.precision.requirement:
-        pytest.importorskip(config.precision.requirement.package.replace("-", "."))
-    with Worker() as worker:
-        report = worker.load(request(config.id))
-        assert report.dtype == "bfloat16"
-        assert report.weight_bytes == config.estimated_weight_bytes
-        assert report.environment["packages"]["torch"].startswith("2.")
-        worker.warm_up(PROMPTS)
-        worker.prepare([PROMPTS], 5)
-        [generation] = worker.generate(PROMPTS[:1], 8)
-        assert generation.text
 
 
 def test_dummy_weights_run_to_the_limit_and_make_no_text() -> None:

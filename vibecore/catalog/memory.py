@@ -64,6 +64,19 @@ SAMPLED_BYTES = 48
 # What products of engine `graph` on a CPU take at a time: of NF4 so many weights in 16 bit, of
 # LLM.int8() so many rows of the input (engine/linear/nf4_cpu.py, int8_cpu.py).
 CPU_WEIGHTS_AT_ONCE, CPU_ROWS_AT_ONCE = 2 * 2**20, 128
+# What a layer of transformers makes of a weight to multiply with it, in bytes per number: of most
+# methods the weight in 16 bit. Of float8 float32, that times its scale, and 16 bit; of int2 a byte
+# each and 16 bit. Nothing where a product takes them as they are; so does int8 times int8, but for
+# less than 17 rows on a GPU, where they are int8 transposed and float32 (torchao's safe_int_mm).
+DEQUANTISED_BYTES = {
+    "torchao-float8": 4 + 4 + 2,
+    "torchao-int8-dynamic": 1 + 4,
+    "torchao-int4": 0,
+    "quanto-int4": 0,
+    "quanto-int2": 1 + 2,
+}
+# What such a layer makes of each output of int8 times int8: sums in int32, in float32, scaled.
+INT8_SUM_BYTES = 4 + 4 + 4
 # What bitsandbytes' int8 layer makes of a weight's outlier columns, per number: the int8 column,
 # and twice float32 (backends/default/ops.py, int8_mixed_scaled_mm).
 OUTLIER_BYTES = 1 + 4 + 4
@@ -355,8 +368,11 @@ def _mlp_bytes(
         return product
     largest = max(weight.parameters for weight in spec.weights() if weight.kind == "linear")
     if precision.method != "llm-int8":
-        # The activated gate and the up projection, and the weight that makes it in 16 bit.
-        return max(product, 2 * wide + ELEMENT_BYTES * largest)
+        # The activated gate and the up projection, and what was made of the weight that makes it.
+        made = DEQUANTISED_BYTES.get(precision.method, ELEMENT_BYTES) * largest
+        if precision.method == "torchao-int8-dynamic":
+            return wide + max(wide + made, wide // ELEMENT_BYTES * INT8_SUM_BYTES)
+        return max(product, 2 * wide + made)
     # The activated gate; of the up projection sums in int32, then fp16, then bf16; its input once
     # more in fp16 and int8.
     multiplied = 5 * wide + hidden + hidden // 2

@@ -55,11 +55,15 @@ def load_whole(
 @contextmanager
 def _seen_before_filling() -> Iterator[list[tuple[PreTrainedModel, dict[str, Any]]]]:
     """What was found of a model's weights, before transformers fills what is missing; a weight
-    that is tied to another one does not count."""
+    that is tied to another one does not count. Raises RuntimeError, in the words of the cause,
+    where a quantiser failed: to transformers what it failed on is missing, and the cause a
+    traceback in its log."""
     seen: list[tuple[PreTrainedModel, dict[str, Any]]] = []
     finalise: Any = PreTrainedModel._finalize_model_loading
 
     def look_first(model: Any, load_config: Any, info: Any) -> Any:
+        if info.conversion_errors:
+            raise RuntimeError(_why_not_converted(info.conversion_errors))
         tied = model.all_tied_weights_keys
         kept = info.to_dict()
         kept["missing_keys"] = set(kept["missing_keys"]) - {*tied, *tied.values()}
@@ -68,6 +72,14 @@ def _seen_before_filling() -> Iterator[list[tuple[PreTrainedModel, dict[str, Any
 
     with patch.object(PreTrainedModel, "_finalize_model_loading", staticmethod(look_first)):
         yield seen
+
+
+def _why_not_converted(errors: Mapping[str, str]) -> str:
+    """Why a quantiser failed, by the tensors it failed on and transformers' account of each: the
+    traceback, the error's own words, and a line of where."""
+    name, account = next(iter(errors.items()))
+    words = account.rpartition("\nError")[0] or account
+    return f"{name} cannot be quantised: {words.splitlines()[-1].strip()}"
 
 
 def _require_complete(
