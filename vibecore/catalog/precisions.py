@@ -71,11 +71,14 @@ class Precision:
         return 8 * self.linear_bytes(rows, columns) / (rows * columns)
 
     def bits_of(self, spec: ModelSpec) -> BitsPerWeight:
-        """The same over all linear layers of a model, and over all its weights."""
-        linear = [weight for weight in spec.weights() if weight.kind == "linear"]
-        taken = sum(self.linear_bytes(weight.shape[0], weight.shape[1]) for weight in linear)
+        """The same over the linear layers of a model that it quantises, all of them where that is
+        none, and over all the model's weights."""
+        linear = [weight.shape for weight in spec.weights() if weight.kind == "linear"]
+        plain = weight_formats.sixteen_bit
+        quantised = [one for one in linear if self.linear_bytes(*one) != plain(*one)] or linear
+        taken = sum(self.linear_bytes(*shape) for shape in quantised)
         return BitsPerWeight(
-            8 * taken / sum(weight.parameters for weight in linear),
+            8 * taken / sum(map(math.prod, quantised)),
             8 * self.weight_bytes(spec) / spec.parameters,
         )
 
