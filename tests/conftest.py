@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -48,12 +49,18 @@ def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    """An empty, prepared database."""
-    path = tmp_path / "test.duckdb"
+@pytest.fixture(scope="session")
+def prepared_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, prepared database, to copy."""
+    path = tmp_path_factory.mktemp("prepared") / "test.duckdb"
     store.prepare(path)
     return path
+
+
+@pytest.fixture
+def db(tmp_path: Path, prepared_db: Path) -> Path:
+    """An empty, prepared database."""
+    return shutil.copy(prepared_db, tmp_path / "test.duckdb")
 
 
 @pytest.fixture(scope="session")
