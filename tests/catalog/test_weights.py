@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +18,12 @@ import pytest
 
 from tests.support.fake_hub import COMMIT, serve
 from tests.support.gguf_files import TEMPLATE, write_gguf
+from vibecore.catalog import engines, gguf
 from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.catalog.gguf import read_gguf
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.memory import needed_bytes
-from vibecore.catalog.models import find_configs, own_configs
+from vibecore.catalog.models import choose_configs, find_configs, own_configs
 from vibecore.catalog.weights import Resolved, asking_for, load_request, resolve
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
@@ -116,15 +119,39 @@ def test_a_quantised_folder_runs_as_it_is_and_in_no_other_way(model_folder: Path
         resolve(as_is, "dummy")
 
 
-def test_a_gguf_file_is_read_and_refused_as_it_is(tmp_path: Path) -> None:
+def test_a_gguf_file_is_read(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf")
     [config] = own_configs(str(file), ["bf16"])
     found = resolve(config, "hub")
     assert (found.weights, found.folder, found.stored_as) == ("gguf", file, "gguf Q8_0")
     assert (found.kind, found.sha256) == ("instruct", weights_sha256(file))
     assert load_request(config, found, "cpu", "eager").folder == str(file)
-    with pytest.raises(InputError, match="dequantised to 16 bit"):
-        resolve(own_configs(str(file), ["as-is"])[0], "hub")
+
+
+def test_a_gguf_file_as_it_is_is_for_llama_cpp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf")
+    as_is, *others = choose_configs(sources=[str(file)], precisions=["bf16", "as-is"])
+    assert (as_is.id, others) == ("tiny-as-is", [])
+    found = resolve(as_is, "hub")
+    assert (found.weights, found.stored_as) == ("gguf", "gguf Q8_0")
+    assert as_is.estimated_weight_bytes == read_gguf(file).tensor_bytes
+    assert load_request(as_is, found, "cpu", "graph").engine == "llama.cpp"
+    missing = replace(engines.LLAMA_CPP_PACKAGE, package="no-such-package-xllamacpp")
+    monkeypatch.setattr(engines, "LLAMA_CPP_PACKAGE", missing)
+    with pytest.raises(InputError, match=r"xllamacpp.*pip install -r requirements-llamacpp\.txt"):
+        resolve(as_is, "hub")
+
+
+def test_what_cannot_be_dequantised_runs_as_it_is_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf")
+    monkeypatch.setattr(gguf, "_can_be_unpacked", lambda kind: kind == "F32")
+    with pytest.raises(InputError, match=r"type Q8_0 .*--precision as-is"):
+        resolve(own_configs(str(file), ["bf16"])[0], "hub")
+    assert resolve(own_configs(str(file), ["as-is"])[0], "hub").folder == file
 
 
 @pytest.mark.parametrize(

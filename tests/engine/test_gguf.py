@@ -153,10 +153,10 @@ def test_a_stop_token_that_does_not_exist_is_told_by_its_key(tmp_path: Path) -> 
         load(path)
 
 
-def test_it_has_no_precision_of_its_own(tmp_path: Path) -> None:
+def test_transformers_does_not_run_it_as_it_is(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf")
-    with pytest.raises(RunError, match=r"dequantised to 16 bit.*--precision bf16"):
-        load(path, "as-is")
+    with pytest.raises(RunError, match=r"as it is by engine llama\.cpp alone"):
+        load(path, "as-is", "eager")
 
 
 def test_without_the_package_one_line_installs_it(

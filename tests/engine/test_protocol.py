@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -164,10 +165,11 @@ def test_every_shape_is_recorded_before_it_is_timed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         generate, "encode", lambda one, prompts, tokens: random_prompts("cpu", *map(len, prompts))
     )
-    gpu: Any = SimpleNamespace(decoder=object(), device=torch.device("cuda"), request=None)
+    cuda = torch.device("cuda")
+    gpu: Any = Mock(spec=LoadedModel, decoder=object(), device=cuda, request=None)
     generate.prepare(gpu, [["12345"], ["1", "123"]], 20)
     assert recorded == [(1, 5, 20, GREEDY), (2, 3, 20, GREEDY)]
     generate.prepare(gpu, [["12345"]], 20, Decoding(temperature=0.5))
     assert recorded.pop() == (1, 5, 20, Decoding(temperature=0.5))
-    generate.prepare(SimpleNamespace(decoder=None, device=torch.device("cuda")), [["1"]], 20)
+    generate.prepare(Mock(spec=LoadedModel, decoder=None, device=cuda), [["1"]], 20)
     assert len(recorded) == 2

@@ -359,8 +359,8 @@ def test_how_a_model_is_asked_reaches_the_worker_and_is_said(make, script: Scrip
 
 
 def test_how_weights_were_stored_is_said(make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def from_gguf(config: Config, weights: str) -> Resolved:
-        return replace(resolve(config, weights), stored_as="gguf Q4_K_M")
+    def from_gguf(config: Config, weights: str, device: str = "auto") -> Resolved:
+        return replace(resolve(config, weights, device), stored_as="gguf Q4_K_M")
 
     monkeypatch.setattr("vibecore.live.playground.playground.resolve", from_gguf)
     session = run(make(), "1M-4bit")

@@ -18,7 +18,8 @@ from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.models import MODELS
 from vibecore.core.errors import InputError, RunError
 from vibecore.studies import inspect as inspect_module
-from vibecore.studies.inspect import Inspection, inspect_model
+from vibecore.studies.inspect import NOT_NATIVE, Inspection, inspect_model
+from vibecore.views.inspection import fit_rows
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\n{% endfor %}"
@@ -259,7 +260,15 @@ def test_a_gguf_file(tmp_path: Path) -> None:
     assert found.stored_parameters == found.parameters + 64 * 64
     assert any("gguf Q8_0 → bf16" in note for note in found.notes)
     assert any("output.weight" in note for note in found.notes)
-    assert "as-is" not in {fit.precision for fit in found.precisions}
+    fits = {fit.precision: fit for fit in found.precisions}
+    assert (fits["as-is"].llama_cpp, fits["as-is"].runs) == (None, True)
+    assert fits["as-is"].weight_bytes == found.stored_bytes
+    assert (fits["bf16"].eager, fits["bf16"].llama_cpp) == (None, NOT_NATIVE)
+    rows = {row["precision"]: row for row in fit_rows(found)}
+    assert [rows["as-is"][engine] for engine in ("eager", "graph", "llama.cpp")] == [
+        *["no: by llama.cpp"] * 2,
+        "yes",
+    ]
 
     path.write_bytes(path.read_bytes()[:-1000])
     refused_with(inspect_model(str(path)), "is cut off", "Download it again")

@@ -87,6 +87,7 @@ def write_gguf(
     writer.add_head_count(spec.heads)
     writer.add_head_count_kv(spec.kv_heads)
     writer.add_key_length(spec.head_size)
+    writer.add_value_length(spec.head_size)
     writer.add_layer_norm_rms_eps(spec.norm_epsilon)
     writer.add_rope_freq_base(spec.rope.theta)
     if spec.windows[0]:

@@ -131,6 +131,7 @@ def loaded(model: PreTrainedModel, engine: str, eos_token_ids: Sequence[int] = (
         model=model,
         tokenizer=cast(PreTrainedTokenizerBase, None),
         device=model.device,
+        vocabulary=model.config.vocab_size,
         eos_token_ids=tuple(eos_token_ids),
         pad_token_id=0,
         context=model.config.max_position_embeddings,

@@ -6,12 +6,51 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vibecore.catalog.models import Config
 from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision
+from vibecore.catalog.requirements import Requirement
+from vibecore.core.errors import InputError
 
+# Those that can be asked for.
 ENGINES = ("eager", "graph")
+# What runs a GGUF file as it is, whatever engine is asked for.
+LLAMA_CPP = "llama.cpp"
+LLAMA_CPP_PACKAGE = Requirement("xllamacpp", "pip install -r requirements-llamacpp.txt")
 # Ways of loading whose layers engine `graph` has a product for (engine/linear/join.py); of a folder
 # that is quantised already, its layers decide when it is loaded.
 GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", AS_IS)
+
+
+def engine_of(config: Config, engine: str) -> str:
+    """The engine that a config is loaded for where `engine` is asked for."""
+    return LLAMA_CPP if is_native(config) else engine
+
+
+def is_native(config: Config) -> bool:
+    """Whether a config is a GGUF file that is run as it is, which only llama.cpp does."""
+    return config.model.weights == "gguf" and config.precision.as_stored
+
+
+def checked_engine(engine: str) -> str:
+    """The engine. Raises InputError, with what to do, for one that cannot be asked for."""
+    if engine == LLAMA_CPP:
+        raise InputError(
+            f"--engine {LLAMA_CPP} is not asked for: it runs every GGUF file that is run as it is, "
+            f"beside configs of other engines. Use --model FILE.gguf --precision {AS_IS}."
+        )
+    if engine not in ENGINES:
+        raise InputError(f"--engine must be one of {', '.join(ENGINES)}, not '{engine}'.")
+    return engine
+
+
+def require_llama_cpp() -> None:
+    """Raise InputError, with the command that installs it, where llama.cpp's package is missing."""
+    if not LLAMA_CPP_PACKAGE.is_met:
+        raise InputError(
+            f"Running a GGUF file as it is needs llama.cpp, in the package "
+            f"{LLAMA_CPP_PACKAGE.package}, which is not installed. Install it: "
+            f"{LLAMA_CPP_PACKAGE.install}"
+        )
 
 
 def why_not_graph(precision: Precision) -> str | None:

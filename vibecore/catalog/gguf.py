@@ -16,11 +16,12 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.architectures import ModelSpec, Weight, spec_of
+from vibecore.catalog.precisions import AS_IS, BitsPerWeight
 from vibecore.catalog.requirements import Requirement
 from vibecore.core.errors import InputError
 
@@ -29,6 +30,7 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 STRING, ARRAY = 8, 9
+PLAIN_TYPES = ("F32", "F16", "BF16", "F64")
 # Type of a metadata value -> its struct format, little-endian.
 SCALARS = dict(zip((*range(8), *range(10, 13)), "BbHhIif?Qqd", strict=True))
 SPLIT_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
@@ -73,6 +75,11 @@ class StoredTensor:
         """Numbers in the tensor."""
         return math.prod(self.shape)
 
+    @property
+    def is_quantised(self) -> bool:
+        """Whether it is in anything but plain numbers of 16 bit or more."""
+        return self.type not in PLAIN_TYPES
+
 
 @dataclass(frozen=True)
 class GgufFile:
@@ -104,6 +111,26 @@ class GgufFile:
     head_stored_apart: bool
     tensors: tuple[StoredTensor, ...]
     data_start: int
+
+    @property
+    def bits_per_weight(self) -> BitsPerWeight:
+        """Bits that weights take as stored: of linear layers, the head among them where it is
+        quantised and not the embeddings too, and of all."""
+        linear = [
+            tensor
+            for tensor in self.tensors
+            if len(tensor.shape) > 1
+            and (tensor.name.startswith("blk.") or (tensor.name == HEAD and tensor.is_quantised))
+        ]
+        count = sum(tensor.parameters for tensor in linear)
+        whole = 8 * self.tensor_bytes / sum(tensor.parameters for tensor in self.tensors)
+        each = 8 * sum(tensor.size for tensor in linear) / count if count else whole
+        return BitsPerWeight(each, whole)
+
+    @property
+    def is_dequantisable(self) -> bool:
+        """Whether all its tensors can be made 16 bit."""
+        return all(_can_be_unpacked(tensor.type) for tensor in self.tensors)
 
     @property
     def stored_as(self) -> str:
@@ -357,21 +384,30 @@ def _stored(
             f"{path} holds tensors of type {kind} ({name}), which this gguf package does not "
             "know. Give a file of another quantisation, such as Q4_K_M or Q8_0."
         ) from None
-    if known.name not in ("F32", "F16", "BF16") and not _can_be_unpacked(kind):
-        raise InputError(
-            f"{path} holds tensors of type {known.name} ({name}), which cannot be dequantised. "
-            "Give a file of another quantisation, such as Q4_K_M or Q8_0."
-        )
     size = math.prod(shape) // block * block_bytes
     return StoredTensor(name, shape, known.name, start + offset, size)
 
 
-def _can_be_unpacked(kind: int) -> bool:
+def require_dequantisable(file: GgufFile) -> None:
+    """Raise InputError, with what to do, where a file holds tensors that cannot be made 16 bit."""
+    for tensor in file.tensors:
+        if not _can_be_unpacked(tensor.type):
+            raise InputError(
+                f"{file.path} holds tensors of type {tensor.type} ({tensor.name}), which cannot be "
+                f"dequantised. Run it as it is, --precision {AS_IS}, or give a file of another "
+                "quantisation, such as Q4_K_M or Q8_0."
+            )
+
+
+@cache
+def _can_be_unpacked(kind: str) -> bool:
+    if kind in PLAIN_TYPES:
+        return True
     import numpy
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
     from gguf.quants import dequantize
 
-    known = GGMLQuantizationType(kind)
+    known = GGMLQuantizationType[kind]
     try:
         dequantize(numpy.zeros((1, GGML_QUANT_SIZES[known][1]), numpy.uint8), known)
     except NotImplementedError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibecore.catalog.architectures import ModelSpec, read_spec, rough_spec
-from vibecore.catalog.engines import why_not_graph
+from vibecore.catalog.engines import LLAMA_CPP, is_native, why_not_graph
 from vibecore.catalog.gpus import GPUS, find_gpu
 from vibecore.catalog.models import Config
 from vibecore.catalog.precisions import PRECISIONS, Precision
@@ -77,6 +77,10 @@ DEQUANTISED_BYTES = {
 }
 # What such a layer makes of each output of int8 times int8: sums in int32, in float32, scaled.
 INT8_SUM_BYTES = 4 + 4 + 4
+# Engine `llama.cpp` (engine/llama_cpp/native.py): tokens read at once, and the step in which a
+# sequence's cache grows. It computes in 32 bit.
+LLAMA_CPP_READ_AT_ONCE, LLAMA_CPP_CACHE_STEP = 512, 256
+FLOAT_BYTES = 4
 # What bitsandbytes' int8 layer makes of a weight's outlier columns, per number: the int8 column,
 # and twice float32 (backends/default/ops.py, int8_mixed_scaled_mm).
 OUTLIER_BYTES = 1 + 4 + 4
@@ -170,6 +174,8 @@ def need(
     if spec is None:
         return Need(size, 0, 0, runtime)
     engine = decoding_engine(config, engine)
+    if engine == LLAMA_CPP:
+        return Need(size, *_llama_cpp_needs(spec, workload), runtime)
     phases = _phases(spec, config.precision, device, workload, engine, dummy=weights == "dummy")
     if device == "cpu" and (weights == "dummy" or config.model.weights == "gguf"):
         # They are made in 16 bit in main memory, and freed before anything is decoded.
@@ -198,7 +204,10 @@ def needed_bytes(
 
 
 def decoding_engine(config: Config, engine: str) -> str:
-    """The engine that decodes where `engine` is asked for: `graph` leaves some to `eager`."""
+    """The engine that decodes where `engine` is asked for: `graph` leaves some to `eager`, and a
+    GGUF file as it is is for `llama.cpp`."""
+    if is_native(config):
+        return LLAMA_CPP
     unjoined = why_not_graph(config.precision) is not None or config.model.spec is None
     return "eager" if unjoined else engine
 
@@ -308,6 +317,22 @@ def _graph_needs(
         needed += logits + rows * (CHUNKS[-1] + length) * TOKEN_BYTES
         needed += (1 + CAPTURE_STREAMS) * CUBLAS_WORKSPACE_BYTES
     return cache, needed
+
+
+def _llama_cpp_needs(spec: ModelSpec, workload: Workload) -> tuple[int, int]:
+    """(KV cache, all else that is computed with) of engine `llama.cpp`, which takes both before it
+    reads. Activations are in 32 bit; most is held while the MLP's last product is made, or the
+    logits."""
+    rows, prompt = workload.batch_size, min(workload.prompt_tokens, spec.context)
+    length = -(-(prompt + workload.new_tokens) // LLAMA_CPP_CACHE_STEP) * LLAMA_CPP_CACHE_STEP
+    # A layer with a sliding window keeps what is read at once beside it.
+    windows = tuple(each and each + LLAMA_CPP_READ_AT_ONCE for each in spec.windows)
+    cache = rows * cache_bytes(replace(spec, windows=windows), length)
+    at_once = max(LLAMA_CPP_READ_AT_ONCE, rows)
+    numbers = at_once * (2 * spec.hidden_size + 2 * spec.intermediate_size)
+    logits = rows * spec.vocab_size
+    # Logits twice: as they are computed, and as they are handed out.
+    return cache, FLOAT_BYTES * (max(numbers, logits + at_once * spec.hidden_size) + logits)
 
 
 def _pass_bytes(

@@ -59,15 +59,17 @@ class Config:
         return self.weight_bytes("cpu")
 
     def weight_bytes(self, device: str) -> int | None:
-        """Weight bytes on `cpu` or `cuda` from the architecture; from a local folder's files where
-        they are loaded as they are, and from their headers where the architecture is not known.
-        None where none of them is here, or not whole."""
+        """Weight bytes on `cpu` or `cuda` from the architecture; from a local folder's files, or a
+        GGUF file, where they are loaded as they are, and from a folder's headers where the
+        architecture is not known. None where none of them is here, or not whole."""
         if self.model.spec is not None and not self.precision.as_stored:
             return self.precision.weight_bytes(self.model.spec, device)
-        if self.model.weights != "local":
+        if self.model.weights not in ("local", "gguf"):
             return None
         folder = Path(self.model.source)
         try:
+            if self.model.weights == "gguf":
+                return read_gguf(folder).tensor_bytes if self.precision.as_stored else None
             if self.precision.as_stored:
                 return weight_file_bytes(folder)
             return self._bytes_by_header(folder, device)
@@ -257,8 +259,9 @@ def choose_configs(
     """The configs of families, then those of `ids`, then every model of `sources` at every one of
     `precisions`, each config once. `names` and `taken` are as in `own_models`.
 
-    Where there are several precisions, a model that is quantised already has `as-is` alone, and
-    any other model the rest. Raises InputError for what does not exist or does not go together.
+    Where `as-is` is among several precisions, a GGUF file and a folder that is quantised already
+    have it alone, and any other model the rest. Raises InputError for what does not exist or does
+    not go together.
     """
     if precisions and not sources:
         raise InputError("--precision goes with --model; a config's id already names its own.")
@@ -268,8 +271,10 @@ def choose_configs(
     chosen += find_configs(ids)
     wanted = [find_precision(name) for name in dict.fromkeys(precisions)]
     for model in own_models(sources, names, taken):
-        quantised = model.weights == "local" and stored_as(Path(model.source)) is not None
-        fitting = [precision for precision in wanted if precision.as_stored is quantised]
+        as_it_is = model.weights == "gguf" or (
+            model.weights == "local" and stored_as(Path(model.source)) is not None
+        )
+        fitting = [precision for precision in wanted if precision.as_stored is as_it_is]
         chosen += [Config(model, precision) for precision in fitting or wanted]
     return tuple({config.id: config for config in chosen}.values())
 

@@ -19,7 +19,7 @@ from vibecore.catalog.weight_formats import SIXTEEN_BIT_BYTES
 from vibecore.core.errors import InputError
 from vibecore.core.machine import gpu_capability, gpu_name, likely_device
 
-# The precision, and its method, of a folder that is quantised already.
+# The precision, and its method, of a folder that is quantised already, and of a GGUF file.
 AS_IS = "as-is"
 # What most precisions leave alone, and what they are fitted to.
 ALL_BUT_LINEAR = "embeddings, head, norms and biases, in 16 bit"
@@ -44,7 +44,7 @@ class Precision:
     `linear_bytes` gives the bytes of one weight of shape [rows, columns] with its scales, and
     `gpu_linear_bytes` those on a GPU where it is laid out otherwise there. `listed`: whether forms
     and suggestions offer it; one that is not listed is asked for by its name.
-    `as_stored`: for a folder that is quantised already, whose files say what it weighs.
+    `as_stored`: for what is quantised already, whose files say what it weighs.
     `unquantised` is what it leaves as it was, `calibration` what data it was fitted to, `hardware`
     what it runs on, `link` the paper or documentation that defines it.
     """
@@ -275,7 +275,7 @@ PRECISIONS: Mapping[str, Precision] = {
         ),
         Precision(
             AS_IS,
-            "a folder that is quantised already, loaded as it is",
+            "a folder that is quantised already, or a GGUF file, as it is",
             "bfloat16",
             16,
             AS_IS,

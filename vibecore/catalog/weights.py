@@ -18,7 +18,8 @@ from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, read_spec
 from vibecore.catalog.chat import kind_of, knows_thinking_switch, read_template
 from vibecore.catalog.checkpoint import refuse_adapter, require_complete, require_label
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
-from vibecore.catalog.gguf import read_gguf
+from vibecore.catalog.engines import engine_of, is_native, require_llama_cpp
+from vibecore.catalog.gguf import read_gguf, require_dequantisable
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.models import Config, Model
 from vibecore.catalog.precisions import require_here
@@ -87,13 +88,13 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
 def load_request(
     config: Config, resolved: Resolved, device: str, engine: str, asking: Asking = ASK_AUTO
 ) -> LoadRequest:
-    """What the worker is sent."""
+    """What the worker is sent; where only one engine runs the config, that in place of `engine`."""
     spec = config.model.spec
     return LoadRequest(
         config_id=config.id,
         precision=config.precision.name,
         device=device,
-        engine=engine,
+        engine=engine_of(config, engine),
         folder=None if resolved.folder is None else str(resolved.folder),
         architecture=spec.raw if resolved.folder is None and spec else None,
         revision=resolved.revision,
@@ -133,11 +134,10 @@ def _gguf_file(config: Config) -> Resolved:
     """A GGUF file, checked, with what it holds."""
     path = Path(config.model.source)
     file = read_gguf(path)
-    if config.precision.as_stored:
-        raise InputError(
-            f"{path} cannot be run as it is: GGUF weights ({file.file_type}) are dequantised to 16 "
-            "bit. Choose a precision such as bf16, 8bit or 4bit."
-        )
+    if is_native(config):
+        require_llama_cpp()
+    else:
+        require_dequantisable(file)
     kind = config.model.kind or kind_of(file.template)
     identity = weights_sha256(path)
     return Resolved("gguf", path, None, kind, identity, file.stored_as, file.template)

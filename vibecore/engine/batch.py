@@ -10,11 +10,11 @@ import torch
 from vibecore.core.errors import RunError
 from vibecore.core.records import FinishReason, Generation
 from vibecore.engine.chat import encode_prompts
-from vibecore.engine.model import Batch, LoadedModel, Times
+from vibecore.engine.model import Batch, Loaded, Times
 from vibecore.engine.reasoning import split, visible
 
 
-def encode(loaded: LoadedModel, prompts: Sequence[str], max_new_tokens: int) -> Batch:
+def encode(loaded: Loaded, prompts: Sequence[str], max_new_tokens: int) -> Batch:
     """The prompts as the model is asked them, on its device.
 
     Raises RunError for one that does not fit, or that its chat template fails on.
@@ -34,20 +34,18 @@ def encode(loaded: LoadedModel, prompts: Sequence[str], max_new_tokens: int) -> 
     )
 
 
-def random_batch(
-    loaded: LoadedModel, sequences: int, prompt_tokens: int, max_new_tokens: int
-) -> Batch:
+def random_batch(loaded: Loaded, sequences: int, prompt_tokens: int, max_new_tokens: int) -> Batch:
     """Prompts of random tokens, the same ones each time. Raises RunError as encode does."""
     lengths = (prompt_tokens,) * sequences
     _check_context(loaded, lengths, max_new_tokens)
     generator = torch.Generator().manual_seed(0)
     shape = (sequences, prompt_tokens)
-    tokens = torch.randint(loaded.model.config.vocab_size, shape, generator=generator)
+    tokens = torch.randint(loaded.vocabulary, shape, generator=generator)
     return Batch(tokens.to(loaded.device), torch.ones_like(tokens).to(loaded.device), lengths)
 
 
 def to_generations(
-    loaded: LoadedModel,
+    loaded: Loaded,
     batch: Batch,
     new_tokens: Sequence[Sequence[int]],
     times: Times,
@@ -101,9 +99,7 @@ class _Written:
     reasoning_tokens: int = 0
 
 
-def _written(
-    loaded: LoadedModel, token_ids: Sequence[int], finish_reason: FinishReason
-) -> _Written:
+def _written(loaded: Loaded, token_ids: Sequence[int], finish_reason: FinishReason) -> _Written:
     if loaded.dummy:
         return _Written(finish_reason)
     body = token_ids[:-1] if finish_reason == "eos" else token_ids
@@ -119,7 +115,7 @@ def _written(
     return _Written(finish_reason, parts.answer, parts.reasoning or None, parts.tokens)
 
 
-def _as_asked(loaded: LoadedModel, ids: Sequence[int]) -> str:
+def _as_asked(loaded: Loaded, ids: Sequence[int]) -> str:
     """A prompt as the model reads it, special tokens visible."""
     text = loaded.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
     return str(text)
@@ -136,7 +132,7 @@ def _own_part(
     return tuple(tokens), reason
 
 
-def _check_context(loaded: LoadedModel, prompt_lengths: Sequence[int], new_tokens: int) -> None:
+def _check_context(loaded: Loaded, prompt_lengths: Sequence[int], new_tokens: int) -> None:
     needed = max(prompt_lengths) + new_tokens
     if min(prompt_lengths) == 0:
         raise RunError("The prompt is empty: write at least one character.")

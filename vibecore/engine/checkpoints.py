@@ -25,7 +25,8 @@ from transformers import (
 
 from vibecore.catalog.architectures import spec_of
 from vibecore.catalog.checkpoint import refuse_adapter, require_label
-from vibecore.catalog.gguf import is_gguf, read_gguf
+from vibecore.catalog.engines import LLAMA_CPP
+from vibecore.catalog.gguf import is_gguf, read_gguf, require_dequantisable
 from vibecore.catalog.precisions import AS_IS, Precision
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadRequest
@@ -89,11 +90,9 @@ def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
 
 def _load_gguf(path: Path, precision: Precision, device: str) -> Checkpoint:
     if precision.as_stored:
-        raise RunError(
-            f"{path} is dequantised to 16 bit on loading, so it cannot run as {AS_IS}. Run it with "
-            "--precision bf16, 8bit or 4bit."
-        )
+        raise RunError(f"{path} runs as it is by engine {LLAMA_CPP} alone, not by transformers.")
     file = read_gguf(path)
+    require_dequantisable(file)
     with read_once():
         tokenizer = tokenizer_of(file)
         config, weights = read_weights(file, DTYPES[precision.dtype])

@@ -8,11 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
 
 from vibecore.core.machine import read_machine
 from vibecore.core.records import LoadRequest
-from vibecore.engine.decoding import arguments
 from vibecore.engine.sampling import SAMPLER
 
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "tokenizers", "safetensors")
@@ -28,15 +26,16 @@ ATTENTION_BACKENDS: Mapping[str, Callable[[], bool]] = {
 
 def read_environment(
     request: LoadRequest,
-    model: PreTrainedModel,
     device: torch.device,
     stop_tokens: Sequence[int],
-    pad_token_id: int,
+    decoding: Mapping[str, Any],
+    attention: str,
 ) -> dict[str, Any]:
     """Versions, device, threads, and the arguments a run was really made with.
 
-    `decoding` is what transformers' `generate` is given, whatever the protocol; `sampler` says how
-    tokens are chosen where the protocol samples.
+    `decoding` is what transformers' `generate`, or llama.cpp, is given, whatever the protocol;
+    `attention` says by whom attention is computed; `sampler` how tokens are chosen where the
+    protocol samples.
     """
     environment: dict[str, Any] = {
         "device": device.type,
@@ -47,8 +46,8 @@ def read_environment(
         "revision": request.revision,
         "engine": request.engine,
         "precision": request.precision,
-        "attention": model.config._attn_implementation,
-        "decoding": arguments(stop_tokens, pad_token_id),
+        "attention": attention,
+        "decoding": dict(decoding),
         "sampler": SAMPLER,
         "stop_tokens": list(stop_tokens),
     }

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.core.errors import RunError
 from vibecore.core.fidelity import (
     BATCH,
@@ -28,7 +29,6 @@ from vibecore.core.fidelity import (
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.batch import synchronise
 from vibecore.engine.chat import encode_prompts
-from vibecore.engine.checkpoints import vocabulary_of
 from vibecore.engine.decoder import Decoder, build_decoder, why_not
 from vibecore.engine.divergence import Distances, distances
 from vibecore.engine.forced import (
@@ -39,6 +39,7 @@ from vibecore.engine.forced import (
 )
 from vibecore.engine.generate import NON_FINITE_ADVICE
 from vibecore.engine.graph import nothing_left_of_errors, peak_with_graphs, why_eager
+from vibecore.engine.llama_cpp.forced import logits_of_file
 from vibecore.engine.load import load
 from vibecore.engine.memory import (
     explain_no_room_beside,
@@ -46,7 +47,7 @@ from vibecore.engine.memory import (
     peak_bytes,
     reset_peak,
 )
-from vibecore.engine.model import LoadedModel
+from vibecore.engine.model import Loaded, LoadedFile, LoadedModel
 from vibecore.engine.pieces import piece_after, pieces_of
 
 # How many tokens more than what it is a copy of such a row begins with.
@@ -55,7 +56,7 @@ LONGER_BY = 16
 MANY_ROWS = 512
 
 
-def load_beside(loaded: LoadedModel, request: LoadRequest) -> LoadReport:
+def load_beside(loaded: Loaded, request: LoadRequest) -> LoadReport:
     """Load a second model into this process, to hold the first one against: its parent. One that
     was there goes before. Raises RunError as `load` does."""
     beside = loaded.beside
@@ -65,7 +66,7 @@ def load_beside(loaded: LoadedModel, request: LoadRequest) -> LoadReport:
     return beside.model.report
 
 
-def shared_vocabulary(loaded: LoadedModel) -> int:
+def shared_vocabulary(loaded: Loaded) -> int:
     """How many token ids both models have, from 0 on, over which they are compared: all of the
     smaller vocabulary, where the larger one is only padded further.
 
@@ -78,15 +79,18 @@ def shared_vocabulary(loaded: LoadedModel) -> int:
     return beside.vocabulary
 
 
-def why_left_out(loaded: LoadedModel, way: Way) -> str | None:
+def why_left_out(loaded: Loaded, way: Way) -> str | None:
     """Why a model cannot be held against itself in a way; None where it can."""
+    if isinstance(loaded, LoadedFile):
+        return f"engine {LLAMA_CPP} knows one way only"
     if way != "graph":
         return None
+    assert isinstance(loaded, LoadedModel)
     decoder = _decoder(loaded)
     return why_not(loaded.model) if decoder is None else why_eager(decoder)
 
 
-def running_text(loaded: LoadedModel, text: str) -> list[ReferenceText]:
+def running_text(loaded: Loaded, text: str) -> list[ReferenceText]:
     """A text in chunks of CHUNK_TOKENS tokens, or of the model's context where that is shorter;
     what is left over is dropped. Each begins with BOS where the tokenizer writes one, in place of
     the token that stands there, and its second half is compared, but for that half's first token:
@@ -111,7 +115,7 @@ def running_text(loaded: LoadedModel, text: str) -> list[ReferenceText]:
 
 
 def measure(
-    loaded: LoadedModel, texts: Sequence[ReferenceText], way: Way = "alone"
+    loaded: Loaded, texts: Sequence[ReferenceText], way: Way = "alone"
 ) -> list[TokenDistances]:
     """Hold the model against the one beside it (`alone`), or against itself: in batches of BATCH
     rows, some of them copies so that there is padding, or as engine `graph` decodes.
@@ -144,8 +148,8 @@ def measure(
 class _Compared:
     """Two models, which may be one, over `vocabulary` token ids, and how the second one is run."""
 
-    parent: LoadedModel
-    config: LoadedModel
+    parent: Loaded
+    config: Loaded
     vocabulary: int
     way: Way
 
@@ -154,8 +158,9 @@ class _Compared:
     ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
         """(Which passage, logits [positions, vocabulary] of the parent, those of the config), for
         each slice of each passage."""
-        parents = [logits_alone(self.parent, passage) for passage in passages]
+        parents = [_logits_of(self.parent, passage) for passage in passages]
         if self.way == "batch":
+            assert isinstance(self.config, LoadedModel)
             for logits in logits_in_batch(self.config, _filled(passages, self.config.context)):
                 for row, parent in enumerate(parents):
                     own = next(parent, None)
@@ -168,33 +173,43 @@ class _Compared:
 
     def _logits(self, passage: Passage) -> Iterator[torch.Tensor]:
         if self.way == "alone":
-            return logits_alone(self.config, passage)
+            return _logits_of(self.config, passage)
         decoder = _decoder(self.config)
         assert decoder is not None
         return logits_by_graph(decoder, passage)
 
 
-def _compared(loaded: LoadedModel, way: Way) -> _Compared:
+def _compared(loaded: Loaded, way: Way) -> _Compared:
     if way == "alone":
         return _Compared(_parent(loaded), loaded, shared_vocabulary(loaded), way)
     if reason := why_left_out(loaded, way):
         raise RunError(f"{loaded.request.config_id} cannot be held against itself: {reason}.")
+    assert isinstance(loaded, LoadedModel)
     if way == "graph" and _decoder(loaded) is None:
         loaded.beside.decoder = build_decoder(loaded.model)
-    return _Compared(loaded, loaded, vocabulary_of(loaded.model), way)
+    return _Compared(loaded, loaded, loaded.vocabulary, way)
 
 
-def _parent(loaded: LoadedModel) -> LoadedModel:
+def _parent(loaded: Loaded) -> Loaded:
     if loaded.beside.model is None:
         raise RunError(f"There is no model beside {loaded.request.config_id} to hold it against.")
     return loaded.beside.model
 
 
-def _decoder(loaded: LoadedModel) -> Decoder | None:
-    return loaded.decoder or loaded.beside.decoder
+def _decoder(loaded: Loaded) -> Decoder | None:
+    own = loaded.decoder if isinstance(loaded, LoadedModel) else None
+    return own or loaded.beside.decoder
 
 
-def _shared_vocabulary(config: LoadedModel, parent: LoadedModel) -> int:
+def _logits_of(loaded: Loaded, passage: Passage) -> Iterator[torch.Tensor]:
+    """Logits [positions, vocabulary], slice by slice, of one text by itself."""
+    if isinstance(loaded, LoadedFile):
+        return logits_of_file(loaded, passage)
+    assert isinstance(loaded, LoadedModel)
+    return logits_alone(loaded, passage)
+
+
+def _shared_vocabulary(config: Loaded, parent: Loaded) -> int:
     names = f"{config.request.config_id} and {parent.request.config_id} cannot be compared"
     for one in (config, parent):
         if one.dummy:
@@ -210,7 +225,7 @@ def _shared_vocabulary(config: LoadedModel, parent: LoadedModel) -> int:
             f"{names}: their tokenizers differ. Token {first} is {own[first]!r} for the one and "
             f"{other[first]!r} for the other."
         )
-    sizes = [vocabulary_of(one.model) for one in (config, parent)]
+    sizes = [one.vocabulary for one in (config, parent)]
     vocabulary = min(sizes)
     # A tokenizer can know tokens that not even its own model has.
     beyond = {

@@ -13,8 +13,9 @@ from vibecore.core.errors import RunError
 from vibecore.core.records import GREEDY, Decoding, Generation, StepTimes
 from vibecore.engine import eager, graph
 from vibecore.engine.batch import encode, random_batch, synchronise
+from vibecore.engine.llama_cpp import decode as llama_cpp
 from vibecore.engine.memory import explain_out_of_memory
-from vibecore.engine.model import Batch, LoadedModel, OnToken, StopSwitch
+from vibecore.engine.model import Batch, Loaded, LoadedFile, LoadedModel, OnToken, StopSwitch
 
 WARM_UP_TOKENS = 4
 CPU_WARM_UP_PROMPTS = 2
@@ -26,7 +27,7 @@ NO_TOKEN = -1
 
 
 def generate(
-    loaded: LoadedModel,
+    loaded: Loaded,
     prompts: Sequence[str],
     max_new_tokens: int,
     switch: StopSwitch | None = None,
@@ -44,7 +45,7 @@ def generate(
 
 
 def time_steps(
-    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+    loaded: Loaded, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> StepTimes:
     """Decode exactly `new_tokens` after a prompt of random tokens, and time each one as it comes.
     What can be recorded is, before that.
@@ -72,7 +73,7 @@ def time_steps(
     return StepTimes(stamps[0] - started, steps)
 
 
-def warm_up(loaded: LoadedModel, prompts: Sequence[str]) -> None:
+def warm_up(loaded: Loaded, prompts: Sequence[str]) -> None:
     """Run the first batch for a few tokens, so that no timed one pays for set-up."""
     # A GPU's step is captured for a batch of this very size; a CPU's first use is of no size.
     few = prompts if loaded.device.type == "cuda" else prompts[-CPU_WARM_UP_PROMPTS:]
@@ -80,27 +81,37 @@ def warm_up(loaded: LoadedModel, prompts: Sequence[str]) -> None:
 
 
 def prepare(
-    loaded: LoadedModel,
+    loaded: Loaded,
     batches: Sequence[Sequence[str]],
     max_new_tokens: int,
     decoding: Decoding = GREEDY,
 ) -> None:
-    """Record whatever decoding these batches will replay, so that none of them pays for it.
+    """Record whatever decoding these batches will replay, and make the cache they will fill where
+    it is made beforehand, so that none of them pays for it.
 
-    Raises RunError as generate does. Nothing to do on a CPU and for engine `eager`.
+    Raises RunError as generate does. Nothing to do for engine `eager`, nor for `graph` on a CPU.
     """
-    if loaded.decoder is not None and loaded.device.type == "cuda":
+    if _prepares(loaded):
         encoded = [encode(loaded, each, max_new_tokens) for each in batches]
         _prepare(loaded, encoded, max_new_tokens, decoding)
 
 
+def _prepares(loaded: Loaded) -> bool:
+    """Whether there is something to prepare."""
+    if isinstance(loaded, LoadedModel):
+        return loaded.decoder is not None and loaded.device.type == "cuda"
+    return isinstance(loaded, LoadedFile)
+
+
 def _prepare(
-    loaded: LoadedModel,
+    loaded: Loaded,
     batches: Sequence[Batch],
     max_new_tokens: int,
     decoding: Decoding = GREEDY,
 ) -> None:
-    if loaded.decoder is None:
+    if isinstance(loaded, LoadedFile):
+        llama_cpp.prepare(loaded, batches, max_new_tokens)
+    if not isinstance(loaded, LoadedModel) or loaded.decoder is None:
         return
     with torch.inference_mode(), explain_out_of_memory(loaded.request, loaded.device):
         for batch in batches:
@@ -108,7 +119,7 @@ def _prepare(
 
 
 def _decode(
-    loaded: LoadedModel,
+    loaded: Loaded,
     batch: Batch,
     max_new_tokens: int,
     switch: StopSwitch | None,
@@ -116,7 +127,8 @@ def _decode(
     decoding: Decoding,
     seeds: Sequence[int] | None = None,
 ) -> list[Generation]:
-    engine = eager if loaded.decoder is None else graph
-    return engine.generate(
-        loaded, batch, max_new_tokens, switch or StopSwitch(), on_token, decoding, seeds
-    )
+    how = (batch, max_new_tokens, switch or StopSwitch(), on_token, decoding, seeds)
+    if isinstance(loaded, LoadedFile):
+        return llama_cpp.generate(loaded, *how)
+    assert isinstance(loaded, LoadedModel)
+    return (eager if loaded.decoder is None else graph).generate(loaded, *how)

@@ -6,27 +6,30 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.precisions import PRECISIONS, require_here
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.chat import prompt_format
 from vibecore.engine.checkpoints import load_checkpoint, vocabulary_of
-from vibecore.engine.decoding import keep_only_stop_tokens
+from vibecore.engine.decoding import arguments, keep_only_stop_tokens
 from vibecore.engine.environment import read_environment
 from vibecore.engine.graph import take_apart
 from vibecore.engine.memory import explain_out_of_memory, reset_peak
-from vibecore.engine.model import LoadedModel
+from vibecore.engine.model import Loaded, LoadedModel
 from vibecore.engine.quantisers import leave_unpacked
+from vibecore.engine.stop_tokens import pad_token
+from vibecore.engine.threads import use_threads
 from vibecore.engine.weight_size import bits_per_weight, weight_bytes
 
 NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
-# Below this a second CPU thread costs more, in waiting at every small operation, than it gives:
-# measured on the demo models, at batch 1 and 30.
-ONE_THREAD_PARAMETERS = 20_000_000
 
 
 def choose_device(device: str) -> str:
@@ -45,35 +48,33 @@ def choose_device(device: str) -> str:
     return device
 
 
-def load(request: LoadRequest) -> LoadedModel:
+def load(request: LoadRequest) -> Loaded:
     """Load a config and report what it cost. Raises RunError, out of memory included."""
     device = torch.device(choose_device(request.device))
     # cuDNN's attention builds a plan for every new shape, some 70 ms each on an H100: longer than a
     # short answer takes. scaled_dot_product_attention has others.
     torch.backends.cuda.enable_cudnn_sdp(False)
-    precision = PRECISIONS[request.precision]
     started = time.perf_counter()
-    try:
+    if request.engine == LLAMA_CPP:
+        from vibecore.engine.llama_cpp.load import load_file
+
+        with _in_one_line(request, device):
+            loaded = load_file(request, device)
+        seconds = time.perf_counter() - started
+        return replace(loaded, report=replace(loaded.report, load_seconds=seconds))
+    precision = PRECISIONS[request.precision]
+    with _in_one_line(request, device):
         require_here(precision, device.type)
         _begin_context(device)
-        with explain_out_of_memory(request, device, loading=True):
-            checkpoint = load_checkpoint(request, precision)
-    except InputError as error:
-        raise RunError(str(error)) from None
-    except RunError:
-        raise
-    # Files that somebody else wrote: their readers raise whatever comes, tokenizers' a bare one.
-    except Exception as error:
-        raise RunError(f"{request.config_id} cannot be loaded: {_reason(error)}") from error
+        checkpoint = load_checkpoint(request, precision)
     model, tokenizer, stop_tokens = checkpoint.model, checkpoint.tokenizer, checkpoint.stop_tokens
-    pad_token_id = _pad_token_id(model, tokenizer, stop_tokens)
+    pad_token_id = pad_token(tokenizer, stop_tokens, vocabulary_of(model))
     keep_only_stop_tokens(model, stop_tokens, pad_token_id)
     ask = prompt_format(tokenizer, request)
     model.eval()
     if device.type == "cpu":
         leave_unpacked(model)
-        if model.num_parameters() < ONE_THREAD_PARAMETERS:
-            torch.set_num_threads(1)
+        use_threads(model.num_parameters())
     # Before anything runs: quantised layers move and pack their weights at first use.
     size, bits = weight_bytes(model), bits_per_weight(model)
     decoder, decoded_how = take_apart(model, request.engine)
@@ -81,11 +82,18 @@ def load(request: LoadRequest) -> LoadedModel:
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
     reset_peak(device)
-    environment = read_environment(request, model, device, stop_tokens, pad_token_id)
+    environment = read_environment(
+        request,
+        device,
+        stop_tokens,
+        arguments(stop_tokens, pad_token_id),
+        model.config._attn_implementation,
+    )
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         device=device,
+        vocabulary=vocabulary_of(model),
         eos_token_ids=stop_tokens,
         pad_token_id=pad_token_id,
         context=_context(model),
@@ -103,6 +111,21 @@ def load(request: LoadRequest) -> LoadedModel:
             | ask.environment(),
         ),
     )
+
+
+@contextmanager
+def _in_one_line(request: LoadRequest, device: torch.device) -> Iterator[None]:
+    """Turn whatever loading raises into a RunError with the reason in one line."""
+    try:
+        with explain_out_of_memory(request, device, loading=True):
+            yield
+    except InputError as error:
+        raise RunError(str(error)) from None
+    except RunError:
+        raise
+    # Files that somebody else wrote: their readers raise whatever comes, tokenizers' a bare one.
+    except Exception as error:
+        raise RunError(f"{request.config_id} cannot be loaded: {_reason(error)}") from error
 
 
 def _begin_context(device: torch.device) -> None:
@@ -124,16 +147,6 @@ def _reason(error: Exception) -> str:
     if not lines:
         return type(error).__name__
     return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-
-
-def _pad_token_id(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stop_tokens: tuple[int, ...]
-) -> int:
-    """The tokenizer's, else a token that ends the text, else 0: it is never attended to, but has
-    to be one that the model has embeddings for."""
-    candidates = (tokenizer.pad_token_id, tokenizer.eos_token_id, *stop_tokens, 0)
-    vocabulary = vocabulary_of(model)
-    return next(one for one in candidates if isinstance(one, int) and 0 <= one < vocabulary)
 
 
 def _context(model: PreTrainedModel) -> int | None:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.chat import PromptFormat
 from vibecore.engine.decoder import Decoder
+from vibecore.engine.llama_cpp.native import NativeModel
 
 # Called with (index in the batch, token id) for every token of an unfinished sequence.
 OnToken = Callable[[int, int], None]
@@ -51,28 +52,43 @@ class Beside:
     `model`, how many token ids of a `vocabulary` they share, None while that is not known, and the
     `decoder` of engine `graph`, where the model was loaded for another engine."""
 
-    model: LoadedModel | None = None
+    model: Loaded | None = None
     vocabulary: int | None = None
     decoder: Decoder | None = None
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model ready to decode. `context` is how many tokens it was made for, None where its
-    architecture sets no limit. `dummy` ones never stop at EOS and make no text."""
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What every engine's model is, ready to decode. `vocabulary` is how many tokens it has logits
+    for; `context` how many it was made for, None where its architecture sets no limit. `dummy` ones
+    never stop at EOS and make no text."""
 
-    model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
+    vocabulary: int
     eos_token_ids: tuple[int, ...]
     pad_token_id: int
     context: int | None
     dummy: bool
     request: LoadRequest
     report: LoadReport
-    decoder: Decoder | None = None
     ask: PromptFormat = field(default_factory=PromptFormat)
     beside: Beside = field(default_factory=Beside)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel(Loaded):
+    """One of transformers, for the engines `eager` and, where there is a `decoder`, `graph`."""
+
+    model: PreTrainedModel
+    decoder: Decoder | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedFile(Loaded):
+    """A GGUF file as it is, for engine `llama.cpp`."""
+
+    native: NativeModel
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The sampled choice of a token: one rule for both engines, every device and any batch.
+"""The sampled choice of a token: one rule for every engine and device, and any batch.
 
 The random numbers are drawn on the host before decoding begins, a row of them from each sample's
 own seed. Sums of probabilities are of integers, which add up to the same in any order. So a sample

@@ -8,7 +8,7 @@ them ends an answer with does no harm; one left out makes the model go on until 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,15 @@ def stop_tokens_of_folder(
             f"the token that ends a text. Mend it, or write {KEY} into {folder / CONFIG}."
         )
     return found
+
+
+def pad_token(
+    tokenizer: PreTrainedTokenizerBase, stop_tokens: Sequence[int], vocabulary: int
+) -> int:
+    """The tokenizer's, else a token that ends the text, else 0: it is never attended to, but has
+    to be one that the model has embeddings for."""
+    candidates = (tokenizer.pad_token_id, tokenizer.eos_token_id, *stop_tokens, 0)
+    return next(one for one in candidates if isinstance(one, int) and 0 <= one < vocabulary)
 
 
 def named_of_folder(

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from tokenizers.decoders import DecodeStream
 
 from vibecore.core.records import TextPiece
-from vibecore.engine.model import LoadedModel
+from vibecore.engine.model import Loaded
 from vibecore.engine.reasoning import ReasoningStream
 
 
 def text_stream(
-    loaded: LoadedModel, sequences: int, emit: Callable[[int, TextPiece], None]
+    loaded: Loaded, sequences: int, emit: Callable[[int, TextPiece], None]
 ) -> Callable[[int, int], None]:
     """A token callback that emits (index, piece of text added) for each of `sequences` outputs.
 

@@ -22,12 +22,12 @@ from vibecore.catalog.checkpoint import (
     stored_tensors,
 )
 from vibecore.catalog.demo_models import MODELS_DIR
-from vibecore.catalog.engines import why_not_graph
+from vibecore.catalog.engines import LLAMA_CPP, LLAMA_CPP_PACKAGE, is_native, why_not_graph
 from vibecore.catalog.gguf import GgufFile, read_gguf
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.memory import ONE_PROMPT, cache_bytes, needed_bytes
 from vibecore.catalog.models import MODELS, Config, Model, own_models
-from vibecore.catalog.precisions import PRECISIONS, Precision
+from vibecore.catalog.precisions import AS_IS, PRECISIONS
 from vibecore.catalog.weights import SMALL_FILES, check_folder, hub_folder
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, gpu_name, likely_device
@@ -66,6 +66,10 @@ class StopToken:
     named_by: tuple[str, ...]
 
 
+# Why llama.cpp does not run what is not a GGUF file as it is, and the others not what is.
+NOT_NATIVE, NATIVE_ONLY = "no", "no: by llama.cpp"
+
+
 @dataclass(frozen=True)
 class Fit:
     """One precision of a checkpoint: sizes in bytes, None where they are not known, and why an
@@ -79,6 +83,12 @@ class Fit:
     graph: str | None
     foreign: bool = False
     bits_per_weight: float | None = None
+    llama_cpp: str | None = NOT_NATIVE
+
+    @property
+    def runs(self) -> bool:
+        """Whether any engine runs it."""
+        return self.eager is None or self.llama_cpp is None
 
 
 @dataclass
@@ -132,7 +142,7 @@ class Inspection:
     @property
     def can_run(self) -> bool:
         """Whether it can be run at one precision at least."""
-        return not self.problems and any(fit.eager is None for fit in self.precisions)
+        return not self.problems and any(fit.runs for fit in self.precisions)
 
     def to_record(self) -> dict[str, Any]:
         """The inspection as it is printed."""
@@ -191,8 +201,9 @@ def _inspect_gguf(found: Inspection) -> None:
 
 def _gguf_notes(file: GgufFile) -> list[str]:
     notes = [
-        "It is dequantised to 16 bit when it is loaded, and then run at any precision, under the "
-        f"label {file.stored_as} → bf16: not the publisher's bf16."
+        f"At {AS_IS} engine {LLAMA_CPP} runs it as it is, under the label {AS_IS}: "
+        f"{file.stored_as}. At another precision it is dequantised to 16 bit first, under a label "
+        f"such as {file.stored_as} → bf16: not the publisher's bf16."
     ]
     if file.head_stored_apart:
         notes.append(
@@ -392,10 +403,11 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
         model = replace(model, source=str(folder), weights="local", spec=spec)
     fits, gpu = [], gpu_name(found.device)
     for precision in PRECISIONS.values():
-        if precision.as_stored and not quantised:
-            continue
         config = Config(model, precision)
-        refused = _refusal(found, precision, quantised)
+        native = is_native(config)
+        if precision.as_stored and not quantised and not native:
+            continue
+        refused = _refusal(found, config, quantised)
         foreign = quantised and not precision.as_stored
         stored = found.stored_bytes if precision.as_stored else config.weight_bytes(found.device)
         needed = needed_bytes(config, found.device, weights=found.weights, gpu=gpu)
@@ -405,21 +417,30 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
                 precision.name,
                 known,
                 None if foreign else needed,
-                refused,
-                refused or found.graph_problem or why_not_graph(precision),
+                NATIVE_ONLY if native else refused,
+                NATIVE_ONLY
+                if native
+                else refused or found.graph_problem or why_not_graph(precision),
                 foreign,
                 8 * known / found.parameters if known and found.parameters else None,
+                refused if native else NOT_NATIVE,
             )
         )
     found.precisions = tuple(fits)
 
 
-def _refusal(found: Inspection, precision: Precision, quantised: bool) -> str | None:
-    """Why no engine runs a checkpoint at a precision, in a few words; None where one does."""
+def _refusal(found: Inspection, config: Config, quantised: bool) -> str | None:
+    """Why no engine runs a config of a checkpoint, in a few words; None where one does."""
+    precision = config.precision
     if quantised and not precision.as_stored:
         return f"quantised already ({found.stored_as})"
     if found.problems:
         return found.problems[0]
+    if is_native(config):
+        package = LLAMA_CPP_PACKAGE
+        return None if package.is_met else f"needs {package.package}: {package.install}"
+    if found.weights == "gguf" and not read_gguf(Path(found.source)).is_dequantisable:
+        return "its types cannot be dequantised"
     return precision.why_not_here(found.device)
 
 

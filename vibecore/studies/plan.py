@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
-from vibecore.catalog.engines import ENGINES
+from vibecore.catalog.engines import checked_engine
 from vibecore.catalog.models import FAMILIES, Config, choose_configs, model_of
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.suites import Constraint, Prompt, Suite
@@ -98,7 +98,7 @@ def new_plan(options: Options, db: Path) -> Plan:
     protocol = Protocol(
         max_new_tokens=within("--max-new-tokens", new_tokens, 1, MOST_TOKENS),
         batch_size=_batch_size(options.batch_size) or 1,
-        engine=one_of("--engine", options.engine or "eager", ENGINES),
+        engine=checked_engine(options.engine or "eager"),
         device=one_of("--device", options.device or "auto", DEVICES),
         execute_code=options.execute_code and runs_code(suite.prompts),
         **vars(asking_of(options.chat, options.system, options.thinking)),

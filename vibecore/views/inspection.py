@@ -6,10 +6,11 @@ import json
 import shlex
 from collections.abc import Iterator
 
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.memory import ONE_PROMPT
 from vibecore.catalog.models import MODELS
 from vibecore.core.formats import memory, number
-from vibecore.studies.inspect import Fit, Inspection, StopToken
+from vibecore.studies.inspect import NATIVE_ONLY, Fit, Inspection, StopToken
 
 Row = dict[str, str]
 
@@ -129,7 +130,8 @@ def fit_rows(found: Inspection) -> list[Row]:
             "bits": number(fit.bits_per_weight, 2),
             "needs": _needs(fit, found.free_bytes),
             "eager": fit.eager or "yes",
-            "graph": "no" if fit.eager else fit.graph or "yes",
+            "graph": fit.graph or "yes" if fit.eager in (None, NATIVE_ONLY) else "no",
+            **({LLAMA_CPP: fit.llama_cpp or "yes"} if found.weights == "gguf" else {}),
         }
         for fit in found.precisions
         if not fit.foreign
@@ -148,7 +150,7 @@ def verdict(found: Inspection) -> str:
     """Whether it can be run, and by which command."""
     if not found.can_run:
         return "It cannot be run as it is."
-    fit = next(fit for fit in found.precisions if fit.eager is None)
+    fit = next(fit for fit in found.precisions if fit.runs)
     what = f"--model {shlex.quote(found.source)} --precision {fit.precision}"
     if found.model in MODELS:
         what = f"--config {found.model}-{fit.precision}"

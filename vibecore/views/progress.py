@@ -24,6 +24,7 @@ from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
 from vibecore.studies.run import Event, run_study
+from vibecore.views.decoding_facts import tokenizer_differs
 from vibecore.views.failures import Failures
 
 # Characters shown of a config's first output.
@@ -118,13 +119,16 @@ class _View:
             self._say(f"{event.config}: {_note(event)} on its first output{_opening(event)}")
 
     def _report_engine(self, event: Event) -> None:
-        """Say why where engine `eager` decodes instead of the one requested."""
+        """Say why where engine `eager` decodes instead of the one requested, and where llama.cpp
+        would read texts otherwise."""
         place = self.places.get(event.config, {})
         if reason := why_left(place, event.generations[0].batch_size):
             self._say(
                 f"{event.config}: engine eager decodes this instead of {place['engine']}, and the "
                 f"speed is eager's: {reason}."
             )
+        if words := tokenizer_differs(place):
+            self._say(f"{event.config}: {words}.")
 
     def _show_others(self, event: Event) -> None:
         """The study waits for the device, or runs although other models were not unloaded."""

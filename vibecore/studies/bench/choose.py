@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from vibecore.catalog.engines import ENGINES
+from vibecore.catalog.engines import checked_engine
 from vibecore.catalog.models import Config, family_configs, find_configs
 from vibecore.core.errors import InputError
 from vibecore.studies.limits import DEVICES, MOST_BATCH_SIZE, MOST_TOKENS, one_of, within
@@ -62,7 +62,7 @@ def choose(options: Options) -> Bench:
     configs = family_configs(options.family) if options.family else find_configs(options.configs)
     engines = tuple(dict.fromkeys(options.engines or ("eager",)))
     for engine in engines:
-        one_of("--engine", engine, ENGINES)
+        checked_engine(engine)
     one_of("--device", options.device, DEVICES)
     within("--prompt-tokens", options.prompt_tokens, 1, MOST_TOKENS)
     within("--new-tokens", options.new_tokens, 2, MOST_TOKENS)
