@@ -3,8 +3,9 @@
 First the choice, what it did on the prompts, what is bad about it, how sure it is and why it was
 chosen, with Python code that runs it. Then speed, TTFT, TPOT and MBU where they are known, loss
 against bf16, broken outputs by kind, adherence at both levels, memory; what excluded each other
-config, and what would change the choice. Controls: memory cap and speed floor. Under "How this was
-decided": tests, α, stability, and every config judged against the best on each metric.
+config, and what would change the choice. Controls: memory cap, speed floor and, where fidelity was
+measured, a cap on mean KLD. Under "How this was decided": tests, α, stability, and every config
+judged against the best on each metric.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import address, cached, downloads, frame
 from pages.parts.components import link, show_table
-from vibecore.analysis import Decision, Rule, switch_sentences
+from vibecore.analysis import Decision, Rule
 from vibecore.analysis.metrics import known_metrics
-from vibecore.analysis.switches import CONTROLS
+from vibecore.analysis.switches import sentences_by_control
 from vibecore.views.beside import read_beside
 from vibecore.views.headline import Headline, headline, page_line
 from vibecore.views.snippet import snippet_of
@@ -67,6 +68,7 @@ PARAMETERS = {
     "floor": address.number(0, 100, 85, int),
     "alpha": address.one_of(ALPHAS, 0.05),
 }
+KLD_PARAMETER = {"kld": address.number(0, 10_000, None)}
 
 
 def show_headline(shown: Headline) -> None:
@@ -111,10 +113,12 @@ def show_decision(decision: Decision) -> None:
         frame.show_note(JUDGEMENT_NOTE)
 
 
-def choose_rule(limits: DeltaGenerator, level: DeltaGenerator) -> Rule:
-    """The rule's three thresholds: what a person has and wants among the `limits`, α at `level`."""
-    address.read("metrics", PARAMETERS)
-    cap, floor = limits.columns(2)
+def choose_rule(limits: DeltaGenerator, level: DeltaGenerator, *, by_kld: bool) -> Rule:
+    """The rule's thresholds: what a person has and wants among the `limits`, α at `level`; `by_kld`
+    says whether there is a mean KLD to cap."""
+    parameters = PARAMETERS | (KLD_PARAMETER if by_kld else {})
+    address.read("metrics", parameters)
+    cap, floor, *nearness = limits.columns(3 if by_kld else 2)
     rule = Rule(
         cap.number_input(
             "Memory cap, GiB",
@@ -142,8 +146,21 @@ def choose_rule(limits: DeltaGenerator, level: DeltaGenerator) -> Rule:
             "alike.",
             key="alpha",
         ),
+        nearness[0].number_input(
+            "KLD cap, nats",
+            min_value=0.0,
+            value=None,
+            step=0.005,
+            format="%g",
+            placeholder="no cap",
+            help="Configs whose mean KLD from 16 bit is larger are dropped. It says how much a "
+            "model changed, not how good it is, so by default the rule does not ask about it.",
+            key="kld",
+        )
+        if by_kld
+        else None,
     )
-    address.write("metrics", PARAMETERS)
+    address.write("metrics", parameters)
     return rule
 
 
@@ -163,8 +180,9 @@ frame.show_html("h1", study.title)
 frame.show_note(page_line(study, summary.rows))
 answer, limits, figures = st.container(), st.container(), st.container()
 fold = st.expander("How this was decided: tests, significance level and stability")
-rule = choose_rule(limits, fold.container())
-thresholds = (rule.vram_gib, rule.speed_floor, rule.alpha)
+by_kld = any(row.mean_kld is not None for row in summary.rows)
+rule = choose_rule(limits, fold.container(), by_kld=by_kld)
+thresholds = (rule.vram_gib, rule.speed_floor, rule.alpha, rule.kld_cap)
 with frame.errors_in_words():
     decision = cached.decision(content, study.name, *thresholds)
 spot, stability = decision.sweet_spot, decision.stability
@@ -196,10 +214,10 @@ with figures:
     if spot.excluded:
         frame.show_html("h2", "Not chosen, and why")
         show_table(exclusion_table(summary), key="excluded")
-    changes = dict(zip(CONTROLS, switch_sentences(decision.switches, rule), strict=True))
+    changes = sentences_by_control(decision.switches, rule)
     if stability is not None:
         frame.show_html("h2", "What would change it")
-        show_list([changes["cap"], changes["floor"]])
+        show_list([changes[name] for name in ("cap", "floor", "kld") if name in changes])
 
 with fold:
     if stability is not None:

@@ -80,19 +80,22 @@ def decision(
     cap: float | None = None,
     floor: float = 0.85,
     alpha: float = 0.05,
+    kld: float | None = None,
 ) -> Decision:
     """A study's Decision under a rule, without judged pairs."""
     from vibecore.analysis import answer
 
-    return answer(evidence(key, study), vibecore.Rule(cap, floor, alpha))
+    return answer(evidence(key, study), vibecore.Rule(cap, floor, alpha, kld))
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
-def judged(key: Key, study: str, cap: float | None, floor: float, alpha: float) -> Decision:
+def judged(
+    key: Key, study: str, cap: float | None, floor: float, alpha: float, kld: float | None
+) -> Decision:
     """The same with judged pairs, which take as long again."""
     from vibecore.analysis import with_pairs
 
-    return with_pairs(decision(key, study, cap, floor, alpha), evidence(key, study))
+    return with_pairs(decision(key, study, cap, floor, alpha, kld), evidence(key, study))
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)

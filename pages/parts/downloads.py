@@ -82,8 +82,10 @@ def fidelity(rows: Sequence[FidelitySummary]) -> Contents:
     }
 
 
-def report(database: str, study: str, thresholds: tuple[float | None, float, float]) -> Contents:
-    """A study's report as one HTML file, under the rule's cap, floor and α."""
+def report(
+    database: str, study: str, thresholds: tuple[float | None, float, float, float | None]
+) -> Contents:
+    """A study's report as one HTML file, under the rule's thresholds in the order of Rule."""
 
     def make() -> str:
         from vibecore.views.report import make_report

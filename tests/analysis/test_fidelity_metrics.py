@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,15 @@ from tests.support.metric_rows import metric_row as row
 from vibecore import read_summary, store
 from vibecore.analysis import Rule, find_sweet_spot
 from vibecore.analysis.fidelity.summary import summarise_fidelity
-from vibecore.analysis.metrics import known_metrics
+from vibecore.analysis.metrics import ConfigMetrics, known_metrics
+from vibecore.analysis.sweet_spot import Observed, choose
+from vibecore.analysis.switches import find_switches, sentences_by_control
+from vibecore.core import formats
 from vibecore.core.fidelity import Way
 from vibecore.core.machine import GIB
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
+from vibecore.views.tables.metrics import metric_table
 from vibecore.views.terminal import metrics_table
 
 COLUMNS = {"mean KLD", "same top", "flips"}
@@ -64,6 +70,26 @@ def test_the_columns_are_the_summary_s_figures(db: Path) -> None:
     assert table[0]["mean KLD"].startswith("parent")
     assert "noise floor" in table[1]["mean KLD"] and "of 2 outputs" in table[1]["mean KLD"]
     assert "output" not in table[2]["mean KLD"]
+
+
+def test_a_mean_kld_has_the_interval_of_the_summary(db: Path) -> None:
+    prompts = [f"p{number}" for number in (6, 2, 5, 1, 4, 3)]
+    ids = add_study(db, prompts=prompts, samples=2)
+    add(db, ids, "1M-4bit", "alone", 0.05, {name: 5 + 9 * n for n, name in enumerate(prompts)})
+    add(db, ids, "1M-8bit", "alone", 0.01, {"p2": 5, "p1": 3, "p6": 4})
+    with store.reading(db) as connection:
+        tokens = store.read_fidelity(connection, "s")
+    [wanted] = [one for one in summarise_fidelity(tokens) if one.config == "1M-4bit"]
+    parent, eight, four = read_summary(db, "s").rows
+    assert wanted.mean_kld_interval is not None
+    assert four.mean_kld_interval == pytest.approx(wanted.mean_kld_interval, rel=1e-9)
+    assert (parent.mean_kld_interval, eight.mean_kld_interval) == (None, None), "three prompts"
+    said = formats.divergence_range(*wanted.mean_kld_interval)
+    assert f"({said}" in metrics_table([parent, eight, four])[2]["mean KLD"]
+    shown = metric_table(read_summary(db, "s"), lambda config: {})
+    place = [column["label"] for column in shown["columns"]].index("mean KLD")
+    cells = [row["cells"][place] for row in shown["rows"]]
+    assert [cell["note"] for cell in cells[1:]] == ["of 6 outputs", said]
 
 
 def test_what_was_held_against_a_former_parent_does_not_count(db: Path) -> None:
@@ -143,3 +169,23 @@ def test_both_caps_are_named_where_nothing_meets_both() -> None:
     assert "near" in spot.reason and "1.5 GiB" in spot.reason
     assert "over the cap of 0.0500 nats" in spot.excluded["far"]
     assert "1.5 GiB" in spot.excluded["near"]
+
+
+def test_what_cap_would_change_the_choice_is_said() -> None:
+    def sentences(rule: Rule, rows: Sequence[ConfigMetrics] = ROWS) -> dict[str, str]:
+        study = Observed(rows)
+        return sentences_by_control(find_switches(study, rule, choose(study, rule)), rule)
+
+    assert sentences(Rule())["kld"] == (
+        "KLD cap (now none): at 0.0799 nats or less, near takes over."
+    )
+    assert sentences(Rule(kld_cap=0.05))["kld"] == (
+        "KLD cap (now 0.0500 nats): at 0.00999 nats or less, big takes over; from 0.0800 nats on, "
+        "far takes over."
+    )
+    # What is said holds, and the next value has the other answer.
+    for cap, choice in ((0.0799, "near"), (0.08, "far"), (0.00999, "big"), (0.01, "near")):
+        assert find_sweet_spot(ROWS, rule=Rule(kld_cap=cap)).config == choice
+    unknown = [replace(one, mean_kld=None) for one in ROWS]
+    assert "kld" not in sentences(Rule(), unknown)
+    assert sentences(Rule(kld_cap=1.0), unknown)["kld"].startswith("KLD cap (now 1.00 nats)")

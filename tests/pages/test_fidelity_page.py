@@ -215,3 +215,24 @@ def test_every_other_page_shows_a_study_with_fidelity() -> None:
     for page in ("metrics", "charts", "outputs", "compare", "findings", "speed", "about"):
         assert not visit(page, study="varied").error, page
     assert "Fidelity" in {cells[0]["text"] for cells in table(visit("about"), "pages").values()}
+
+
+def test_metrics_shows_the_interval_and_caps_kld() -> None:
+    app = visit("metrics", study="varied")
+    heads = [column["label"] for column in component(app, "metrics")["columns"]]
+    cells = {name: cells[heads.index("mean KLD")] for name, cells in table(app, "metrics").items()}
+    assert re.fullmatch(r"[\d.]+–[\d.]+", cells["1M-4bit"]["note"])
+    assert "noise floor" in cells["1M-4bit"]["also"]
+    klds = sorted(cell["sort"] for cell in cells.values() if cell["sort"])
+    app.number_input(key="kld").set_value(round(klds[0] / 2, 6)).run()
+    assert not app.exception
+    assert "nats of 16 bit" in unescape(html(app)), "the headline says so"
+    assert app.query_params["kld"] == f"{round(klds[0] / 2, 6):g}"
+    linked = visit("metrics", study="varied", kld="0.5")
+    assert linked.number_input(key="kld").value == 0.5
+
+
+def test_there_is_no_cap_on_what_was_not_measured() -> None:
+    app = visit("metrics", study="published")
+    assert "kld" not in [one.key for one in app.number_input]
+    assert "KLD cap" not in html(app)

@@ -88,6 +88,7 @@ class ConfigMetrics(ModelAsked):
     mbu: float | None = None
     parent: str | None = None
     mean_kld: float | None = None
+    mean_kld_interval: tuple[float, float] | None = None
     kld_outputs: int | None = None
     kld_floor: float | None = None
     same_top: float | None = None
@@ -115,7 +116,8 @@ class Metric:
     the run, with the `aggregates` it needs over the run's outputs. A count has `of`, the field
     that says of how many, made by `judged` unless another metric makes it, and may have `rate`,
     the field of its fraction. Its 95 % interval is Wilson's, or, where what is counted comes
-    several to a prompt, the field `interval`, made by `clustered`.
+    several to a prompt, the field `interval`, made by `clustered`. Of another figure it is the
+    field `interval`, which takes more than aggregates; `show_range` writes it.
 
     `label` and `unit` head its column on a page, `heading` in tables of one header line. A column
     shows where any config knows the metric, or `always`; with no label it never does, and a `rare`
@@ -142,6 +144,7 @@ class Metric:
     always: bool = False
     rare: bool = False
     show: Callable[[Any], str] = formats.number
+    show_range: Callable[[float, float], str] = formats.percent_range
     missing: Callable[[ConfigMetrics], str] = lambda row: UNKNOWN
     note: Callable[[ConfigMetrics], str] = lambda row: ""
     sentence: str = ""
@@ -169,9 +172,11 @@ class Metric:
         return getattr(row, self.of) if self.of else None
 
     def interval_of(self, row: ConfigMetrics) -> tuple[float, float] | None:
-        """The 95 % interval of a count's rate, as fractions; None where there is none."""
+        """The 95 % interval, of a count's rate as fractions; None where there is none."""
         if self.interval:
             return getattr(row, self.interval)
+        if not self.of:
+            return None
         count, total = self.value(row), self.total(row)
         return None if count is None or not total else wilson_interval(int(count), total)
 
@@ -796,13 +801,16 @@ METRICS: tuple[Metric, ...] = (
             "kld": Aggregate("sum", "fidelity_kld"),
             "kld_tokens": Aggregate("sum", "fidelity_tokens"),
         },
+        interval="mean_kld_interval",
         show=formats.divergence,
+        show_range=formats.divergence_range,
         missing=lambda row: "parent" if row.parent == row.config else UNKNOWN,
         note=_kld_note,
         sentence="How far a precision moves a model from itself at 16 bit: the mean, over the "
         "tokens of its 16-bit outputs, of the Kullback-Leibler divergence of the next-token "
-        "distributions, KL(16 bit ‖ config), in nats. The noise floor is the 16-bit config against "
-        "itself, computed in another way. It says how much a model changed, not how good it is.",
+        "distributions, KL(16 bit ‖ config), in nats; its 95 % interval is over prompts. The noise "
+        "floor is the 16-bit config against itself, computed in another way. It says how much a "
+        "model changed, not how good it is.",
         source="llama.cpp's llama-perplexity --kl-divergence: its Mean KLD, on running text.",
     ),
     Metric(

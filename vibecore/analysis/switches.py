@@ -1,7 +1,7 @@
 """What would change the choice: the nearest value of each threshold at which another takes over.
 
-The rule's answer changes only at a config's memory, at a ratio of two speeds, or at a p-value, so
-those are walked, outwards from the threshold in force, until the answer differs.
+The rule's answer changes only at a config's memory or mean KLD, at a ratio of two speeds, or at a
+p-value, so those are walked, outwards from the threshold in force, until the answer differs.
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ from itertools import pairwise
 
 from vibecore.analysis.rule import Rule, apply
 from vibecore.analysis.sweet_spot import Observed, SweetSpot
+from vibecore.core import formats
 from vibecore.core.machine import GIB
 
 # control -> what a person calls it
-CONTROLS = {"cap": "Memory cap", "floor": "Speed floor", "alpha": "Significance level α"}
+CONTROLS = {
+    "cap": "Memory cap",
+    "floor": "Speed floor",
+    "alpha": "Significance level α",
+    "kld": "KLD cap",
+}
 LARGEST_ALPHA = 0.5
 # Steps that differ by less are alike.
 ROUNDING = 1e-6
 # control -> its field of Rule
-FIELDS = {"cap": "vram_gib", "floor": "speed_floor", "alpha": "alpha"}
+FIELDS = {"cap": "vram_gib", "floor": "speed_floor", "alpha": "alpha", "kld": "kld_cap"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Switch:
 
     `direction` is `up` or `down` from the threshold in force; `distance` is how far that is, None
     where no threshold is in force. `at` says where in words, rounded so that it holds as written.
-    Caps are in GiB, floors and α shares.
+    Memory caps are in GiB, KLD caps in nats, floors and α shares.
     """
 
     control: str
@@ -48,36 +54,52 @@ class Switch:
 
 
 def switch_sentences(switches: Sequence[Switch], rule: Rule) -> list[str]:
-    """One sentence a control: what is in force, and where the answer changes."""
+    """One sentence a control (see sentences_by_control)."""
+    return list(sentences_by_control(switches, rule).values())
+
+
+def sentences_by_control(switches: Sequence[Switch], rule: Rule) -> dict[str, str]:
+    """A sentence for each of CONTROLS: what is in force, and where the answer changes. The KLD cap
+    has one only where the rule asks about it, or where it would change something."""
     now = {
         "cap": "none" if rule.vram_gib is None else f"{rule.vram_gib:g} GiB",
         "floor": f"{100 * rule.speed_floor:g} %",
         "alpha": f"{rule.alpha:g}",
+        "kld": "none" if rule.kld_cap is None else f"{formats.divergence(rule.kld_cap)} nats",
     }
-    sentences = []
+    sentences = {}
     for control, name in CONTROLS.items():
         mine = [switch.sentence() for switch in switches if switch.control == control]
+        if control == "kld" and rule.kld_cap is None and not mine:
+            continue
         changes = "; ".join(mine) or "no other value changes the answer"
-        sentences.append(f"{name} (now {now[control]}): {changes}.")
+        sentences[control] = f"{name} (now {now[control]}): {changes}."
     return sentences
 
 
 def find_switches(study: Observed, rule: Rule, spot: SweetSpot) -> tuple[Switch, ...]:
-    """The nearest switch below and above, for memory cap, speed floor and α, where there is one."""
+    """The nearest switch below and above, for each of CONTROLS, where there is one."""
     if not study.rows:
         return ()
-    sizes = sorted({row.fit_bytes / GIB for row in study.rows if row.fit_bytes is not None})
+    # What each config needs of a cap; a parent passes any on KLD.
+    limits = {
+        "cap": {row.fit_bytes / GIB for row in study.rows if row.fit_bytes is not None},
+        "kld": {row.mean_kld for row in study.rows if row.config != row.parent and row.mean_kld},
+    }
     shares = {
         "floor": {ratio for ratio in spot.speed_shares.values() if ratio < 1},
         # A larger α is no level to decide at.
         "alpha": {one.p for one in spot.comparisons if one.p <= LARGEST_ALPHA},
     }
     found: list[Switch] = []
-    if sizes:
-        # A cap of just a config's size admits it: the answer holds from one size to the next.
-        inside = [sizes[0] / 2, *sizes]
-        here = bisect_right(sizes, math.inf if rule.vram_gib is None else rule.vram_gib)
-        found += _walk(study, rule, spot.config, "cap", sizes, inside, here)
+    for control, needs in limits.items():
+        if not needs:
+            continue
+        # A cap of just what a config needs admits it: the answer holds from one to the next.
+        edges, now = sorted(needs), getattr(rule, FIELDS[control])
+        inside = [edges[0] / 2, *edges]
+        here = bisect_right(edges, math.inf if now is None else now)
+        found += _walk(study, rule, spot.config, control, edges, inside, here)
     for control, points in shares.items():
         # A config at just the threshold stays in: the answer holds over (point, next point].
         edges = [0.0, *sorted(points), 1.0]
@@ -119,10 +141,11 @@ def _walk(
 def _words(control: str, direction: str, edge: float) -> str:
     """Where a switch is, to the last digit that it is written with: the value given has the other
     answer, the next one has not."""
-    if control == "cap":
+    if control in ("cap", "kld"):
+        write = _gib if control == "cap" else _nats
         if direction == "down":
-            return f"at {_gib(edge, lambda steps: math.ceil(steps - ROUNDING) - 1)} or less"
-        return f"from {_gib(edge, lambda steps: math.ceil(steps - ROUNDING))} on"
+            return f"at {write(edge, lambda steps: math.ceil(steps - ROUNDING) - 1)} or less"
+        return f"from {write(edge, lambda steps: math.ceil(steps - ROUNDING))} on"
     if direction == "down":
         return f"at {_share(control, edge, lambda steps: math.floor(steps + ROUNDING))} or less"
     return f"above {_share(control, edge, lambda steps: math.ceil(steps - ROUNDING))}"
@@ -133,6 +156,15 @@ def _gib(size: float, round_to: Callable[[float], int]) -> str:
     unit = GIB / 100 if size >= 0.1 else GIB / 1024 / 10
     steps = round_to(size * GIB / unit)
     return f"{steps / 100:.2f} GiB" if size >= 0.1 else f"{steps / 10:.1f} MiB"
+
+
+def _nats(kld: float, round_to: Callable[[float], int]) -> str:
+    """A KLD as formats.divergence writes it, in whole steps of its last digit."""
+    digits = 2 - math.floor(math.log10(kld))
+    if round_to(kld * 10**digits) < 100:
+        # Just below a power of ten there is a digit more.
+        digits += 1
+    return f"{formats.divergence(round_to(kld * 10**digits) / 10**digits)} nats"
 
 
 def _share(control: str, share: float, round_to: Callable[[float], int]) -> str:

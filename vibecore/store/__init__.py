@@ -24,6 +24,7 @@ from vibecore.store.fidelity import (
     missing_fidelity,
     read_fidelity,
     read_fidelity_speeds,
+    read_kld_sums,
     read_parents,
     read_token_marks,
     reference_outputs,

@@ -199,6 +199,29 @@ def read_fidelity(
     return [_tokens(columns, group) for group in _groups(columns)]
 
 
+def read_kld_sums(
+    connection: duckdb.DuckDBPyConnection, study: str
+) -> dict[str, tuple[list[float], list[int]]]:
+    """By config, of each prompt that it was compared on along its parent's outputs, in the suite's
+    order: the sum of its tokens' KLDs in nats, and how many tokens those are, all samples together.
+    Raises InputError for an unknown study."""
+    rows = connection.execute(
+        f"""WITH item AS (
+                SELECT run.position, run.config, prompt.position AS place,
+                       sum(list_sum(kld)) AS kld, sum(len(kld))::BIGINT AS tokens
+                FROM fidelity JOIN run USING (run_id)
+                JOIN {_PARENTS} AS parent ON parent.run_id = fidelity.against_run_id
+                JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = item
+                WHERE run.study_id = $study AND way = 'alone' AND reference = 'outputs'
+                      AND len(kld) > 0
+                GROUP BY run.position, run.config, prompt.position)
+            SELECT config, list(kld ORDER BY place), list(tokens ORDER BY place)
+            FROM item GROUP BY position, config ORDER BY position""",
+        {"study": study_id_of(connection, study)},
+    ).fetchall()
+    return {config: (klds, tokens) for config, klds, tokens in rows}
+
+
 def _groups(columns: dict[str, Any]) -> list[slice]:
     """The neighbouring rows that belong to one FidelityTokens."""
     keys = list(zip(*(columns[name] for name in ("config", "way", "reference")), strict=True))

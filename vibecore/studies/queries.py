@@ -21,6 +21,7 @@ from vibecore.analysis import (
     summarise,
     to_outcomes,
 )
+from vibecore.analysis.fidelity.mean_kld import with_kld_intervals
 from vibecore.analysis.fidelity.summary import FidelitySummary, summarise_fidelity
 from vibecore.analysis.metrics import AGGREGATES, ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
@@ -111,6 +112,8 @@ def read_fidelity_summaries(db: Path, study: str) -> list[FidelitySummary]:
 def _compared(connection: Connection, study: str) -> tuple[list[ConfigMetrics], Outcomes | None]:
     """The metrics table, and what each output came to."""
     rows = summarise(store.read_configs(connection, study, AGGREGATES))
+    if any(row.mean_kld is not None for row in rows):
+        rows = with_kld_intervals(rows, store.read_kld_sums(connection, study))
     columns = store.read_outcomes(connection, study)
     return rows, to_outcomes(columns, [row.config for row in rows])
 

@@ -56,8 +56,12 @@ def metrics_table(rows: Sequence[ConfigMetrics]) -> list[Row]:
 
 
 def _noted(metric: Metric, row: ConfigMetrics) -> str:
-    note = metric.note(row)
-    return f"{metric.text(row)} ({note})" if note else metric.text(row)
+    notes = [metric.note(row)]
+    # A rate's interval would widen every column.
+    if not metric.of and (interval := metric.interval_of(row)) is not None:
+        notes.insert(0, metric.show_range(*interval))
+    said = ", ".join(filter(None, notes))
+    return f"{metric.text(row)} ({said})" if said else metric.text(row)
 
 
 def choice_rows(decision: Decision) -> list[Row]:

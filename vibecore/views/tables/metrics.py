@@ -174,7 +174,7 @@ def _rate_cell(metric: Metric, row: ConfigMetrics) -> Cell:
     if (interval := metric.interval_of(row)) is not None:
         low, high = interval
         cell |= {
-            "note": formats.percent_range(low, high),
+            "note": metric.show_range(low, high),
             "also": metric.note(row) or None,
             "interval": [low, count / total, high],
         }
@@ -184,8 +184,11 @@ def _rate_cell(metric: Metric, row: ConfigMetrics) -> Cell:
 def _metric_cell(metric: Metric, row: ConfigMetrics) -> Cell:
     if metric.of:
         return _rate_cell(metric, row)
-    value = metric.value(row)
-    return {"text": metric.text(row), "sort": value, "note": metric.note(row) or None}
+    value, note = metric.value(row), metric.note(row) or None
+    cell = {"text": metric.text(row), "sort": value, "note": note}
+    if (interval := metric.interval_of(row)) is not None:
+        cell |= {"note": metric.show_range(*interval), "also": note}
+    return cell
 
 
 def _model_cell(kind: str, note: str) -> Cell:
