@@ -13,6 +13,7 @@ from vibecore.analysis.fidelity.summary import (
     ABOVE,
     NO_FLOOR,
     NOT_ABOVE,
+    TOO_FEW,
     FidelitySummary,
     summarise_fidelity,
 )
@@ -98,7 +99,35 @@ def test_a_floor_of_zero_is_a_floor() -> None:
 def test_one_prompt_and_one_token() -> None:
     row = only(tokens_of([[0.25]]), tokens_of([[0.0]], "m-bf16", "batch"))
     assert (row.kld_median, row.kld_p999, row.kld_max) == (0.25, 0.25, 0.25)
-    assert (row.verdict, row.p) == (NOT_ABOVE, 1.0)
+    assert (row.verdict, row.p) == (TOO_FEW, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "configs", "verdict"),
+    [(2, 1, TOO_FEW), (5, 1, TOO_FEW), (6, 1, ABOVE), (6, 2, TOO_FEW), (7, 2, ABOVE)],
+)
+def test_what_no_result_could_tell_from_the_floor_is_said_to_be_too_few(
+    prompts: int, configs: int, verdict: str
+) -> None:
+    # A known-bad control, a thousand times the floor on every prompt.
+    floor = tokens_of([[1e-4] * 20] * prompts, "m-bf16", "batch")
+    bad = [tokens_of([[0.1] * 20] * prompts, f"m-{number}") for number in range(configs)]
+    rows = summarise_fidelity([*bad, floor])
+    assert [row.verdict for row in rows[:-1]] == [verdict] * configs
+    # What is no further than the floor is not, however few the prompts.
+    assert only(tokens_of([[1e-5] * 20] * prompts), floor).verdict == NOT_ABOVE
+
+
+def test_too_few_counts_the_prompts_that_the_floor_has_too() -> None:
+    floor = tokens_of([[1e-4] * 20] * 3, "m-bf16", "batch")
+    assert only(tokens_of([[0.1] * 20] * 30), floor).verdict == TOO_FEW
+    other = tokens_of([[1e-4] * 20], "m-bf16", "batch", items=("elsewhere",))
+    assert only(tokens_of([[0.1] * 20] * 30), other).verdict == TOO_FEW
+    # One that has been interrupted, beside one of all prompts, which is above whatever it is.
+    floor = tokens_of([[1e-4] * 20] * 30, "m-bf16", "batch")
+    whole, part = (tokens_of([[0.1] * 20] * prompts, "m-4bit") for prompts in (30, 6))
+    rows = summarise_fidelity([whole, part, floor])
+    assert [row.verdict for row in rows] == [ABOVE, ABOVE, None]
 
 
 def test_what_has_no_tokens_has_no_row() -> None:

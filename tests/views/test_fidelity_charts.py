@@ -10,7 +10,13 @@ import pytest
 
 from tests.support.fidelity_summaries import FLOOR, summary
 from tests.support.metric_rows import metric_row
-from vibecore.analysis.fidelity.summary import NOT_ABOVE, FidelitySummary, NoiseFloor
+from vibecore.analysis.fidelity.summary import (
+    NOT_ABOVE,
+    TOO_FEW,
+    CategoryKld,
+    FidelitySummary,
+    NoiseFloor,
+)
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.views.charts.dot_interval import Dot
 from vibecore.views.charts.fidelity import category_figure, distribution_figure, kld_figure
@@ -30,6 +36,12 @@ def rows(configs: tuple[str, ...] = CONFIGS) -> list[ConfigMetrics]:
 
 def made(means: dict[str, float] | None = None, **changes: Any) -> list[FidelitySummary]:
     return [summary(config, mean, **changes) for config, mean in (means or MEANS).items()]
+
+
+def layers(figure: Figure) -> list[dict[str, Any]]:
+    """The layers of a figure."""
+    assert figure.chart is not None
+    return figure.chart.to_dict(validate=True)["layer"]
 
 
 def values(figure: Figure) -> list[dict[str, Any]]:
@@ -119,6 +131,35 @@ def test_a_config_at_the_floor_is_labelled_so() -> None:
     figure = kld_figure(made(verdict=NOT_ABOVE), rows())
     labels = {value["label"] for value in values(figure) if "label" in value}
     assert "0.0400, not above floor" in labels
+    figure = kld_figure(made(verdict=TOO_FEW), rows())
+    labels = {value["label"] for value in values(figure) if "label" in value}
+    assert "0.0400, too few prompts" in labels
+
+
+def test_without_intervals_the_note_does_not_speak_of_bars() -> None:
+    assert "Bars are 95 % intervals" in kld_figure(made(), rows()).note
+    few = made(mean_kld_interval=None, prompts=2)
+    assert "Bars" not in kld_figure(few, rows()).note
+    assert "No intervals: one takes 4 prompts." in kld_figure(few, rows()).note
+    parts = (CategoryKld("code", 1, 10, 0.02, None), CategoryKld("prose", 2, 10, 0.01, None))
+    assert category_figure(made(by_category=parts), rows()).note == (
+        "No intervals: one takes 4 prompts of a category."
+    )
+    mixed = (CategoryKld("code", 5, 10, 0.02, (0.01, 0.03)), parts[1])
+    assert category_figure(made(by_category=mixed), rows()).note == (
+        "Bars are 95 % intervals over the prompts of a category; one takes 4 prompts."
+    )
+
+
+@pytest.mark.parametrize("draw", [kld_figure, category_figure])
+def test_a_mark_without_an_interval_has_its_label_all_the_same(draw: Any) -> None:
+    parts = (CategoryKld("code", 1, 10, 0.02, None), CategoryKld("prose", 2, 10, 0.01, None))
+    figure = draw(made(mean_kld_interval=None, by_category=parts), rows())
+    words = [layer for layer in layers(figure) if layer["mark"]["type"] == "text"]
+    assert words
+    for layer in words:
+        for datum in layer["data"]["values"]:
+            assert datum["label"] and datum[layer["encoding"]["x"]["field"]] is not None
 
 
 def test_forty_configs_are_forty_lines() -> None:

@@ -12,23 +12,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from vibecore.analysis.fidelity.paired import ItemSums, item_sums, judge_kld, pair_up
+from vibecore.analysis.fidelity.paired import ItemSums, PairedKld, item_sums, judge_kld, pair_up
 from vibecore.analysis.stats.clustered_mean import (
     mean_interval,
     positive_mean_interval,
     rare_share_interval,
 )
-from vibecore.analysis.stats.exact import holm
+from vibecore.analysis.stats.exact import holm, mcnemar_exact
 from vibecore.core.fidelity import FLOOR_WAYS, FidelityTokens, Reference, Way
 
 Interval = tuple[float, float]
 Verdict = Literal[
     "above the noise floor",
     "not distinguishable from the noise floor",
+    "too few prompts to tell from the noise floor",
     "no noise floor measured",
 ]
 ABOVE: Verdict = "above the noise floor"
 NOT_ABOVE: Verdict = "not distinguishable from the noise floor"
+TOO_FEW: Verdict = "too few prompts to tell from the noise floor"
 NO_FLOOR: Verdict = "no noise floor measured"
 
 
@@ -70,7 +72,9 @@ class FidelitySummary:
 
     `floor` is that of the FLOOR_WAYS whose mean KLD has the larger upper bound, None where none was
     measured; `p` is that of "no further from the parent than the parent itself", adjusted for all
-    configs of that parent. Rows of a floor way themselves have neither, and no `verdict`.
+    configs of that parent. The verdict TOO_FEW is that of a config which no result over so many
+    prompts could have shown to be above. Rows of a floor way themselves have neither, and no
+    `verdict`.
     """
 
     config: str
@@ -212,18 +216,27 @@ def _judged(
                 found[place] = replace(rows[place], verdict=NO_FLOOR)
             continue
         floor, floor_tokens = floors[key]
-        adjusted = holm([_above_floor_p(tokens[place], floor_tokens) for place in places])
-        for place, p in zip(places, adjusted.tolist(), strict=True):
+        pairs = [pair_up(tokens[place], floor_tokens) for place in places]
+        adjusted = holm([_above_floor_p(pair) for pair in pairs])
+        # The p that every test here gives at the least: where all prompts agree.
+        least = holm([mcnemar_exact(pair.prompts, 0) for pair in pairs])
+        for place, pair, p, best in zip(places, pairs, adjusted, least, strict=True):
             verdict = ABOVE if p < alpha else NOT_ABOVE
-            found[place] = replace(rows[place], floor=floor, p=p, verdict=verdict)
+            if p >= alpha and best >= alpha and not _no_further(pair):
+                verdict = TOO_FEW
+            found[place] = replace(rows[place], floor=floor, p=float(p), verdict=verdict)
     return found
 
 
-def _above_floor_p(config: FidelityTokens, floor: FidelityTokens) -> float:
+def _no_further(pair: PairedKld) -> bool:
+    """Whether the config is seen to be no further from the parent than the parent from itself."""
+    return pair.prompts > 0 and pair.means[0] <= pair.means[1]
+
+
+def _above_floor_p(pair: PairedKld) -> float:
     """p of "the config is no further from the parent than the parent from itself", over the prompts
     that both have; 1 where it is nearer."""
-    pair = pair_up(config, floor)
-    if not pair.prompts or pair.means[0] <= pair.means[1]:
+    if not pair.prompts or _no_further(pair):
         return 1.0
     judged = judge_kld(pair)
     return pair.sign_p() if judged is None or judged.p is None else judged.p

@@ -45,8 +45,8 @@ class Dot:
 
     Without a `value` there is a bar alone, without `low` and `high` a dot alone. `group` is a key
     of the chart's marks, `lane` the place within a line that has several dots. `label_at` is the
-    end of the bar beside which the label stands. `tips` are the tooltip's titles and texts, the
-    same titles for every dot; `picked` is what a click selects.
+    end of the bar beside which the label stands, or that side of a dot without one. `tips` are the
+    tooltip's titles and texts, the same titles for every dot; `picked` is what a click selects.
     """
 
     line: str
@@ -228,6 +228,7 @@ def _value(dot: Dot) -> Value:
         "high": dot.high,
         "label": with_sweet_spot(dot.label, dot.sweet_spot),
         "label_at": dot.label_at,
+        "label_x": dot.value if (end := getattr(dot, dot.label_at)) is None else end,
         "group": dot.group,
         "lane": dot.lane,
         "sweet_spot": dot.sweet_spot,
@@ -255,5 +256,5 @@ def _words(
         lineHeight=TEXT_LINE,
         fontSize=11 if dense else 12,
         fontWeight=600 if chosen else "normal",
-    ).encode(x=axis.at(at), text="label:N")
+    ).encode(x=axis.at("label_x"), text="label:N")
     return words.encode(color=alt.value(ACCENT)) if chosen else words

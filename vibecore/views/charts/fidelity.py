@@ -11,8 +11,15 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from vibecore.analysis.fidelity.summary import NOT_ABOVE, FidelitySummary, NoiseFloor
+from vibecore.analysis.fidelity.summary import (
+    NOT_ABOVE,
+    TOO_FEW,
+    FidelitySummary,
+    NoiseFloor,
+    Verdict,
+)
 from vibecore.analysis.metrics import ConfigMetrics
+from vibecore.analysis.stats.clustered import FEWEST_PROMPTS
 from vibecore.core import formats
 from vibecore.core.fidelity import Reference, Way
 from vibecore.views.charts.dot_interval import Band, Dot, config_dot, dot_chart
@@ -52,6 +59,11 @@ QUANTILES = {
     "kld_p99": "99 %",
     "kld_p999": "99.9 %",
     "kld_max": "maximum",
+}
+# What a mark's label says of a verdict, besides its figure.
+VERDICT_LABELS: dict[Verdict | None, str] = {
+    NOT_ABOVE: ", not above floor",
+    TOO_FEW: ", too few prompts",
 }
 # Of a category's dots: a line's height without them, and with each.
 CATEGORY_LINE, CATEGORY_DOT = 22, 15
@@ -108,8 +120,7 @@ def kld_figure(found: Sequence[FidelitySummary], rows: Sequence[ConfigMetrics]) 
 def _mean_dot(one: FidelitySummary, row: ConfigMetrics, name: str) -> Dot:
     low, high = one.mean_kld_interval or (None, None)
     label = formats.divergence(one.mean_kld)
-    if one.verdict == NOT_ABOVE:
-        label += ", not above floor"
+    label += VERDICT_LABELS.get(one.verdict, "")
     return config_dot(
         row,
         name,
@@ -142,10 +153,12 @@ def _mean_title(found: Sequence[FidelitySummary], names: Mapping[str, str]) -> s
 
 def _mean_note(found: Sequence[FidelitySummary]) -> str:
     reference = found[0].reference
-    note = (
-        f"Along {REFERENCE_WORDS[reference]}. Bars are 95 % intervals over "
-        f"{CLUSTERS[reference]}s: a {CLUSTERS[reference]}'s tokens go together. "
-    )
+    cluster = CLUSTERS[reference]
+    note = f"Along {REFERENCE_WORDS[reference]}. "
+    if all(one.prompts < FEWEST_PROMPTS for one in found):
+        note += f"No intervals: one takes {FEWEST_PROMPTS} {cluster}s. "
+    else:
+        note += f"Bars are 95 % intervals over {cluster}s: a {cluster}'s tokens go together. "
     floors = {one.against: one.floor for one in found if one.floor is not None}
     if not floors:
         return f"{note}No noise floor was measured."
@@ -269,8 +282,15 @@ def category_figure(found: Sequence[FidelitySummary], rows: Sequence[ConfigMetri
         dense=True,
         line_height=CATEGORY_DOT * len(found) + CATEGORY_LINE,
     )
-    note = "Bars are 95 % intervals over the prompts of a category."
-    return Figure(_category_title(found, names), note, chart, description)
+    return Figure(_category_title(found, names), _category_note(found), chart, description)
+
+
+def _category_note(found: Sequence[FidelitySummary]) -> str:
+    few = [part.prompts < FEWEST_PROMPTS for one in found for part in one.by_category]
+    if all(few):
+        return f"No intervals: one takes {FEWEST_PROMPTS} prompts of a category."
+    note = "Bars are 95 % intervals over the prompts of a category"
+    return f"{note}; one takes {FEWEST_PROMPTS} prompts." if any(few) else f"{note}."
 
 
 def _category_title(found: Sequence[FidelitySummary], names: Mapping[str, str]) -> str:
