@@ -1,6 +1,6 @@
 """All that Vibe check claims of a GPU, measured: `python -m benchmarks.gpu_session --out FOLDER`.
 
-Five parts, each of which ends within ten minutes, for a machine that is lent by the minute:
+Six parts, each of which ends within ten minutes, for a machine that is lent by the minute:
 
 - `speed`: the kernels against torch, engine `graph` at batch 1 on every config with a profile,
   agreement of the engines, a stop, an out-of-memory, what a closed worker leaves
@@ -9,6 +9,8 @@ Five parts, each of which ends within ten minutes, for a machine that is lent by
 - `peers`: whole answers beside transformers' generate, and llama-bench and vLLM where they are
   found (benchmarks/peers), with the time to the first token over 30 lengths
 - `architectures`: both engines at batch 1 on published shapes other than Qwen2.5's
+- `precisions`: what needs a package of its own, beside 16 bit and 4bit: outputs and fidelity on the
+  5M demo model, then speed and peak memory at batch 1
 
 `--part` chooses; without it all run. Every step has its own time limit and its output passes
 through, so that what was measured is there whatever becomes of the rest. The reports of `bench`
@@ -29,10 +31,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibecore.catalog.models import family_configs
+from vibecore.catalog.precisions import PRECISIONS
 
-PARTS = ("speed", "ratio", "batch", "peers", "architectures")
+PARTS = ("speed", "ratio", "batch", "peers", "architectures", "precisions")
 # 8bit at threshold 0 is measured beside the family's 8bit at 6.0, whose outliers cost extra.
 WITHOUT_OUTLIERS = ("0.5B-8bit-t0", "1.5B-8bit-t0")
+# Beside which the precisions are measured that take a package of their own, where it is installed.
+COMPARED = ("bf16", "8bit", "4bit")
 AGREEMENT = ("5M-bf16", "5M-4bit", "5M-8bit-t0", "5M-8bit")
 
 
@@ -88,6 +93,15 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
     repetitions = ("--repetitions", str(size.repetitions))
     hurried = ("--no-llama-bench", "--seconds", "500")
     of_thirty = ("--batch-size", "30", "--no-llama-bench")
+    optional = [
+        name for name, one in PRECISIONS.items() if one.requirement and one.requirement.is_met
+    ]
+
+    def at_each(model: str) -> list[str]:
+        return [f"{model}-{precision}" for precision in (*COMPARED, *optional)]
+
+    models = ("0.5B", "1.5B") if device == "cuda" else ("1M", "5M")
+    eager = ("--engine", "eager", "--repetitions", "3", "--no-llama-bench", "--seconds", "215")
     steps = {
         "speed": [
             bench("smoke", 90, size.configs[:1], *graph, "--repetitions", "1", needed=True),
@@ -108,8 +122,20 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
         "architectures": [
             Step("architectures", 200, ("benchmarks.architectures", "--device", device)),
         ],
+        "precisions": [
+            Step("precisions", 130, ("vibecore", *_study(device, out, at_each("5M")))),
+            *(bench(f"precisions-{model}", 230, at_each(model), *eager) for model in models),
+        ],
     }
     return steps[part]
+
+
+def _study(device: str, out: Path, configs: Sequence[str]) -> tuple[str, ...]:
+    """A study with fidelity: whether what each precision computes there is near 16 bit."""
+    chosen = (word for config in configs for word in ("--config", config))
+    place = ("--study", "precisions", "--db", str(out / "precisions.duckdb"))
+    few = ("--max-new-tokens", "40", "--batch-size", "30")
+    return ("run", *chosen, "--device", device, *few, "--fidelity", *place)
 
 
 def _check(device: str, out: Path) -> tuple[str, ...]:

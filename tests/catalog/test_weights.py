@@ -19,11 +19,13 @@ import pytest
 from tests.support.fake_hub import COMMIT, serve
 from tests.support.gguf_files import TEMPLATE, write_gguf
 from vibecore.catalog import engines, gguf
+from vibecore.catalog.architectures import spec_of
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.gguf import read_gguf
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.memory import needed_bytes
-from vibecore.catalog.models import choose_configs, find_configs, own_configs
+from vibecore.catalog.models import MODELS, Config, Model, choose_configs, find_configs, own_configs
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.weights import Resolved, asking_for, load_request, resolve
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
@@ -42,6 +44,21 @@ def test_the_demo_models_are_here() -> None:
     found = resolve(config, "hub")
     assert found.weights == "demo"
     assert (found.folder / "model.safetensors").is_file()
+
+
+def test_a_model_that_would_be_left_in_16_bit_is_refused() -> None:
+    pytest.importorskip("torchao")
+    known = MODELS["1M"].spec
+    assert known is not None
+    shape = {"hidden_size": 96, "num_attention_heads": 3, "num_key_value_heads": 3, "head_dim": 32}
+
+    def config(intermediate_size: int) -> Config:
+        spec = spec_of({**known.raw, **shape, "intermediate_size": intermediate_size})
+        return Config(Model("narrow", "a/narrow", "hub", spec), PRECISIONS["int4-torchao"])
+
+    with pytest.raises(InputError, match="narrow-int4-torchao would not be quantised"):
+        resolve(config(160), "dummy", "cpu")
+    resolve(config(192), "dummy", "cpu")
 
 
 def test_dummy_weights_need_a_known_shape(tmp_path: Path) -> None:

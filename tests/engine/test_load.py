@@ -12,7 +12,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from vibecore.catalog.architectures import ARCHITECTURES, ModelSpec, spec_of
-from vibecore.catalog.models import Config, find_configs
+from vibecore.catalog.models import MODELS, Config, find_configs
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.requirements import Requirement
 from vibecore.catalog.weights import load_request, resolve
@@ -101,6 +101,35 @@ def packing_saves(model: torch.nn.Module) -> int:
     states = [getattr(weight, "quant_state", None) for weight in model.parameters()]
     packed = [one for one in states if getattr(one, "packing_format_for_cpu", False)]
     return sum(2 * state.absmax.numel() for state in packed)
+
+
+@pytest.mark.parametrize("shape", [(896, 896), (100, 160), (128, 4864), (8960, 1536), (7, 64)])
+def test_int4_of_torchao_weighs_on_a_gpu_what_is_estimated(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its layout there is made of a tensor without numbers, which any machine can have."""
+    quantisation = pytest.importorskip("torchao.quantization")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (8, 0))
+    precision = PRECISIONS["int4-torchao"]
+    config = QUANTISERS[precision.method](precision, "cuda").quant_type
+    layer = torch.nn.Linear(shape[1], shape[0], bias=False, dtype=torch.bfloat16, device="meta")
+    quantisation.quantize_(layer, config)
+    parts = [layer.weight]
+    if flatten := getattr(layer.weight, "__tensor_flatten__", None):
+        parts = [getattr(layer.weight, name) for name in flatten()[0]]
+    assert precision.gpu_linear_bytes is not None
+    assert precision.gpu_linear_bytes(*shape) == sum(part.nbytes for part in parts)
+
+
+def test_no_layer_of_the_catalogues_models_is_left_in_16_bit() -> None:
+    """As torchao leaves rows that are no whole number of groups."""
+    plain = PRECISIONS["bf16"].linear_bytes
+    for model in MODELS.values():
+        assert model.spec is not None
+        shapes = {weight.shape for weight in model.spec.weights() if weight.kind == "linear"}
+        for precision in PRECISIONS.values():
+            if precision.bits < 16:
+                assert all(precision.linear_bytes(*one) < plain(*one) for one in shapes), model.name
 
 
 def test_every_method_of_the_catalogue_has_a_quantiser() -> None:

@@ -22,7 +22,7 @@ from vibecore.catalog.engines import engine_of, is_native, require_llama_cpp
 from vibecore.catalog.gguf import read_gguf, require_dequantisable
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.models import Config, Model
-from vibecore.catalog.precisions import require_here
+from vibecore.catalog.precisions import PRECISIONS, require_here
 from vibecore.core.errors import InputError
 from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
 
@@ -63,6 +63,7 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
     precision.
     """
     require_here(config.precision, device)
+    _require_quantised(config)
     model = config.model
     if weights == "dummy":
         if config.precision.as_stored:
@@ -83,6 +84,18 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
         return _folder(config, "local", Path(model.source))
     folder = hub_folder(model)
     return _folder(config, "hub", folder, folder.name)
+
+
+def _require_quantised(config: Config) -> None:
+    """Raise InputError where a precision would leave all of a model in 16 bit, and label it so."""
+    size = config.estimated_weight_bytes
+    if size is None or config.precision.as_stored or config.precision.method == "plain":
+        return
+    if size == replace(config, precision=PRECISIONS["bf16"]).estimated_weight_bytes:
+        raise InputError(
+            f"{config.id} would not be quantised: no layer's rows are a whole number of the "
+            "precision's groups, and it would leave them all in 16 bit. Choose another precision."
+        )
 
 
 def load_request(

@@ -1,0 +1,34 @@
+"""The session on a lent GPU: each part is of commands that exist, and ends within ten minutes."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu_session import PARTS, steps_of
+from vibecore.catalog.models import find_configs
+from vibecore.catalog.precisions import PRECISIONS
+
+TEN_MINUTES = 600
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_is_of_commands_that_exist(part: str, device: str) -> None:
+    steps = steps_of(part, device, Path("out"))
+    # What fails at once leaves its time to the others.
+    assert sum(step.seconds for step in steps) <= TEN_MINUTES
+    for step in steps:
+        assert find_spec(step.command[0]) is not None
+        words = step.command
+        ids = [words[i + 1] for i, word in enumerate(words) if word == "--config"]
+        assert len(find_configs(ids)) == len(ids)
+
+
+def test_every_precision_that_is_installed_is_measured() -> None:
+    for step in steps_of("precisions", "cuda", Path("out")):
+        for name, entry in PRECISIONS.items():
+            if entry.requirement is not None and entry.requirement.is_met:
+                assert any(word.endswith(f"-{name}") for word in step.command), step.name
