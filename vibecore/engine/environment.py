@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.machine import read_machine
 from vibecore.core.records import LoadRequest
 from vibecore.engine.sampling import SAMPLER
@@ -41,7 +42,7 @@ def read_environment(
         "device": device.type,
         "machine": read_machine(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in (*PACKAGES, *_own(request.precision))},
         "threads": torch.get_num_threads(),
         "revision": request.revision,
         "engine": request.engine,
@@ -64,6 +65,12 @@ def read_environment(
             "native_bf16": torch.cuda.is_bf16_supported(including_emulation=False),
         }
     return environment
+
+
+def _own(precision: str) -> list[str]:
+    """The package that a precision takes besides."""
+    needed = PRECISIONS[precision].requirement
+    return [needed.package] if needed else []
 
 
 def _version(name: str) -> str | None:

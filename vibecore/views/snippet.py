@@ -26,7 +26,7 @@ EXAMPLE = "Write a Python function that returns the n-th prime number."
 # The folder that a GGUF file's dequantised weights are written to, to be quantised anew.
 DEQUANTISED = "dequantised"
 # Of those that a run records, the ones that decide which tokens come out.
-PACKAGES = ("torch", "transformers", "bitsandbytes")
+PACKAGES = ("torch", "transformers", "bitsandbytes", "torchao", "optimum-quanto")
 
 
 @dataclass(frozen=True)
