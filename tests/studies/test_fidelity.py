@@ -27,7 +27,7 @@ from vibecore.studies.fidelity import (
 from vibecore.studies.fidelity.items import part_names
 from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
 from vibecore.studies.published import add_published
-from vibecore.studies.queries import read_fidelity_summaries
+from vibecore.studies.queries import read_fidelity_summaries, read_runs
 from vibecore.studies.run import run_study
 
 TWO_PROMPTS = str(PROJECT_ROOT / "tests" / "data" / "two_prompts.yaml")
@@ -255,6 +255,32 @@ def test_a_way_that_the_floor_cannot_take_is_said(db: Path, worker: FidelityWork
     assert {way for _, way, *_ in stored(db)} == {"batch", "alone"}
     [done] = [event for event in events if event.kind == "complete" and event.label == FLOOR]
     assert (done.done, done.total) == (5, 5)
+
+
+def test_a_model_is_not_loaded_again_to_be_left_out_again(
+    db: Path, worker: FidelityWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_study(db, ("1M-bf16", "1M-4bit"))
+    worker.left_out = {"graph": "its layers are not known"}
+    measure(db)
+    worker.loaded.clear()
+    plan = fidelity_plan(db, "s")
+    assert plan.left_out == ("1M-bf16: no noise floor by graph: its layers are not known.",)
+    statuses, events = measure(db)
+    assert (worker.loaded, set(statuses.values())) == ([], {"complete"})
+    assert {(event.done, event.total) for event in events} == {(2, 2)}, "the floor by graph is not waited for"
+    # What was learnt of it and its figures stay apart.
+    assert read_runs(db, "s")[0].environment["machine"], "the run's own facts are kept"
+    # Other code, or another machine, may take it.
+    with monkeypatch.context() as changed:
+        changed.setattr("vibecore.studies.fidelity.left_out.code_commit", lambda: "another")
+        worker.left_out = {}
+        measure(db)
+    assert worker.loaded == ["1M-bf16"]
+    assert ("1M-bf16", "graph", "text", 3, 6) in stored(db)
+    worker.loaded.clear()
+    measure(db, again=True)
+    assert worker.loaded == ["1M-bf16", "1M-4bit"]
 
 
 def test_a_prompt_that_is_asked_otherwise_now_is_not_compared(

@@ -22,6 +22,7 @@ from vibecore.store.fidelity import (
     fidelity_places,
     list_compared,
     missing_fidelity,
+    note_floor_left_out,
     read_fidelity,
     read_fidelity_speeds,
     read_kld_sums,

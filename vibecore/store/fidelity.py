@@ -7,7 +7,8 @@ against another run, one that was the parent before its study was extended, is n
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -141,6 +142,17 @@ def drop_fidelity(
     connection.execute(
         "DELETE FROM fidelity WHERE run_id = ? AND against_run_id = ? AND way = ?",
         [run_id, against_run_id, way],
+    )
+
+
+def note_floor_left_out(
+    connection: duckdb.DuckDBPyConnection, run_id: int, way: Way, facts: Mapping[str, str | None]
+) -> None:
+    """Keep with a parent's environment that it has no noise floor by a way: `no_floor_by`, with
+    facts by name."""
+    connection.execute(
+        "UPDATE run SET environment = json_merge_patch(environment, ?) WHERE run_id = ?",
+        [json.dumps({"no_floor_by": {way: dict(facts)}}), run_id],
     )
 
 

@@ -107,7 +107,7 @@ def create_rows(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
             prompt_count=len(plan.suite.prompts),
             protocol=plan.protocol,
             hardware=hardware(plan.protocol.device),
-            code_commit=_code_commit(),
+            code_commit=code_commit(),
             created_at=store.now(),
             note=plan.note,
         )
@@ -350,7 +350,7 @@ def _packages(environment: Mapping[str, Any]) -> Mapping[str, Any]:
     return environment.get("packages") or {}
 
 
-def _code_commit() -> str | None:
+def code_commit() -> str | None:
     """The commit of this checkout, None outside one."""
     try:
         done = subprocess.run(

@@ -19,9 +19,10 @@ from vibecore.catalog.models import Config
 from vibecore.catalog.reference_text import reference_text
 from vibecore.core.errors import VibeError
 from vibecore.core.machine import gpu_name, hardware, likely_device
-from vibecore.core.rows import FidelitySpeedRow, RunRow
+from vibecore.core.rows import FidelitySpeedRow
 from vibecore.studies.batches import LIKELY_BYTES, likely_tokens, workload_of
 from vibecore.studies.fidelity.items import is_done
+from vibecore.studies.fidelity.left_out import known_left_out
 from vibecore.studies.fidelity.plan import (
     FidelityPlan,
     comparison_of,
@@ -127,17 +128,16 @@ def estimate_measurement(plan: FidelityPlan) -> list[FidelityEstimate]:
 
 def _measured_already(plan: Plan) -> set[str]:
     """The configs of a study that lack nothing."""
+    place = hardware(likely_device(plan.protocol.device))
     with store.reading(plan.db) as connection:
-        runs: dict[str, RunRow] = {
-            run.config: run for run in store.read_configs(connection, plan.name)
-        }
-        parents = store.read_parents(connection, plan.name)
-        return {
-            config
-            for config, parent in parents.items()
-            if runs[parent].generations
-            and is_done(connection, comparison_of(runs[config], runs[parent]), reference_text())
-        }
+        runs = {run.config: run for run in store.read_configs(connection, plan.name)}
+        found = set()
+        for config, name in store.read_parents(connection, plan.name).items():
+            parent = runs[name]
+            one = comparison_of(runs[config], parent, known_left_out(parent, place))
+            if parent.generations and is_done(connection, one, reference_text()):
+                found.add(config)
+        return found
 
 
 def _estimates(

@@ -30,6 +30,7 @@ from vibecore.studies.fidelity.items import (
     missing_portions,
     part_names,
 )
+from vibecore.studies.fidelity.left_out import note_left_out
 from vibecore.studies.fidelity.plan import ALONE, Comparison, FidelityPlan, located
 from vibecore.studies.jobs import refuse_changed_weights
 from vibecore.studies.workers import each_worker, hold_device, settle_device
@@ -197,6 +198,7 @@ class _Measurement:
         for way in [way for way in ways if way in FLOOR_WAYS]:
             if why := worker.call("fidelity.why_left_out", way):
                 ways.remove(way)
+                note_left_out(self.plan.db, comparison.run_id, way, why, self.place)
                 self._emit("left_out", error=f"no noise floor by {way}: {why}")
         parts = self._parts(worker)
         names = [name for name, _ in parts]

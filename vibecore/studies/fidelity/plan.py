@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from vibecore.catalog.models import Config, model_of
 from vibecore.catalog.reference_text import reference_text
 from vibecore.core.errors import InputError
 from vibecore.core.fidelity import FLOOR_WAYS, PARENT_PRECISIONS, Way
+from vibecore.core.machine import hardware, likely_device
 from vibecore.core.records import Protocol
 from vibecore.core.rows import RunRow, StudyRow
+from vibecore.studies.fidelity.left_out import known_left_out
 from vibecore.studies.jobs import Plan
 from vibecore.studies.limits import DEVICES, one_of
 from vibecore.studies.plan import stored_config
@@ -43,7 +45,8 @@ class FidelityPlan:
 
     `text` is the running text, None to leave it out; `weights` as in Plan, and where own folders
     are that have moved; `again` says to drop what is stored of these comparisons first. `left_out`
-    has a sentence for each config that has nothing to be held against.
+    has a sentence for each config that has nothing to be held against, and for each way in which a
+    parent is known to have no noise floor.
     """
 
     db: Path
@@ -100,17 +103,22 @@ def fidelity_plan(
     if reasons and (configs or not compared):
         raise InputError(next(iter(reasons.values())))
     with_parents = {*compared, *(parents[config] for config in compared)}
+    device = one_of("--device", device or protocol.device, DEVICES)
+    place = "" if again else hardware(likely_device(device))
+    comparisons = []
+    for config in runs:
+        if config in with_parents:
+            parent = runs[parents[config]]
+            known = {} if again or config != parent.config else known_left_out(parent, place)
+            comparisons.append(comparison_of(runs[config], parent, known))
+            reasons |= {f"{config} {way}": floor_sentence(config, way, known[way]) for way in known}
     return FidelityPlan(
         db=db,
         study=study,
         protocol=protocol,
-        comparisons=tuple(
-            comparison_of(runs[config], runs[parents[config]])
-            for config in runs
-            if config in with_parents
-        ),
+        comparisons=tuple(comparisons),
         text=reference_text() if with_text else None,
-        device=one_of("--device", device or protocol.device, DEVICES),
+        device=device,
         weights=weights or "hub",
         again=again,
         left_out=tuple(dict.fromkeys(reasons.values())),
@@ -214,9 +222,17 @@ def located(comparison: Comparison, weights: str) -> Comparison:
     )
 
 
-def comparison_of(run: RunRow, against: RunRow) -> Comparison:
-    """A stored config against its parent, both as their runs have them."""
-    ways = FLOOR_WAYS if run.config == against.config else ALONE
+def floor_sentence(config: str, way: Way, why: str) -> str:
+    """That a parent has no noise floor by a way."""
+    return f"{config}: no noise floor by {way}: {why}."
+
+
+def comparison_of(run: RunRow, against: RunRow, left_out: Collection[Way] = ()) -> Comparison:
+    """A stored config against its parent, both as their runs have them; a parent against itself in
+    all ways but those left out."""
+    ways = ALONE
+    if run.config == against.config:
+        ways = tuple(way for way in FLOOR_WAYS if way not in left_out)
     return Comparison(stored_config(run), stored_config(against), run.run_id, against.run_id, ways)
 
 
