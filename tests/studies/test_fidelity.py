@@ -268,7 +268,8 @@ def test_a_model_is_not_loaded_again_to_be_left_out_again(
     assert plan.left_out == ("1M-bf16: no noise floor by graph: its layers are not known.",)
     statuses, events = measure(db)
     assert (worker.loaded, set(statuses.values())) == ([], {"complete"})
-    assert {(event.done, event.total) for event in events} == {(2, 2)}, "the floor by graph is not waited for"
+    # The floor by graph is not waited for.
+    assert {(event.done, event.total) for event in events} == {(2, 2)}
     # What was learnt of it and its figures stay apart.
     assert read_runs(db, "s")[0].environment["machine"], "the run's own facts are kept"
     # Other code, or another machine, may take it.
