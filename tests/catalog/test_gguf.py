@@ -48,6 +48,15 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     assert is_gguf(path)
 
 
+def test_bits_per_weight_are_those_of_its_types(tmp_path: Path) -> None:
+    file = read_gguf(write_gguf(tmp_path / "m.gguf"))
+    # Q8_0 has a 16-bit scale for every 32 numbers.
+    assert file.bits_per_weight.layers == 8.5
+    assert file.bits_per_weight.model == 8 * file.tensor_bytes / file.parameters
+    plain = {"type": GGMLQuantizationType.F16, "file_type": LlamaFileType.MOSTLY_F16}
+    assert read_gguf(write_gguf(tmp_path / "f.gguf", **plain)).bits_per_weight.layers == 16
+
+
 def test_a_tied_matrix_that_is_stored_twice_is_one_again(tmp_path: Path) -> None:
     path = write_gguf(
         tmp_path / "m.gguf", type=GGMLQuantizationType.Q4_0, file_type=None, head="tied"

@@ -15,6 +15,7 @@ from tests.support.fake_hub import COMMIT, serve
 from tests.support.gguf_files import write_gguf
 from tests.support.safetensors_files import read_tensors, write_tensors
 from vibecore.catalog.demo_models import MODELS_DIR
+from vibecore.catalog.gguf import read_gguf
 from vibecore.catalog.models import MODELS
 from vibecore.core.errors import InputError, RunError
 from vibecore.studies import inspect as inspect_module
@@ -263,6 +264,7 @@ def test_a_gguf_file(tmp_path: Path) -> None:
     fits = {fit.precision: fit for fit in found.precisions}
     assert (fits["as-is"].llama_cpp, fits["as-is"].runs) == (None, True)
     assert fits["as-is"].weight_bytes == found.stored_bytes
+    assert fits["as-is"].bits_per_weight == read_gguf(path).bits_per_weight.model
     assert (fits["bf16"].eager, fits["bf16"].llama_cpp) == (None, NOT_NATIVE)
     rows = {row["precision"]: row for row in fit_rows(found)}
     assert [rows["as-is"][engine] for engine in ("eager", "graph", "llama.cpp")] == [

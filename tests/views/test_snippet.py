@@ -8,13 +8,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.support.folders import demo_folder
+from tests.support.folders import demo_folder, request_for
 from tests.support.gguf_files import write_gguf
 from tests.support.rows import row_of
 from vibecore import engine
@@ -132,6 +133,29 @@ def test_a_gguf_file(precision: str, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "Tiny-Q8_0.gguf")
     run = run_of(str(path), precision, "gguf")
     check(path, run, tmp_path, asking=Asking("on"))
+
+
+@pytest.mark.parametrize("chat", ["on", "off"])
+def test_a_gguf_file_as_it_is(chat: str, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    file = write_gguf(tmp_path / "tiny.gguf", "qwen2")
+    protocol = Protocol(max_new_tokens=12, weights="gguf", engine="llama.cpp")
+    asking, system = Asking(chat, "Be brief." if chat == "on" else None), "Be brief."
+    run, wanted = by_engine(file, run_of(str(file), "as-is", "gguf"), protocol, asking)
+    made = snippet_of(run, protocol, PROMPT)
+    assert made is not None and (system in made.code) is (chat == "on")
+    script = tmp_path / "run_it.py"
+    script.write_text(made.code)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    tokenizer = engine.load(request_for(file, "as-is", "llama.cpp")).tokenizer
+    assert done.stdout.strip() == tokenizer.decode(wanted, skip_special_tokens=True).strip()
+    assert any("chat template" in note for note in made.notes) is (chat == "on")
+    sampled = snippet_of(run, replace(protocol, decoding=Decoding(0.5, 0.9, 3)), PROMPT)
+    assert sampled is not None and '"seed": 3' in sampled.code
+    assert any("random numbers" in note for note in sampled.notes)
 
 
 def test_a_folder_that_is_quantised_already(tmp_path: Path) -> None:

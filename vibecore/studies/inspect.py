@@ -422,11 +422,18 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
                 if native
                 else refused or found.graph_problem or why_not_graph(precision),
                 foreign,
-                8 * known / found.parameters if known and found.parameters else None,
+                _bits(found, config, known),
                 refused if native else NOT_NATIVE,
             )
         )
     found.precisions = tuple(fits)
+
+
+def _bits(found: Inspection, config: Config, stored: int | None) -> float | None:
+    """Bits per weight over the model; of a GGUF file as it is per number that it holds."""
+    if is_native(config):
+        return read_gguf(Path(found.source)).bits_per_weight.model
+    return 8 * stored / found.parameters if stored and found.parameters else None
 
 
 def _refusal(found: Inspection, config: Config, quantised: bool) -> str | None:

@@ -1,4 +1,5 @@
-"""How to run a config without Vibe check: transformers code that loads and decodes just it.
+"""How to run a config without Vibe check: code of transformers, or of llama.cpp for a GGUF file as
+it is, that loads and decodes just it.
 
 Where weights come from and how they are quantised is one entry each; a test holds the quantisers
 here to those of the engine, and runs the code.
@@ -14,6 +15,7 @@ from textwrap import indent
 
 from vibecore.catalog.chat import THINKING_SWITCHES
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
+from vibecore.catalog.engines import LLAMA_CPP, LLAMA_CPP_PACKAGE
 from vibecore.catalog.gguf import GGUF
 from vibecore.catalog.precisions import PRECISIONS, Precision
 from vibecore.catalog.weight_formats import TORCHAO_INT4_GROUP
@@ -25,6 +27,14 @@ PUBLISHED = Protocol(device="cuda")
 EXAMPLE = "Write a Python function that returns the n-th prime number."
 # The folder that a GGUF file's dequantised weights are written to, to be quantised anew.
 DEQUANTISED = "dequantised"
+NATIVE_SAMPLES = (
+    "llama.cpp draws its random numbers otherwise than Vibe check: the same distribution, other "
+    "answers."
+)
+NATIVE_CHAT = (
+    "llama.cpp renders the chat template and reads the prompt by itself; Vibe check gives it the "
+    "token ids that transformers makes."
+)
 # Of those that a run records, the ones that decide which tokens come out.
 PACKAGES = ("torch", "transformers", "bitsandbytes", "torchao", "optimum-quanto")
 
@@ -179,6 +189,8 @@ def snippet_of(run: RunRow, protocol: Protocol | None, prompt: str = EXAMPLE) ->
     if run.weights not in SOURCES:
         return None
     protocol = protocol or PUBLISHED
+    if run.environment.get("engine") == LLAMA_CPP:
+        return _native_snippet(run, protocol, prompt)
     source, precision = SOURCES[run.weights](run), PRECISIONS[run.precision]
     make = QUANTISERS.get(precision.method)
     quantiser = make(precision, protocol.device) if make else None
@@ -191,6 +203,57 @@ def snippet_of(run: RunRow, protocol: Protocol | None, prompt: str = EXAMPLE) ->
         _generate(run, protocol),
     ]
     return Snippet("\n\n".join(blocks) + "\n", (*source.notes, *_differs(run, protocol)))
+
+
+def _native_snippet(run: RunRow, protocol: Protocol, prompt: str) -> Snippet:
+    """A GGUF file as it is, by the package that engine `llama.cpp` calls."""
+    package = LLAMA_CPP_PACKAGE.package
+    used = (run.environment.get("packages") or {}).get(package)
+    chat, system = run.environment.get("chat_template"), run.environment.get("system")
+    before = [] if system is None else [f'{{"role": "system", "content": {_text(system)}}}']
+    messages = _call("", [*before, '{"role": "user", "content": prompt}'], ends=("[", "]"))
+    decoding = protocol.decoding
+    asked = {
+        "messages" if chat else "prompt": messages if chat else "prompt",
+        "max_tokens": protocol.max_new_tokens,
+        "temperature": decoding.temperature or 0,
+        **(
+            {"top_p": decoding.top_p, "top_k": 0, "min_p": 0, "seed": decoding.seed}
+            if decoding.sampled
+            else {}
+        ),
+    }
+    fields = [f"{_text(name)}: {value}" for name, value in asked.items()]
+    if (thinking := run.environment.get("thinking")) is not None:
+        switches = ", ".join(f'"{switch}": {thinking == "on"}' for switch in THINKING_SWITCHES)
+        fields.append(f'"chat_template_kwargs": {{{switches}}}')
+    handle = "handle_chat_completions" if chat else "handle_completions"
+    answer = (
+        'answer["choices"][0]["message"]["content"]' if chat else 'answer["choices"][0]["text"]'
+    )
+    code = "\n".join(
+        [
+            f"# pip install {package}",
+            *([f"# The study ran {package} {used}."] if used else []),
+            "import xllamacpp",
+            "",
+            "parameters = xllamacpp.CommonParams()",
+            f"parameters.model.path = {_text(run.source)}",
+            "parameters.n_parallel = 1",
+            f"parameters.n_gpu_layers = {999 if protocol.device == 'cuda' else 0}",
+            "server = xllamacpp.Server(parameters)",
+            "",
+            f"prompt = {_text(prompt)}",
+            f"answer = server.{handle}(",
+            indent(_call("", fields, ends=("{", "}")), "    "),
+            ")",
+            f"print({answer})",
+            "",
+        ]
+    )
+    differs = [NATIVE_SAMPLES] if decoding.sampled else []
+    differs += [NATIVE_CHAT] if chat else []
+    return Snippet(code, (*_local(run).notes, *differs, *_differs(run, protocol)))
 
 
 def _samples(run: RunRow, protocol: Protocol) -> bool:
@@ -341,7 +404,7 @@ def _differs(run: RunRow, protocol: Protocol) -> list[str]:
     """What of the study this code does not do."""
     notes = []
     engine = run.environment.get("engine") or protocol.engine
-    if engine != "eager":
+    if engine not in ("eager", LLAMA_CPP):
         notes.append(
             f"The study decoded with Vibe check's engine {engine}. This is transformers' generate: "
             "the same weights and the same rule for the next token, but other kernels, so speeds "
