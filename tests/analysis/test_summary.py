@@ -180,6 +180,8 @@ def test_a_config_that_another_engine_decoded_says_so(
     assert metrics_table([row])[0]["tok/s"].endswith("(batch 10, by engine eager)")
     speed = metric_table(summary, lambda config: {})["rows"][0]["cells"][1]
     assert speed["note"] == "batch 10, by engine eager"
+    native = replace(row, batch_size=1, engine="llama.cpp", decoded_by="llama.cpp")
+    assert metrics_table([native])[0]["tok/s"].endswith("(by engine llama.cpp)")
     follow(new_plan(Options(configs=("1M-8bit",), study="one", batch_size=1), db), resume=False)
     assert "instead of graph" not in capfd.readouterr().err
     summary = read_summary(db, "one")

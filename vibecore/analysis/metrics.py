@@ -15,6 +15,7 @@ from typing import Any, Literal
 from vibecore.analysis.asked import ModelAsked
 from vibecore.analysis.stats.clustered import Clusters, clustered_interval
 from vibecore.analysis.stats.exact import wilson_interval
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.gpus import find_gpu
 from vibecore.catalog.memory import cache_bytes_per_token
 from vibecore.catalog.models import MODELS
@@ -348,7 +349,8 @@ def _mean_cache_bytes(run: RunRow) -> float:
 
 def _speed_note(row: ConfigMetrics) -> str:
     notes = [f"batch {row.batch_size}"] if (row.batch_size or 1) > 1 else []
-    if row.decoded_by != row.engine:
+    # What is run as it is has its own engine, whichever its study names.
+    if row.decoded_by != row.engine or row.decoded_by == LLAMA_CPP:
         notes.append(f"by engine {row.decoded_by}")
     return ", ".join(notes)
 
