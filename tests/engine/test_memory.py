@@ -27,7 +27,13 @@ from vibecore.core.records import LoadRequest
 from vibecore.engine import memory
 from vibecore.engine.cache import new_cache
 from vibecore.engine.capture import recording_for
-from vibecore.engine.memory import explain_out_of_memory, peak_bytes, reset_peak
+from vibecore.engine.memory import (
+    explain_out_of_memory,
+    give_back,
+    peak_bytes,
+    reset_peak,
+    resident_bytes,
+)
 from vibecore.engine.quantisers import without_gradients
 from vibecore.engine.step import growing_step
 
@@ -71,6 +77,18 @@ def test_peak_memory_counts_from_the_reset() -> None:
     before = peak_bytes(CPU)
     torch.ones(64 * 2**20, dtype=torch.uint8).add_(1)
     assert peak_bytes(CPU) - before > 48 * 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_what_was_freed_is_given_back() -> None:
+    # Every second one stays, so that none of them is at the end of what is allocated.
+    pieces = [bytearray(b"x") * 2**16 for _ in range(2_000)]
+    kept = pieces[::2]
+    before = resident_bytes()
+    del pieces
+    give_back()
+    assert before - resident_bytes() > 48 * 2**20
+    assert len(kept) == 1_000
 
 
 class _Made(TorchDispatchMode):

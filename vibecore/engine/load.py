@@ -22,7 +22,7 @@ from vibecore.engine.checkpoints import load_checkpoint, vocabulary_of
 from vibecore.engine.decoding import arguments, keep_only_stop_tokens
 from vibecore.engine.environment import read_environment
 from vibecore.engine.graph import take_apart
-from vibecore.engine.memory import explain_out_of_memory, reset_peak
+from vibecore.engine.memory import explain_out_of_memory, give_back, reset_peak
 from vibecore.engine.model import Loaded, LoadedModel
 from vibecore.engine.quantisers import leave_unpacked
 from vibecore.engine.stop_tokens import pad_token
@@ -73,6 +73,7 @@ def load(request: LoadRequest) -> Loaded:
     ask = prompt_format(tokenizer, request)
     model.eval()
     if device.type == "cpu":
+        give_back()
         leave_unpacked(model)
         use_threads(model.num_parameters())
     # Before anything runs: quantised layers move and pack their weights at first use.

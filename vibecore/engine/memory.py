@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,15 @@ def peak_bytes(device: torch.device) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return resident_bytes()
+
+
+def give_back() -> None:
+    """Give the system what was freed. glibc keeps it for itself: of a 0.5B quantised by torchao
+    1.3 GiB of 2.8, which the process would hold as long as it lives."""
+    # Other C libraries have no such function, and no such habit.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def resident_bytes() -> int:
