@@ -110,6 +110,18 @@ def test_texts_part_at_their_first_different_token() -> None:
     assert (found.outputs, found.identical, found.median_tokens) == (4, 1, 2)
 
 
+def test_an_output_that_broke_numerically_is_not_compared() -> None:
+    def broken(tokens: list[int]) -> Outputs:
+        return outputs(output("p0", token_ids=tokens, finish_reason="non_finite"))
+
+    # Two that broke at once are not two that say the same.
+    assert find_divergence("m", "n", broken([]), broken([])) is None
+    assert find_divergence("m", "n", broken([1]), tokens([1, 2])) is None
+    assert find_divergence("m", "n", tokens([1, 2]), broken([1])) is None
+    found = find_divergence("m", "n", tokens([]), tokens([]))
+    assert found is not None and found.identical == 1, "two that are empty are"
+
+
 def test_half_that_never_part_have_no_median() -> None:
     found = find_divergence("m", "n", tokens([1], [2, 3]), tokens([1], [2, 4]))
     assert found is not None

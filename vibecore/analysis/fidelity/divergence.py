@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from vibecore.core.rows import Outputs
+from vibecore.core.rows import OutputRow, Outputs
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,14 @@ class Divergence:
 
 
 def find_divergence(config: str, against: str, own: Outputs, parent: Outputs) -> Divergence | None:
-    """Compare token by token; None where no output has tokens on both sides."""
+    """Compare token by token; None where no output has tokens on both sides. One that ended because
+    its logits were not finite is left out: the model did not choose to end it."""
     pairs = [
         (tokens, other)
         for key, output in parent.items()
-        if (other := output.token_ids) is not None
+        if (other := _tokens(output)) is not None
         and key in own
-        and (tokens := own[key].token_ids) is not None
+        and (tokens := _tokens(own[key])) is not None
     ]
     if not pairs:
         return None
@@ -47,6 +48,10 @@ def find_divergence(config: str, against: str, own: Outputs, parent: Outputs) ->
         None if middle == float("inf") else middle,
         first,
     )
+
+
+def _tokens(output: OutputRow) -> list[int] | None:
+    return None if output.finish_reason == "non_finite" else output.token_ids
 
 
 def _common(tokens: list[int], other: list[int]) -> int | None:
