@@ -47,6 +47,11 @@ def add_study(db: Path, configs: tuple[str, ...] = THREE, **changes: Any) -> Non
     run_study(replace(plan, protocol=replace(plan.protocol, **changes)), lambda event: None)
 
 
+def extend(db: Path, *configs: str) -> None:
+    plan = extended_plan(Options(study="s", configs=configs), db)
+    run_study(plan, lambda event: None, resume=True)
+
+
 def measure(db: Path, *configs: str, **options: Any) -> tuple[dict[str, str], list[FidelityEvent]]:
     events: list[FidelityEvent] = []
     return measure_fidelity(fidelity_plan(db, "s", configs, **options), events.append), events
@@ -349,6 +354,51 @@ def test_another_machine_s_figures_are_not_mixed_in(
     with store.reading(db) as connection:
         places = {one.measured_on for one in store.read_fidelity(connection, "s")}
     assert places == {"another"}
+
+
+def test_all_of_it_can_be_measured_anew_wherever_it_was(
+    db: Path, worker: FidelityWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 5M has a floor that was asked for, and no config beside it; 1M's first parent was at fp16.
+    add_study(db, ("1M-fp16", "1M-4bit", "5M-bf16"))
+    measure(db)
+    measure(db, "5M-bf16")
+    extend(db, "1M-bf16")
+    monkeypatch.setattr("vibecore.studies.fidelity.measure.hardware", lambda device: "another")
+    with pytest.raises(InputError, match="--again"):
+        measure(db)
+    statuses, _ = measure(db, again=True)
+    assert list(statuses) == ["1M-fp16", "1M-4bit", "5M-bf16 (noise floor)", FLOOR]
+    assert set(statuses.values()) == {"complete"}
+    with store.reading(db) as connection:
+        places = {one.measured_on for one in store.read_fidelity(connection, "s")}
+    assert places == {"another"}
+
+
+def test_what_a_former_parent_was_measured_on_hinders_nothing(
+    db: Path, worker: FidelityWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_study(db, ("1M-fp16", "1M-4bit"))
+    measure(db)
+    extend(db, "1M-bf16")
+    monkeypatch.setattr("vibecore.studies.fidelity.measure.hardware", lambda device: "another")
+    # What is stored against 1M-fp16 is not read, so nothing is mixed in.
+    assert set(measure(db)[0].values()) == {"complete"}
+
+
+def test_again_without_the_text_leaves_what_is_stored_over_it(
+    db: Path, worker: FidelityWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_study(db, ("1M-bf16", "1M-4bit"))
+    measure(db)
+    before, rows = len(worker.measured), stored(db)
+    measure(db, again=True, with_text=False)
+    assert len(worker.measured) - before == 3 * 2
+    assert stored(db) == rows
+    monkeypatch.setattr("vibecore.studies.fidelity.measure.hardware", lambda device: "another")
+    with pytest.raises(InputError, match="with --again, the running text too"):
+        measure(db, again=True, with_text=False)
+    assert stored(db) == rows
 
 
 def test_changed_weights_are_refused(tmp_path: Path, worker: FidelityWorker) -> None:

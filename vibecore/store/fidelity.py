@@ -136,12 +136,17 @@ def drop_fidelity_text(
 
 
 def drop_fidelity(
-    connection: duckdb.DuckDBPyConnection, run_id: int, against_run_id: int, way: Way
+    connection: duckdb.DuckDBPyConnection,
+    run_id: int,
+    against_run_id: int,
+    way: Way,
+    reference: Reference,
 ) -> None:
-    """Delete all that is stored of one run held against another in one way."""
+    """Delete all that is stored of one run held against another in one way along one reference."""
     connection.execute(
-        "DELETE FROM fidelity WHERE run_id = ? AND against_run_id = ? AND way = ?",
-        [run_id, against_run_id, way],
+        """DELETE FROM fidelity
+           WHERE run_id = ? AND against_run_id = ? AND way = ? AND reference = ?""",
+        [run_id, against_run_id, way, reference],
     )
 
 
@@ -158,12 +163,15 @@ def note_floor_left_out(
 
 def fidelity_places(
     connection: duckdb.DuckDBPyConnection, study: str
-) -> set[tuple[int, int, Way, str]]:
-    """(run id, id of the run it was held against, way, where that was measured) of a study."""
+) -> set[tuple[int, int, Way, Reference, str]]:
+    """(run id, id of the run it was held against, way, reference, where that was measured) of all
+    that is read of a study."""
     rows = connection.execute(
-        """SELECT DISTINCT run_id, against_run_id, way, measured_on
-           FROM fidelity JOIN run USING (run_id) WHERE study_id = ?""",
-        [study_id_of(connection, study)],
+        f"""SELECT DISTINCT fidelity.run_id, against_run_id, way, reference, measured_on
+            FROM fidelity JOIN run USING (run_id)
+            JOIN {_PARENTS} AS parent ON parent.run_id = against_run_id
+            WHERE run.study_id = $study""",
+        {"study": study_id_of(connection, study)},
     ).fetchall()
     return set(rows)
 

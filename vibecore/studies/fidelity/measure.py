@@ -16,7 +16,7 @@ from vibecore import store
 from vibecore.catalog.models import Config
 from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.fidelity import FLOOR_WAYS, ReferenceText, TokenDistances, Way
+from vibecore.core.fidelity import FLOOR_WAYS, Reference, ReferenceText, TokenDistances, Way
 from vibecore.core.machine import hardware
 from vibecore.core.records import LoadRequest
 from vibecore.runtime import fork_server, study_use
@@ -131,25 +131,36 @@ def _resolve(plan: FidelityPlan, left: Sequence[Comparison]) -> dict[str, Resolv
 
 def _refuse_other_place(plan: FidelityPlan) -> None:
     """Raise InputError where what will stand beside this plan's figures was measured elsewhere."""
-    dropped = {
-        (one.run_id, one.against_run_id, way) for one in plan.comparisons for way in one.ways
-    }
+    dropped = set(_dropped(plan))
     here = hardware(plan.device)
     with store.reading(plan.db) as connection:
-        for run_id, against, way, place in store.fidelity_places(connection, plan.study):
-            if place != here and not (plan.again and (run_id, against, way) in dropped):
-                raise InputError(
-                    f"Fidelity of the study '{plan.study}' was measured on {place}; this is "
-                    f"{here}, and its noise floor is another. Go on there, or measure all of it "
-                    "here with --again."
-                )
+        places = store.fidelity_places(connection, plan.study)
+    for *what, place in places:
+        if place != here and tuple(what) not in dropped:
+            all_of_it = "--again, the running text too" if plan.text is None else "--again"
+            raise InputError(
+                f"Fidelity of the study '{plan.study}' was measured on {place}; this is "
+                f"{here}, and its noise floor is another. Go on there, or measure all of it "
+                f"here with {all_of_it}."
+            )
 
 
 def _drop(plan: FidelityPlan) -> None:
     with store.writing(plan.db) as connection:
-        for one in plan.comparisons:
-            for way in one.ways:
-                store.drop_fidelity(connection, one.run_id, one.against_run_id, way)
+        for what in _dropped(plan):
+            store.drop_fidelity(connection, *what)
+
+
+def _dropped(plan: FidelityPlan) -> list[tuple[int, int, Way, Reference]]:
+    """(run id, id of the run it is held against, way, reference) of what a plan measures anew: of a
+    text that it leaves out, nothing."""
+    references: tuple[Reference, ...] = ("outputs",) if plan.text is None else ("outputs", "text")
+    return [
+        (one.run_id, one.against_run_id, way, reference)
+        for one in (plan.comparisons if plan.again else ())
+        for way in one.ways
+        for reference in references
+    ]
 
 
 class _Measurement:
