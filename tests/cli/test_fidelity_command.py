@@ -98,6 +98,48 @@ def test_nothing_stored_is_said(db: Path, worker: FidelityWorker) -> None:
     assert json.loads(empty.stdout) == []
 
 
+def test_what_is_printed_of_what_is_stored_is_what_was_asked_for(
+    db: Path, worker: FidelityWorker
+) -> None:
+    run(db, "--fidelity")
+    stored = ("fidelity", "--study", "s", "--db", db, "--stored", "--format", "json")
+    rows = json.loads(invoke(*stored).stdout)
+    assert {row["reference"] for row in rows} == {"outputs", "text"}
+    rows = json.loads(invoke(*stored, "--no-text").stdout)
+    assert {row["reference"] for row in rows} == {"outputs"}
+    with pytest.raises(InputError, match=r"no config 'nope'\. It has 1M-bf16, 1M-4bit"):
+        invoke(*stored, "--config", "1M-4bit,nope")
+
+
+def test_a_study_of_which_all_failed_is_not_told_to_do_it_again(
+    db: Path, worker: FidelityWorker
+) -> None:
+    run(db)
+    worker.broken = {"1M-4bit": "no luck", "1M-bf16": "no luck"}
+    done = invoke("fidelity", "--study", "s", "--db", db)
+    assert done.exit_code == 1
+    assert "no luck" in done.stderr and "Measure it" not in done.stderr
+
+
+def test_a_name_that_a_shell_would_read_is_quoted_where_a_command_is_named(
+    db: Path, worker: FidelityWorker
+) -> None:
+    name = "my $(study)"
+    done = invoke(
+        *("run", "--db", db, "--study", name, "--config", "1M-bf16,1M-4bit"),
+        *("--suite", TWO_PROMPTS),
+    )
+    assert f"summary --study '{name}' --db" in " ".join(done.stderr.split())
+    done = invoke("fidelity", "--study", name, "--db", db, "--stored")
+    assert f"python -m vibecore fidelity --study '{name}'" in " ".join(done.stderr.split())
+    with pytest.raises(InputError) as refused:
+        invoke("fidelity", "--study", name, "--db", db, "--config", "1M-fp16")
+    assert "has no config" in str(refused.value)
+    worker.interrupt_after = 1
+    done = invoke("fidelity", "--study", name, "--db", db)
+    assert f"fidelity --study '{name}'" in " ".join(done.stderr.split())
+
+
 def test_a_failed_config_gives_exit_code_1_and_the_rest_is_printed(
     db: Path, worker: FidelityWorker
 ) -> None:
@@ -130,6 +172,8 @@ def test_ctrl_c_keeps_what_was_measured_and_says_how_to_go_on(
         (("--study", "s", "--suite", "vibe30"), "--suite goes with --model"),
         (("--model", "x", "--against", "y", "--again"), "--again goes with --study"),
         (("--study", "s", "--again", "--stored"), "give one"),
+        (("--study", "s", "--stored", "--weights", "x"), "--weights goes with measuring"),
+        (("--study", "s", "--stored", "--device", "cpu"), "--device goes with measuring"),
         (("--model", "nowhere", "--against", "1M"), "'nowhere' is neither"),
         (("--model", "1M", "--against", "1M", "--precision", "3bit"), "no precision '3bit'"),
     ],

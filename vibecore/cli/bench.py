@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -141,4 +142,7 @@ def import_(
     for database in databases:
         names += store.copy_studies(database, db, (study,) if study else None)
     for name in names:
-        say(f"Study {name}, in {db}. Read it: python -m vibecore summary --study {name} --db {db}")
+        say(
+            f"Study {name}, in {db}. Read it: python -m vibecore summary "
+            f"--study {shlex.quote(name)} --db {shlex.quote(str(db))}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,6 +93,8 @@ def fidelity(
         _refuse(of_pair, "--model")
         if stored and again:
             raise InputError("--stored measures nothing and --again measures anew: give one.")
+        if stored:
+            _refuse({"--weights": weights, "--device": device}, "measuring, not with --stored")
         failed = not stored and not measure_study(
             db,
             study,
@@ -101,7 +104,12 @@ def fidelity(
             weights=weights,
             again=again,
         )
-        _print_study(db, study, listed(config), format)
+        printed = _print_study(db, study, listed(config), format, with_text=not no_text)
+        if not printed and not failed:
+            say(
+                f"Nothing is stored of the study '{study}'. Measure it with python -m vibecore "
+                f"fidelity --study {shlex.quote(study)}."
+            )
         if failed:
             raise typer.Exit(1)
         return
@@ -145,7 +153,10 @@ def measure_study(db: Path, study: str, *, configs: Sequence[str] = (), **option
     if note := tracked_note(db):
         say(note)
     with message_when_stopped(
-        lambda: f"Stopped. What was measured is stored; go on with fidelity --study {study}."
+        lambda: (
+            "Stopped. What was measured is stored; go on with fidelity --study "
+            f"{shlex.quote(study)}."
+        )
     ):
         statuses = follow_fidelity(plan)
     return all(status == "complete" for status in statuses.values())
@@ -157,10 +168,17 @@ def _refuse(options: dict[str, Any], other: str) -> None:
         raise InputError(f"{given[0]} goes with {other}. Leave it out.")
 
 
-def _print_study(db: Path, study: str, configs: Sequence[str], format: Format) -> None:
-    from vibecore.studies.queries import read_fidelity_summaries
+def _print_study(
+    db: Path, study: str, configs: Sequence[str], format: Format, *, with_text: bool
+) -> bool:
+    """Print what is stored of a study; whether anything was, as a table."""
+    from vibecore.studies.fidelity import refuse_unknown_configs
+    from vibecore.studies.queries import read_fidelity_summaries, read_runs
 
-    rows = read_fidelity_summaries(db, study)
+    refuse_unknown_configs(study, [run.config for run in read_runs(db, study)], configs)
+    rows = [
+        row for row in read_fidelity_summaries(db, study) if with_text or row.reference != "text"
+    ]
     if configs:
         # The noise floor of their parents belongs to them.
         parents = {row.against for row in rows if row.config in configs}
@@ -168,9 +186,9 @@ def _print_study(db: Path, study: str, configs: Sequence[str], format: Format) -
             row for row in rows if row.config in configs or {row.config, row.against} <= parents
         ]
     if not rows and format is Format.table:
-        say(f"Nothing is stored of the study '{study}'. Measure it with fidelity --study {study}.")
-        return
+        return False
     _print(rows, format, f"Fidelity of study {study}")
+    return True
 
 
 def _print(rows: Sequence[FidelitySummary], format: Format, title: str) -> None:

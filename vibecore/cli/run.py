@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,4 +137,7 @@ def _stopped(db: Path, study: str) -> str:
 
     if not db.exists() or study not in {row.name for row in list_studies(db)}:
         return "Stopped before it began: nothing is stored."
-    return f"Stopped. What was generated is stored; resume it with --resume --study {study}."
+    return (
+        "Stopped. What was generated is stored; resume it with --resume --study "
+        f"{shlex.quote(study)}."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,7 +58,8 @@ def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
     console.print(
         f"{complete} of {counted(len(statuses), 'config')} complete in study {plan.name}, "
         f"in {plan.db}.\n"
-        f"Read it: python -m vibecore summary --study {plan.name} --db {plan.db}",
+        f"Read it: python -m vibecore summary --study {shlex.quote(plan.name)} "
+        f"--db {shlex.quote(str(plan.db))}",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -17,4 +17,5 @@ from vibecore.studies.fidelity.plan import (
     FidelityPlan,
     fidelity_plan,
     refuse_no_fidelity,
+    refuse_unknown_configs,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,9 +45,9 @@ class FidelityPlan:
     """What is about to be measured of a study.
 
     `text` is the running text, None to leave it out; `weights` as in Plan, and where own folders
-    are that have moved; `again` says to drop what is stored of these comparisons first. `left_out`
-    has a sentence for each config that has nothing to be held against, and for each way in which a
-    parent is known to have no noise floor.
+    are that have moved; `again` says to drop what is stored of these comparisons first, but for the
+    text where that is left out. `left_out` has a sentence for each config that has nothing to be
+    held against, and for each way in which a parent is known to have no noise floor.
     """
 
     db: Path
@@ -80,22 +81,25 @@ def fidelity_plan(
         found = store.read_study(connection, study)
         runs = {run.config: run for run in store.read_configs(connection, study)}
         parents = store.read_parents(connection, study)
+        measured = {run_id for run_id, *_ in store.fidelity_places(connection, study)}
     protocol = _protocol_of(found, list(runs.values()))
-    if unknown := [config for config in configs if config not in runs]:
-        raise InputError(
-            f"The study '{study}' has no config '{unknown[0]}'. It has {', '.join(runs)}."
-        )
+    refuse_unknown_configs(study, list(runs), configs)
     if weights == "dummy":
         raise InputError(
             "--weights dummy gives random weights, whose distributions say nothing. Leave it out, "
             "or name the folder that the weights are in."
         )
-    # A parent that nothing is held against needs no noise floor, unless it is asked for.
-    wanted = list(configs) or [config for config in runs if parents.get(config) != config]
+    # A parent that nothing is held against needs no noise floor, unless it is asked for, or was.
+    wanted = list(configs) or [
+        config
+        for config, run in runs.items()
+        if parents.get(config) != config or (again and run.run_id in measured)
+    ]
     if not wanted:
         raise InputError(
             f"The study '{study}' has 16-bit configs alone, and nothing to hold against them. Add "
-            f"another precision with `python -m vibecore run --extend --study {study}`."
+            "another precision with `python -m vibecore run --extend --study "
+            f"{shlex.quote(study)}`."
         )
     left_out = {config: _why_left_out(study, runs, parents, config) for config in wanted}
     reasons = {config: reason for config, reason in left_out.items() if reason}
@@ -123,6 +127,14 @@ def fidelity_plan(
         again=again,
         left_out=tuple(dict.fromkeys(reasons.values())),
     )
+
+
+def refuse_unknown_configs(study: str, known: Sequence[str], configs: Sequence[str]) -> None:
+    """Raise InputError for a config that a study has not; `known` are those that it has."""
+    if unknown := [config for config in configs if config not in known]:
+        raise InputError(
+            f"The study '{study}' has no config '{unknown[0]}'. It has {', '.join(known)}."
+        )
 
 
 def refuse_no_fidelity(plan: Plan, *, resume: bool) -> None:
@@ -200,13 +212,15 @@ def _why_left_out(
     if config not in parents:
         return (
             f"The study '{study}' has {model} at no 16-bit precision to hold {config} against. Add "
-            f"it with `python -m vibecore run --extend --study {study}`: {model} at bf16."
+            f"it with `python -m vibecore run --extend --study {shlex.quote(study)}`: {model} at "
+            "bf16."
         )
     parent = runs[parents[config]]
     if not parent.generations:
         return (
             f"{parent.config} has no outputs in the study '{study}' to compare {model} at "
-            f"({parent.status}). Make them with `python -m vibecore run --resume --study {study}`."
+            f"({parent.status}). Make them with `python -m vibecore run --resume --study "
+            f"{shlex.quote(study)}`."
         )
     return None
 
