@@ -114,7 +114,7 @@ def precisions() -> str:
     words = import_module("vibecore.views.precision_words")
     rows = [
         (
-            f"`{row.name}`",
+            ", ".join(f"`{name}`" for name in row.name.split(", ")),
             f"[{row.title}]({row.link})",
             row.bits,
             row.unquantised,

@@ -214,7 +214,7 @@ show_plain_table(
     [*HEADS, "defined in"],
     [
         [
-            {"text": row.name, "shape": shape(row.name)},
+            {"text": row.name, "shape": shape(row.name.split(", ")[0])},
             row.title,
             row.bits,
             row.unquantised,

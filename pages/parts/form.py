@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import frame
 from vibecore.catalog.engines import ENGINES
-from vibecore.catalog.precisions import LISTED_PRECISIONS, PRECISIONS
+from vibecore.catalog.precisions import AS_IS, LISTED_PRECISIONS
 from vibecore.live.form import (
     CHAT_SENTENCES,
     DEVICE_NAMES,
@@ -27,10 +27,7 @@ from vibecore.studies.limits import DEVICES
 from vibecore.views.precision_words import described_as_list
 
 # The precisions that a model of one's own may run at.
-OWN_PRECISIONS = [
-    *LISTED_PRECISIONS,
-    *(name for name, one in PRECISIONS.items() if one.as_stored),
-]
+OWN_PRECISIONS = [*LISTED_PRECISIONS, AS_IS]
 
 
 def ask_own_models(page: str) -> tuple[OwnModel, ...]:

@@ -141,7 +141,8 @@ def test_no_family_has_a_precision_that_needs_a_package_of_its_own() -> None:
 
 
 def test_what_is_not_listed_is_found_by_name_all_the_same() -> None:
-    hidden = set(PRECISIONS) - set(LISTED_PRECISIONS)
+    labels = {name for name, entry in PRECISIONS.items() if entry.is_label}
+    hidden = set(PRECISIONS) - set(LISTED_PRECISIONS) - labels
     assert hidden == {
         *("int8-torchao", "int8-dynamic-torchao", "float8-torchao", "int4-torchao"),
         *("int8-quanto", "int4-quanto", "int2-quanto", "as-is"),
@@ -281,10 +282,12 @@ def test_families_configs_and_models_go_together_each_config_once(tmp_path: Path
 
 def test_of_several_precisions_as_is_goes_to_what_is_quantised(tmp_path: Path) -> None:
     plain, quantised = folders(tmp_path, "plain", "quantised")
-    (Path(quantised) / "config.json").write_text('{"quantization_config": {"bits": 4}}')
+    (Path(quantised) / "config.json").write_text(
+        '{"quantization_config": {"quant_method": "gptq", "bits": 4}}'
+    )
     (Path(quantised) / "model.safetensors").write_bytes(bytes(1000))
     found = models.choose_configs(sources=(plain, quantised), precisions=("bf16", "as-is"))
-    assert [config.id for config in found] == ["plain-bf16", "quantised-as-is"]
+    assert [config.id for config in found] == ["plain-bf16", "quantised-gptq-int4"]
     assert found[1].estimated_weight_bytes == 1000
 
 

@@ -26,6 +26,7 @@ from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import MODELS, Config, Model, choose_configs, find_configs, own_configs
 from vibecore.catalog.precisions import PRECISIONS
+from vibecore.catalog.requirements import Requirement
 from vibecore.catalog.weights import Resolved, asking_for, load_request, resolve
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
@@ -122,18 +123,42 @@ def test_a_quantised_folder_runs_as_it_is_and_in_no_other_way(model_folder: Path
     with pytest.raises(InputError, match=r"is not quantised.*Choose a precision"):
         resolve(as_is, "hub")
     raw = json.loads((model_folder / "config.json").read_text())
-    raw["quantization_config"] = {"quant_method": "gptq", "bits": 4}
+    raw["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     (model_folder / "config.json").write_text(json.dumps(raw))
-    with pytest.raises(InputError, match=r"quantised already \(gptq 4 bit\).*as-is"):
+    with pytest.raises(InputError, match=r"quantised already \(bitsandbytes int8\).*as-is"):
         resolve(plain, "hub")
     found = resolve(as_is, "hub")
-    assert (found.weights, found.stored_as) == ("local", "gptq 4 bit")
+    assert (found.weights, found.stored_as) == ("local", "bitsandbytes int8")
     request = load_request(as_is, found, "cpu", "eager")
     size = (model_folder / "model.safetensors").stat().st_size
     assert request.estimated_weight_bytes == size
     assert needed_bytes(as_is, "cpu", folder=model_folder) > size
     with pytest.raises(InputError, match="dummy"):
         resolve(as_is, "dummy")
+
+
+def test_a_format_that_does_not_run_here_is_told_with_what_to_do(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [as_is] = own_configs(str(model_folder), ["as-is"])
+    raw = json.loads((model_folder / "config.json").read_text())
+    raw["quantization_config"] = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    (model_folder / "config.json").write_text(json.dumps(raw))
+    wanted = r"fp8 cannot run here: not on a CPU.*capability 8\.9.*take the original weights"
+    with pytest.raises(InputError, match=wanted):
+        resolve(as_is, "hub", "cpu")
+    raw["quantization_config"] = {"quant_method": "gptq", "bits": 4}
+    (model_folder / "config.json").write_text(json.dumps(raw))
+    monkeypatch.setattr(Requirement, "is_met", False)
+    with pytest.raises(InputError, match=r"gptq-int4 needs gptqmodel.*pip install optimum"):
+        resolve(as_is, "hub", "cpu")
+
+
+def test_a_label_of_folders_is_none_of_a_gguf_file(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf")
+    [config] = own_configs(str(file), ["bnb-nf4"])
+    with pytest.raises(InputError, match=r"is a GGUF file.*--precision as-is"):
+        resolve(config, "hub", "cpu")
 
 
 def test_a_gguf_file_is_read(tmp_path: Path) -> None:

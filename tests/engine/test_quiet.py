@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from vibecore.engine.quiet import REPEATED, silence
+from vibecore.engine.quiet import REPEATED, no_bars, silence
 
 
 @pytest.fixture
@@ -38,3 +38,13 @@ def test_progress_bars_are_off() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_bars_that_are_shown_whatever_is_set_are_off_too(capfd: pytest.CaptureFixture[str]) -> None:
+    from tqdm import tqdm
+
+    with no_bars():
+        assert list(tqdm(range(3), disable=False)) == [0, 1, 2]
+    assert capfd.readouterr().err == ""
+    assert list(tqdm(range(3), disable=False)) == [0, 1, 2]
+    assert "3/3" in capfd.readouterr().err

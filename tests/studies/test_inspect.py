@@ -129,18 +129,38 @@ def test_a_quantised_folder_refuses_other_precisions(folder: Path) -> None:
     write(folder, "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
     found = inspect_model(str(folder))
     assert found.stored_as == "gptq 4 bit"
-    # Not installed where these tests run: no wheels for this Python.
-    refused_with(found, "gptq 4 bit", "its quantiser does not load here", "Install what it names")
+    # Not installed where these tests run: it has no wheels.
+    refused_with(found, "gptq-int4 needs gptqmodel", "Install it: pip install optimum")
     fits = {fit.precision: fit for fit in found.precisions}
     assert fits["4bit"].eager == "quantised already (gptq 4 bit)"
     assert fits["4bit"].weight_bytes is None
-    assert fits["as-is"].weight_bytes == found.stored_bytes
+    assert fits["gptq-int4"].weight_bytes == found.stored_bytes
+    assert "as-is" not in fits and "awq-int4" not in fits
+
+    write(
+        folder,
+        "config.json",
+        quantization_config={
+            "quant_method": "compressed-tensors",
+            "config_groups": {"a": {"weights": {"num_bits": 4, "type": "int"}}},
+        },
+    )
+    [fit] = [fit for fit in inspect_model(str(folder)).precisions if not fit.foreign]
+    # Unpacked when it is loaded, and its layers are of no kind that engine graph has.
+    assert (fit.precision, fit.bits_per_weight) == ("compressed-int4", 16)
+    assert fit.graph is not None
+
+    write(folder, "config.json", quantization_config={"quant_method": "gptq", "bits": "four"})
+    refused_with(inspect_model(str(folder)), "bits is 'four'", "Copy config.json")
+
+    write(folder, "config.json", quantization_config={"quant_method": "fp8"})
+    refused_with(inspect_model(str(folder)), "fp8 cannot run here", "compute capability 8.9")
 
     nf4 = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
     write(folder, "config.json", quantization_config=nf4)
     found = inspect_model(str(folder))
     assert found.can_run and found.stored_as == "bitsandbytes NF4"
-    assert [fit.precision for fit in found.precisions if fit.eager is None] == ["as-is"]
+    assert [fit.precision for fit in found.precisions if fit.eager is None] == ["bnb-nf4"]
 
 
 def adapter_alone(folder: Path) -> None:

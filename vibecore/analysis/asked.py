@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vibecore.catalog.models import MODELS
-from vibecore.catalog.precisions import AS_IS
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.records import Kind
 from vibecore.core.rows import RunRow
 
@@ -44,11 +44,12 @@ class ModelAsked:
     @property
     def stored(self) -> str | None:
         """How the weights were stored and what they ran as: `gguf Q4_K_M → bf16`, or
-        `as-is: bitsandbytes NF4`; None for plain 16 bit."""
+        `bnb-nf4: bitsandbytes NF4`; None for plain 16 bit."""
         if self.stored_as is None:
             return None
-        if self.precision == AS_IS:
-            return f"{AS_IS}: {self.stored_as}"
+        precision = PRECISIONS.get(self.precision)
+        if precision is not None and precision.as_stored:
+            return f"{self.precision}: {self.stored_as}"
         return f"{self.stored_as} → {self.precision}"
 
     @property

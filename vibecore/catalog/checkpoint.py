@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.architectures import ModelSpec, read_spec
-from vibecore.catalog.precisions import AS_IS, Precision
+from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, require_here
+from vibecore.catalog.stored_formats import label_of
 from vibecore.core.errors import InputError
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+CONFIG_FILE = "config.json"
 ADAPTER_FILE = "adapter_config.json"
 # The format's own limit.
 MOST_HEADER_BYTES = 100_000_000
@@ -263,25 +265,52 @@ def likely_cause(missing: Sequence[str], unexpected: Sequence[str]) -> str:
 def stored_as(folder: Path) -> str | None:
     """How a folder's weights are quantised already, in words, by its config.json: `bitsandbytes
     NF4`, `gptq 4 bit`; None for plain ones."""
-    raw = _read_json(folder / "config.json")
-    found = raw.get("quantization_config") or raw.get("compression_config")
-    return _quantised_words(found) if isinstance(found, dict) else None
+    found = _quantisation(folder)
+    if found is None:
+        return None
+    return _quantised_words(found) if isinstance(found, dict) else "quantised"
 
 
-def require_label(folder: Path, precision: Precision) -> str | None:
+def stored_precision(folder: Path) -> Precision | None:
+    """The label that a folder's weights run under as they are: `gptq-int4`; `as-is` for a format
+    without a label of its own, None for plain weights. Raises InputError for a
+    quantization_config that is damaged or unknown."""
+    found = _quantisation(folder)
+    if found is None:
+        return None
+    try:
+        return PRECISIONS[label_of(found) or AS_IS]
+    except InputError as error:
+        raise InputError(
+            f"{folder / CONFIG_FILE} does not say how its weights are quantised: {error} Copy "
+            "config.json from the original, or take the original weights."
+        ) from None
+
+
+def _quantisation(folder: Path) -> Any:
+    """What config.json says of it, whatever that is; None where it says nothing."""
+    raw = _read_json(folder / CONFIG_FILE)
+    found = raw.get("quantization_config")
+    return raw.get("compression_config") if found is None else found
+
+
+def require_label(folder: Path, precision: Precision, device: str) -> str | None:
     """How a folder's weights are quantised already, None for plain ones. Raises InputError where
-    they are and would run under another label, and where they are not and would run as-is."""
-    stored = stored_as(folder)
-    if stored and not precision.as_stored:
+    they are and would run under another label, where they are not and would run as they are, and,
+    with what to do, where their format does not run on this machine's `device`."""
+    own, stored = stored_precision(folder), stored_as(folder)
+    if own and precision.name not in (AS_IS, own.name):
         raise InputError(
             f"{folder} is quantised already ({stored}), and cannot be run as {precision.name}. Run "
             f"it as it is, --precision {AS_IS}, or take the original weights."
         )
-    if precision.as_stored and not stored:
+    if precision.as_stored and not own:
         raise InputError(
             f"{folder} is not quantised: its config.json has no quantization_config. Choose a "
-            f"precision instead of {AS_IS}: --precision bf16, 8bit or 4bit."
+            f"precision instead of {precision.name}: --precision bf16, 8bit or 4bit."
         )
+    if own:
+        require_here(own, device)
     return stored
 
 
@@ -300,7 +329,7 @@ def _quantised_words(raw: Mapping[str, Any]) -> str:
     if method == "quanto":
         return f"quanto {raw.get('weights', '')}".strip()
     bits = raw.get("bits") or raw.get("w_bit") or raw.get("nbits")
-    return f"{method or 'quantised'} {bits} bit" if bits else method or "quantised"
+    return f"{method or 'quantised'} {bits} bit" if isinstance(bits, int) else method or "quantised"
 
 
 def _compressed_words(raw: Mapping[str, Any]) -> str:

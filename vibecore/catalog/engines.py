@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vibecore.catalog.models import Config
-from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision
+from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, method_of_files
 from vibecore.catalog.requirements import Requirement
 from vibecore.core.errors import InputError
 
@@ -18,7 +18,7 @@ LLAMA_CPP = "llama.cpp"
 LLAMA_CPP_PACKAGE = Requirement("xllamacpp", "pip install -r requirements-llamacpp.txt")
 # Ways of loading whose layers engine `graph` has a product for (engine/linear/join.py); of a folder
 # that is quantised already, its layers decide when it is loaded.
-GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", AS_IS)
+GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", AS_IS, method_of_files("bitsandbytes"))
 
 
 def engine_of(config: Config, engine: str) -> str:

@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import get_args
 
 from vibecore.catalog.architectures import ModelSpec, RawConfig, is_tied, read_spec, spec_of
-from vibecore.catalog.checkpoint import stored_as, stored_tensors, weight_file_bytes
+from vibecore.catalog.checkpoint import (
+    stored_as,
+    stored_precision,
+    stored_tensors,
+    weight_file_bytes,
+)
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.gguf import is_gguf, read_gguf
-from vibecore.catalog.precisions import PRECISIONS, Precision, find_precision
+from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, find_precision
 from vibecore.core.errors import InputError
 from vibecore.core.records import Kind
 
@@ -70,6 +75,8 @@ class Config:
         try:
             if self.model.weights == "gguf":
                 return read_gguf(folder).tensor_bytes if self.precision.as_stored else None
+            if self.precision.unpacked and self.model.spec is not None:
+                return PRECISIONS["bf16"].weight_bytes(self.model.spec, device)
             if self.precision.as_stored:
                 return weight_file_bytes(folder)
             return self._bytes_by_header(folder, device)
@@ -215,8 +222,9 @@ def family_configs(family: str) -> tuple[Config, ...]:
 
 
 def known_configs() -> dict[str, Config]:
-    """Every config the tables make, by id, at every precision."""
-    configs = (Config(m, p) for m in MODELS.values() for p in PRECISIONS.values())
+    """Every config the tables make, by id, at every precision but those that only files make."""
+    precisions = [precision for precision in PRECISIONS.values() if not precision.is_label]
+    configs = (Config(model, precision) for model in MODELS.values() for precision in precisions)
     return {config.id: config for config in configs}
 
 
@@ -260,8 +268,8 @@ def choose_configs(
     `precisions`, each config once. `names` and `taken` are as in `own_models`.
 
     Where `as-is` is among several precisions, a GGUF file and a folder that is quantised already
-    have it alone, and any other model the rest. Raises InputError for what does not exist or does
-    not go together.
+    have it alone, and any other model the rest; of a folder it is the label that its files make,
+    `gptq-int4`. Raises InputError for what does not exist or does not go together.
     """
     if precisions and not sources:
         raise InputError("--precision goes with --model; a config's id already names its own.")
@@ -271,12 +279,21 @@ def choose_configs(
     chosen += find_configs(ids)
     wanted = [find_precision(name) for name in dict.fromkeys(precisions)]
     for model in own_models(sources, names, taken):
-        as_it_is = model.weights == "gguf" or (
-            model.weights == "local" and stored_as(Path(model.source)) is not None
-        )
-        fitting = [precision for precision in wanted if precision.as_stored is as_it_is]
+        own = label_of_files(model)
+        as_it_is = own is not None or model.weights == "gguf"
+        fitting = [
+            own if own and precision.name == AS_IS else precision
+            for precision in wanted
+            if precision.as_stored is as_it_is
+        ]
         chosen += [Config(model, precision) for precision in fitting or wanted]
     return tuple({config.id: config for config in chosen}.values())
+
+
+def label_of_files(model: Model) -> Precision | None:
+    """The label that a local folder runs under as it is, where it is quantised already; None for
+    any other model. Raises InputError as `stored_precision` does."""
+    return stored_precision(Path(model.source)) if model.weights == "local" else None
 
 
 def own_models(

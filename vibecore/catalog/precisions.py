@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vibecore.catalog import weight_formats
 from vibecore.catalog.architectures import ModelSpec
 from vibecore.catalog.requirements import ANYWHERE, Hardware, Requirement
+from vibecore.catalog.stored_formats import FORMATS, StoredFormat
 from vibecore.catalog.weight_formats import SIXTEEN_BIT_BYTES
 from vibecore.core.errors import InputError
 from vibecore.core.machine import gpu_capability, gpu_name, likely_device
@@ -44,7 +45,8 @@ class Precision:
     `linear_bytes` gives the bytes of one weight of shape [rows, columns] with its scales, and
     `gpu_linear_bytes` those on a GPU where it is laid out otherwise there. `listed`: whether forms
     and suggestions offer it; one that is not listed is asked for by its name.
-    `as_stored`: for what is quantised already, whose files say what it weighs.
+    `as_stored`: for what is quantised already, whose files say what it weighs. `unpacked`: its
+    weights are made 16 bit when they are loaded.
     `unquantised` is what it leaves as it was, `calibration` what data it was fitted to, `hardware`
     what it runs on, `link` the paper or documentation that defines it.
     """
@@ -60,10 +62,17 @@ class Precision:
     requirement: Requirement | None = None
     listed: bool = True
     as_stored: bool = False
+    unpacked: bool = False
     unquantised: str = ALL_BUT_LINEAR
     calibration: str = NO_CALIBRATION
     hardware: Hardware = ANYWHERE
     link: str = ""
+
+    @property
+    def is_label(self) -> bool:
+        """Whether only a folder's files make it: it is how they are quantised already, and the
+        label that they run under at `as-is`."""
+        return self.as_stored and self.name != AS_IS
 
     def bits_per_weight(self, rows: int, columns: int) -> float:
         """Bits that one weight of a linear layer of shape [rows, columns] takes, scales
@@ -131,6 +140,34 @@ TURING, PASCAL = Hardware(capability=(7, 5)), Hardware(capability=(6, 0))
 ADA = Hardware(capability=(8, 9))
 AMPERE = Hardware(capability=(8, 0), note="on a GPU rows are filled up to multiples of 1,024")
 NOT_QUANTISED = "everything: nothing is quantised"
+
+
+def method_of_files(quant_method: str) -> str:
+    """The method of a label: a folder's own way of loading, by its quant_method."""
+    return f"{AS_IS} {quant_method}"
+
+
+def _labels(format_: StoredFormat) -> Iterator[Precision]:
+    """The labels of folders that are quantised already in a format, one a type of number."""
+    for type_ in format_.types:
+        bits = re.sub(r"\D", "", type_)
+        yield Precision(
+            format_.label_of(type_),
+            f"{format_.title}, a folder that is quantised already",
+            "bfloat16",
+            int(bits) if bits else 8,
+            method_of_files(format_.method),
+            weight_formats.sixteen_bit,
+            requirement=format_.requirement,
+            listed=False,
+            as_stored=True,
+            unpacked=format_.unpacked,
+            unquantised="what its files leave",
+            calibration=format_.calibration,
+            hardware=format_.hardware,
+            link=format_.link,
+        )
+
 
 PRECISIONS: Mapping[str, Precision] = {
     entry.name: entry
@@ -287,6 +324,7 @@ PRECISIONS: Mapping[str, Precision] = {
             hardware=Hardware(note="what its format needs"),
             link="https://huggingface.co/docs/transformers/quantization/overview",
         ),
+        *(label for format_ in FORMATS.values() for label in _labels(format_)),
     )
 }
 # What forms and suggestions offer.
@@ -296,7 +334,8 @@ LISTED_PRECISIONS = tuple(name for name, entry in PRECISIONS.items() if entry.li
 def find_precision(name: str) -> Precision:
     """A precision by name. Raises InputError for one that does not exist."""
     if name not in PRECISIONS:
-        raise InputError(f"There is no precision '{name}'. Precisions: {', '.join(PRECISIONS)}.")
+        known = ", ".join(one for one, entry in PRECISIONS.items() if not entry.is_label)
+        raise InputError(f"There is no precision '{name}'. Precisions: {known}.")
     return PRECISIONS[name]
 
 
@@ -314,7 +353,7 @@ def require_here(precision: Precision, device: str) -> None:
         return
     gpu = f" ({gpu_name(place)})" if gpu_name(place) else ""
     elsewhere = "run it on a CPU (--device cpu), or " if precision.hardware.cpu else ""
+    other = "take the original weights" if precision.as_stored else "choose another precision"
     raise InputError(
-        f"{precision.name} cannot run here: {why}{gpu}. What to do: {elsewhere}choose another "
-        "precision."
+        f"{precision.name} cannot run here: {why}{gpu}. What to do: {elsewhere}{other}."
     )

@@ -22,7 +22,7 @@ from vibecore.catalog.engines import engine_of, is_native, require_llama_cpp
 from vibecore.catalog.gguf import read_gguf, require_dequantisable
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.models import Config, Model
-from vibecore.catalog.precisions import PRECISIONS, require_here
+from vibecore.catalog.precisions import AS_IS, PRECISIONS, require_here
 from vibecore.core.errors import InputError
 from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
 
@@ -77,13 +77,13 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
     if model.weights == "gguf":
         return _gguf_file(config)
     if weights != "hub" and model.weights != "local":
-        return _folder(config, "local", _chosen_folder(config, Path(weights)))
+        return _folder(config, "local", _chosen_folder(config, Path(weights)), device)
     if model.weights == "demo":
-        return _folder(config, "demo", DEMO_MODELS_DIR / Path(model.source).name)
+        return _folder(config, "demo", DEMO_MODELS_DIR / Path(model.source).name, device)
     if model.weights == "local":
-        return _folder(config, "local", Path(model.source))
+        return _folder(config, "local", Path(model.source), device)
     folder = hub_folder(model)
-    return _folder(config, "hub", folder, folder.name)
+    return _folder(config, "hub", folder, device, folder.name)
 
 
 def _require_quantised(config: Config) -> None:
@@ -127,10 +127,12 @@ def asking_for(asking: Asking, resolved: Resolved) -> Asking:
     return asking
 
 
-def _folder(config: Config, weights: str, folder: Path, revision: str | None = None) -> Resolved:
+def _folder(
+    config: Config, weights: str, folder: Path, device: str, revision: str | None = None
+) -> Resolved:
     """A folder, checked, with what it holds."""
     check_folder(folder)
-    stored = require_label(folder, config.precision)
+    stored = require_label(folder, config.precision, device)
     template = read_template(folder)
     return Resolved(
         weights,
@@ -147,6 +149,11 @@ def _gguf_file(config: Config) -> Resolved:
     """A GGUF file, checked, with what it holds."""
     path = Path(config.model.source)
     file = read_gguf(path)
+    if config.precision.is_label:
+        raise InputError(
+            f"{path} is a GGUF file, and {config.precision.name} is for folders that are quantised "
+            f"so. Run it as it is, --precision {AS_IS}, or at one such as bf16."
+        )
     if is_native(config):
         require_llama_cpp()
     else:

@@ -33,7 +33,8 @@ from vibecore.core.records import LoadRequest
 from vibecore.engine.dummy import DUMMY_TOKENIZER, as_trained, random_weights
 from vibecore.engine.gguf_weights import read_once, read_weights, tokenizer_of
 from vibecore.engine.integrity import load_whole
-from vibecore.engine.quantisers import DTYPES, QUANTISERS
+from vibecore.engine.quantisers import DTYPES, QUANTISERS, unpack
+from vibecore.engine.quiet import no_bars
 from vibecore.engine.stop_tokens import stop_tokens_of_file, stop_tokens_of_folder
 
 
@@ -60,25 +61,27 @@ def load_checkpoint(request: LoadRequest, precision: Precision) -> Checkpoint:
 def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
     # transformers would apply it where the package for that is installed, and else leave it out.
     refuse_adapter(folder)
-    stored = require_label(folder, precision)
+    stored = require_label(folder, precision, device)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False
     )
-    model = load_whole(
-        AutoModelForCausalLM.from_pretrained,
-        folder,
-        named=str(folder),
-        config=config,
-        dtype="auto" if precision.as_stored else DTYPES[precision.dtype],
-        device_map={"": device},
-        quantization_config=QUANTISERS[precision.method](precision, device),
-        # Else the folder's own is read, and one that is invalid is an error.
-        generation_config=GenerationConfig(),
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-    )
+    with no_bars():
+        model = load_whole(
+            AutoModelForCausalLM.from_pretrained,
+            folder,
+            named=str(folder),
+            config=config,
+            dtype="auto" if precision.as_stored else DTYPES[precision.dtype],
+            device_map={"": device},
+            quantization_config=QUANTISERS[precision.method](precision, device),
+            # Else the folder's own is read, and one that is invalid is an error.
+            generation_config=GenerationConfig(),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+        unpack(model)
     if precision.as_stored and getattr(model, "hf_quantizer", None) is None:
         raise RunError(
             f"{folder}: transformers does not know the quant_method that the quantization_config "

@@ -103,9 +103,10 @@ def _misshaped(model: PreTrainedModel) -> Iterator[tuple[str, tuple[int, ...], t
     """Linear layers whose weight is of another shape: (name, as found, as wanted). transformers
     compares no weight that it quantises."""
     for name, module in model.named_modules():
-        if not isinstance(module, nn.Linear):
+        weight: Any = getattr(module, "weight", None)
+        # Some formats have other tensors in its place.
+        if not isinstance(module, nn.Linear) or weight is None:
             continue
-        weight: Any = module.weight
         state = getattr(weight, "quant_state", None)
         found = tuple(weight.shape if state is None else state.shape)
         wanted = (module.out_features, module.in_features)

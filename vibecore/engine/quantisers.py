@@ -14,7 +14,8 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils.quantization_config import QuantizationMethod
 
-from vibecore.catalog.precisions import AS_IS, Precision
+from vibecore.catalog.precisions import AS_IS, Precision, method_of_files
+from vibecore.catalog.stored_formats import FORMATS
 from vibecore.catalog.weight_formats import TORCHAO_INT4_GROUP
 from vibecore.engine.light import import_bitsandbytes
 
@@ -130,6 +131,7 @@ def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
 QUANTISERS: Mapping[str, Callable[[Precision, str], Any]] = {
     "plain": _plain,
     AS_IS: _plain,
+    **{method_of_files(method): _plain for method in FORMATS},
     "llm-int8": _llm_int8,
     "bnb-nf4": _nf4,
     "torchao-int8": _torchao_int8,
@@ -140,6 +142,14 @@ QUANTISERS: Mapping[str, Callable[[Precision, str], Any]] = {
     "quanto-int4": _quanto,
     "quanto-int2": _quanto,
 }
+
+
+def unpack(model: PreTrainedModel) -> None:
+    """Have compressed-tensors make its weights 16 bit now. Else it does so at the first forward
+    pass, when what they weigh has been told."""
+    if getattr(model, "quantization_method", None) == QuantizationMethod.COMPRESSED_TENSORS:
+        quantiser: Any = model.hf_quantizer
+        quantiser.compressor.decompress_model(model)
 
 
 def without_gradients(model: PreTrainedModel) -> AbstractContextManager[Any]:

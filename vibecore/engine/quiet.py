@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
 
 # Logger -> the start of the message it repeats. The cast is part of LLM.int8() (one line per
 # matmul on bf16 input); the kernel is an optional download from the hub, which is not wanted.
@@ -33,3 +37,18 @@ def silence() -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(present, _Drop) for present in logger.filters):
             logger.addFilter(_Drop(name))
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """No progress bar within, not those either that are shown whatever TQDM_DISABLE says
+    (compressed-tensors')."""
+    from tqdm.std import tqdm
+
+    begin: Any = tqdm.__init__
+
+    def begin_hidden(self: Any, *arguments: Any, **options: Any) -> None:
+        begin(self, *arguments, **{**options, "disable": True})
+
+    with patch.object(tqdm, "__init__", begin_hidden):
+        yield

@@ -19,6 +19,7 @@ from vibecore.catalog.checkpoint import (
     find_faults,
     likely_cause,
     stored_as,
+    stored_precision,
     stored_tensors,
 )
 from vibecore.catalog.demo_models import MODELS_DIR
@@ -27,7 +28,7 @@ from vibecore.catalog.gguf import GgufFile, read_gguf
 from vibecore.catalog.identity import weights_sha256
 from vibecore.catalog.memory import ONE_PROMPT, cache_bytes, needed_bytes
 from vibecore.catalog.models import MODELS, Config, Model, own_models
-from vibecore.catalog.precisions import AS_IS, PRECISIONS
+from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, require_here
 from vibecore.catalog.weights import SMALL_FILES, check_folder, hub_folder
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, gpu_name, likely_device
@@ -296,6 +297,7 @@ def _read_folder(
     found.architecture = raw.get("model_type")
     found.architecture_class = classes[0] if isinstance(classes, list) and classes else None
     found.stored_as = stored_as(folder)
+    _check_format(found, folder)
     faults = _faults(folder, tensors)
     found.complete = None if faults is None else not faults
     _count(found, tensors)
@@ -326,6 +328,16 @@ def _read_folder(
     _size_up(found, model, read_spec(folder))
 
 
+def _check_format(found: Inspection, folder: Path) -> None:
+    """Among the problems, with what to do: how the folder is quantised already cannot be read, or
+    does not run on this machine."""
+    try:
+        if own := stored_precision(folder):
+            require_here(own, "auto")
+    except InputError as error:
+        found.problems.append(str(error))
+
+
 def _count(found: Inspection, tensors: Mapping[str, StoredTensor]) -> None:
     if not tensors:
         return
@@ -354,7 +366,7 @@ def _ask_worker(found: Inspection) -> None:
         found.problems.append(str(error))
         return
     found.graph_problem = said.graph_problem
-    if said.quantiser_problem:
+    if said.quantiser_problem and not found.problems:
         found.problems.append(
             f"{found.folder} is quantised ({found.stored_as}), and its quantiser does not load "
             f"here: {said.quantiser_problem}. Install what it names, or run the original at a "
@@ -401,15 +413,17 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
     if model.spec is None and folder is not None and folder.is_dir():
         # What its files say of a model whose source is not where they are.
         model = replace(model, source=str(folder), weights="local", spec=spec)
+    own = _label(found, folder) if found.stored_as is not None else None
     fits, gpu = [], gpu_name(found.device)
     for precision in PRECISIONS.values():
+        if precision.as_stored and precision is not own:
+            continue
         config = Config(model, precision)
         native = is_native(config)
-        if precision.as_stored and not quantised and not native:
-            continue
         refused = _refusal(found, config, quantised)
         foreign = quantised and not precision.as_stored
-        stored = found.stored_bytes if precision.as_stored else config.weight_bytes(found.device)
+        as_loaded = config.weight_bytes(found.device)
+        stored = found.stored_bytes if precision.as_stored and not precision.unpacked else as_loaded
         needed = needed_bytes(config, found.device, weights=found.weights, gpu=gpu)
         known = None if foreign else stored
         fits.append(
@@ -434,6 +448,16 @@ def _bits(found: Inspection, config: Config, stored: int | None) -> float | None
     if is_native(config):
         return read_gguf(Path(found.source)).bits_per_weight.model
     return 8 * stored / found.parameters if stored and found.parameters else None
+
+
+def _label(found: Inspection, folder: Path | None) -> Precision:
+    """What a folder that is quantised already runs as; `as-is` for a GGUF file, and where its
+    config.json is damaged, which is among the problems."""
+    try:
+        own = stored_precision(folder) if folder and found.weights != "gguf" else None
+    except InputError:
+        own = None
+    return own or PRECISIONS[AS_IS]
 
 
 def _refusal(found: Inspection, config: Config, quantised: bool) -> str | None:

@@ -204,7 +204,7 @@ WORDS = {
     "model": "A checkpoint: base (continues text), instruct (answers) or thinking (reasons, then "
     "answers).",
     "precision": "How the linear layers are stored: "
-    + "; ".join(f"{p.name}, {p.title}" for p in PRECISIONS.values())
+    + "; ".join(f"{p.name}, {p.title}" for p in PRECISIONS.values() if not p.is_label)
     + ".",
     "bits per weight": "Bytes of the quantised layers as loaded, scales included, over their "
     "weights; what a precision leaves in 16 bit counts in the model's.",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.memory import ONE_PROMPT
 from vibecore.catalog.models import MODELS
+from vibecore.catalog.precisions import AS_IS
 from vibecore.core.formats import memory, number
 from vibecore.studies.inspect import NATIVE_ONLY, Fit, Inspection, StopToken
 
@@ -57,7 +58,8 @@ def _facts(found: Inspection) -> Iterator[Row]:
         yield _weights(found)
     refused = [fit.precision for fit in found.precisions if fit.foreign]
     if refused:
-        yield _row("runs as", "note", f"as-is alone; refused are {', '.join(refused)}")
+        own = next((fit.precision for fit in found.precisions if not fit.foreign), AS_IS)
+        yield _row("runs as", "note", f"{own} alone; refused are {', '.join(refused)}")
     if found.sha256:
         yield _row("identity", "ok", found.sha256)
     if found.context:

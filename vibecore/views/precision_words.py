@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.catalog.models import MODELS
@@ -26,9 +27,10 @@ HEADS = (
 
 @dataclass(frozen=True)
 class PrecisionRow:
-    """A precision as the glossary has it, in words. `bits` are per weight of the linear layers of
-    EXAMPLE_MODEL and of the whole model, by the format's definition; `install` is the command for
-    what it needs, empty where it needs nothing."""
+    """A precision as the glossary has it, in words; labels of one format, which differ in their
+    type of number alone, are one row, `name` all of them. `bits` are per weight of the linear
+    layers of EXAMPLE_MODEL and of the whole model, by the format's definition; `install` is the
+    command for what it needs, empty where it needs nothing."""
 
     name: str
     title: str
@@ -41,15 +43,16 @@ class PrecisionRow:
 
 
 def precision_rows() -> list[PrecisionRow]:
-    """Every precision of the catalogue."""
+    """Every precision of the catalogue, then the labels of folders that are quantised already."""
     spec = MODELS[EXAMPLE_MODEL].spec
     assert spec is not None
     rows = []
-    for one in PRECISIONS.values():
+    for _, alike in groupby(PRECISIONS.values(), key=lambda one: one.title):
+        one, *others = alike
         bits = None if one.as_stored else one.bits_of(spec)
         rows.append(
             PrecisionRow(
-                one.name,
+                ", ".join(entry.name for entry in (one, *others)),
                 one.title,
                 one.link,
                 f"{bits.layers:.2f}, {bits.model:.2f}" if bits else "as stored",

@@ -264,6 +264,8 @@ def _samples(run: RunRow, protocol: Protocol) -> bool:
 
 def _imports(run: RunRow, precision: Precision, quantiser: Quantiser | None, samples: bool) -> str:
     packages = ["torch", "transformers", "accelerate", *(quantiser.packages if quantiser else ())]
+    if precision.as_stored and precision.requirement:
+        packages.append(precision.requirement.package)
     names = ["AutoModelForCausalLM", "AutoTokenizer", "GenerationConfig"]
     if quantiser:
         names.append(quantiser.from_transformers)

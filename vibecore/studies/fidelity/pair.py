@@ -8,8 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibecore.catalog.checkpoint import stored_as
-from vibecore.catalog.models import MODELS, Config, own_models
+from vibecore.catalog.models import MODELS, Config, label_of_files, own_models
 from vibecore.catalog.precisions import AS_IS, find_precision
 from vibecore.catalog.reference_text import reference_text
 from vibecore.catalog.suites import Suite
@@ -113,8 +112,10 @@ def measure_pair(plan: PairPlan, on_event: OnEvent) -> list[FidelityTokens]:
 def _config(source: str, precision: str | None) -> Config:
     model = None if Path(source).expanduser().exists() else MODELS.get(source)
     model = model or own_models((source,))[0]
-    quantised = model.weights == "local" and stored_as(Path(model.source)) is not None
-    return Config(model, find_precision(precision or (AS_IS if quantised else "bf16")))
+    own = label_of_files(model)
+    if own is not None and precision in (None, AS_IS):
+        return Config(model, own)
+    return Config(model, find_precision(precision or "bf16"))
 
 
 class _Loaded:
