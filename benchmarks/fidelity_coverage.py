@@ -138,8 +138,17 @@ def equal_tails(study: Prompts) -> Interval:
     return study.mean * math.exp(-high), study.mean * math.exp(-low)
 
 
+def symmetric(study: Prompts) -> Interval:
+    """Symmetric bootstrap-t on the log scale."""
+    found = bootstrap_ratio(study.sums, [1.0] * study.n, study.sizes)
+    if found is None:
+        return None
+    low, high = found.interval(ALPHA)
+    return math.exp(low), math.exp(high)
+
+
 def chosen(study: Prompts) -> Interval:
-    """The house's: symmetric bootstrap-t on the log scale."""
+    """The house's: the same, with the upper end of the symmetric interval at half of α."""
     return positive_mean_interval(study.sums, study.sizes)
 
 
@@ -150,6 +159,7 @@ CANDIDATES: dict[str, Callable[[Prompts], Interval]] = {
     "percentile": percentile,
     "BCa": accelerated,
     "bootstrap-t, log, equal tails": equal_tails,
+    "bootstrap-t, log, symmetric": symmetric,
     "chosen": chosen,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -239,12 +240,14 @@ def read_outputs(
            ORDER BY prompt.position, run.position, generation.sample""",
         {"study": study_id, "prompt": prompt_id, "config": config},
     )
-    return [
-        OutputRow(
-            **{**row, "duplicates": json.loads(row["duplicates"]) if row["duplicates"] else None}
-        )
-        for row in rows
-    ]
+    return [OutputRow(**{**row, "duplicates": _duplicates(row["duplicates"])}) for row in rows]
+
+
+def _duplicates(stored: str | None) -> Any:
+    if not stored:
+        return None
+    # Nearly all outputs have none, and parsing that takes longer than reading the row.
+    return [] if stored == "[]" else json.loads(stored)
 
 
 def _require(
@@ -283,7 +286,13 @@ def read_verdicts(
 
 def verdict_of(row: Row) -> VerdictRow:
     """A verdict from its columns."""
-    return VerdictRow(**{**row, "arguments": json.loads(row["arguments"])})
+    return VerdictRow(**{**row, "arguments": _arguments(row["arguments"])})
+
+
+@lru_cache(maxsize=10_000)
+def _arguments(stored: str) -> Mapping[str, Any]:
+    """A constraint's arguments, one object for all verdicts that have them: read only."""
+    return json.loads(stored)
 
 
 def count_batches(connection: duckdb.DuckDBPyConnection, run_id: int) -> int:

@@ -16,9 +16,9 @@ in 95 to 97 % (`tests/analysis/test_verdicts.py` holds the last).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -36,14 +36,19 @@ NO_SPREAD = 1e-7
 class LogRatio:
     """A log ratio of sums, its widened standard error, and the sorted pivots of its resamples.
 
-    `swap_p` is the randomisation test's p.
+    `swap` makes the randomisation test's p, which an interval alone does not need.
     """
 
     estimate: float
     error: float
     n: int
     pivots: Any
-    swap_p: float
+    swap: Callable[[], float]
+
+    @cached_property
+    def swap_p(self) -> float:
+        """p of the randomisation test."""
+        return self.swap()
 
     def p(self) -> float:
         """Two-sided p of "the ratio is 1": the larger of the bootstrap's and the swap test's."""
@@ -53,6 +58,12 @@ class LogRatio:
         """Symmetric 1 − α interval of the log ratio."""
         half = _order_statistic(np.sort(np.abs(self.pivots)), 1 - alpha) * self.error
         return self.estimate - half, self.estimate + half
+
+    def skewed_interval(self, alpha: float) -> tuple[float, float]:
+        """1 − α interval of the log of a figure that is skewed to the right. What the symmetric one
+        misses of it lies nearly all above, so that its upper end bounds a tail of α rather than of
+        α/2: here it is that of the symmetric 1 − α/2 interval."""
+        return self.interval(alpha)[0], self.interval(alpha / 2)[1]
 
     def inner_interval(self, alpha: float) -> tuple[float, float]:
         """The interval of two one-sided tests at α: at least 1 − 2α."""
@@ -111,16 +122,21 @@ def bootstrap_ratio(
     prompts = len(values)
     values = sum_groups(values, seed)
     n = len(values)
-    shares = values / totals
+    # Weights that both have are the same in every resample, and leave its ratio.
+    kept = [0, 2] if np.array_equal(values[:, 1], values[:, 3]) else [0, 1, 2, 3]
+    shares, signs = (values / totals)[:, kept], signs[kept]
     error = math.sqrt(float(((shares @ signs) ** 2).sum()) * n / max(1, n - 1))
     if prompts < FEWEST_PROMPTS or error < NO_SPREAD:
         return None
     draws = resample_counts(n, resamples, seed)
-    drawn = draws @ shares
-    products = draws @ (shares[:, :, None] * shares[:, None, :]).reshape(n, -1)
+    # Sums of each column, and of each product of two, in every resample.
+    ones, others = np.triu_indices(len(kept))
+    sums = draws @ np.hstack([shares, shares[:, ones] * shares[:, others]])
+    drawn, products = sums[:, : len(kept)], sums[:, len(kept) :]
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = signs / drawn
-        squares = np.einsum("bk,bkl,bl->b", weights, products.reshape(-1, 4, 4), weights)
+        twice = np.where(ones == others, 1.0, 2.0)
+        squares = (products * weights[:, ones] * weights[:, others]) @ twice
         errors = np.sqrt(np.maximum(squares, 0.0) * n / max(1, n - 1))
         # A resample of prompts that all agree has no spread of its own: it takes the study's.
         errors = np.where(errors < NO_SPREAD, error, errors)
@@ -129,8 +145,8 @@ def bootstrap_ratio(
     lost = ~np.isfinite(pivots)
     pivots[lost] = np.where(np.arange(lost.sum()) % 2 == 0, np.inf, -np.inf)
     widened = error * math.sqrt(n / max(1, n - 1))
-    swap_p = _swap_p(values, estimate, resamples, seed)
-    return LogRatio(estimate, widened, prompts, np.sort(pivots), swap_p)
+    swap = partial(_swap_p, values, estimate, resamples, seed)
+    return LogRatio(estimate, widened, prompts, np.sort(pivots), swap)
 
 
 def sum_groups(values: Any, seed: int, most: int = MOST_UNITS) -> Any:
