@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,6 @@ def test_a_token_that_neither_model_has_is_no_difference(two: LoadedModel) -> No
 def test_a_token_that_one_model_lacks_is_told(two: LoadedModel) -> None:
     parent = two.beside.model
     assert parent is not None
-    parent.model.resize_token_embeddings(len(TOKENS) + 6)
+    two.beside.model = replace(parent, vocabulary=len(TOKENS) + 6)
     with pytest.raises(RunError, match="the one has 1 tokens that the other lacks"):
         shared_vocabulary(two)
