@@ -94,7 +94,9 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
     hurried = ("--no-llama-bench", "--seconds", "500")
     of_thirty = ("--batch-size", "30", "--no-llama-bench")
     optional = [
-        name for name, one in PRECISIONS.items() if one.requirement and one.requirement.is_met
+        name
+        for name, one in PRECISIONS.items()
+        if one.requirement and one.requirement.is_met and not one.as_stored
     ]
 
     def at_each(model: str) -> list[str]:

@@ -162,6 +162,10 @@ def show_flips() -> None:
 
 
 study = frame.current_study()
+# First: at many prompts what follows takes a second or two to be read.
+frame.show_html("h1", "Fidelity")
+frame.show_html("p", words.WHAT)
+frame.show_note(words.SOURCES)
 key = cached.content()
 with frame.errors_in_words():
     summary = cached.summary(key, study.name)
@@ -177,9 +181,6 @@ PARAMETERS = {
     "flips": address.one_of(list(flipped), most),
 }
 address.read("fidelity", PARAMETERS)
-frame.show_html("h1", "Fidelity")
-frame.show_html("p", words.WHAT)
-frame.show_note(words.SOURCES)
 frame.show_warnings(study.name)
 if len(references) > 1:
     st.radio(

@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from tests.support.playground_fakes import wait_until
 from vibecore.runtime import fork_server
 from vibecore.runtime.worker import Worker, WorkerDied
 
@@ -21,6 +22,13 @@ def own_fork_servers() -> list[psutil.Process]:
         for child in psutil.Process().children()
         if "--fork-server" in " ".join(child.cmdline())
     ]
+
+
+def begun_fork_server() -> psutil.Process:
+    """The one that has just been started; it has no command line for a moment."""
+    wait_until(own_fork_servers)
+    [begun] = own_fork_servers()
+    return begun
 
 
 def test_workers_of_one_fork_server_are_processes_of_their_own() -> None:
@@ -53,7 +61,7 @@ def test_a_kept_fork_server_starts_the_next_worker_at_once() -> None:
 
 def test_a_fork_server_begins_to_import_before_it_is_needed() -> None:
     with fork_server.kept_running(at_once=True):
-        [begun] = own_fork_servers()
+        begun = begun_fork_server()
         with Worker() as worker:
             worker.wait_ready()
             assert own_fork_servers() == [begun]
@@ -63,7 +71,7 @@ def test_a_fork_server_begins_to_import_before_it_is_needed() -> None:
 def test_one_that_nobody_needed_ends_at_once() -> None:
     """Not only when it has imported everything: a mistake in the options has to be told now."""
     with fork_server.kept_running(at_once=True):
-        [begun] = own_fork_servers()
+        begun = begun_fork_server()
         ended_from = time.monotonic()
     assert time.monotonic() - ended_from < 1
     assert not psutil.pid_exists(begun.pid)

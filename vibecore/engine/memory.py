@@ -62,6 +62,11 @@ class RanOut(RunError):
     """Memory ran out."""
 
 
+# torch's allocator on a CPU (c10/core/impl/alloc_cpu.cpp); and oneDNN, which says no more where it
+# finds no room for a product: whether it has one was asked before.
+CPU_REFUSALS = ("can't allocate memory", "could not create a primitive")
+
+
 @contextmanager
 def explain_out_of_memory(
     request: LoadRequest, device: torch.device, *, loading: bool = False
@@ -74,12 +79,13 @@ def explain_out_of_memory(
     except (torch.OutOfMemoryError, MemoryError):
         raise RanOut(_out_of_memory(request, device)) from None
     except RuntimeError as error:
-        # The CPU allocator raises a plain RuntimeError (c10/core/impl/alloc_cpu.cpp), and
-        # transformers one of its own where a weight could not be quantised, whatever the cause.
+        # On a CPU it is a plain RuntimeError, and transformers raises one of its own where a weight
+        # could not be quantised, whatever the cause.
         swallowed = loading and _refusals(device) > before
         # A recording that ran out is ended for it, and its end can have a message of its own.
         within = isinstance(error.__context__, torch.OutOfMemoryError)
-        if "can't allocate memory" not in str(error) and not swallowed and not within:
+        refused = any(words in str(error) for words in CPU_REFUSALS)
+        if not (refused or swallowed or within):
             raise
         raise RanOut(_out_of_memory(request, device)) from None
 
