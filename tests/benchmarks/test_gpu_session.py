@@ -28,7 +28,9 @@ def test_a_part_is_of_commands_that_exist(part: str, device: str) -> None:
 
 
 def test_every_precision_that_is_installed_is_measured() -> None:
+    chosen = [name for name, entry in PRECISIONS.items() if not entry.as_stored]
     for step in steps_of("precisions", "cuda", Path("out")):
-        for name, entry in PRECISIONS.items():
-            if entry.requirement is not None and entry.requirement.is_met:
+        for name in chosen:
+            needed = PRECISIONS[name].requirement
+            if needed is not None and needed.is_met:
                 assert any(word.endswith(f"-{name}") for word in step.command), step.name
