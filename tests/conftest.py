@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ENVIRONMENT = {"device": "cpu", "machine": {"cpu": "test", "cores": 1, "gpus": []}}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Ctrl-C as in a terminal, for tests that send it: what a shell starts in the background
+    ignores it, and so does every process begun by that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

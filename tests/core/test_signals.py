@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from vibecore.studies.run import run_study
 
 # Some tenths of a second: DuckDB does not always look for signals before a query's end.
 QUERY = "SELECT sum(a.range * b.range) FROM range(10000) a, range(10000) b"
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c() -> Iterator[None]:
-    """Ctrl-C as in a terminal: what a shell starts in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_a_write_is_finished_before_it_is_interrupted(db: Path) -> None:
