@@ -125,7 +125,6 @@ FUNCTIONS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_model_load_from_file": (POINTER, (ctypes.c_char_p, ModelParameters)),
     "llama_model_free": (None, (POINTER,)),
     "llama_model_get_vocab": (POINTER, (POINTER,)),
-    "llama_model_n_params": (ctypes.c_uint64, (POINTER,)),
     "llama_model_size": (ctypes.c_uint64, (POINTER,)),
     "llama_vocab_n_tokens": (INT, (POINTER,)),
     "llama_tokenize": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 
@@ -44,7 +44,6 @@ class NativeModel:
         self._vocabulary = self._library.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._library.llama_vocab_n_tokens(self._vocabulary))
         self.weight_bytes = int(self._library.llama_model_size(self._model))
-        self.parameters = int(self._library.llama_model_n_params(self._model))
         self._sequences: Sequences | None = None
 
     def tokens_of(self, text: str) -> list[int]:
@@ -86,12 +85,6 @@ class NativeModel:
         if self._model:
             self._library.llama_model_free(self._model)
             self._model = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.free()
 
     def __del__(self) -> None:
         if getattr(self, "_model", None):
