@@ -96,7 +96,7 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
     optional = [
         name
         for name, one in PRECISIONS.items()
-        if one.requirement and one.requirement.is_met and not one.as_stored
+        if one.from_plain_weights and one.requirement and one.requirement.is_met
     ]
 
     def at_each(model: str) -> list[str]:

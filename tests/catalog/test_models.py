@@ -112,7 +112,12 @@ def test_parameter_counts_are_those_of_the_hub(model: str, parameters: int) -> N
 
 
 def test_every_model_of_a_family_is_checked_and_says_what_it_is() -> None:
-    in_families = [name for names, _ in models.FAMILIES.values() for name in names]
+    in_families = [
+        name
+        for family, (names, _) in models.FAMILIES.items()
+        if not family.endswith("-formats")
+        for name in names
+    ]
     assert sorted(in_families) == sorted({*in_families, "1M", "5M"}) == sorted(models.MODELS)
     assert set(PARAMETERS) == set(models.MODELS) - {"1M", "5M"}
     assert next(iter(models.FAMILIES)) == "qwen2.5"
@@ -135,9 +140,22 @@ def test_gated_models_say_how_to_get_access() -> None:
     assert "hf auth login" in access
 
 
-def test_no_family_has_a_precision_that_needs_a_package_of_its_own() -> None:
-    for family in models.FAMILIES:
-        assert all(c.precision.requirement is None for c in models.family_configs(family))
+def test_only_families_of_formats_need_packages_of_their_own() -> None:
+    needing = {
+        family
+        for family in models.FAMILIES
+        if any(config.precision.requirement for config in models.family_configs(family))
+    }
+    assert needing == {"qwen2.5-formats", "qwen2.5-coder-formats"}
+
+
+def test_a_family_of_formats_is_one_model_in_seven() -> None:
+    for family in ("qwen2.5-formats", "qwen2.5-coder-formats"):
+        configs = models.family_configs(family)
+        assert len({config.model.name for config in configs}) == 1
+        assert [config.precision.name for config in configs] == [
+            *("bf16", "8bit", "4bit", "int8-torchao", "int4-torchao", "Q8_0", "Q4_K_M"),
+        ]
 
 
 def test_what_is_not_listed_is_found_by_name_all_the_same() -> None:
@@ -146,6 +164,7 @@ def test_what_is_not_listed_is_found_by_name_all_the_same() -> None:
     assert hidden == {
         *("int8-torchao", "int8-dynamic-torchao", "float8-torchao", "int4-torchao"),
         *("int8-quanto", "int4-quanto", "int2-quanto", "as-is"),
+        *("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"),
     }
     assert {config.precision.name for config in models.listed_configs().values()} == set(
         LISTED_PRECISIONS

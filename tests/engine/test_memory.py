@@ -151,7 +151,11 @@ def test_a_pass_holds_what_the_memory_model_says(name: str, rows: int) -> None:
 
 @pytest.mark.parametrize(
     "precision",
-    [p for p in PRECISIONS.values() if p.requirement and p.requirement.is_met and not p.as_stored],
+    [
+        p
+        for p in PRECISIONS.values()
+        if p.from_plain_weights and p.requirement and p.requirement.is_met
+    ],
     ids=lambda precision: precision.name,
 )
 def test_reading_a_prompt_holds_what_the_memory_model_says(precision: Precision) -> None:

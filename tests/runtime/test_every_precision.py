@@ -60,9 +60,9 @@ OLD_GPU = {
 }
 # Whatever the catalogue gains is tested here without a word; what a folder's own files name is in
 # tests/engine/test_stored_formats.py, but for the folder of fixture `quantised`.
-CHOSEN = {name: entry for name, entry in PRECISIONS.items() if not entry.as_stored}
+CHOSEN = {name: entry for name, entry in PRECISIONS.items() if entry.from_plain_weights}
 TESTED = [*CHOSEN, AS_IS]
-OPTIONAL = [name for name, entry in CHOSEN.items() if entry.requirement]
+OPTIONAL = [name for name, entry in PRECISIONS.items() if entry.requirement and not entry.as_stored]
 DEMANDING = [name for name, entry in CHOSEN.items() if entry.hardware.capability]
 
 

@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from vibecore.catalog.models import Config
-from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, method_of_files
-from vibecore.catalog.requirements import Requirement
+from vibecore.catalog.precisions import (
+    AS_IS,
+    GGUF_METHOD,
+    LLAMA_CPP_PACKAGE,
+    PRECISIONS,
+    Precision,
+    method_of_files,
+)
 from vibecore.core.errors import InputError
 
 # Those that can be asked for.
 ENGINES = ("eager", "graph")
 # What runs a GGUF file as it is, whatever engine is asked for.
 LLAMA_CPP = "llama.cpp"
-LLAMA_CPP_PACKAGE = Requirement("xllamacpp", "pip install -r requirements-llamacpp.txt")
 # Ways of loading whose layers engine `graph` has a product for (engine/linear/join.py); of a folder
 # that is quantised already, its layers decide when it is loaded.
 GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", AS_IS, method_of_files("bitsandbytes"))
@@ -27,8 +32,11 @@ def engine_of(config: Config, engine: str) -> str:
 
 
 def is_native(config: Config) -> bool:
-    """Whether a config is a GGUF file that is run as it is, which only llama.cpp does."""
-    return config.model.weights == "gguf" and config.precision.as_stored
+    """Whether a config is a GGUF file that is run as it is, or a model that llama.cpp quantises to
+    one: only llama.cpp runs them."""
+    precision = config.precision
+    as_it_is = config.model.weights == "gguf" and precision.as_stored
+    return as_it_is or precision.method == GGUF_METHOD
 
 
 def checked_engine(engine: str) -> str:

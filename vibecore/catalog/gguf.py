@@ -128,6 +128,11 @@ class GgufFile:
         return BitsPerWeight(each, whole)
 
     @property
+    def is_unquantised(self) -> bool:
+        """Whether all its weights are plain numbers, of which a quantised file can be made."""
+        return not any(tensor.is_quantised for tensor in self.tensors)
+
+    @property
     def is_dequantisable(self) -> bool:
         """Whether all its tensors can be made 16 bit."""
         return all(_can_be_unpacked(tensor.type) for tensor in self.tensors)

@@ -199,6 +199,8 @@ _LISTED = (
 MODELS: Mapping[str, Model] = {model.name: model for model in _LISTED}
 
 PUBLISHED_PRECISIONS = ("bf16", "8bit", "4bit")
+# What people choose between: bitsandbytes, torchao, and GGUF through llama.cpp. Some need packages.
+FORMATS = (*PUBLISHED_PRECISIONS, "int8-torchao", "int4-torchao", "Q8_0", "Q4_K_M")
 
 # family -> (models, precisions); its configs are their product, in this order.
 FAMILIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -210,6 +212,8 @@ FAMILIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "smollm2-instruct": (("SmolLM2-135M", "SmolLM2-360M", "SmolLM2-1.7B"), PUBLISHED_PRECISIONS),
     "llama3.2-instruct": (("Llama-3.2-1B", "Llama-3.2-3B"), PUBLISHED_PRECISIONS),
     "gemma3-instruct": (("Gemma-3-270M", "Gemma-3-1B"), PUBLISHED_PRECISIONS),
+    "qwen2.5-formats": (("1.5B-Instruct",), FORMATS),
+    "qwen2.5-coder-formats": (("0.5B-Coder",), FORMATS),
 }
 
 

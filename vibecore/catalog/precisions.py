@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vibecore.catalog import weight_formats
-from vibecore.catalog.architectures import ModelSpec
+from vibecore.catalog.architectures import ModelSpec, Weight
+from vibecore.catalog.gguf_types import BLOCKS, GGUF_TYPES, GgufType
 from vibecore.catalog.requirements import ANYWHERE, Hardware, Requirement
 from vibecore.catalog.stored_formats import FORMATS, StoredFormat
 from vibecore.catalog.weight_formats import SIXTEEN_BIT_BYTES
@@ -22,6 +23,8 @@ from vibecore.core.machine import gpu_capability, gpu_name, likely_device
 
 # The precision, and its method, of a folder that is quantised already, and of a GGUF file.
 AS_IS = "as-is"
+# The method of what llama.cpp quantises to a GGUF file and runs.
+GGUF_METHOD = "gguf"
 # What most precisions leave alone, and what they are fitted to.
 ALL_BUT_LINEAR = "embeddings, head, norms and biases, in 16 bit"
 NO_CALIBRATION = "none: scales are computed from the weights alone"
@@ -46,7 +49,8 @@ class Precision:
     `gpu_linear_bytes` those on a GPU where it is laid out otherwise there. `listed`: whether forms
     and suggestions offer it; one that is not listed is asked for by its name.
     `as_stored`: for what is quantised already, whose files say what it weighs. `unpacked`: its
-    weights are made 16 bit when they are loaded.
+    weights are made 16 bit when they are loaded. `gguf_type`: llama.cpp quantises a whole model
+    to it, embeddings too, and `linear_bytes` is of most of its matrices only.
     `unquantised` is what it leaves as it was, `calibration` what data it was fitted to, `hardware`
     what it runs on, `link` the paper or documentation that defines it.
     """
@@ -63,6 +67,7 @@ class Precision:
     listed: bool = True
     as_stored: bool = False
     unpacked: bool = False
+    gguf_type: GgufType | None = None
     unquantised: str = ALL_BUT_LINEAR
     calibration: str = NO_CALIBRATION
     hardware: Hardware = ANYWHERE
@@ -74,6 +79,12 @@ class Precision:
         label that they run under at `as-is`."""
         return self.as_stored and self.name != AS_IS
 
+    @property
+    def from_plain_weights(self) -> bool:
+        """Whether any model's plain weights, random ones too, are made it while they are loaded;
+        else it needs files of its own."""
+        return not self.as_stored and self.gguf_type is None
+
     def bits_per_weight(self, rows: int, columns: int) -> float:
         """Bits that one weight of a linear layer of shape [rows, columns] takes, scales
         included, by the format's definition."""
@@ -82,25 +93,30 @@ class Precision:
     def bits_of(self, spec: ModelSpec) -> BitsPerWeight:
         """The same over the linear layers of a model that it quantises, all of them where that is
         none, and over all the model's weights."""
-        linear = [weight.shape for weight in spec.weights() if weight.kind == "linear"]
+        linear = [one for one in self._bytes_by_weight(spec, "cpu") if one[0].kind == "linear"]
         plain = weight_formats.sixteen_bit
-        quantised = [one for one in linear if self.linear_bytes(*one) != plain(*one)] or linear
-        taken = sum(self.linear_bytes(*shape) for shape in quantised)
+        quantised = [(one, size) for one, size in linear if size != plain(*one.shape)] or linear
+        taken = sum(size for _, size in quantised)
         return BitsPerWeight(
-            8 * taken / sum(map(math.prod, quantised)),
+            8 * taken / sum(weight.parameters for weight, _ in quantised),
             8 * self.weight_bytes(spec) / spec.parameters,
         )
 
     def weight_bytes(self, spec: ModelSpec, device: str = "cpu") -> int:
         """Bytes of a model's weights as loaded at this precision on `cpu` or `cuda`, scales
         included."""
+        return sum(size for _, size in self._bytes_by_weight(spec, device))
+
+    def _bytes_by_weight(self, spec: ModelSpec, device: str) -> Iterator[tuple[Weight, int]]:
+        if self.gguf_type is not None:
+            yield from self.gguf_type.weight_bytes(spec)
+            return
         linear_bytes = self._linear_bytes_on(device)
-        return sum(
-            linear_bytes(weight.shape[0], weight.shape[1])
-            if weight.kind == "linear"
-            else SIXTEEN_BIT_BYTES * weight.parameters
-            for weight in spec.weights()
-        )
+        for weight in spec.weights():
+            if weight.kind == "linear":
+                yield weight, linear_bytes(weight.shape[0], weight.shape[1])
+            else:
+                yield weight, SIXTEEN_BIT_BYTES * weight.parameters
 
     def stored_weight_bytes(
         self, shapes: Iterable[tuple[str, tuple[int, ...]]], device: str = "cpu"
@@ -129,8 +145,10 @@ class Precision:
 
 
 TORCHAO = Requirement("torchao", "pip install -r requirements-torchao.txt")
+LLAMA_CPP_PACKAGE = Requirement("xllamacpp", "pip install -r requirements-llamacpp.txt")
 QUANTO = Requirement("optimum-quanto", "pip install -r requirements-quanto.txt")
 TORCHAO_DOCS = "https://docs.pytorch.org/ao/stable/"
+LLAMA_CPP_DOCS = "https://github.com/ggml-org/llama.cpp/blob/master/tools/quantize/README.md"
 QUANTO_DOCS = "https://github.com/huggingface/optimum-quanto"
 
 # bitsandbytes' own table: https://huggingface.co/docs/bitsandbytes/v0.50.2/en/installation.
@@ -167,6 +185,25 @@ def _labels(format_: StoredFormat) -> Iterator[Precision]:
             hardware=format_.hardware,
             link=format_.link,
         )
+
+
+def _of_llama_cpp(type_: GgufType) -> Precision:
+    """What llama.cpp quantises a model to and runs, under its own name for it."""
+    block, size = BLOCKS[type_.base]
+    return Precision(
+        type_.name,
+        f"GGUF {type_.name}, by llama.cpp",
+        "bfloat16",
+        round(8 * size / block - 0.5),
+        GGUF_METHOD,
+        type_.linear_bytes,
+        requirement=LLAMA_CPP_PACKAGE,
+        listed=False,
+        gguf_type=type_,
+        unquantised="norms and biases, in 32 bit; embeddings and head have a type of their own",
+        hardware=Hardware(note="on a GPU with a CUDA wheel of the package"),
+        link=LLAMA_CPP_DOCS,
+    )
 
 
 PRECISIONS: Mapping[str, Precision] = {
@@ -310,6 +347,7 @@ PRECISIONS: Mapping[str, Precision] = {
             listed=False,
             link=QUANTO_DOCS,
         ),
+        *map(_of_llama_cpp, GGUF_TYPES.values()),
         Precision(
             AS_IS,
             "a folder that is quantised already, or a GGUF file, as it is",

@@ -21,6 +21,7 @@ from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.engines import engine_of, is_native, require_llama_cpp
 from vibecore.catalog.gguf import read_gguf, require_dequantisable
 from vibecore.catalog.identity import weights_sha256
+from vibecore.catalog.made_gguf import gguf_of
 from vibecore.catalog.models import Config, Model
 from vibecore.catalog.precisions import AS_IS, PRECISIONS, require_here
 from vibecore.core.errors import InputError
@@ -40,7 +41,8 @@ WHAT_TO_DO = (
 class Resolved:
     """Where a config's weights are: a folder or GGUF file and its revision, or neither for dummy
     weights; and what they are: the model's `kind`, the identity of the files (`sha256`), how they
-    are stored where that is not plain 16 bit, and the chat template, None for none."""
+    are stored where that is not plain 16 bit, and the chat template, None for none. Of a GGUF file
+    that was made of other files, `origin` is where those are, and all else is theirs too."""
 
     weights: str
     folder: Path | None
@@ -49,6 +51,12 @@ class Resolved:
     sha256: str | None = None
     stored_as: str | None = None
     template: str | None = field(default=None, repr=False)
+    origin: Path | None = None
+
+    @property
+    def source(self) -> Path | None:
+        """Where the weights come from."""
+        return self.origin or self.folder
 
 
 def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
@@ -66,8 +74,10 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
     _require_quantised(config)
     model = config.model
     if weights == "dummy":
-        if config.precision.as_stored:
-            raise InputError(f"{config.id} cannot run on dummy weights: they are not quantised.")
+        if config.precision.as_stored or is_native(config):
+            raise InputError(
+                f"{config.id} cannot run on dummy weights: it needs files that are quantised so."
+            )
         if model.spec is None:
             raise InputError(
                 f"{config.id} cannot run on dummy weights: its architecture is not known. Known "
@@ -134,7 +144,7 @@ def _folder(
     check_folder(folder)
     stored = require_label(folder, config.precision, device)
     template = read_template(folder)
-    return Resolved(
+    found = Resolved(
         weights,
         folder,
         revision,
@@ -143,6 +153,7 @@ def _folder(
         stored,
         template,
     )
+    return _quantised_by_llama_cpp(found, config)
 
 
 def _gguf_file(config: Config) -> Resolved:
@@ -160,7 +171,19 @@ def _gguf_file(config: Config) -> Resolved:
         require_dequantisable(file)
     kind = config.model.kind or kind_of(file.template)
     identity = weights_sha256(path)
-    return Resolved("gguf", path, None, kind, identity, file.stored_as, file.template)
+    found = Resolved("gguf", path, None, kind, identity, file.stored_as, file.template)
+    return _quantised_by_llama_cpp(found, config)
+
+
+def _quantised_by_llama_cpp(found: Resolved, config: Config) -> Resolved:
+    """The GGUF file of the config's precision in the place of what it is made of; any other config
+    as it is."""
+    type_ = config.precision.gguf_type
+    if type_ is None:
+        return found
+    assert found.folder is not None and found.sha256 is not None
+    made = gguf_of(found.folder, type_, found.sha256)
+    return found if made == found.folder else replace(found, folder=made, origin=found.folder)
 
 
 def _chosen_folder(config: Config, path: Path) -> Path:

@@ -23,12 +23,19 @@ from vibecore.catalog.checkpoint import (
     stored_tensors,
 )
 from vibecore.catalog.demo_models import MODELS_DIR
-from vibecore.catalog.engines import LLAMA_CPP, LLAMA_CPP_PACKAGE, is_native, why_not_graph
+from vibecore.catalog.engines import LLAMA_CPP, is_native, why_not_graph
 from vibecore.catalog.gguf import GgufFile, read_gguf
 from vibecore.catalog.identity import weights_sha256
+from vibecore.catalog.made_gguf import why_not_made
 from vibecore.catalog.memory import ONE_PROMPT, cache_bytes, needed_bytes
 from vibecore.catalog.models import MODELS, Config, Model, own_models
-from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, require_here
+from vibecore.catalog.precisions import (
+    AS_IS,
+    LLAMA_CPP_PACKAGE,
+    PRECISIONS,
+    Precision,
+    require_here,
+)
 from vibecore.catalog.weights import SMALL_FILES, check_folder, hub_folder
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, gpu_name, likely_device
@@ -445,7 +452,7 @@ def _size_up(found: Inspection, model: Model, spec: ModelSpec | None) -> None:
 
 def _bits(found: Inspection, config: Config, stored: int | None) -> float | None:
     """Bits per weight over the model; of a GGUF file as it is per number that it holds."""
-    if is_native(config):
+    if found.weights == "gguf" and config.precision.as_stored:
         return read_gguf(Path(found.source)).bits_per_weight.model
     return 8 * stored / found.parameters if stored and found.parameters else None
 
@@ -469,10 +476,24 @@ def _refusal(found: Inspection, config: Config, quantised: bool) -> str | None:
         return found.problems[0]
     if is_native(config):
         package = LLAMA_CPP_PACKAGE
-        return None if package.is_met else f"needs {package.package}: {package.install}"
+        if not package.is_met:
+            return f"needs {package.package}: {package.install}"
+        return None if precision.as_stored else _why_not_made(found, precision)
     if found.weights == "gguf" and not read_gguf(Path(found.source)).is_dequantisable:
         return "its types cannot be dequantised"
     return precision.why_not_here(found.device)
+
+
+def _why_not_made(found: Inspection, precision: Precision) -> str | None:
+    """Why no GGUF file of a precision can be made of a checkpoint; None where it can, or is it."""
+    source = Path(found.folder or found.source)
+    if found.weights == "gguf":
+        file = read_gguf(source)
+        if file.file_type == precision.name:
+            return None
+        if not file.is_unquantised:
+            return f"quantised already ({file.file_type})"
+    return why_not_made(source)
 
 
 def _json(file: Path) -> Mapping[str, Any]:

@@ -332,7 +332,7 @@ def _new_run(plan: Plan, config: Config, resolved: Resolved) -> store.NewRun:
 def _source(config: Config, resolved: Resolved) -> str:
     """Where the weights are from, as it is stored: a path where they are not the table's."""
     own = resolved.weights in ("local", "gguf")
-    return str(resolved.folder) if own else config.model.source
+    return str(resolved.source) if own else config.model.source
 
 
 def _place(environment: Mapping[str, Any], packages: Set[str]) -> str:

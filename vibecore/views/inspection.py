@@ -133,7 +133,7 @@ def fit_rows(found: Inspection) -> list[Row]:
             "needs": _needs(fit, found.free_bytes),
             "eager": fit.eager or "yes",
             "graph": fit.graph or "yes" if fit.eager in (None, NATIVE_ONLY) else "no",
-            **({LLAMA_CPP: fit.llama_cpp or "yes"} if found.weights == "gguf" else {}),
+            LLAMA_CPP: fit.llama_cpp or "yes",
         }
         for fit in found.precisions
         if not fit.foreign

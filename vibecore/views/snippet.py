@@ -8,6 +8,7 @@ here to those of the engine, and runs the code.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from textwrap import indent
 
 from vibecore.catalog.chat import THINKING_SWITCHES
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
-from vibecore.catalog.engines import LLAMA_CPP, LLAMA_CPP_PACKAGE
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.gguf import GGUF
-from vibecore.catalog.precisions import PRECISIONS, Precision
+from vibecore.catalog.made_gguf import CONVERTER, QUANTISER
+from vibecore.catalog.precisions import LLAMA_CPP_PACKAGE, PRECISIONS, Precision
 from vibecore.catalog.weight_formats import TORCHAO_INT4_GROUP
 from vibecore.core.records import Decoding, Protocol
 from vibecore.core.rows import RunRow
@@ -231,14 +233,16 @@ def _native_snippet(run: RunRow, protocol: Protocol, prompt: str) -> Snippet:
     answer = (
         'answer["choices"][0]["message"]["content"]' if chat else 'answer["choices"][0]["text"]'
     )
+    path, made_by = _native_file(run)
     code = "\n".join(
         [
             f"# pip install {package}",
             *([f"# The study ran {package} {used}."] if used else []),
+            *made_by,
             "import xllamacpp",
             "",
             "parameters = xllamacpp.CommonParams()",
-            f"parameters.model.path = {_text(run.source)}",
+            f"parameters.model.path = {_text(path)}",
             "parameters.n_parallel = 1",
             f"parameters.n_gpu_layers = {999 if protocol.device == 'cuda' else 0}",
             "server = xllamacpp.Server(parameters)",
@@ -254,6 +258,27 @@ def _native_snippet(run: RunRow, protocol: Protocol, prompt: str) -> Snippet:
     differs = [NATIVE_SAMPLES] if decoding.sampled else []
     differs += [NATIVE_CHAT] if chat else []
     return Snippet(code, (*_local(run).notes, *differs, *_differs(run, protocol)))
+
+
+def _native_file(run: RunRow) -> tuple[str, list[str]]:
+    """The GGUF file that a run is of, and the commands, in comments, that make it where it was made
+    of a folder."""
+    type_ = PRECISIONS[run.precision].gguf_type
+    if type_ is None or run.stored_as == f"gguf {type_.name}":
+        return run.source, []
+    name = Path(run.source).stem if run.weights == "gguf" else Path(run.source).name
+    made, commands = f"{name}-{type_.name}.gguf", []
+    plain, folder = f"{name}-BF16.gguf", name if run.weights == "hub" else run.source
+    if run.weights == "hub":
+        revision = ["--revision", run.revision] if run.revision else []
+        commands.append(["hf", "download", run.source, *revision, "--local-dir", folder])
+    if run.weights == "gguf":
+        plain = run.source
+    else:
+        commands.append([CONVERTER, folder, "--outtype", "bf16", "--outfile", plain])
+    commands.append([QUANTISER, plain, made, type_.name])
+    told = "# The file is made with llama.cpp's own tools:"
+    return made, [told, *(f"# {shlex.join(words)}" for words in commands)]
 
 
 def _samples(run: RunRow, protocol: Protocol) -> bool:

@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vibecore.catalog.engines import LLAMA_CPP_PACKAGE, require_llama_cpp
+from vibecore.catalog.engines import require_llama_cpp
+from vibecore.catalog.precisions import LLAMA_CPP_PACKAGE
 from vibecore.core.errors import RunError
 
 # Of ggml_log_level: what an error is logged at, and what goes on with the last line.

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from vibecore.catalog.engines import LLAMA_CPP, LLAMA_CPP_PACKAGE
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.gguf import GgufFile, read_gguf
+from vibecore.catalog.precisions import LLAMA_CPP_PACKAGE
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.chat import prompt_format
