@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 # Logger -> the start of the message it repeats. The cast is part of LLM.int8() (one line per
 # matmul on bf16 input); the kernel is an optional download from the hub, which is not wanted.
@@ -50,5 +49,8 @@ def no_bars() -> Iterator[None]:
     def begin_hidden(self: Any, *arguments: Any, **options: Any) -> None:
         begin(self, *arguments, **{**options, "disable": True})
 
-    with patch.object(tqdm, "__init__", begin_hidden):
+    tqdm.__init__ = begin_hidden
+    try:
         yield
+    finally:
+        tqdm.__init__ = begin

@@ -90,11 +90,13 @@ def _decode(
     first_token = time.perf_counter()
     while collector.take(rows, tokens, chosen.highest.tolist()):
         if len(collector.running) < len(rows):
-            kept = [place for place, index in enumerate(rows) if index in collector.running]
-            rows, tokens = collector.running, [tokens[place] for place in kept]
-            draws = draws.keep(kept)
+            running = set(collector.running)
+            kept = [place for place, index in enumerate(rows) if index in running]
+            order = sequences.close_up(kept)
+            rows, tokens = [rows[place] for place in order], [tokens[place] for place in order]
+            draws = draws.keep(order)
         step += 1
-        chosen = draws.choose(sequences.step(rows, tokens), step)
+        chosen = draws.choose(sequences.step(tokens), step)
         tokens = chosen.tokens.tolist()
     return first_token
 

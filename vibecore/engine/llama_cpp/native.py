@@ -135,10 +135,21 @@ class Sequences:
         self._places = [0] * self.count
 
     def copy(self, source: int, target: int) -> None:
-        """Make an empty sequence the copy of another."""
+        """Make a sequence, whatever it has, the copy of another."""
         memory = self._library.llama_get_memory(self._context)
         self._library.llama_memory_seq_cp(memory, source, target, -1, -1)
         self._places[target] = self._places[source]
+
+    def close_up(self, kept: Sequence[int]) -> list[int]:
+        """Move the last of the sequences that go on, `kept` in ascending order, to where others
+        have ended, so that they are the first ones: llama.cpp reads at once into neighbours only.
+        Returns which each of the first ones was."""
+        order = list(range(len(kept)))
+        free = sorted(set(order).difference(kept))
+        for target, source in zip(free, sorted(set(kept).difference(order)), strict=True):
+            self.copy(source, target)
+            order[target] = source
+        return order
 
     def read(self, sequence: int, tokens: Sequence[int], give: int = 1) -> torch.Tensor:
         """Read tokens into a sequence. Returns the logits after each of the last `give` of them,
@@ -155,11 +166,11 @@ class Sequences:
             logits += [self._logits(place) for place in wanted]
         return torch.stack(logits) if logits else torch.empty((0, self.vocabulary))
 
-    def step(self, sequences: Sequence[int], tokens: Sequence[int]) -> torch.Tensor:
-        """Read one token into each of some sequences. Returns the logits after each, float32
-        [sequences, vocabulary]: of a single one where llama.cpp has them, until the next call."""
-        for place, (sequence, token) in enumerate(zip(sequences, tokens, strict=True)):
-            self._put(place, token, sequence, wanted=True)
+    def step(self, tokens: Sequence[int]) -> torch.Tensor:
+        """Read one token into each of the first sequences. Returns the logits after each, float32
+        [tokens, vocabulary]: of a single one where llama.cpp has them, until the next call."""
+        for place, token in enumerate(tokens):
+            self._put(place, token, place, wanted=True)
         self._decode(len(tokens))
         if len(tokens) == 1:
             return self._view(0)[None]
