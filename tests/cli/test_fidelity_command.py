@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.support.fidelity import FidelityWorker
+from tests.support.folders import demo_folder, other_tokenizer
 from vibecore import store
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.cli import app
@@ -243,11 +244,18 @@ def test_two_models_are_held_against_each_other(worker: FidelityWorker) -> None:
     }
 
 
-def test_two_models_that_cannot_be_compared_give_exit_code_1(worker: FidelityWorker) -> None:
+def test_two_models_that_cannot_be_compared_are_refused_before_anything_is_generated(
+    worker: FidelityWorker, tmp_path: Path
+) -> None:
     worker.unlike = "Their tokenizers differ."
     done = invoke("fidelity", "--model", "1M", "--against", "5M", "--suite", TWO_PROMPTS)
     assert done.exit_code == 1
     assert str(done.exception) == "Their tokenizers differ."
+    assert worker.calls == [] and worker.measured == []
+    folder = other_tokenizer(demo_folder(tmp_path / "mine"))
+    with pytest.raises(InputError, match=r"mine-bf16 and 1M-bf16 cannot be compared.*Token \d+"):
+        invoke("fidelity", "--model", folder, "--against", "1M", "--suite", TWO_PROMPTS)
+    assert worker.loaded == ["5M-bf16"], "what the files say needs no model"
 
 
 def test_a_model_against_itself_has_no_divergence_for_real() -> None:

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.support import chat_templates as templates
 from tests.support.chat_templates import chat_folder
-from tests.support.folders import Tensors, demo_folder, request_for
+from tests.support.folders import Tensors, demo_folder, other_tokenizer, request_for
 from tests.support.tiny_models import TINY, loaded, tiny_model
 from vibecore import engine
 from vibecore.catalog.demo_models import MODELS_DIR
@@ -30,6 +30,7 @@ from vibecore.engine.batch import encode
 from vibecore.engine.fidelity import (
     load_beside,
     measure,
+    refuse_other_tokens,
     running_text,
     shared_vocabulary,
     why_left_out,
@@ -439,21 +440,12 @@ def test_running_text_fits_a_short_context(parent: LoadedModel) -> None:
         running_text(short, "a")
 
 
-def other_tokenizer(folder: Path) -> Path:
-    """The 5M demo, two tokens of which have changed places."""
-    path = demo_folder(folder, name="5M")
-    content = json.loads((path / "tokenizer.json").read_text(encoding="utf-8"))
-    vocabulary = content["model"]["vocab"]
-    first, second = list(vocabulary)[300:302]
-    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
-    (path / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    return path
-
-
 def test_models_with_other_tokenizers_are_not_compared(
     tmp_path: Path, references: list[ReferenceText]
 ) -> None:
-    model = pair(request("4bit"), request_for(other_tokenizer(tmp_path / "model")))
+    model = pair(
+        request("4bit"), request_for(other_tokenizer(demo_folder(tmp_path / "model", name="5M")))
+    )
     for call in (lambda: shared_vocabulary(model), lambda: measure(model, references)):
         with pytest.raises(
             RunError, match=r"5M-4bit and own-bf16 cannot be compared.*Token \d+ is"
@@ -462,6 +454,17 @@ def test_models_with_other_tokenizers_are_not_compared(
     # With another model beside it, it can be.
     load_beside(model, request())
     assert shared_vocabulary(model) == 3072
+
+
+def test_a_model_whose_tokenizer_differs_is_refused_before_it_is_loaded(
+    parent: LoadedModel, tmp_path: Path
+) -> None:
+    refuse_other_tokens(parent, request("4bit"), PROMPTS)
+    folder = other_tokenizer(demo_folder(tmp_path / "model", name="5M"))
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    with pytest.raises(RunError, match=r"own-bf16 and 5M-bf16 cannot be compared.*Token \d+ is"):
+        refuse_other_tokens(parent, request_for(folder), PROMPTS)
 
 
 def test_a_vocabulary_that_is_padded_further_is_compared_where_both_have_tokens(
@@ -511,6 +514,8 @@ def test_prompts_that_are_asked_otherwise_are_not_compared(tmp_path: Path) -> No
     with pytest.raises(RunError, match="a-bf16 and b-bf16 are not asked alike"):
         measure(model, [ReferenceText((5,), "Hi")])
     assert measure(model, [ReferenceText((5,), before=(7,))])[0].kld == (0.0,)
+    with pytest.raises(RunError, match="b-bf16 and a-bf16 are not asked alike"):
+        refuse_other_tokens(model, replace(plain, config_id="b-bf16", asking=Asking()), ["Hi"])
 
 
 def test_what_cannot_be_read_is_refused(parent: LoadedModel) -> None:

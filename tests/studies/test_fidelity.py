@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.fidelity import FidelityWorker, distances
+from tests.support.folders import demo_folder, other_tokenizer
 from vibecore import store
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.core.errors import InputError
@@ -506,6 +507,22 @@ def test_a_run_is_told_before_it_begins_that_it_will_have_no_fidelity(
         refuse_no_fidelity(resumed_plan(Options(study="s"), db), resume=True)
     extended = extended_plan(Options(study="s", configs=("1M-4bit",)), db)
     refuse_no_fidelity(extended, resume=True)
+
+
+def test_a_run_whose_tokenizer_differs_from_its_parent_s_does_not_begin(
+    tmp_path: Path, db: Path, worker: FidelityWorker
+) -> None:
+    """Of weights that are the same, in a folder whose tokenizer has changed."""
+    folder = other_tokenizer(demo_folder(tmp_path / "mine"))
+    run_study(
+        new_plan(
+            Options(configs=("1M-bf16",), study="s", suite=TWO_PROMPTS, weights=str(folder)), db
+        ),
+        lambda event: None,
+    )
+    added = Options(study="s", configs=("1M-4bit",), weights="hub")
+    with pytest.raises(InputError, match="1M-4bit and 1M-bf16 cannot be compared: their token"):
+        refuse_no_fidelity(extended_plan(added, db), resume=True)
 
 
 def test_a_demo_study_is_measured_for_real(db: Path) -> None:

@@ -88,8 +88,8 @@ class FidelityWorker(FakeWorker):
 
     `measured` has (config, model beside it, way, reference tokens) of each text; `left_out` why a
     way cannot be measured, by way; `no_room` what loading a parent beside a config raises, by
-    config; `unlike` what shared_vocabulary raises. `interrupt_after` counts calls of `measure`,
-    `prompt_tokens` is what a prompt has.
+    config; `unlike` what shared_vocabulary and refuse_other_tokens raise. `interrupt_after` counts
+    calls of `measure`, `prompt_tokens` is what a prompt has.
     """
 
     parts: int = 3
@@ -116,6 +116,9 @@ class FidelityWorker(FakeWorker):
             raise RunError(reason)
         self.beside = request.config_id
         return LoadReport(0.5, 1000, "bfloat16", self.environment)
+
+    def refuse_other_tokens(self, request: LoadRequest, prompts: Sequence[str]) -> None:
+        self.shared_vocabulary()
 
     def shared_vocabulary(self) -> int:
         if self.unlike:

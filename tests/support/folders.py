@@ -43,6 +43,17 @@ def demo_folder(
     return target
 
 
+def other_tokenizer(folder: Path) -> Path:
+    """A model folder, two tokens of which have changed places."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    first, second = list(vocabulary)[300:302]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
 def request_for(folder: Path, precision: str = "bf16", engine: str = "eager") -> LoadRequest:
     """What a worker is sent for a folder."""
     return LoadRequest(f"own-{precision}", precision, "cpu", engine, folder=str(folder))

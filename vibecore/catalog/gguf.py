@@ -187,6 +187,15 @@ def read_gguf(path: Path) -> GgufFile:
     return _read_once(path, found.st_size, found.st_mtime_ns)
 
 
+def read_tokens(path: Path) -> list[str]:
+    """The tokens of a GGUF file in the order of their ids. Raises InputError as read_gguf does."""
+    read_gguf(path)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        count = struct.unpack_from("<IQQ", data, len(MAGIC))[-1]
+        _, vocabulary, _ = _metadata(data, count)
+        return [token for _, token in _strings(data, *vocabulary)]
+
+
 @lru_cache(maxsize=8)
 def _read_once(path: Path, size: int, changed_ns: int) -> GgufFile:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

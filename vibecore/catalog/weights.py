@@ -96,6 +96,19 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
     return _folder(config, "hub", folder, device, folder.name)
 
 
+def local_place(config: Config, weights: str) -> Path | None:
+    """The folder or GGUF file that `resolve` would read, whether or not it is there; None where
+    only the hub can say, and for dummy weights."""
+    model = config.model
+    if weights == "dummy":
+        return None
+    if model.weights in ("local", "gguf"):
+        return Path(model.source)
+    if weights != "hub":
+        return _named_folder(config, Path(weights).expanduser())
+    return DEMO_MODELS_DIR / Path(model.source).name if model.weights == "demo" else None
+
+
 def _require_quantised(config: Config) -> None:
     """Raise InputError where a precision would leave all of a model in 16 bit, and label it so."""
     size = config.estimated_weight_bytes
@@ -193,7 +206,7 @@ def _chosen_folder(config: Config, path: Path) -> Path:
             f"--weights {path} is not a folder. Give a model folder, a folder that holds one "
             "folder per model, `hub` or `dummy`."
         )
-    folder = path if (path / "config.json").is_file() else path / Path(config.model.source).name
+    folder = _named_folder(config, path)
     found, wanted = read_spec(folder), config.model.spec
     if folder.is_dir() and wanted and not (found and _same_shape(found, wanted)):
         raise InputError(
@@ -201,6 +214,11 @@ def _chosen_folder(config: Config, path: Path) -> Path:
             "Run it under its own name with --model PATH --precision …."
         )
     return folder
+
+
+def _named_folder(config: Config, path: Path) -> Path:
+    """The model folder that --weights names: itself, or one in it."""
+    return path if (path / "config.json").is_file() else path / Path(config.model.source).name
 
 
 def _same_shape(found: ModelSpec, wanted: ModelSpec) -> bool:

@@ -58,14 +58,23 @@ def load_checkpoint(request: LoadRequest, precision: Precision) -> Checkpoint:
     return _load_folder(source, precision, request.device)
 
 
+def load_tokenizer(source: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder or a GGUF file, with its chat template."""
+    if is_gguf(source):
+        with read_once():
+            return tokenizer_of(read_gguf(source))
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        source, local_files_only=True, trust_remote_code=False
+    )
+    return tokenizer
+
+
 def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
     # transformers would apply it where the package for that is installed, and else leave it out.
     refuse_adapter(folder)
     stored = require_label(folder, precision, device)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
+    tokenizer = load_tokenizer(folder)
     with no_bars():
         model = load_whole(
             AutoModelForCausalLM.from_pretrained,

@@ -12,11 +12,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from vibecore.catalog.engines import LLAMA_CPP
+from vibecore.catalog.vocabulary import Tokens, why_incomparable
 from vibecore.core.errors import RunError
 from vibecore.core.fidelity import (
     BATCH,
@@ -28,7 +31,8 @@ from vibecore.core.fidelity import (
 )
 from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.engine.batch import synchronise
-from vibecore.engine.chat import encode_prompts
+from vibecore.engine.chat import encode_prompts, prompt_format
+from vibecore.engine.checkpoints import load_tokenizer
 from vibecore.engine.decoder import Decoder, build_decoder, why_not
 from vibecore.engine.divergence import Distances, distances
 from vibecore.engine.forced import (
@@ -77,6 +81,23 @@ def shared_vocabulary(loaded: Loaded) -> int:
     if beside.vocabulary is None:
         beside.vocabulary = _shared_vocabulary(loaded, _parent(loaded))
     return beside.vocabulary
+
+
+def refuse_other_tokens(loaded: Loaded, request: LoadRequest, prompts: Sequence[str]) -> None:
+    """Read the tokenizer alone of a model that the loaded one is to be beside, before anything is
+    generated for it. Raises RunError where the two cannot be compared: an id stands for different
+    tokens, or one of the prompts is not the same token ids for both."""
+    assert request.folder is not None
+    tokenizer = load_tokenizer(Path(request.folder))
+    own, other = request.config_id, loaded.request.config_id
+    known = _tokens(tokenizer), _tokens(loaded.tokenizer)
+    if reason := why_incomparable(known, (None, None)):
+        raise RunError(f"{own} and {other} cannot be compared: {reason}")
+    texts = list(prompts)
+    asked = encode_prompts(tokenizer, prompt_format(tokenizer, request), texts)
+    as_well = encode_prompts(loaded.tokenizer, loaded.ask, texts)
+    for prompt, ids, expected in zip(texts, asked, as_well, strict=True):
+        _require_asked_alike((own, other), prompt, ids, expected)
 
 
 def why_left_out(loaded: Loaded, way: Way) -> str | None:
@@ -214,29 +235,14 @@ def _shared_vocabulary(config: Loaded, parent: Loaded) -> int:
     for one in (config, parent):
         if one.dummy:
             raise RunError(f"{names}: {one.request.config_id} has random weights.")
-    known = [
-        {id_: token for token, id_ in one.tokenizer.get_vocab().items()} for one in (config, parent)
-    ]
-    own, other = known
-    differing = [id_ for id_ in own.keys() & other.keys() if own[id_] != other[id_]]
-    if differing:
-        first = min(differing)
-        raise RunError(
-            f"{names}: their tokenizers differ. Token {first} is {own[first]!r} for the one and "
-            f"{other[first]!r} for the other."
-        )
-    sizes = [one.vocabulary for one in (config, parent)]
-    vocabulary = min(sizes)
-    # A tokenizer can know tokens that not even its own model has.
-    beyond = {
-        id_
-        for ids, size in zip(known, sizes, strict=True)
-        for id_ in ids
-        if vocabulary <= id_ < size
-    }
-    if beyond:
-        raise RunError(f"{names}: the one has {len(beyond):,} tokens that the other lacks.")
-    return vocabulary
+    known = _tokens(config.tokenizer), _tokens(parent.tokenizer)
+    if reason := why_incomparable(known, (config.vocabulary, parent.vocabulary)):
+        raise RunError(f"{names}: {reason}")
+    return min(config.vocabulary, parent.vocabulary)
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase) -> Tokens:
+    return {id_: token for token, id_ in tokenizer.get_vocab().items()}
 
 
 def _passage(compared: _Compared, text: ReferenceText) -> Passage:
@@ -248,12 +254,8 @@ def _passage(compared: _Compared, text: ReferenceText) -> Passage:
             tuple(encode_prompts(one.tokenizer, one.ask, [text.prompt])[0])
             for one in (compared.config, compared.parent)
         )
-        if before != asked:
-            raise RunError(
-                f"{name} and {compared.parent.request.config_id} are not asked alike: this prompt "
-                f"has {len(before)} tokens for the one and {len(asked)} for the other, or others: "
-                f"{text.prompt[:60]!r}."
-            )
+        names = name, compared.parent.request.config_id
+        _require_asked_alike(names, text.prompt, before, asked)
     if not before:
         raise RunError("Nothing stands before the reference tokens: the prompt is empty.")
     for one in (compared.config, compared.parent):
@@ -269,6 +271,20 @@ def _passage(compared: _Compared, text: ReferenceText) -> Passage:
             f"to {compared.vocabulary - 1:,}): another model wrote it."
         )
     return Passage(tuple(before), tuple(text.tokens))
+
+
+def _require_asked_alike(
+    names: tuple[str, str], prompt: str, one: Sequence[int], other: Sequence[int]
+) -> None:
+    """Raise RunError where a prompt is not the same token ids for two models."""
+    if list(one) == list(other):
+        return
+    counts = f"{len(one)} tokens for the one and {len(other)} for the other"
+    if len(one) == len(other):
+        counts = f"other tokens for the one than for the other, {len(one)} each"
+    raise RunError(
+        f"{names[0]} and {names[1]} are not asked alike: this prompt has {counts}: {prompt[:60]!r}."
+    )
 
 
 def _filled(passages: Sequence[Passage], context: int | None) -> list[Passage]:

@@ -12,6 +12,7 @@ from vibecore.catalog.models import MODELS, Config, label_of_files, own_models
 from vibecore.catalog.precisions import AS_IS, find_precision
 from vibecore.catalog.reference_text import reference_text
 from vibecore.catalog.suites import Suite
+from vibecore.catalog.vocabulary import refuse_other_tokens
 from vibecore.catalog.weights import Resolved, load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.fidelity import (
@@ -91,9 +92,11 @@ def pair_plan(
 def measure_pair(plan: PairPlan, on_event: OnEvent) -> list[FidelityTokens]:
     """Hold the plan's config against the other, and that one against itself (the noise floor).
 
-    Raises InputError for weights that are missing, RunError where the two cannot be compared.
+    Raises InputError for weights that are missing, and where the files say that the two cannot be
+    compared; RunError where that shows once a tokenizer or the models are loaded.
     """
     resolved = [resolve(config, "hub", plan.device) for config in (plan.config, plan.against)]
+    _refuse_by_files(plan, resolved)
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
         first, device = settle_device(stack, plan.device, 2)
@@ -118,6 +121,16 @@ def _config(source: str, precision: str | None) -> Config:
     return Config(model, find_precision(precision or "bf16"))
 
 
+def _refuse_by_files(plan: PairPlan, resolved: Sequence[Resolved]) -> None:
+    """Raise InputError where the files of the two say that their token ids do not compare."""
+    config, other = resolved
+    if config.folder is not None and other.folder is not None:
+        specs = plan.config.model.spec, plan.against.model.spec
+        one, two = (None if spec is None else spec.vocab_size for spec in specs)
+        names = plan.config.id, plan.against.id
+        refuse_other_tokens(names, (config.folder, other.folder), (one, two))
+
+
 class _Loaded:
     """The two models of a plan, in the workers that hold them."""
 
@@ -135,6 +148,9 @@ class _Loaded:
         plan, name = self.plan, self.plan.against.id
         on_event(FidelityEvent("loading", f"{name} (outputs)", 0, len(plan.suite.prompts)))
         worker.load(self.other)
+        # Before it is asked to answer anything.
+        prompts = [prompt.text for prompt in plan.suite.prompts]
+        worker.call("fidelity.refuse_other_tokens", self.request, prompts)
         references: dict[Reference, Texts] = {"outputs": []}
         for number, prompt in enumerate(plan.suite.prompts, start=1):
             [made] = worker.generate([prompt.text], plan.max_new_tokens)

@@ -10,6 +10,8 @@ from pathlib import Path
 from vibecore import store
 from vibecore.catalog.models import Config, model_of
 from vibecore.catalog.reference_text import reference_text
+from vibecore.catalog.vocabulary import refuse_other_tokens
+from vibecore.catalog.weights import local_place
 from vibecore.core.errors import InputError
 from vibecore.core.fidelity import FLOOR_WAYS, PARENT_PRECISIONS, Way
 from vibecore.core.machine import hardware, likely_device
@@ -139,7 +141,7 @@ def refuse_unknown_configs(study: str, known: Sequence[str], configs: Sequence[s
 
 def refuse_no_fidelity(plan: Plan, *, resume: bool) -> None:
     """Raise InputError, before a plan runs, where its study will have nothing for fidelity to
-    measure; with `resume` the study is there already."""
+    measure, or nothing that compares; with `resume` the study is there already."""
     if plan.weights == "dummy":
         raise InputError(
             "--fidelity needs real weights: random ones have distributions that say nothing. Leave "
@@ -147,7 +149,12 @@ def refuse_no_fidelity(plan: Plan, *, resume: bool) -> None:
         )
     configs = configs_of_run(plan, resume=resume)
     parents = parents_among(configs)
-    if any(config != parent for config, parent in parents.items()):
+    children = [(config, parent) for config, parent in parents.items() if config != parent]
+    for config, parent in children:
+        places = local_place(config, plan.weights), local_place(parent, plan.weights)
+        if places[0] is not None and places[1] is not None:
+            refuse_other_tokens((config.id, parent.id), (places[0], places[1]), (None, None))
+    if children:
         return
     lacking = next((config.model for config in configs if config not in parents), None)
     what_to_do = (
