@@ -27,7 +27,7 @@ from vibecore.catalog.memory import needed_bytes
 from vibecore.catalog.models import MODELS, Config, Model, choose_configs, find_configs, own_configs
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.requirements import Requirement
-from vibecore.catalog.weights import Resolved, asking_for, load_request, resolve
+from vibecore.catalog.weights import GIVE_A_PATH, Resolved, asking_for, load_request, resolve
 from vibecore.core.errors import InputError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import Asking, Kind
@@ -256,6 +256,39 @@ def test_an_unreachable_hub_is_told_within_seconds(tmp_path: Path) -> None:
         assert part in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "new.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "says", "not_says"),
+    [
+        ("0.5B-bf16", ("--weights dummy", "--weights PATH", "--model PATH"), ()),
+        ("0.5B-Q8_0", ("--weights PATH", "--model PATH"), ("dummy",)),
+        ("someone/something", ("--model PATH", "--family demo"), ("dummy", "--weights")),
+    ],
+)
+def test_what_is_advised_where_the_hub_is_out_of_reach_is_what_that_model_can_do(
+    config: str, says: tuple[str, ...], not_says: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def fail(*_: object, **__: object) -> None:
+        raise LocalEntryNotFoundError("no network")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    monkeypatch.setattr("vibecore.catalog.weights.require_here", lambda *_: None)
+    [one] = own_configs(config, ["bf16"]) if "/" in config else find_configs([config])
+
+    def refusal(*instead: str) -> str:
+        with pytest.raises(InputError, match="the hub cannot be reached") as refused:
+            resolve(one, "hub", "cpu", *instead)
+        return str(refused.value)
+
+    told = refusal()
+    assert all(part in told for part in says)
+    assert not any(part in told for part in not_says)
+    assert refusal(GIVE_A_PATH).endswith(GIVE_A_PATH), "what fidelity can do"
 
 
 @pytest.fixture

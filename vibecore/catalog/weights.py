@@ -31,10 +31,9 @@ HUB_TIMEOUT_SECONDS = 8
 # Weights come as safetensors only; a pickle could run code on loading.
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
 WANTED_FILES = ("*.safetensors", *SMALL_FILES)
-WHAT_TO_DO = (
-    "Run it with --weights dummy (speed and memory only), with --weights PATH or --model PATH "
-    "for a folder you have, or use --family demo, which needs no network."
-)
+# What can be had in the place of a model that the hub does not give, where nothing is run.
+GIVE_A_PATH = "Give the path of a folder or a GGUF file that you have in its place."
+USE_WEIGHTS = "Name the folder that its weights are in with --weights PATH."
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,9 @@ class Resolved:
         return self.origin or self.folder
 
 
-def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
+def resolve(
+    config: Config, weights: str, device: str = "auto", instead: str | None = None
+) -> Resolved:
     """Find the weights of a config, for a worker on `device` (`auto`, `cpu` or `cuda`).
 
     `weights` is `hub`, `dummy`, or the path of a folder.
@@ -68,13 +69,14 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
     file. A path is a model folder, or holds one folder per model, named like the hub repository.
     Raises InputError, with what to do, where weights are missing, where the precision's package or
     hardware are, where the files are not whole, and where they cannot be run at the config's
-    precision.
+    precision. `instead` says what to do where the hub does not give them; by default what `run` can
+    do.
     """
     require_here(config.precision, device)
     _require_quantised(config)
     model = config.model
     if weights == "dummy":
-        if config.precision.as_stored or is_native(config):
+        if _is_of_files(config):
             raise InputError(
                 f"{config.id} cannot run on dummy weights: it needs files that are quantised so."
             )
@@ -92,8 +94,27 @@ def resolve(config: Config, weights: str, device: str = "auto") -> Resolved:
         return _folder(config, "demo", DEMO_MODELS_DIR / Path(model.source).name, device)
     if model.weights == "local":
         return _folder(config, "local", Path(model.source), device)
-    folder = hub_folder(model)
+    folder = hub_folder(model, instead=instead or _instead(config))
     return _folder(config, "hub", folder, device, folder.name)
+
+
+def _is_of_files(config: Config) -> bool:
+    """Whether a config is what somebody's files hold, which random weights cannot be."""
+    return config.precision.as_stored or is_native(config)
+
+
+def _instead(config: Config) -> str:
+    """What can be run where the hub does not give a config's model."""
+    if config.model.spec is None:
+        return (
+            "Run a folder or a GGUF file that you have with --model PATH, or use --family demo, "
+            "which needs no network."
+        )
+    dummy = "" if _is_of_files(config) else "--weights dummy (speed and memory only), with "
+    return (
+        f"Run it with {dummy}--weights PATH or --model PATH for a folder you have, or use --family "
+        "demo, which needs no network."
+    )
 
 
 def local_place(config: Config, weights: str) -> Path | None:
@@ -249,10 +270,14 @@ def check_folder(folder: Path) -> None:
 
 
 def hub_folder(
-    model: Model, revision: str | None = None, files: Sequence[str] = WANTED_FILES
+    model: Model,
+    revision: str | None = None,
+    files: Sequence[str] = WANTED_FILES,
+    instead: str = GIVE_A_PATH,
 ) -> Path:
     """The newest snapshot of a hub repository, or that of a `revision`, with those of its files
-    that are wanted; the cached one when the hub cannot be reached. Raises InputError."""
+    that are wanted; the cached one when the hub cannot be reached. Raises InputError, which ends
+    with what to do `instead`."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -270,7 +295,7 @@ def hub_folder(
         HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT_SECONDS)
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(files)))
     except GatedRepoError:
-        raise InputError(f"{repository} is gated. {how} {WHAT_TO_DO}") from None
+        raise InputError(f"{repository} is gated. {how} {instead}") from None
     except RevisionNotFoundError:
         raise InputError(
             f"{repository} has no revision '{revision}'. Give a branch, tag or commit of it."
@@ -278,7 +303,7 @@ def hub_folder(
     except RepositoryNotFoundError:
         raise InputError(
             f"The hub has no model '{repository}', or it is private. Check the spelling "
-            f"(ORGANISATION/NAME), or log in. {WHAT_TO_DO}"
+            f"(ORGANISATION/NAME), or log in. {instead}"
         ) from None
     except HfHubHTTPError as error:
         reason = f"it answered {error.response.status_code}"
@@ -289,5 +314,5 @@ def hub_folder(
     except LocalEntryNotFoundError:
         raise InputError(
             f"{repository} is not on this machine and the hub cannot be reached ({reason}). "
-            f"{WHAT_TO_DO}"
+            f"{instead}"
         ) from None

@@ -78,8 +78,8 @@ def _hub() -> Row:
         socket.create_connection((host, 443), timeout=HUB_SECONDS).close()
     except OSError:
         detail = (
-            "not reachable: models not yet on this machine cannot be fetched; use --family demo, "
-            "--weights dummy or a local folder"
+            "not reachable: models not yet on this machine cannot be fetched; use --family demo, a "
+            "local folder or, for models of the catalogue, --weights dummy"
         )
         return {"what": "model hub", "state": "missing", "detail": detail}
     return {"what": "model hub", "state": "ok", "detail": "reachable"}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from vibecore import store
 from vibecore.catalog.models import Config
-from vibecore.catalog.weights import Resolved, load_request, resolve
+from vibecore.catalog.weights import USE_WEIGHTS, Resolved, load_request, resolve
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.fidelity import FLOOR_WAYS, Reference, ReferenceText, TokenDistances, Way
 from vibecore.core.machine import hardware
@@ -121,7 +121,8 @@ def _resolve(plan: FidelityPlan, left: Sequence[Comparison]) -> dict[str, Resolv
         for config in (comparison.config, comparison.against):
             configs[config.id] = config
     resolved = {
-        config.id: resolve(config, plan.weights, plan.device) for config in configs.values()
+        config.id: resolve(config, plan.weights, plan.device, USE_WEIGHTS)
+        for config in configs.values()
     }
     with store.reading(plan.db) as connection:
         runs = store.read_configs(connection, plan.study)

@@ -13,7 +13,7 @@ from vibecore.catalog.precisions import AS_IS, find_precision
 from vibecore.catalog.reference_text import reference_text
 from vibecore.catalog.suites import Suite
 from vibecore.catalog.vocabulary import refuse_other_tokens
-from vibecore.catalog.weights import Resolved, load_request, resolve
+from vibecore.catalog.weights import GIVE_A_PATH, Resolved, load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.fidelity import (
     BATCH_TEXTS,
@@ -95,7 +95,8 @@ def measure_pair(plan: PairPlan, on_event: OnEvent) -> list[FidelityTokens]:
     Raises InputError for weights that are missing, and where the files say that the two cannot be
     compared; RunError where that shows once a tokenizer or the models are loaded.
     """
-    resolved = [resolve(config, "hub", plan.device) for config in (plan.config, plan.against)]
+    both = plan.config, plan.against
+    resolved = [resolve(config, "hub", plan.device, GIVE_A_PATH) for config in both]
     _refuse_by_files(plan, resolved)
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
