@@ -16,6 +16,7 @@ import streamlit as st
 
 from pages.parts import address, cached, downloads, drawing, frame
 from pages.parts.components import link, open_view, show_table
+from vibecore.core.fidelity import Reference
 from vibecore.core.paths import DEFAULT_DB, database_path
 from vibecore.views import fidelity as words
 from vibecore.views.charts.fidelity import (
@@ -107,17 +108,27 @@ def show_how_to_measure() -> None:
 
 def show_measured() -> None:
     """What was measured along the chosen reference."""
-    found = results.of(st.session_state["along"])
+    along = st.session_state["along"]
+    found = results.of(along)
+    if not found:
+        frame.show_html("p", f"No config is measured along {REFERENCE_WORDS[along]} yet.")
+        show_left_out(along)
+        return
     show(kld_figure(found, summary.rows), "kld")
     show_table(figure_table(found, precisions, names, outputs_of), key="figures")
     frame.show_note(READING)
-    for sentence in words.left_out(results, runs):
-        frame.show_note(names.in_text(sentence))
+    show_left_out(along)
     show(distribution_figure(found, summary.rows), "distribution")
     show_table(spread_table(found, precisions, names), key="spread")
     if any(one.by_category for one in found):
         show(category_figure(found, summary.rows), "category")
     show_pairs()
+
+
+def show_left_out(along: Reference) -> None:
+    """What is not measured along a reference, or not on all of it."""
+    for sentence in words.left_out(results, runs, along):
+        frame.show_note(names.in_text(sentence))
 
 
 def show_pairs() -> None:

@@ -12,7 +12,7 @@ from tests.support.fidelity import add_study, distances
 from tests.support.metric_rows import metric_row as row
 from vibecore import read_summary, store
 from vibecore.analysis import Rule, find_sweet_spot
-from vibecore.analysis.fidelity.summary import summarise_fidelity
+from vibecore.analysis.fidelity.summary import ABOVE, summarise_fidelity
 from vibecore.analysis.metrics import ConfigMetrics, known_metrics
 from vibecore.analysis.sweet_spot import Observed, choose
 from vibecore.analysis.switches import find_switches, sentences_by_control
@@ -61,15 +61,38 @@ def test_the_columns_are_the_summary_s_figures(db: Path) -> None:
         summary = found[own.config, "alone"]
         assert own.mean_kld == pytest.approx(summary.mean_kld)
         assert own.same_top == pytest.approx(summary.same_top)
-        # The larger floor, whatever the verdict rests on.
         assert own.kld_floor == pytest.approx(found["1M-bf16", "graph"].mean_kld)
+        assert summary.floor is not None and summary.floor.mean_kld == own.kld_floor
     assert (parent.mean_kld, parent.same_top, parent.kld_floor) == (None, None, four.kld_floor)
     assert (eight.kld_outputs, four.kld_outputs) == (2, 4)
     assert [one.flips for one in (parent, eight, four)] == [None] * 3
     table = metrics_table([parent, eight, four])
     assert table[0]["mean KLD"].startswith("parent")
-    assert "noise floor" in table[1]["mean KLD"] and "of 2 outputs" in table[1]["mean KLD"]
+    assert (
+        "noise floor" in table[1]["mean KLD"]
+        and "along 2 outputs of bf16 so far" in (table[1]["mean KLD"])
+    )
     assert "output" not in table[2]["mean KLD"]
+
+
+def test_a_floor_that_was_interrupted_is_not_that_of_the_metrics_nor_of_the_summary(
+    db: Path,
+) -> None:
+    prompts = [f"p{number}" for number in range(7)]
+    ids = add_study(db, prompts=prompts)
+    lengths = dict.fromkeys(prompts, 20)
+    add(db, ids, "1M-bf16", "batch", 1e-6, lengths)
+    add(db, ids, "1M-bf16", "graph", 1e-2, {"p0": 20})
+    add(db, ids, "1M-4bit", "alone", 0.05, lengths)
+    with store.reading(db) as connection:
+        found = summarise_fidelity(store.read_fidelity(connection, "s"))
+    [four] = [one for one in found if one.way == "alone"]
+    assert four.floor is not None and four.floor.way == "batch"
+    assert four.verdict == ABOVE
+    _, eight, own = read_summary(db, "s").rows
+    assert own.kld_floor == pytest.approx(four.floor.mean_kld)
+    assert (eight.mean_kld, eight.kld_floor) == (None, own.kld_floor)
+    assert "not measured against bf16" in metrics_table([eight, own])[0]["mean KLD"]
 
 
 def test_a_mean_kld_has_the_interval_of_the_summary(db: Path) -> None:
@@ -89,7 +112,7 @@ def test_a_mean_kld_has_the_interval_of_the_summary(db: Path) -> None:
     shown = metric_table(read_summary(db, "s"), lambda config: {})
     place = [column["label"] for column in shown["columns"]].index("mean KLD")
     cells = [row["cells"][place] for row in shown["rows"]]
-    assert [cell["note"] for cell in cells[1:]] == ["of 6 outputs", said]
+    assert [cell["note"] for cell in cells[1:]] == ["along 6 outputs of bf16 so far", said]
 
 
 def test_what_was_held_against_a_former_parent_does_not_count(db: Path) -> None:

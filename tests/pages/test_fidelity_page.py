@@ -99,7 +99,9 @@ def test_every_config_has_its_figures_beside_the_noise_floor() -> None:
 
 def test_what_has_no_figures_is_named() -> None:
     said = html(visit("fidelity", study="varied"))
-    assert "5M-8bit and 5M-4bit: not measured yet." in said
+    assert "5M-8bit and 5M-4bit against 5M-bf16: not measured along the parent&#x27;s outputs" in (
+        said
+    )
 
 
 def test_a_running_text_is_the_other_reference_and_in_the_address() -> None:

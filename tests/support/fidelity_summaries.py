@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from vibecore.analysis.fidelity.floor import NoiseFloor
 from vibecore.analysis.fidelity.summary import (
     ABOVE,
     NO_FLOOR,
     CategoryKld,
     FidelitySummary,
-    NoiseFloor,
 )
 
-FLOOR = NoiseFloor("graph", 1e-6, (5e-7, 2e-6))
+FLOOR = NoiseFloor("graph", 1e-6, (5e-7, 2e-6), 30)
 
 
 def summary(

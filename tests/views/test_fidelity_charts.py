@@ -10,12 +10,12 @@ import pytest
 
 from tests.support.fidelity_summaries import FLOOR, summary
 from tests.support.metric_rows import metric_row
+from vibecore.analysis.fidelity.floor import NoiseFloor
 from vibecore.analysis.fidelity.summary import (
     NOT_ABOVE,
     TOO_FEW,
     CategoryKld,
     FidelitySummary,
-    NoiseFloor,
 )
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.views.charts.dot_interval import Dot
@@ -122,7 +122,7 @@ def test_the_noise_floor_is_a_band_up_to_its_upper_bound() -> None:
     none = kld_figure(made(floor=None), rows())
     assert not [value for value in values(none) if "tip" in value]
     assert none.note.endswith("No noise floor was measured.")
-    zero = kld_figure(made(floor=NoiseFloor("batch", 0.0, None)), rows())
+    zero = kld_figure(made(floor=NoiseFloor("batch", 0.0, None, 30)), rows())
     assert not [value for value in values(zero) if "tip" in value]
     assert "a floor of 0" in zero.note
 

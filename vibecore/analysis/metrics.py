@@ -391,12 +391,19 @@ def _bits_note(row: ConfigMetrics) -> str:
 
 
 def _kld_note(row: ConfigMetrics) -> str:
-    """The noise floor, and of how many outputs the figure is where that is not all of them."""
+    """Against what it is not measured; else the noise floor, and along how many of the parent's
+    outputs the figure is where that is not all of them."""
+    if row.parent in (None, row.config):
+        return ""
+    # The parent is the same model: its precision says which it is.
+    parent = row.parent.removeprefix(f"{row.model}-")
+    if row.mean_kld is None:
+        return f"not measured against {parent}"
     notes = []
     if row.kld_floor is not None:
         notes.append(f"noise floor {formats.divergence(row.kld_floor)}")
     if row.kld_outputs and row.kld_outputs < row.prompts:
-        notes.append(f"of {formats.counted(row.kld_outputs, 'output')}")
+        notes.append(f"along {formats.counted(row.kld_outputs, 'output')} of {parent} so far")
     return ", ".join(notes)
 
 
@@ -822,15 +829,6 @@ METRICS: tuple[Metric, ...] = (
         "",
         lambda run, _: run.aggregates.get("kld_outputs"),
         {"kld_outputs": Aggregate("count", "fidelity_outputs")},
-    ),
-    Metric(
-        "kld_floor",
-        "",
-        "",
-        "less",
-        lambda run, _: run.aggregates.get("kld_floor"),
-        {"kld_floor": Aggregate("max", "floor_kld")},
-        show=formats.divergence,
     ),
     Metric(
         "same_top",

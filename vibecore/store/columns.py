@@ -68,14 +68,6 @@ SOURCES = {
         JOIN {_PARENTS} AS parent
             ON parent.model = run.model AND parent.run_id = fidelity.against_run_id
         WHERE way = 'alone' AND reference = 'outputs')""",
-    # The parent against itself, a row for each way that was measured, under every config's run.
-    "floor": f"""(
-        WITH itself AS (
-            SELECT model, sum(list_sum(kld)) / sum(len(kld)) AS mean_kld
-            FROM fidelity JOIN {_PARENTS} AS parent
-                ON parent.run_id = fidelity.run_id AND parent.run_id = fidelity.against_run_id
-            WHERE reference = 'outputs' GROUP BY model, way)
-        SELECT run_id, mean_kld FROM run JOIN itself USING (model) WHERE run_id IN (FROM runs))""",
     # A verdict on an output beside that on the parent's, where distributions were compared too.
     "parent": f"""(
         SELECT score.run_id, score.adherent, other.adherent AS parent_adherent
@@ -124,7 +116,6 @@ AGGREGATE_COLUMNS: dict[str, tuple[str, str]] = {
     "fidelity_kld": ("fidelity", "kld"),
     "fidelity_tokens": ("fidelity", "tokens"),
     "fidelity_same": ("fidelity", "same"),
-    "floor_kld": ("floor", "mean_kld"),
     # Verdicts that both outputs have, and whether only the parent's, or only this one, passes.
     "flip_judged": ("parent", "(adherent IS NOT NULL AND parent_adherent IS NOT NULL)"),
     "flip_lost": ("parent", "(parent_adherent AND NOT adherent)"),

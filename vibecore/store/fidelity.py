@@ -221,25 +221,24 @@ def read_fidelity(
 
 def read_kld_sums(
     connection: duckdb.DuckDBPyConnection, study: str
-) -> dict[str, tuple[list[float], list[int]]]:
-    """By config, of each prompt that it was compared on along its parent's outputs, in the suite's
-    order: the sum of its tokens' KLDs in nats, and how many tokens those are, all samples together.
-    Raises InputError for an unknown study."""
+) -> dict[tuple[str, Way], tuple[list[float], list[int]]]:
+    """By config and way, of each prompt that it was compared on along its parent's outputs, in the
+    suite's order: the sum of its tokens' KLDs in nats, and how many tokens those are, all samples
+    together. Raises InputError for an unknown study."""
     rows = connection.execute(
         f"""WITH item AS (
-                SELECT run.position, run.config, prompt.position AS place,
+                SELECT run.position, run.config, way, prompt.position AS place,
                        sum(list_sum(kld)) AS kld, sum(len(kld))::BIGINT AS tokens
                 FROM fidelity JOIN run USING (run_id)
                 JOIN {_PARENTS} AS parent ON parent.run_id = fidelity.against_run_id
                 JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = item
-                WHERE run.study_id = $study AND way = 'alone' AND reference = 'outputs'
-                      AND len(kld) > 0
-                GROUP BY run.position, run.config, prompt.position)
-            SELECT config, list(kld ORDER BY place), list(tokens ORDER BY place)
-            FROM item GROUP BY position, config ORDER BY position""",
+                WHERE run.study_id = $study AND reference = 'outputs' AND len(kld) > 0
+                GROUP BY run.position, run.config, way, prompt.position)
+            SELECT config, way, list(kld ORDER BY place), list(tokens ORDER BY place)
+            FROM item GROUP BY position, config, way ORDER BY position, way""",
         {"study": study_id_of(connection, study)},
     ).fetchall()
-    return {config: (klds, tokens) for config, klds, tokens in rows}
+    return {(config, way): (klds, tokens) for config, way, klds, tokens in rows}
 
 
 def _groups(columns: dict[str, Any]) -> list[slice]:

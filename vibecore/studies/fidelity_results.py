@@ -10,6 +10,7 @@ from pathlib import Path
 from vibecore import store
 from vibecore.analysis.fidelity.divergence import Divergence, find_divergence
 from vibecore.analysis.fidelity.flips import ConfigFlips, find_flips
+from vibecore.analysis.fidelity.gaps import Gap, find_gaps
 from vibecore.analysis.fidelity.pairs import KldPair, judge_kld_pairs
 from vibecore.analysis.fidelity.summary import FidelitySummary, summarise_fidelity
 from vibecore.core.fidelity import FLOOR_WAYS, Reference
@@ -26,7 +27,8 @@ class FidelityResults:
     `parents` gives every config whose model ran at 16 bit its parent; a parent is its own.
     `summaries` are of what was measured, the noise floor's ways among them, `pairs` of every two
     configs of a parent. `flips` and `divergences` come of stored outputs alone, one for each config
-    that is not a parent and has outputs that its parent has too.
+    that is not a parent and has outputs that its parent has too. `gaps` are what was begun and is
+    not whole.
     """
 
     parents: Mapping[str, str]
@@ -34,6 +36,7 @@ class FidelityResults:
     pairs: tuple[KldPair, ...] = ()
     flips: tuple[ConfigFlips, ...] = ()
     divergences: tuple[Divergence, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def children(self) -> list[str]:
@@ -65,6 +68,7 @@ def read_fidelity_results(db: Path, study: str) -> FidelityResults:
     with store.reading(db) as connection:
         parents = store.read_parents(connection, study)
         tokens = store.read_fidelity(connection, study)
+        runs = store.read_configs(connection, study)
         categories = {
             prompt.prompt_id: prompt.category for prompt in store.read_prompts(connection, study)
         }
@@ -79,10 +83,22 @@ def read_fidelity_results(db: Path, study: str) -> FidelityResults:
         sides = outputs[config], outputs[parent]
         flips.append(find_flips(config, parent, *sides))
         divergences.append(find_divergence(config, parent, *sides))
+    summaries = summarise_fidelity(tokens, categories)
+    answered = {
+        parent: len({prompt for (prompt, _), row in outputs.get(parent, {}).items() if _tells(row)})
+        for parent in set(parents.values())
+    }
+    no_floor = {run.config: run.environment.get("no_floor_by", {}) for run in runs}
     return FidelityResults(
         parents,
-        tuple(summarise_fidelity(tokens, categories)),
+        tuple(summaries),
         tuple(judge_kld_pairs(tokens)),
         tuple(flips),
         tuple(one for one in divergences if one is not None),
+        tuple(find_gaps(parents, answered, summaries, no_floor)),
     )
+
+
+def _tells(row: OutputRow) -> bool:
+    """Whether others can be held against an output (see store.reference_outputs)."""
+    return bool(row.token_ids) and row.finish_reason != "non_finite"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vibecore.analysis.fidelity.divergence import Divergence
 from vibecore.analysis.fidelity.flips import LEVELS, ConfigFlips
+from vibecore.analysis.fidelity.gaps import Gap
 from vibecore.analysis.fidelity.summary import FidelitySummary
 from vibecore.core import formats
+from vibecore.core.fidelity import Reference, Way
 from vibecore.core.rows import RunRow, StudyRow
 from vibecore.studies.fidelity_results import FidelityResults
 
@@ -48,6 +51,13 @@ LAUNCH = (
     "Launch page."
 )
 
+# reference -> what is compared along, and what that is made of
+ALONG: dict[Reference, tuple[str, str]] = {
+    "outputs": ("the parent's outputs", "prompts"),
+    "text": ("a running text", "chunks"),
+}
+FLOOR_WAY_WORDS: dict[Way, str] = {"batch": "in a padded batch", "graph": "by engine graph"}
+
 
 def why_never(study: StudyRow, runs: Sequence[RunRow]) -> str | None:
     """Why a study's fidelity can never be measured; None where it can."""
@@ -66,19 +76,31 @@ def why_not_yet(results: FidelityResults, runs: Sequence[RunRow]) -> str:
     return NOT_MEASURED if generated & set(results.parents.values()) else NO_TOKENS
 
 
-def left_out(results: FidelityResults, runs: Sequence[RunRow]) -> list[str]:
-    """Sentences on configs that have no figures though others have."""
-    measured = {row.config for row in results.summaries}
+def left_out(results: FidelityResults, runs: Sequence[RunRow], reference: Reference) -> list[str]:
+    """Sentences on what has no figure along a reference, or not one over all of it: of which
+    config, against what."""
     orphans = [run.config for run in runs if run.config not in results.parents]
-    missing = [config for config in results.children if config not in measured]
     sentences = []
     if orphans:
         sentences.append(
             f"{formats.listed(orphans)}: no parent, since the model has no 16-bit config here."
         )
-    if missing:
-        sentences.append(f"{formats.listed(missing)}: not measured yet.")
-    return sentences
+    alike: dict[Gap, list[str]] = {}
+    for gap in results.gaps:
+        if gap.reference == reference:
+            alike.setdefault(replace(gap, config=""), []).append(gap.config)
+    return sentences + [_gap_words(configs, gap) for gap, configs in alike.items()]
+
+
+def _gap_words(configs: Sequence[str], gap: Gap) -> str:
+    """What several configs lack alike: `A and B against P: not measured along a running text`."""
+    along, unit = ALONG[gap.reference]
+    who = f"{formats.listed(configs)} against {gap.against}"
+    if gap.way != "alone":
+        who = f"{gap.against} against itself {FLOOR_WAY_WORDS[gap.way]} (noise floor)"
+    if not gap.measured or gap.whole is None:
+        return f"{who}: not measured along {along} yet."
+    return f"{who}: measured along {along} on {gap.measured} of {gap.whole} {unit} so far."
 
 
 def cost_words(rows: Sequence[FidelitySummary]) -> str:

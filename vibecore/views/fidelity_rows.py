@@ -33,7 +33,7 @@ def terminal_rows(found: Sequence[FidelitySummary]) -> list[Row]:
             "RMS Δp": f"{100 * row.rms_delta_p:.3f} %",
             "PPL ratio": f"{row.perplexity_ratio:.4f}"
             + _bracketed(row.perplexity_ratio_interval, _ratio_range),
-            "floor": "–" if row.floor is None else formats.divergence(row.floor.upper),
+            "floor": "–" if row.floor is None else formats.divergence(row.floor.mean_kld),
             "verdict": row.verdict or "–",
         }
         for row in found

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from vibecore.analysis.fidelity.floor import Interval, NoiseFloor, choose_floor
 from vibecore.analysis.fidelity.paired import ItemSums, PairedKld, item_sums, judge_kld, pair_up
 from vibecore.analysis.stats.clustered_mean import (
     mean_interval,
@@ -21,7 +22,6 @@ from vibecore.analysis.stats.clustered_mean import (
 from vibecore.analysis.stats.exact import holm, mcnemar_exact
 from vibecore.core.fidelity import FLOOR_WAYS, FidelityTokens, Reference, Way
 
-Interval = tuple[float, float]
 Verdict = Literal[
     "above the noise floor",
     "not distinguishable from the noise floor",
@@ -32,21 +32,6 @@ ABOVE: Verdict = "above the noise floor"
 NOT_ABOVE: Verdict = "not distinguishable from the noise floor"
 TOO_FEW: Verdict = "too few prompts to tell from the noise floor"
 NO_FLOOR: Verdict = "no noise floor measured"
-
-
-@dataclass(frozen=True)
-class NoiseFloor:
-    """The parent against itself in one of the FLOOR_WAYS: its mean KLD in nats with its 95 %
-    interval, None where there are too few prompts for one."""
-
-    way: Way
-    mean_kld: float
-    mean_kld_interval: Interval | None
-
-    @property
-    def upper(self) -> float:
-        """Where the floor ends: the interval's upper bound, or the mean where it has none."""
-        return self.mean_kld_interval[1] if self.mean_kld_interval else self.mean_kld
 
 
 @dataclass(frozen=True)
@@ -70,11 +55,10 @@ class FidelitySummary:
     standardised moment. `perplexity_ratio` is PPL(config) / PPL(parent) over the reference tokens.
     Intervals are 95 %, over prompts, None where there are too few of them.
 
-    `floor` is that of the FLOOR_WAYS whose mean KLD has the larger upper bound, None where none was
-    measured; `p` is that of "no further from the parent than the parent itself", adjusted for all
-    configs of that parent. The verdict TOO_FEW is that of a config which no result over so many
-    prompts could have shown to be above. Rows of a floor way themselves have neither, and no
-    `verdict`.
+    `floor` is that of the FLOOR_WAYS that choose_floor takes, None where none was measured; `p` is
+    that of "no further from the parent than the parent itself", adjusted for all configs of that
+    parent. The verdict TOO_FEW is that of a config which no result over so many prompts could have
+    shown to be above. Rows of a floor way themselves have neither, and no `verdict`.
     """
 
     config: str
@@ -120,13 +104,16 @@ def summarise_fidelity(
     """
     known = [one for one in tokens if len(one.kld)]
     rows = [_summary(one, categories or {}) for one in known]
-    floors: dict[tuple[str, Reference], tuple[NoiseFloor, FidelityTokens]] = {}
+    measured: dict[tuple[str, Reference], dict[NoiseFloor, FidelityTokens]] = {}
     for one, row in zip(known, rows, strict=True):
         if one.way in FLOOR_WAYS:
-            floor = NoiseFloor(one.way, row.mean_kld, row.mean_kld_interval)
-            place = one.against, one.reference
-            if place not in floors or floor.upper > floors[place][0].upper:
-                floors[place] = floor, one
+            known_floor = NoiseFloor(one.way, row.mean_kld, row.mean_kld_interval, row.prompts)
+            measured.setdefault((one.against, one.reference), {})[known_floor] = one
+    floors = {
+        place: (floor, ways[floor])
+        for place, ways in measured.items()
+        if (floor := choose_floor(ways)) is not None
+    }
     return _judged(known, rows, floors, alpha)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
+from vibecore.analysis.fidelity.floor import NoiseFloor
 from vibecore.analysis.fidelity.summary import (
     NOT_ABOVE,
     TOO_FEW,
     FidelitySummary,
-    NoiseFloor,
     Verdict,
 )
 from vibecore.analysis.metrics import ConfigMetrics
