@@ -165,6 +165,15 @@ def test_mbu_is_not_meaningful_where_a_cache_can_hold_the_weights() -> None:
     assert mbu_figure(cached, 1).title.endswith("so MBU is not meaningful")
     mixed = [cached[0], *RESULTS[1:]]
     assert "reaches 73 % MBU" in mbu_figure(mixed, 1).title
+    # Nor does the title speak of one that a cache can hold beside others.
+    title = mbu_figure([RESULTS[0], *cached[1:]], 1).title
+    assert title == "At batch 1, 0.5B-bf16 eager reaches 12 % MBU"
+
+
+def test_ratios_that_are_written_alike_are_no_range() -> None:
+    twice = [{**one, "config": name} for one in RESULTS[:2] for name in ("first", "second")]
+    title = engine_figure(twice, 30).title
+    assert title == "At batch 30, engine graph decodes 4.8 times as fast as eager"
 
 
 def test_batches_profiles_and_bottlenecks_are_those_there_are() -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from tests.support.bench_report import make_report, write_report
 from tests.support.playground_fakes import wait_until
+from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.cli import app
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import PROJECT_ROOT
@@ -26,6 +27,7 @@ from vibecore.studies.bench.figures import percentile, reading, speed
 from vibecore.studies.bench.report import headline, model_rows, speed_rows, to_markdown
 from vibecore.studies.bench.report_file import read_report
 
+DEMO = str(MODELS_DIR / "1M")
 NO_COSTS = {"host_seconds": None, "gpu_seconds": None}
 FACTS = {
     "on_gpu": False,
@@ -41,18 +43,21 @@ FACTS = {
     ("options", "said"),
     [
         ({}, "--family"),
-        ({"family": "demo", "configs": ("1M-bf16",)}, "one of"),
+        ({"models": ("model.gguf",)}, "at least one --precision"),
+        ({"families": ("demo",), "precisions": ("bf16",)}, "--precision goes with --model"),
+        ({"families": ("demo",), "names": ("one",)}, "--name goes with --model"),
+        ({"models": (DEMO,), "precisions": ("4bit",), "weights": DEMO}, "Leave --weights out"),
         ({"configs": ("9B-bf16",)}, "no config '9B-bf16'"),
-        ({"family": "demo", "engines": ("warp",)}, "eager, graph"),
-        ({"family": "demo", "device": "tpu"}, "--device"),
-        ({"family": "demo", "prompt_tokens": 0}, "--prompt-tokens must be from 1"),
-        ({"family": "demo", "new_tokens": 0}, "--new-tokens must be from 2"),
-        ({"family": "demo", "new_tokens": 1_000_000}, "--new-tokens"),
-        ({"family": "demo", "new_tokens": 500}, "context of 1M is 512"),
-        ({"family": "demo", "batch_sizes": (0,)}, "--batch-size"),
-        ({"family": "demo", "repetitions": 0}, "--repetitions"),
-        ({"family": "demo", "seconds": 0.0}, "--seconds must be more than 0"),
-        ({"family": "demo", "seconds": float("nan")}, "--seconds must be more than 0"),
+        ({"families": ("demo",), "engines": ("warp",)}, "eager, graph"),
+        ({"families": ("demo",), "device": "tpu"}, "--device"),
+        ({"families": ("demo",), "prompt_tokens": 0}, "--prompt-tokens must be from 1"),
+        ({"families": ("demo",), "new_tokens": 0}, "--new-tokens must be from 2"),
+        ({"families": ("demo",), "new_tokens": 1_000_000}, "--new-tokens"),
+        ({"families": ("demo",), "new_tokens": 500}, "context of 1M is 512"),
+        ({"families": ("demo",), "batch_sizes": (0,)}, "--batch-size"),
+        ({"families": ("demo",), "repetitions": 0}, "--repetitions"),
+        ({"families": ("demo",), "seconds": 0.0}, "--seconds must be more than 0"),
+        ({"families": ("demo",), "seconds": float("nan")}, "--seconds must be more than 0"),
     ],
 )
 def test_nonsense_is_refused_before_anything_starts(options: dict[str, Any], said: str) -> None:

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from vibecore.cli.base import Database, app, listed, message_when_stopped, say
+from vibecore.cli.base import (
+    Database,
+    OwnModels,
+    Precisions,
+    ShortNames,
+    app,
+    listed,
+    message_when_stopped,
+    say,
+)
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import DEFAULT_DB, write_whole
 
@@ -26,11 +35,14 @@ class ReportFormat(StrEnum):
 @app.command()
 def bench(
     family: Annotated[
-        str | None, typer.Option(help="A family of configs; see docs/configs.md.")
+        list[str] | None, typer.Option(help="A family of configs; repeatable. See docs/configs.md.")
     ] = None,
     config: Annotated[
         list[str] | None, typer.Option(help="A config such as 0.5B-4bit; repeatable.")
     ] = None,
+    model: OwnModels = None,
+    precision: Precisions = None,
+    name: ShortNames = None,
     engine: Annotated[
         list[str] | None, typer.Option(help="eager or graph [eager]; repeatable.")
     ] = None,
@@ -65,8 +77,11 @@ def bench(
 
     chosen = choose(
         Options(
-            family=family,
+            families=listed(family),
             configs=listed(config),
+            models=tuple(model or ()),
+            names=tuple(name or ()),
+            precisions=listed(precision),
             engines=listed(engine),
             weights=weights,
             device=device,

@@ -20,7 +20,14 @@ from vibecore.scoring import load_suite, runs_code
 from vibecore.scoring.sandbox import require_isolation
 from vibecore.studies.batches import AUTO
 from vibecore.studies.jobs import Plan
-from vibecore.studies.limits import DEVICES, MOST_BATCH_SIZE, MOST_TOKENS, one_of, within
+from vibecore.studies.limits import (
+    DEVICES,
+    MOST_BATCH_SIZE,
+    MOST_TOKENS,
+    one_of,
+    refuse_unused_weights,
+    within,
+)
 from vibecore.studies.names import study_name
 
 DEFAULT_SUITE = "vibe30"
@@ -107,7 +114,7 @@ def new_plan(options: Options, db: Path) -> Plan:
         require_isolation()
     auto = options.batch_size == AUTO
     weights = options.weights or "hub"
-    _refuse_other_weights(weights, configs)
+    refuse_unused_weights(weights, configs)
     return Plan(db, name, suite, configs, protocol, weights, auto, note=options.note or None)
 
 
@@ -155,7 +162,7 @@ def extended_plan(options: Options, db: Path) -> Plan:
             f"The study '{options.study}' ran on {stored.weights} weights, and --weights "
             f"{weights} gives others. Leave --weights out."
         )
-    _refuse_other_weights(weights, configs)
+    refuse_unused_weights(weights, configs)
     return replace(stored, configs=configs, weights=weights, extends=True)
 
 
@@ -232,16 +239,6 @@ def asking_of(chat: str | None, system: str | None, thinking: str | None) -> Ask
                 "they stand. Leave one of them out."
             )
     return asking
-
-
-def _refuse_other_weights(weights: str, configs: Sequence[Config]) -> None:
-    """Raise InputError for a folder of weights that no config would be loaded from."""
-    own = all(config.model.weights in ("local", "gguf") for config in configs)
-    if own and weights not in ("hub", "dummy"):
-        raise InputError(
-            "--weights FOLDER is for configs of the catalogue; --model PATH says itself where its "
-            "weights are. Leave --weights out."
-        )
 
 
 def _default_name(options: Options, configs: Sequence[Config]) -> str:

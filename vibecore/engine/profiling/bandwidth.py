@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import torch
 
-from vibecore.engine.model import LoadedModel
+from vibecore.catalog.gguf import EMBEDDINGS, HEAD, read_gguf
+from vibecore.engine.model import Loaded, LoadedFile, LoadedModel
 from vibecore.engine.weight_size import weight_bytes
 
 COPIES = 5
@@ -26,17 +27,26 @@ MOST_SHARE_OF_FREE = 0.125
 CPU_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
-def bytes_per_step(loaded: LoadedModel) -> int:
+def bytes_per_step(loaded: Loaded) -> int:
     """Weight bytes that one decode step reads: all as loaded, once, whatever the batch.
 
     A token looks up one row of the embedding table, so the table does not count, unless the head
     is tied to it: then it is the head, and is read whole. Cache and activations are left out, so
     the traffic, and any share of the ceiling made of it, is a lower bound.
     """
+    if isinstance(loaded, LoadedFile):
+        return _bytes_per_step_of_file(loaded)
+    assert isinstance(loaded, LoadedModel)
     model: Any = loaded.model
     table, head = model.get_input_embeddings().weight, model.get_output_embeddings()
     tied = head is not None and head.weight.data_ptr() == table.data_ptr()
     return weight_bytes(loaded.model) - (0 if tied else table.numel() * table.element_size())
+
+
+def _bytes_per_step_of_file(loaded: LoadedFile) -> int:
+    """Of a GGUF file; the embeddings are the head where it holds no head of its own."""
+    sizes = {tensor.name: tensor.size for tensor in read_gguf(loaded.native.path).tensors}
+    return loaded.native.weight_bytes - (sizes[EMBEDDINGS] if HEAD in sizes else 0)
 
 
 def cache_bytes(device: torch.device) -> int | None:
@@ -47,7 +57,7 @@ def cache_bytes(device: torch.device) -> int | None:
     return max(sizes, default=None)
 
 
-def copy_bandwidth(loaded: LoadedModel) -> float:
+def copy_bandwidth(loaded: Loaded) -> float:
     """Bytes per second of a copy on the model's device, read and written bytes counted: the best
     of several, of a buffer that no cache holds, with the threads the model runs with."""
     device = loaded.device

@@ -19,7 +19,7 @@ from vibecore.engine.batch import random_batch
 from vibecore.engine.capture import Recording, recording_for
 from vibecore.engine.decoder import outlier_threshold
 from vibecore.engine.graph import why_eager
-from vibecore.engine.model import Batch, LoadedModel
+from vibecore.engine.model import Batch, Loaded, LoadedModel
 from vibecore.engine.profiling.trace import gpu_kernels, stderr_closed
 from vibecore.engine.quantisers import without_gradients
 
@@ -30,16 +30,17 @@ Step = Callable[[], object]
 
 
 def step_costs(
-    loaded: LoadedModel, prompt_tokens: int, new_tokens: int, batch_size: int = 1
+    loaded: Loaded, prompt_tokens: int, new_tokens: int, batch_size: int = 1
 ) -> tuple[float | None, float | None]:
     """(host, GPU) seconds of one step after a prompt of random tokens; (None, None) on a CPU, and
-    for a step that waits for the GPU in its middle, as LLM.int8() with outliers does. The GPU's
-    alone is None where the profiler sees no kernel.
+    for a step that waits for the GPU in its middle, as LLM.int8() with outliers does, and for
+    llama.cpp's, which torch neither launches nor sees. The GPU's alone is None where the profiler
+    sees no kernel.
 
     Engine `eager`'s is the model's forward pass alone: what `generate` does around it, masks and
     stopping criteria, is in a bench's step times and not in these.
     """
-    if loaded.device.type != "cuda":
+    if loaded.device.type != "cuda" or not isinstance(loaded, LoadedModel):
         return None, None
     batch = random_batch(loaded, batch_size, prompt_tokens, new_tokens)
     with without_gradients(loaded.model):

@@ -6,10 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from vibecore.catalog.engines import checked_engine
-from vibecore.catalog.models import Config, family_configs, find_configs
+from vibecore.catalog.engines import checked_engine, engine_of
+from vibecore.catalog.models import FAMILIES, Config, choose_configs
 from vibecore.core.errors import InputError
-from vibecore.studies.limits import DEVICES, MOST_BATCH_SIZE, MOST_TOKENS, one_of, within
+from vibecore.studies.limits import (
+    DEVICES,
+    MOST_BATCH_SIZE,
+    MOST_TOKENS,
+    one_of,
+    refuse_unused_weights,
+    within,
+)
 
 MOST_REPETITIONS = 1_000
 # llama-bench's own defaults: a prompt of 512 tokens, and 128 tokens decoded from nothing.
@@ -34,8 +41,11 @@ class Settings:
 class Options(Settings):
     """The options of the command line."""
 
-    family: str | None = None
+    families: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     batch_sizes: tuple[int, ...] = ()
     seconds: float | None = None
@@ -43,23 +53,42 @@ class Options(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Bench(Settings):
-    """What will be measured: every config with every engine, at every batch size. After the
-    first, a repetition that would not end within `most_seconds` of its group's start is not
-    begun."""
+    """What will be measured: every config with every one of its engines, at every batch size.
+    After the first, a repetition that would not end within `most_seconds` of its group's start is
+    not begun."""
 
     configs: tuple[Config, ...]
     engines: tuple[str, ...]
     batch_sizes: tuple[int, ...]
     most_seconds: float
 
+    @property
+    def pairs(self) -> tuple[tuple[Config, str], ...]:
+        """What is measured, each in a process of its own: a config with an engine. What only one
+        engine runs has that one, whichever are asked for."""
+        pairs = (
+            (config, engine_of(config, one)) for config in self.configs for one in self.engines
+        )
+        return tuple({(config.id, engine): (config, engine) for config, engine in pairs}.values())
+
 
 def choose(options: Options) -> Bench:
     """Raises InputError, with what to do, for options that are invalid."""
-    if bool(options.family) == bool(options.configs):
+    if not (options.families or options.configs or options.models):
         raise InputError(
-            "Say what to measure with one of: --family qwen2.5 or demo, --config ID (repeatable)."
+            f"Say what to measure with --family ({', '.join(FAMILIES)}), --config ID, or --model "
+            "ID|PATH with --precision; each may be repeated, and they go together."
         )
-    configs = family_configs(options.family) if options.family else find_configs(options.configs)
+    if options.names and not options.models:
+        raise InputError("--name goes with --model: it is the model's short name.")
+    configs = choose_configs(
+        families=options.families,
+        ids=options.configs,
+        sources=options.models,
+        names=options.names,
+        precisions=options.precisions,
+    )
+    refuse_unused_weights(options.weights, configs)
     engines = tuple(dict.fromkeys(options.engines or ("eager",)))
     for engine in engines:
         checked_engine(engine)

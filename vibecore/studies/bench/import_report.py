@@ -2,8 +2,9 @@
 
 Each repetition becomes one output without a text, so that speed, memory and their number are
 read as those of any study, and quality stays unscored. A config has one run, whatever the number
-of engines: its outputs are those of the study's engine, `graph` where the report has it, at the
-smallest batch; the run's `bench` holds every engine and batch for the Speed page.
+of engines: its outputs are those of the study's engine, `graph` where the report has it, or of the
+only engine that runs it, at the smallest batch; the run's `bench` holds every engine and batch for
+the Speed page.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.suites import Prompt
 from vibecore.core.errors import InputError
 from vibecore.core.records import LoadReport, Protocol
@@ -96,7 +98,7 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
     for result in report["results"]:
         by_config.setdefault(result["config"], []).append(result)
     own = {
-        config: next(result for result in results if result["engine"] == engine)
+        config: next(result for result in results if result["engine"] in (engine, LLAMA_CPP))
         for config, results in by_config.items()
     }
     with store.writing(db) as connection:
@@ -119,12 +121,14 @@ def _write(db: Path, name: str, report: Mapping[str, Any]) -> None:
 
 
 def _engine_of_all(report: Mapping[str, Any]) -> str:
-    """An engine that every config has: the preferred one, if a report cut short has it too."""
-    configs = {result["config"] for result in report["results"]}
+    """An engine that every config has, but for those that llama.cpp alone runs: the preferred one,
+    if a report cut short has it too."""
+    results = [result for result in report["results"] if result["engine"] != LLAMA_CPP]
+    configs = {result["config"] for result in results}
     engines = [
         engine
         for engine in report["settings"]["engines"]
-        if configs == {r["config"] for r in report["results"] if r["engine"] == engine}
+        if configs == {result["config"] for result in results if result["engine"] == engine}
     ]
     return PREFERRED_ENGINE if PREFERRED_ENGINE in engines else engines[0]
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
+from vibecore.catalog.engines import LLAMA_CPP
 from vibecore.catalog.memory import CUDA_HOST_BYTES, Workload, needed_bytes
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import InputError, RunError
@@ -38,11 +39,7 @@ def run_bench(bench: Bench, tell: Tell, keep: Keep = lambda report: None) -> Rep
     are not available.
     """
     resolved = {config.id: resolve(config, bench.weights, bench.device) for config in bench.configs}
-    sessions = [
-        Session(config, engine, resolved[config.id])
-        for config in bench.configs
-        for engine in bench.engines
-    ]
+    sessions = [Session(config, engine, resolved[config.id]) for config, engine in bench.pairs]
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
         first = stack.enter_context(Worker())
@@ -109,15 +106,12 @@ def _fit_together(bench: Bench, device: str) -> bool:
     """Whether every worker of a bench has room beside all others, by estimate."""
     workload = Workload(bench.prompt_tokens, bench.new_tokens, max(bench.batch_sizes))
     needed, gpu = 0, gpu_name(device)
-    for config in bench.configs:
-        for engine in bench.engines:
-            size = needed_bytes(
-                config, device, workload, engine=engine, weights=bench.weights, gpu=gpu
-            )
-            if size is None:
-                return False
-            needed += size
-    host = len(bench.configs) * len(bench.engines) * CUDA_HOST_BYTES if device == "cuda" else 0
+    for config, engine in bench.pairs:
+        size = needed_bytes(config, device, workload, engine=engine, weights=bench.weights, gpu=gpu)
+        if size is None:
+            return False
+        needed += size
+    host = len(bench.pairs) * CUDA_HOST_BYTES if device == "cuda" else 0
     return needed <= free_bytes(device) and host <= free_bytes("cpu")
 
 
@@ -168,6 +162,9 @@ def _measure(
         done()
     if bench.profile:
         for session in _working(group):
+            if session.engine == LLAMA_CPP:
+                tell(f"{session.name}: no profile, as torch's profiler sees nothing of {LLAMA_CPP}")
+                continue
             tell(f"{session.name}: profile of one step")
             with errors_kept(session, tell):
                 assert session.worker is not None

@@ -7,6 +7,7 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
 - `settings`: weights, prompt_tokens, new_tokens, batch_sizes, repetitions, engines
 - `results`, one a config and engine:
   - `config model precision engine source weights revision dtype environment`
+    (`engine` is llama.cpp where that alone runs the config, whatever `settings` say)
   - `error`: why nothing was measured; `trouble`: what ended its measuring early, the profile's too
   - `load_seconds weight_bytes estimated_weight_bytes on_gpu context threads cache_bytes`
   - `bytes_per_step`: weights that a step reads (engine/profiling/bandwidth.py);
@@ -18,7 +19,8 @@ The JSON is one object. Seconds, bytes and joules throughout; None where a figur
     `step_p50_seconds step_p99_seconds` over all steps,
     `by_repetition` (first_token_seconds and total_seconds of each),
     `host_seconds gpu_seconds` (of one step),
-    `peak_allocated_bytes peak_reserved_bytes joules_per_token` (prompt included),
+    `peak_allocated_bytes peak_reserved_bytes joules_per_token` (prompt included); on a CPU the
+    first is resident memory of the process, by llama.cpp on a GPU all that the card has less,
     `achieved_bytes_per_second ceiling_share reading` (figures.READINGS)
   - `prompt_processing`, `token_generation`: llama-bench's pp and tg rates, `name` and
     `tokens_per_second`; None with --no-llama-bench
@@ -105,7 +107,10 @@ def _model_row(result: Mapping[str, Any]) -> Row:
         **_named(result),
         "load s": f"{result['load_seconds']:.1f}",
         "weights": formats.memory(result["weight_bytes"]),
-        "peak allocated": formats.memory(largest["peak_allocated_bytes"]),
+        # Reports of before it was measured do not say where they ran.
+        "peak allocated" if result.get("on_gpu", True) else "peak resident": formats.memory(
+            largest["peak_allocated_bytes"]
+        ),
         "reserved": formats.memory(largest["peak_reserved_bytes"]),
         "copy GB/s": _rate(result["ceiling_bytes_per_second"] / 1e9),
         **{

@@ -13,7 +13,7 @@ from typing import Any
 
 import altair as alt
 
-from vibecore.catalog.engines import engine_in_words, left_to
+from vibecore.catalog.engines import LLAMA_CPP, engine_in_words, left_to
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import (
@@ -38,6 +38,7 @@ Json = Mapping[str, Any]
 ENGINE_MARKS = {
     "eager": Mark("#b0639b", "square", "square"),
     "graph": Mark("#3a80c4", "circle", "circle"),
+    LLAMA_CPP: Mark("#219a76", "triangle", "triangle-up"),
 }
 OTHER_ENGINE = Mark(NEUTRAL, "diamond", "diamond")
 # The two sides of a step: what the host spends on launching it, what the device on running it.
@@ -76,12 +77,13 @@ def mbu_figure(results: Sequence[Json], batch_size: int) -> Figure:
     ]
     if not values:
         return Figure("No decoding speed was measured")
-    best = max(values, key=lambda value: value["mbu"])
-    least = min(values, key=lambda value: value["mbu"])
+    bounded = [value for value in values if value["bottleneck"] != CACHE_RESIDENT]
+    best = max(bounded or values, key=lambda value: value["mbu"])
+    least = min(bounded or values, key=lambda value: value["mbu"])
     title = f"At batch {batch_size}, {best['name']} reaches {formats.percent(best['mbu'])} MBU"
     if least is not best:
         title += f", the most; {least['name']} {formats.percent(least['mbu'])}, the least"
-    if all(value["bottleneck"] == CACHE_RESIDENT for value in values):
+    if not bounded:
         title = f"At batch {batch_size}, a cache can hold all weights, so MBU is not meaningful"
     most = max(max(value["copy"], value["achieved"]) for value in values)
     colour, _ = colour_and_shape("engine", _marks(value["engine"] for value in values))
@@ -129,14 +131,20 @@ def engine_figure(results: Sequence[Json], batch_size: int) -> Figure:
         if {"eager", "graph"} <= engines.keys()
     }
     if not ratios:
-        return Figure("One engine alone decoded: there is nothing to compare")
+        engines = {engine for found in by_config.values() for engine in found}
+        alone = (
+            "No config was decoded by two engines"
+            if len(engines) > 1
+            else "One engine alone decoded"
+        )
+        return Figure(f"{alone}: there is nothing to compare")
     dots = [
         _engine_dot(config, engine, speed, ratios.get(config))
         for config, engines in by_config.items()
         for engine, speed in engines.items()
     ]
     least, most = (f"{pick(ratios.values()):.1f}" for pick in (min, max))
-    spread = least if len(ratios) == 1 else f"{least} to {most}"
+    spread = least if least == most else f"{least} to {most}"
     title = f"At batch {batch_size}, engine graph decodes {spread} times as fast as eager"
     description = f"{title}. " + "; ".join(
         f"{dot.line} {dot.lane} {dot.value:.1f} tokens per second" for dot in dots

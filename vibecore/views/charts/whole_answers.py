@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from vibecore.catalog.engines import engine_in_words
+from vibecore.catalog.engines import LLAMA_CPP, engine_in_words
 from vibecore.core import formats
 from vibecore.studies.bench.figures import answer_rates
 from vibecore.views.charts.figure import (
@@ -34,9 +34,11 @@ BELOW = 6
 
 
 class Said(NamedTuple):
-    """A line of the chart: its name and label, seconds to the first and to the last token."""
+    """A line of the chart: its name, that with the engine, and its label; seconds to the first and
+    to the last token."""
 
     name: str
+    full: str
     label: str
     first: float
     whole: float
@@ -44,7 +46,8 @@ class Said(NamedTuple):
 
 def answer_figure(results: Sequence[Json], batch_size: int) -> Figure:
     """Milliseconds of a whole answer in two parts, with its tokens per second: of one engine, for
-    beside another that takes forty times as long nothing could be read off a bar."""
+    beside another that takes forty times as long nothing could be read off a bar, and of what
+    llama.cpp alone runs."""
     all_of_them = [
         (result, speed)
         for result in results
@@ -59,10 +62,13 @@ def answer_figure(results: Sequence[Json], batch_size: int) -> Figure:
         first = statistics.median(one["first_token_seconds"] for one in speed["by_repetition"])
         whole = statistics.median(one["total_seconds"] for one in speed["by_repetition"])
         words = engine_in_words(result["engine"], result["environment"], batch_size)
-        name = result["config"] + words.removeprefix(engine)
+        full = f"{result['config']} {words}"
+        name = result["config"] + words.removeprefix(engine) if words.startswith(engine) else full
         ttft = formats.latency(first)
         rate = f"{answer_rates(speed)['median']:,.0f} tok/s"
-        said.append(Said(name, f"{formats.latency(whole)}, {rate}, TTFT {ttft}", first, whole))
+        said.append(
+            Said(name, full, f"{formats.latency(whole)}, {rate}, TTFT {ttft}", first, whole)
+        )
         common = {
             "name": name,
             "label": said[-1].label,
@@ -74,7 +80,7 @@ def answer_figure(results: Sequence[Json], batch_size: int) -> Figure:
             for order, (part, took) in enumerate(zip(PARTS, (first, whole - first), strict=True))
         ]
     new_tokens = max(speed["new_tokens"] for _, speed in measured)
-    title = _title(said, batch_size, engine, formats.counted(new_tokens, "token"))
+    title = _title(said, batch_size, formats.counted(new_tokens, "token"))
     base = drawn(values).encode(y=line_axis("name", [one.name for one in said]))
     legend = alt.Legend(orient="top", title=None, symbolOpacity=1)
     bars = base.mark_bar(height=9, opacity=0.8, yOffset=BELOW).encode(
@@ -103,27 +109,28 @@ def answer_figure(results: Sequence[Json], batch_size: int) -> Figure:
         "that time" + (", all sequences together." if batch_size > 1 else ".")
     )
     if len(measured) < len(all_of_them):
-        others = {result["engine"] for result, _ in all_of_them} - {engine}
+        others = {result["engine"] for result, _ in all_of_them} - {engine, LLAMA_CPP}
         note += f" Answers of {formats.listed(sorted(others))} are in the table below."
     chart = described(bars + words, lined_height(len(said), LINE), description)
     return Figure(title, note, chart, description)
 
 
 def _of_one_engine(measured: Sequence[tuple[Json, Json]]) -> tuple[str, list[tuple[Json, Json]]]:
-    """The engine that answers fastest at its best, and what was measured of it."""
+    """The engine that answers fastest at its best, and what was measured of it and of llama.cpp;
+    that is chosen only where there is no other."""
     best, _ = min(
-        measured,
+        [pair for pair in measured if pair[0]["engine"] != LLAMA_CPP] or measured,
         key=lambda pair: min(one["total_seconds"] for one in pair[1]["by_repetition"]),
     )
     engine = best["engine"]
-    return engine, [pair for pair in measured if pair[0]["engine"] == engine]
+    return engine, [pair for pair in measured if pair[0]["engine"] in (engine, LLAMA_CPP)]
 
 
-def _title(said: Sequence[Said], batch_size: int, engine: str, tokens: str) -> str:
+def _title(said: Sequence[Said], batch_size: int, tokens: str) -> str:
     """The fastest whole answer, and how much of it waits for the first token."""
     best = min(said, key=lambda one: one.whole)
     return (
-        f"At batch {batch_size}, {best.name} {engine} answers fastest: {tokens} in "
+        f"At batch {batch_size}, {best.full} answers fastest: {tokens} in "
         f"{formats.latency(best.whole)}, {formats.percent(best.first / best.whole)} of that before "
         "the first"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vibecore.catalog.precisions import LLAMA_CPP_PACKAGE
 from vibecore.core.rows import StudyRow
 from vibecore.studies.bench.figures import READINGS
 from vibecore.studies.bench.report import model_rows, models_caption, speed_rows
@@ -16,7 +17,7 @@ from vibecore.views.short_names import Names
 Json = Mapping[str, Any]
 
 # Those whose version decides how fast a config decodes.
-PACKAGES = ("torch", "transformers", "bitsandbytes")
+PACKAGES = ("torch", "transformers", "bitsandbytes", LLAMA_CPP_PACKAGE.package)
 # The columns that are words, aligned left.
 WORDS = ("config", "engine", "bottleneck")
 
