@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.support.playground_fakes import wait_until
+from tests.support.processes import own_processes, workers
 from tests.support.real_study import demo_outputs
 from vibecore.catalog.models import family_configs
 from vibecore.core.paths import PROJECT_ROOT
@@ -35,23 +36,6 @@ PROMPT = "code_003"
 SLOW = "5M-8bit"
 # The demo models answer it to the last token they may.
 LONG = "aaaa aaaa aaaa"
-
-
-def own_processes() -> list[psutil.Process]:
-    """Our workers and their fork server; a browser of other tests may run beside."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "vibecore.runtime.worker" in child.cmdline():
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
-
-
-def workers() -> list[psutil.Process]:
-    """The worker processes alone: the fork server's children."""
-    return [process for process in own_processes() if process.ppid() != os.getpid()]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support import processes
 from tests.support.chromium import needs_chromium
 from tests.support.playground_fakes import wait_until
 from tests.support.real_study import demo_outputs
@@ -39,15 +40,7 @@ LONG = "aaaa aaaa aaaa"
 
 def workers(server: Server) -> list[psutil.Process]:
     """The worker processes that the server has started."""
-    found = []
-    for child in psutil.Process(server.process.pid).children(recursive=True):
-        try:
-            # The fork server they are forked from has the same command line.
-            if "vibecore.runtime.worker" in child.cmdline() and child.ppid() != server.process.pid:
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
+    return processes.workers(server.process.pid)
 
 
 @pytest.fixture(scope="module")

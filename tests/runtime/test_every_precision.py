@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.folders import request_for
 from tests.support.playground_fakes import Script
+from tests.support.processes import workers
 from vibecore import engine
 from vibecore.catalog.demo_models import MODELS_DIR
 from vibecore.catalog.models import Config, Model, find_configs
@@ -99,12 +100,12 @@ def loaded(request: pytest.FixtureRequest, quantised: Path, forks: None) -> Iter
     config = config_of(request.param, quantised)
     if not installed(config.precision):
         pytest.skip(f"{config.precision.requirement} is not installed")
+    before = {one.pid for one in workers()}
     with Worker() as worker:
         report = worker.load(load_request(config, resolve(config, "hub"), "cpu", "graph"))
         yield config, worker, report
     assert not psutil.pid_exists(worker.process.pid)
-    workers = [one for one in psutil.Process().children(recursive=True) if one.name() == "python"]
-    assert all("--fork-server" in " ".join(one.cmdline()) for one in workers)
+    assert {one.pid for one in workers()} == before, "a worker was left behind"
 
 
 def test_it_loads_and_weighs_what_is_estimated(loaded: Loaded) -> None:

@@ -10,24 +10,17 @@ import psutil
 import pytest
 
 from tests.support.playground_fakes import wait_until
+from tests.support.processes import fork_servers
 from vibecore.runtime import fork_server
 from vibecore.runtime.worker import Worker, WorkerDied
 
 pytestmark = pytest.mark.skipif(not fork_server.CAN_FORK, reason="no fork on this system")
 
 
-def own_fork_servers() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children()
-        if "--fork-server" in " ".join(child.cmdline())
-    ]
-
-
 def begun_fork_server() -> psutil.Process:
     """The one that has just been started; it has no command line for a moment."""
-    wait_until(own_fork_servers)
-    [begun] = own_fork_servers()
+    wait_until(fork_servers)
+    [begun] = fork_servers()
     return begun
 
 
@@ -36,7 +29,7 @@ def test_workers_of_one_fork_server_are_processes_of_their_own() -> None:
         first.wait_ready()
         second.wait_ready()
         assert len({first.process.pid, second.process.pid, os.getpid()}) == 3
-        assert len(own_fork_servers()) == 1
+        assert len(fork_servers()) == 1
         first.close()
         assert second.choose_device("auto") in ("cpu", "cuda")
 
@@ -44,7 +37,7 @@ def test_workers_of_one_fork_server_are_processes_of_their_own() -> None:
 def test_the_last_worker_takes_the_fork_server_with_it() -> None:
     with Worker() as worker:
         worker.wait_ready()
-    assert own_fork_servers() == []
+    assert fork_servers() == []
     assert not psutil.pid_exists(worker.process.pid)
 
 
@@ -52,11 +45,11 @@ def test_a_kept_fork_server_starts_the_next_worker_at_once() -> None:
     with fork_server.kept_running():
         with Worker() as worker:
             worker.wait_ready()
-        [before] = own_fork_servers()
+        [before] = fork_servers()
         with Worker() as worker:
             worker.wait_ready()
-            assert own_fork_servers() == [before]
-    assert own_fork_servers() == []
+            assert fork_servers() == [before]
+    assert fork_servers() == []
 
 
 def test_a_fork_server_begins_to_import_before_it_is_needed() -> None:
@@ -64,8 +57,8 @@ def test_a_fork_server_begins_to_import_before_it_is_needed() -> None:
         begun = begun_fork_server()
         with Worker() as worker:
             worker.wait_ready()
-            assert own_fork_servers() == [begun]
-    assert own_fork_servers() == []
+            assert fork_servers() == [begun]
+    assert fork_servers() == []
 
 
 def test_one_that_nobody_needed_ends_at_once() -> None:
@@ -80,7 +73,7 @@ def test_one_that_nobody_needed_ends_at_once() -> None:
 def test_a_fork_has_its_imports_from_the_fork_server() -> None:
     with Worker() as worker:
         worker.wait_ready()
-        [server] = own_fork_servers()
+        [server] = fork_servers()
         # torch's libraries are mapped in the parent, not loaded by each worker.
         assert any("libtorch" in mapped.path for mapped in server.memory_maps())
 
@@ -98,7 +91,7 @@ def test_how_a_worker_ended_is_known() -> None:
 def test_a_killed_fork_server_leaves_its_workers_and_the_next_one_starts_again() -> None:
     with Worker() as worker:
         worker.wait_ready()
-        [process] = own_fork_servers()
+        [process] = fork_servers()
         process.kill()
         process.wait()
         assert worker.choose_device("cpu") == "cpu"

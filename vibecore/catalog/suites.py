@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def read_suite(name_or_path: str | Path) -> Suite:
     """
     path = _locate(name_or_path)
     try:
-        return _suite(_load_yaml(path))
+        return _parsed(_read_text(path))
     except _Defect as defect:
         raise SuiteError(f"The suite {path} cannot be used: {defect}.") from defect.__cause__
 
@@ -151,13 +152,22 @@ class _StrictLoader(yaml.SafeLoader):
         return found
 
 
-def _load_yaml(path: Path) -> Any:
+def _read_text(path: Path) -> str:
     try:
-        text = decode(path.read_bytes())
+        return decode(path.read_bytes())
     except OSError as error:
         raise SuiteError(f"The suite {path} cannot be read: {error.strerror}.") from error
     except NotText as error:
         raise _Defect(f"it {error}") from error
+
+
+# Reading YAML takes a tenth of a second for 30 prompts, and a page asks at every click.
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Suite:
+    return _suite(_load_yaml(text))
+
+
+def _load_yaml(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:

@@ -25,6 +25,7 @@ LOCK_MESSAGES = (
 )
 WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
+ROWS_A_STATEMENT = 100
 
 
 def content_key(path: Path) -> tuple[int, ...]:
@@ -195,10 +196,13 @@ def insert(
     if not rows:
         return
     columns = list(rows[0])
-    marks = ", ".join("?" for _ in columns)
+    marks = f"({', '.join('?' for _ in columns)})"
     # Table and column names are the store's own literals, never input.
-    connection.executemany(
-        f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({', '.join(columns)}) "
-        f"VALUES ({marks})",
-        [[row[column] for column in columns] for row in rows],
-    )
+    into = f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({', '.join(columns)}) VALUES "
+    # Many rows a statement: a statement of its own costs a row several times its writing.
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        chunk = rows[start : start + ROWS_A_STATEMENT]
+        connection.execute(
+            into + ", ".join([marks] * len(chunk)),
+            [row[column] for row in chunk for column in columns],
+        )
