@@ -124,6 +124,8 @@ def test_tokenizer_template_and_stop_tokens_are_the_files(tmp_path: Path) -> Non
     loaded = load(path)
     assert loaded.eos_token_ids == (2, 7)
     assert loaded.report.environment["stop_tokens"] == [2, 7]
+    described = {"model_type": "qwen2", "parameters": shape_of("qwen2").parameters}
+    assert loaded.report.environment["architecture"] == described
     assert loaded.report.environment["chat_template"]
     assert "<|im_start|>user\nthe<|im_end|>" in (
         engine.generate(loaded, ["the"], 2)[0].rendered_prompt or ""

@@ -234,6 +234,7 @@ def test_what_a_run_records_of_it(file: LoadedFile, path: Path) -> None:
     assert engines.decoded_by(environment, 1) == "llama.cpp"
     assert environment["packages"]["xllamacpp"]
     assert environment["bits_per_weight"]["layers"] == 16
+    assert environment["architecture"]["model_type"] == "qwen2"
     assert environment["threads"] == 1
     assert environment["stop_tokens"] == [2]
     assert environment["llama_cpp"]["tokenizer"]["differing"] == []

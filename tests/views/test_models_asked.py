@@ -71,6 +71,13 @@ def test_how_a_run_asked_in_words(known: dict, words: str | None) -> None:
     assert model_asked(run_row(**known)).asked == words
 
 
+def test_the_architecture_is_what_the_run_recorded() -> None:
+    described = {"model_type": "qwen2", "parameters": 494_032_768}
+    found = model_asked(run_row(environment={"architecture": described}))
+    assert (found.architecture, found.parameters) == ("qwen2", 494_032_768)
+    assert model_asked(run_row(environment={"architecture": None})).parameters is None
+
+
 def test_weights_are_named_with_what_they_ran_as() -> None:
     gguf = asked(stored_as="gguf Q4_K_M")
     assert gguf.stored == "gguf Q4_K_M → bf16"
@@ -108,6 +115,34 @@ def test_demo_and_random_weights_are_said_to_be_so() -> None:
     assert "judge nothing about Qwen" in asking_notes([asked(weights="demo", kind="base")])[0]
     assert len(asking_notes([asked(weights="demo", kind="base")])) == 1
     assert "random numbers" in asking_notes([asked(weights="dummy")])[0]
+
+
+def test_formats_of_other_checkpoints_are_said_to_be_so() -> None:
+    shape = {"architecture": "qwen2", "parameters": 494_032_768}
+    folder = asked("0.5B", weights_sha256="a" * 64, **shape)
+    half = replace(folder, config="0.5B-4bit", precision="4bit")
+    file = asked("0.5b-q4_k_m", weights_sha256="b" * 64, stored_as="gguf Q4_K_M", **shape)
+    file = replace(file, config="0.5b-q4_k_m-as-is", precision="as-is")
+    assert asking_notes([folder, half, file]) == [
+        "0.5B and 0.5b-q4_k_m have the same architecture and number of parameters, and other "
+        "weights: what differs between them may be the checkpoint and not the format."
+    ]
+    # Dequantised, it is still a format of its own.
+    assert len(asking_notes([folder, replace(file, precision="bf16")])) == 1
+    for other in (
+        replace(file, weights_sha256="a" * 64),
+        replace(file, weights_sha256=None),
+        replace(file, parameters=1_543_714_304),
+        replace(file, architecture="llama"),
+        replace(file, model="0.5B"),
+        replace(file, parameters=None),
+    ):
+        assert asking_notes([folder, half, other]) == []
+    # Two models at the same precisions are compared as models.
+    coder = replace(folder, config="Coder-bf16", model="Coder", weights_sha256="c" * 64)
+    assert asking_notes([folder, half, coder]) == []
+    [note] = asking_notes([folder, half, coder, file])
+    assert note.startswith("0.5B, Coder and 0.5b-q4_k_m have the same")
 
 
 def test_what_configs_agree_on_is_said_once(studies: Path) -> None:

@@ -3,7 +3,9 @@ recorded it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from vibecore.catalog.models import MODELS
@@ -24,7 +26,8 @@ class ModelAsked:
     `asked` says in words what `chat_template` (whether prompts went through it), `system` (a system
     message of the user's own) and `thinking` (`on`, `off`, or None for the template's own choice)
     hold. `weights_sha256` is the identity of the weight files, `stored_as` how they were stored
-    where that is not plain 16 bit.
+    where that is not plain 16 bit. `architecture` is the model_type in its config.json,
+    `parameters` how many it has by that description.
     """
 
     config: str
@@ -40,6 +43,8 @@ class ModelAsked:
     revision: str | None = None
     weights_sha256: str | None = None
     stored_as: str | None = None
+    architecture: str | None = None
+    parameters: int | None = None
 
     @property
     def stored(self) -> str | None:
@@ -71,6 +76,7 @@ def asked_fields(run: RunRow) -> dict[str, Any]:
     if run.weights == DUMMY:
         chat = None
     system, thinking = environment.get("system"), environment.get("thinking")
+    described = environment.get("architecture") or {}
     return {
         "config": run.config,
         "model": run.model,
@@ -85,12 +91,39 @@ def asked_fields(run: RunRow) -> dict[str, Any]:
         "revision": run.revision,
         "weights_sha256": run.weights_sha256,
         "stored_as": run.stored_as,
+        "architecture": described.get("model_type"),
+        "parameters": described.get("parameters"),
     }
 
 
 def model_asked(run: RunRow) -> ModelAsked:
     """What a run says of its model, its weights and its prompts."""
     return ModelAsked(**asked_fields(run))
+
+
+def other_checkpoints(rows: Sequence[ModelAsked]) -> list[list[str]]:
+    """The models, by name, of which formats seem to be compared and checkpoints may be: those of
+    one architecture and number of parameters whose weight files are not the same, where no two ran
+    in one format. Two that did are compared as models, on purpose."""
+    alike: dict[tuple[str | None, int | None], list[ModelAsked]] = {}
+    for row in rows:
+        if row.weights_sha256 is not None and row.parameters is not None:
+            alike.setdefault((row.architecture, row.parameters), []).append(row)
+    found = []
+    for some in alike.values():
+        formats: dict[tuple[str, str | None], set[tuple[str, str | None]]] = {}
+        for row in some:
+            own = formats.setdefault((row.model, row.weights_sha256), set())
+            own.add((row.precision, row.stored_as))
+        apart = {
+            name
+            for one, other in combinations(formats, 2)
+            if one[0] != other[0] and one[1] != other[1] and not formats[one] & formats[other]
+            for name in (one[0], other[0])
+        }
+        if apart:
+            found.append([name for name, _ in formats if name in apart])
+    return found
 
 
 def _kind_of_catalogue(run: RunRow) -> Kind | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from vibecore.catalog.architectures import read_spec
+from vibecore.catalog.gguf import is_gguf, read_gguf
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.machine import read_machine
 from vibecore.core.records import LoadRequest
@@ -47,6 +50,7 @@ def read_environment(
         "revision": request.revision,
         "engine": request.engine,
         "precision": request.precision,
+        "architecture": _architecture(request),
         "attention": attention,
         "decoding": dict(decoding),
         "sampler": SAMPLER,
@@ -65,6 +69,18 @@ def read_environment(
             "native_bf16": torch.cuda.is_bf16_supported(including_emulation=False),
         }
     return environment
+
+
+def _architecture(request: LoadRequest) -> dict[str, Any] | None:
+    """What the files' own description says that the model is, whatever it is quantised to; None for
+    random weights, and where the architecture is not known."""
+    if request.folder is None:
+        return None
+    path = Path(request.folder)
+    spec = read_gguf(path).spec if is_gguf(path) else read_spec(path)
+    if spec is None:
+        return None
+    return {"model_type": spec.model_type, "parameters": spec.parameters}
 
 
 def _own(precision: str) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vibecore.analysis.asked import CHAT, DUMMY, PLAIN, ModelAsked
+from vibecore.analysis.asked import CHAT, DUMMY, PLAIN, ModelAsked, other_checkpoints
+from vibecore.core import formats
 from vibecore.core.rows import StudyRow
 
 UNKNOWN = "–"
@@ -94,7 +95,8 @@ def study_sentences(study: StudyRow, rows: Sequence[ModelAsked]) -> list[str]:
 
 def asking_notes(rows: Sequence[ModelAsked]) -> list[str]:
     """What a reader has to know of the models before any figure: that they are base models, demo
-    models, random numbers. Warnings are apart (asking_warnings)."""
+    models, random numbers, or other checkpoints where formats are compared. Warnings are apart
+    (asking_warnings)."""
     notes = []
     base = [row for row in rows if row.kind == "base" and row.weights not in (DEMO, DUMMY)]
     if base:
@@ -105,7 +107,15 @@ def asking_notes(rows: Sequence[ModelAsked]) -> list[str]:
         notes.append(DEMO_NOTE)
     if any(row.weights == DUMMY for row in rows):
         notes.append(DUMMY_NOTE)
-    return notes
+    return [*notes, *(_checkpoints_note(models) for models in other_checkpoints(rows))]
+
+
+def _checkpoints_note(models: Sequence[str]) -> str:
+    """That models which may be one differ in their weights, with their names."""
+    return (
+        f"{formats.listed(models)} have the same architecture and number of parameters, and other "
+        "weights: what differs between them may be the checkpoint and not the format."
+    )
 
 
 def asking_warnings(rows: Sequence[ModelAsked]) -> list[str]:
