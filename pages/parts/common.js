@@ -10,7 +10,8 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-// One mark a precision, the same on the charts (vibecore/views/charts/style.py).
+// One mark a precision, the same on the charts (vibecore/views/charts/style.py). A shape that is not
+// here comes with its outline, in a box from -1 to 1.
 const SHAPES = {
   circle: "M8 3a5 5 0 1 0 .001 0Z",
   square: "M3.5 3.5h9v9h-9Z",
@@ -24,7 +25,8 @@ const precisionMark = (mark) => {
   svg.setAttribute("class", "shape");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", SHAPES[mark.shape] || SHAPES.circle);
+  path.setAttribute("d", mark.path || SHAPES[mark.shape] || SHAPES.circle);
+  if (mark.path) path.setAttribute("transform", "translate(8 8) scale(5.6)");
   path.setAttribute("fill", mark.colour);
   svg.append(path);
   return svg;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 
 from tests.support import dashboard_database as made
+from tests.support.metric_rows import metric_row
 from vibecore.analysis import wilson_interval
 from vibecore.analysis.speed_interval import speed_interval
-from vibecore.catalog.precisions import LISTED_PRECISIONS
+from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.paths import DEFAULT_DB
 from vibecore.studies.queries import Summary, read_evidence, read_scores, read_summary
-from vibecore.views.charts.figure import PICKED, Figure
+from vibecore.views.charts.figure import LEGEND_ROW, PICKED, Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
 from vibecore.views.charts.quality import (
     constraint_adherence_figure,
@@ -25,7 +27,7 @@ from vibecore.views.charts.quality import (
     repetition_figure,
 )
 from vibecore.views.charts.speed import loss_figure, speed_figure
-from vibecore.views.charts.style import ACCENT, OTHER_MARK, PRECISION_MARKS, mark_of
+from vibecore.views.charts.style import ACCENT, OTHER_MARK, PRECISION_MARKS, SHAPES, mark_of
 from vibecore.views.charts.tradeoff import Point, pareto_front, tradeoff_figure
 
 
@@ -95,13 +97,28 @@ def test_unscored_studies_have_no_quality_chart(studies: Path) -> None:
         assert found[name].title
 
 
-def test_every_precision_has_its_own_colour_and_shape() -> None:
-    assert set(PRECISION_MARKS) == set(LISTED_PRECISIONS)
+def test_every_precision_has_its_own_mark() -> None:
+    chosen = {name for name, one in PRECISIONS.items() if not one.is_label}
+    assert set(PRECISION_MARKS) == chosen, "a new precision takes a mark"
     marks = list(PRECISION_MARKS.values())
-    for part in ("colour", "shape", "vega"):
-        assert len({getattr(mark, part) for mark in marks}) == len(marks)
-    assert ACCENT not in {mark.colour for mark in marks}
+    for part in ("shape", "vega"):
+        assert len({getattr(mark, part) for mark in marks}) == len(marks), "colour tells not all"
+    every = [mark_of(name) for name in PRECISIONS]
+    assert len(set(every)) == len(every) == len(PRECISIONS)
+    assert ACCENT not in {mark.colour for mark in every}
     assert mark_of("2bit") == OTHER_MARK
+
+
+def test_the_formats_that_are_compared_most_differ_in_shape_and_colour() -> None:
+    names = ("bf16", "8bit", "4bit", "int8-torchao", "int4-torchao", "Q8_0", "Q4_K_M")
+    marks = [mark_of(name) for name in names]
+    assert len({mark.shape for mark in marks}) == len({mark.colour for mark in marks}) == 7
+
+
+def test_an_outline_is_within_its_box() -> None:
+    for outline in SHAPES.values():
+        for number in re.findall(r"-?\d*\.?\d+", outline) if outline.startswith("M") else ():
+            assert abs(float(number)) <= 1.1
 
 
 def luminance(colour: str) -> float:
@@ -136,6 +153,33 @@ def test_a_speed_title_has_its_interval_where_prompts_were_timed() -> None:
     batched = [replace(row, batch_size=8) for row in rows]
     assert "without an interval" in speed_figure(batched, outcomes).title
     assert speed_interval(fastest, slowest, None) is None
+
+
+def test_a_title_tells_the_slowest_and_the_fastest_of_many_precisions() -> None:
+    costs = {"8bit": -0.58, "4bit": -0.47, "int8-torchao": -0.39, "Q8_0": -0.79, "Q4_K_M": -0.78}
+    rows = [
+        metric_row(f"A-{name}", model="A", precision=name, vs_bf16=change)
+        for name, change in costs.items()
+    ]
+    title = loss_figure(rows).title
+    assert title.startswith(
+        "Slowest and fastest of 5 precisions: Q8_0 is 79 % slower than bf16; int8-torchao is 39 %"
+    )
+    assert "4bit" in loss_figure(rows[:3]).title
+
+
+def test_a_legend_of_several_rows_leaves_the_lines_their_room() -> None:
+    def height(names: Sequence[str]) -> int:
+        rows = [
+            metric_row(f"A{place}-{name}", model=f"A{place}", precision=name)
+            for place, name in enumerate(names)
+        ]
+        found = speed_figure(rows).chart
+        assert found is not None
+        return found.to_dict()["height"]
+
+    seven = ("bf16", "8bit", "4bit", "int8-torchao", "int4-torchao", "Q8_0", "Q4_K_M")
+    assert height(seven) == height(["bf16"] * 7) + 2 * LEGEND_ROW
 
 
 def test_categories_are_compared_over_all_configs_with_intervals_over_prompts() -> None:

@@ -65,7 +65,7 @@ def test_bits_have_a_column_a_note_and_a_name_to_hover_over() -> None:
     table = metric_table(replace(summary, rows=rows), lambda config: {})
     place = [column["label"] for column in table["columns"]].index("bits")
     cells = table["rows"][0]["cells"]
-    assert (cells[place]["text"], cells[place]["note"]) == ("4.50", "6.24 over the model")
+    assert (cells[place]["text"], cells[place]["note"]) == ("4.50", "model 6.24")
     assert "4.50 bits per weight" in cells[0]["full"]
 
 

@@ -387,7 +387,7 @@ def _show_bits(bits: float) -> str:
 
 def _bits_note(row: ConfigMetrics) -> str:
     bits = row.model_bits_per_weight
-    return "" if bits is None else f"{_show_bits(bits)} over the model"
+    return "" if bits is None else f"model {_show_bits(bits)}"
 
 
 def _kld_note(row: ConfigMetrics) -> str:

@@ -159,7 +159,9 @@ def dot_chart(
     if spots := [v for v in values if v["sweet_spot"]]:
         layers.append(sweet_spot_ring(place(drawn(spots)).encode(x=axis.at("value"))))
     lines = len({dot.line for dot in dots})
-    height = lined_height(lines, line_height) if marks else line_height * lines + AXIS_HEIGHT
+    height = line_height * lines + AXIS_HEIGHT
+    if marks is not None:
+        height = lined_height(lines, line_height, len(marks))
     return described(alt.LayerChart(layer=layers), height, description)
 
 

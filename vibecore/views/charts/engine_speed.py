@@ -36,11 +36,11 @@ Json = Mapping[str, Any]
 
 # One colour and shape an engine; its name is beside it wherever it is drawn.
 ENGINE_MARKS = {
-    "eager": Mark("#b0639b", "square", "square"),
-    "graph": Mark("#3a80c4", "circle", "circle"),
-    LLAMA_CPP: Mark("#219a76", "triangle", "triangle-up"),
+    "eager": Mark("#b0639b", "square"),
+    "graph": Mark("#3a80c4", "circle"),
+    LLAMA_CPP: Mark("#219a76", "triangle"),
 }
-OTHER_ENGINE = Mark(NEUTRAL, "diamond", "diamond")
+OTHER_ENGINE = Mark(NEUTRAL, "diamond")
 # The two sides of a step: what the host spends on launching it, what the device on running it.
 SIDES = {"host": "#b0639b", "device": "#3a80c4"}
 GIGA = 1e9

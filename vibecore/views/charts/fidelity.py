@@ -181,7 +181,8 @@ def distribution_figure(found: Sequence[FidelitySummary], rows: Sequence[ConfigM
     for value in values:
         value |= {name: scale.place(value[name]) for name in QUANTILES}
     axis = scale.axis(f"{AXIS}, of a token")
-    colour, shape = colour_and_shape("precision", precision_marks(v["precision"] for v in values))
+    precisions = precision_marks(v["precision"] for v in values)
+    colour, shape = colour_and_shape("precision", precisions)
     tips = [tip("config", "config"), *(tip(f"{n}_text", said) for n, said in QUANTILES.items())]
     base = drawn(values).encode(y=line_axis("name", [v["name"] for v in values]), tooltip=tips)
     lines = [
@@ -208,7 +209,7 @@ def distribution_figure(found: Sequence[FidelitySummary], rows: Sequence[ConfigM
     )
     chart = described(
         alt.LayerChart(layer=[*lines, most, median.add_params(picks("config"))]),
-        lined_height(len(values)),
+        lined_height(len(values), legend=len(precisions)),
         description,
     )
     return Figure(_distribution_title(found, names), note, chart, description)

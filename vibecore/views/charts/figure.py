@@ -26,8 +26,9 @@ AXIS_HEIGHT = 70
 TICKS = 6
 # Of a drawing with its furniture: of a line or two nothing would be left for the lines.
 LEAST_HEIGHT = 180
-# So many entries of a legend have room beside each other on a phone.
-MOST_IN_LEGEND = 3
+# So many entries of a legend have room beside each other on a phone; what each further row of them
+# takes of a drawing's height.
+MOST_IN_LEGEND, LEGEND_ROW = 3, 30
 # Between a line's name and a mark at zero, with the sweet spot's ring around it.
 LABEL_PADDING = 13
 # The narrowest page's width for a drawing, and what a character of a label takes of it, in pixels.
@@ -56,9 +57,15 @@ def described(chart: Drawing, height: int, description: str) -> Drawing:
     return chart.properties(height=height, description=description).configure_view(stroke=None)
 
 
-def lined_height(lines: int, line: int = LINE_HEIGHT) -> int:
-    """Height in pixels of a chart with so many lines, one below the other."""
-    return max(line * lines + FURNITURE, LEAST_HEIGHT)
+def lined_height(lines: int, line: int = LINE_HEIGHT, legend: int = 1) -> int:
+    """Height in pixels of a chart with so many lines, one below the other, and entries in its
+    legend."""
+    return max(line * lines + FURNITURE, LEAST_HEIGHT) + legend_height(legend)
+
+
+def legend_height(entries: int) -> int:
+    """What a legend takes of a drawing's height beyond its first row, in pixels."""
+    return LEGEND_ROW * (max(0, entries - 1) // MOST_IN_LEGEND)
 
 
 def precision_marks(precisions: Iterable[str]) -> dict[str, Mark]:

@@ -18,6 +18,8 @@ from vibecore.views.short_names import short_names
 LOSS_AXIS = "speed against bf16 of the same model"
 # Pixels of a mark's label, which may be "sweet spot", with the gap before it.
 LABEL = 75
+# More precisions than these are not all told in a title.
+MOST_IN_TITLE = 3
 OVER_PROMPTS = "Intervals are over prompts: another run, machine or day is not in them."
 NO_INTERVAL = "without an interval, since no prompt's own time is known"
 
@@ -130,14 +132,30 @@ def loss_figure(rows: Sequence[ConfigMetrics], outcomes: Outcomes | None = None)
         marks=precision_marks(dot.group for dot in dots),
         rule_at=0,
     )
-    title = "; ".join(
-        _change(name, sorted((x for x in known if x.row.precision == name), key=lambda x: x.change))
-        for name in dict.fromkeys(loss.row.precision for loss in known)
-    )
+    title = _loss_title(known)
     note = "0 % is bf16 of the same model."
     if not all(loss.interval for loss in known):
         return Figure(f"{title}; {NO_INTERVAL}", note, chart, description)
     return Figure(title, f"{note} {OVER_PROMPTS}", chart, description)
+
+
+def _loss_title(known: Sequence[Loss]) -> str:
+    """What each precision costs; of many, the one that is the slowest against bf16 and the one that
+    is the fastest."""
+    by_precision: dict[str, list[Loss]] = {}
+    for loss in sorted(known, key=_change_of):
+        by_precision.setdefault(loss.row.precision, []).append(loss)
+    if len(by_precision) <= MOST_IN_TITLE:
+        names = dict.fromkeys(loss.row.precision for loss in known)
+        return "; ".join(_change(name, by_precision[name]) for name in names)
+    extremes = min(known, key=_change_of), max(known, key=_change_of)
+    names = dict.fromkeys(loss.row.precision for loss in extremes)
+    said = "; ".join(_change(name, by_precision[name]) for name in names)
+    return f"Slowest and fastest of {len(by_precision)} precisions: {said}"
+
+
+def _change_of(loss: Loss) -> float:
+    return loss.change
 
 
 def _change(precision: str, losses: Sequence[Loss]) -> str:

@@ -20,6 +20,7 @@ from vibecore.views.charts.figure import (
     colour_and_shape,
     described,
     drawn,
+    legend_height,
     picks,
     precision_marks,
     scaled,
@@ -29,6 +30,8 @@ from vibecore.views.charts.style import ACCENT, NEUTRAL
 from vibecore.views.short_names import names_of, short_names
 
 MIB = 1024**2
+# Pixels of the drawing, its axis and its legends of one row.
+HEIGHT = 440
 # From so many characters on a label is the model's name alone: colour and shape say the precision.
 LONG_LABEL = 15
 # A label's distance from its mark, the width of its characters and its height, as shares of the
@@ -91,9 +94,8 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
 
     x = scaled("memory", f"memory, {unit}", right)
     y = _speed_axis("speed", top)
-    colour, shape = colour_and_shape(
-        "precision", precision_marks(point.row.precision for point in points)
-    )
+    precisions = precision_marks(point.row.precision for point in points)
+    colour, shape = colour_and_shape("precision", precisions)
     fluent = alt.Size(
         "fluent:Q",
         scale=alt.Scale(domain=[0, 1], range=[30, 420]),
@@ -144,7 +146,9 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         for v in values
     )
     chart = described(
-        alt.LayerChart(layer=[*layers, clicks.add_params(picks("config"))]), 440, description
+        alt.LayerChart(layer=[*layers, clicks.add_params(picks("config"))]),
+        HEIGHT + legend_height(len(precisions)),
+        description,
     )
     note = (
         "Best is top left, and large. Filled marks are the Pareto front of the figures as they "
@@ -195,20 +199,28 @@ def _place_labels(values: Sequence[Value], right: float, top: float) -> None:
         value["side"] = "right" if x < HALF else "left"
         longest = max(map(len, value["label"].split("\n")))
         width = LABEL_DISTANCE + CHARACTER_WIDTH * longest
-        ends = (x, x + width) if x < HALF else (x - width, x)
+        # Nothing is written over the first half of the distance: a mark beside this one's is free.
+        gap = LABEL_DISTANCE / 2
+        ends = (x + gap, x + width) if x < HALF else (x - width, x - gap)
         marks = [
             Strip(other["memory"] / right, other["memory"] / right, other["speed"] / top)
             for other in values
             if other is not value
         ]
-        places = [Strip(*ends, y + steps * LABEL_HEIGHT) for steps in PLACES]
-        inside = [place for place in places if 0 < place.height < 1] or places
-        free = (one for one in inside if not any(map(one.touches, [*taken, *marks])))
-        strip = next(free, inside[0])
-        taken.append(strip)
-        if value["sweet_spot"]:
-            taken.append(Strip(*ends, strip.height - LABEL_HEIGHT))
-        value["label_y"] = strip.height * top
+        # "sweet spot" stands on a second line.
+        lines = 2 if value["sweet_spot"] else 1
+        places = [
+            [Strip(*ends, y + (steps - line) * LABEL_HEIGHT) for line in range(lines)]
+            for steps in PLACES
+        ]
+        inside = [one for one in places if all(0 < part.height < 1 for part in one)] or places
+        covered = [*taken, *marks]
+        free = (
+            one for one in inside if not any(part.touches(it) for part in one for it in covered)
+        )
+        chosen = next(free, inside[0])
+        taken += chosen
+        value["label_y"] = chosen[0].height * top
 
 
 def _value(point: Point, size: int, on_front: bool, labels: Mapping[str, str]) -> Value:

@@ -160,9 +160,11 @@ def config_cell(config: str, precision: str, names: Names) -> Cell:
 
 
 def shape(precision: str) -> dict[str, str]:
-    """A precision's mark, as the table component draws it."""
+    """A precision's mark, as the components draw it; `path` is its outline where the shape is none
+    that they know."""
     mark = mark_of(precision)
-    return {"shape": mark.shape, "colour": mark.colour}
+    drawn = {"shape": mark.shape, "colour": mark.colour}
+    return drawn if mark.path is None else drawn | {"path": mark.path}
 
 
 def _rate_cell(metric: Metric, row: ConfigMetrics) -> Cell:
