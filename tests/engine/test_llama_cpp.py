@@ -22,12 +22,12 @@ from tests.support.gguf_files import SHAPES, write_gguf
 from vibecore import engine
 from vibecore.catalog import engines
 from vibecore.core.errors import RunError
-from vibecore.core.fidelity import ReferenceText
+from vibecore.core.fidelity import FILE_WAYS, ReferenceText
 from vibecore.core.records import Decoding, Generation
 from vibecore.engine import batch, fidelity
 from vibecore.engine.forced import Passage, logits_alone
 from vibecore.engine.generate import prepare
-from vibecore.engine.llama_cpp import library, native, tokens
+from vibecore.engine.llama_cpp import forced, library, native, tokens
 from vibecore.engine.llama_cpp import load as loading
 from vibecore.engine.llama_cpp.forced import logits_of_file
 from vibecore.engine.model import Loaded, LoadedFile, LoadedModel
@@ -262,8 +262,6 @@ def test_fidelity_of_a_file_against_its_dequantised_self(path: Path, tmp_path: P
     assert len(found.kld) == 35 and 0 <= sum(found.kld) / 35 < 0.02
     [asked] = fidelity.measure(file, [ReferenceText(tokens=(5, 6, 7), prompt="the hat")])
     assert asked.prompt_tokens == batch.encode(file, ["the hat"], 1).lengths[0]
-    for way in ("batch", "graph"):
-        assert "llama.cpp" in str(fidelity.why_left_out(file, way))
     coarse = write_gguf(
         tmp_path / "coarse.gguf",
         "qwen2",
@@ -274,6 +272,39 @@ def test_fidelity_of_a_file_against_its_dequantised_self(path: Path, tmp_path: P
     fidelity.load_beside(worse, request_for(path, "fp16", "eager"))
     [lost] = fidelity.measure(worse, [text])
     assert sum(lost.kld) > 10 * sum(found.kld)
+
+
+def test_a_file_has_a_noise_floor_in_the_steps_in_which_it_decodes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every token of every text, whichever text of the batch ends first and wherever a slice
+    does."""
+    monkeypatch.setattr(forced, "GIVEN_AT_ONCE", 8)
+    file = load(path)
+    texts = [
+        ReferenceText(
+            tokens=tuple(5 + number % 40 for number in range(count)), before=(3, 4, start)
+        )
+        for start, count in ((5, 20), (9, 8), (7, 35), (11, 3))
+    ]
+    alone = load(path)
+    fidelity.load_beside(alone, request_for(path, "as-is", "llama.cpp"))
+    lengths = [len(text.tokens) for text in texts]
+    for way in FILE_WAYS:
+        assert fidelity.why_left_out(file, way) is None
+        found = fidelity.measure(file, texts, way)
+        assert [len(one.kld) for one in found] == lengths
+        assert all(0 <= kld < 1e-4 for one in found for kld in one.kld)
+        held = fidelity.measure(alone, texts)
+        # The first of the two is the file read at once, as in any other comparison.
+        assert [one.parent_log_p for one in found] == [one.parent_log_p for one in held]
+    assert "llama.cpp runs it" in str(fidelity.why_left_out(file, "graph"))
+    with pytest.raises(RunError, match=r"cannot be held against itself: engine llama\.cpp runs"):
+        fidelity.measure(file, texts, "graph")
+    # Still what it was before: its own cache is not touched.
+    before = file.native.sequences(1, 8).read(0, (3, 4, 5))
+    assert [len(one.kld) for one in fidelity.measure(file, texts[1:2], "batch")] == [8]
+    torch.testing.assert_close(file.native.sequences(1, 8).read(0, (3, 4, 5)), before)
 
 
 def test_a_broken_file_is_one_sentence(path: Path, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from vibecore.core.errors import InputError
 ENGINES = ("eager", "graph")
 # What runs a GGUF file as it is, whatever engine is asked for.
 LLAMA_CPP = "llama.cpp"
+# Sequences that llama.cpp decodes together at most (LLAMA_MAX_SEQ, llama-cparams.h).
+LLAMA_CPP_MOST_SEQUENCES = 256
 # Ways of loading whose layers engine `graph` has a product for (engine/linear/join.py); of a folder
 # that is quantised already, its layers decide when it is loaded.
 GRAPH_METHODS = ("plain", "llm-int8", "bnb-nf4", AS_IS, method_of_files("bitsandbytes"))

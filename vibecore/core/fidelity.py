@@ -10,11 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-# How the second of two distributions came about: each text alone by transformers' forward pass, as
-# the first; in a padded batch with other texts; or by the forward pass of engine `graph`. The last
-# two hold a model against itself: the noise floor.
-Way = Literal["alone", "batch", "graph"]
-FLOOR_WAYS: tuple[Way, ...] = ("batch", "graph")
+# How the second of two distributions came about: each text alone by one reading of it, as the
+# first; in a batch with other texts, padded or, by engine `llama.cpp`, decoded together; by the
+# forward pass of engine `graph`; or, of a GGUF file as it is, in the steps in which `llama.cpp`
+# decodes. All but the first hold a model against itself: the noise floor, of a model of
+# transformers, as every parent in a study is, in PARENT_WAYS, of a GGUF file as it is in FILE_WAYS.
+Way = Literal["alone", "batch", "graph", "steps"]
+PARENT_WAYS: tuple[Way, ...] = ("batch", "graph")
+FILE_WAYS: tuple[Way, ...] = ("batch", "steps")
+FLOOR_WAYS: tuple[Way, ...] = tuple(dict.fromkeys((*PARENT_WAYS, *FILE_WAYS)))
 # A config's parent is that of the same model in the study at the first of these that it has.
 PARENT_PRECISIONS = ("bf16", "fp16")
 # What the reference tokens are: the parent's own outputs to the study's prompts, or running text.

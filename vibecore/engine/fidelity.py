@@ -25,6 +25,8 @@ from vibecore.core.fidelity import (
     BATCH,
     BATCH_TEXTS,
     CHUNK_TOKENS,
+    FILE_WAYS,
+    PARENT_WAYS,
     ReferenceText,
     TokenDistances,
     Way,
@@ -43,7 +45,7 @@ from vibecore.engine.forced import (
 )
 from vibecore.engine.generate import NON_FINITE_ADVICE
 from vibecore.engine.graph import nothing_left_of_errors, peak_with_graphs, why_eager
-from vibecore.engine.llama_cpp.forced import logits_of_file
+from vibecore.engine.llama_cpp.forced import logits_apart, logits_in_steps, logits_of_file
 from vibecore.engine.load import load
 from vibecore.engine.memory import (
     explain_no_room_beside,
@@ -103,7 +105,9 @@ def refuse_other_tokens(loaded: Loaded, request: LoadRequest, prompts: Sequence[
 def why_left_out(loaded: Loaded, way: Way) -> str | None:
     """Why a model cannot be held against itself in a way; None where it can."""
     if isinstance(loaded, LoadedFile):
-        return f"engine {LLAMA_CPP} knows one way only"
+        return f"engine {LLAMA_CPP} runs it" if way not in FILE_WAYS else None
+    if way not in PARENT_WAYS:
+        return f"engine {LLAMA_CPP} does not run it"
     if way != "graph":
         return None
     assert isinstance(loaded, LoadedModel)
@@ -139,7 +143,8 @@ def measure(
     loaded: Loaded, texts: Sequence[ReferenceText], way: Way = "alone"
 ) -> list[TokenDistances]:
     """Hold the model against the one beside it (`alone`), or against itself: in batches of BATCH
-    rows, some of them copies so that there is padding, or as engine `graph` decodes.
+    rows, some of them copies so that there is padding, as engine `graph` decodes, or, of a GGUF
+    file as it is, in the steps in which llama.cpp decodes each text (`steps`) or a batch of them.
 
     Raises RunError where that cannot be done (shared_vocabulary, why_left_out), for a prompt that
     the two are not asked alike, for what does not fit a context or the memory, and for logits that
@@ -179,6 +184,9 @@ class _Compared:
     ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
         """(Which passage, logits [positions, vocabulary] of the parent, those of the config), for
         each slice of each passage."""
+        if isinstance(self.config, LoadedFile) and self.way != "alone":
+            yield from self._slices_in_steps(self.config, passages)
+            return
         parents = [_logits_of(self.parent, passage) for passage in passages]
         if self.way == "batch":
             assert isinstance(self.config, LoadedModel)
@@ -191,6 +199,16 @@ class _Compared:
         for row, (passage, parent) in enumerate(zip(passages, parents, strict=True)):
             for own, other in zip(parent, self._logits(passage), strict=True):
                 yield row, own, other
+
+    def _slices_in_steps(
+        self, file: LoadedFile, passages: Sequence[Passage]
+    ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        """As `slices`, of a GGUF file against itself."""
+        alone = [logits_apart(file, passage) for passage in passages]
+        together = passages if self.way == "steps" else _filled(passages, file.context)
+        for row, logits in logits_in_steps(file, together):
+            if row < len(alone):
+                yield row, next(alone[row]), logits
 
     def _logits(self, passage: Passage) -> Iterator[torch.Tensor]:
         if self.way == "alone":
@@ -205,8 +223,8 @@ def _compared(loaded: Loaded, way: Way) -> _Compared:
         return _Compared(_parent(loaded), loaded, shared_vocabulary(loaded), way)
     if reason := why_left_out(loaded, way):
         raise RunError(f"{loaded.request.config_id} cannot be held against itself: {reason}.")
-    assert isinstance(loaded, LoadedModel)
     if way == "graph" and _decoder(loaded) is None:
+        assert isinstance(loaded, LoadedModel)
         loaded.beside.decoder = build_decoder(loaded.model)
     return _Compared(loaded, loaded, loaded.vocabulary, way)
 

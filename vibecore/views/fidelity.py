@@ -56,7 +56,11 @@ ALONG: dict[Reference, tuple[str, str]] = {
     "outputs": ("the parent's outputs", "prompts"),
     "text": ("a running text", "chunks"),
 }
-FLOOR_WAY_WORDS: dict[Way, str] = {"batch": "in a padded batch", "graph": "by engine graph"}
+FLOOR_WAY_WORDS: dict[Way, str] = {
+    "batch": "in a padded batch",
+    "graph": "by engine graph",
+    "steps": "token by token",
+}
 
 
 def why_never(study: StudyRow, runs: Sequence[RunRow]) -> str | None:

@@ -11,7 +11,12 @@ from vibecore.core import formats
 
 Row = dict[str, Any]
 # How a way is called in a row: the parent against itself, and by what.
-WAY_WORDS = {"alone": "", "batch": " (itself, in a batch)", "graph": " (itself, by graph)"}
+WAY_WORDS = {
+    "alone": "",
+    "batch": " (itself, in a batch)",
+    "graph": " (itself, by graph)",
+    "steps": " (itself, token by token)",
+}
 # Fields that are no plain number: an interval is two columns, and these are others.
 _NESTED = ("by_category", "floor")
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vibecore.analysis.fidelity.summary import FidelitySummary
-from vibecore.core.fidelity import FLOOR_WAYS, Reference, Way
+from vibecore.core.fidelity import PARENT_WAYS, Reference, Way
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def find_gaps(
             ways: Sequence[Way] = ("alone",)
             if config == parent:
                 skipped = (left_out or {}).get(config, ())
-                ways = [way for way in FLOOR_WAYS if way not in skipped]
+                ways = [way for way in PARENT_WAYS if way not in skipped]
                 if config not in compared:
                     continue
             whole = _whole(reference, parent, answered, found)

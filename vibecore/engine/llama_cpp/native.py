@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from vibecore.catalog.engines import LLAMA_CPP, LLAMA_CPP_MOST_SEQUENCES
 from vibecore.core.errors import RunError
 from vibecore.engine.llama_cpp.library import MAPPED, gpu_memory, library, logged
 
@@ -70,6 +72,16 @@ class NativeModel:
         kept.clear()
         return kept
 
+    @contextmanager
+    def apart(self, count: int, tokens: int, outputs: int = 1) -> Iterator[Sequences]:
+        """Sequences as `sequences` gives them, with a cache of their own for as long as they are
+        needed: those that are kept, and others apart, can be read meanwhile."""
+        made = Sequences(self, self._model, count, tokens, outputs)
+        try:
+            yield made
+        finally:
+            made.free()
+
     def gpu_bytes_taken(self) -> int | None:
         """Bytes of the GPU that are no longer free since before it was loaded, its context among
         them; None on a CPU."""
@@ -97,6 +109,11 @@ class Sequences:
     def __init__(
         self, model: NativeModel, pointer: int, count: int, tokens: int, outputs: int
     ) -> None:
+        if count > LLAMA_CPP_MOST_SEQUENCES:
+            raise RunError(
+                f"{LLAMA_CPP} decodes {LLAMA_CPP_MOST_SEQUENCES} sequences together at most, not "
+                f"{count:,}. Take a smaller --batch-size."
+            )
         self._library = library()
         self.count, self.outputs, self.vocabulary = count, outputs, model.vocabulary
         parameters = self._library.llama_context_default_params()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vibecore import store
-from vibecore.core.fidelity import FLOOR_WAYS, Way
+from vibecore.core.fidelity import PARENT_WAYS, Way
 from vibecore.core.rows import RunRow
 from vibecore.studies.jobs import code_commit
 
@@ -26,6 +26,6 @@ def known_left_out(parent: RunRow, place: str) -> dict[Way, str]:
     here = {"code": code_commit(), "measured_on": place}
     return {
         way: notes[way]["why"]
-        for way in FLOOR_WAYS
+        for way in PARENT_WAYS
         if way in notes and here.items() <= notes[way].items()
     }

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibecore.catalog.engines import is_native
 from vibecore.catalog.models import MODELS, Config, label_of_files, own_models
 from vibecore.catalog.precisions import AS_IS, find_precision
 from vibecore.catalog.reference_text import reference_text
@@ -17,7 +18,8 @@ from vibecore.catalog.weights import GIVE_A_PATH, Resolved, load_request, resolv
 from vibecore.core.errors import RunError
 from vibecore.core.fidelity import (
     BATCH_TEXTS,
-    FLOOR_WAYS,
+    FILE_WAYS,
+    PARENT_WAYS,
     FidelityTokens,
     Reference,
     ReferenceText,
@@ -167,7 +169,7 @@ class _Loaded:
         if not any(references.values()):
             raise RunError(f"{name} answers no prompt with a token: there is nothing to compare.")
         label, ways = f"{name} (noise floor)", []
-        for way in FLOOR_WAYS:
+        for way in FILE_WAYS if is_native(plan.against) else PARENT_WAYS:
             if why := worker.call("fidelity.why_left_out", way):
                 on_event(FidelityEvent("left_out", label, error=f"no noise floor by {way}: {why}"))
             else:

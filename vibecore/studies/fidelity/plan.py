@@ -13,7 +13,7 @@ from vibecore.catalog.reference_text import reference_text
 from vibecore.catalog.vocabulary import refuse_other_tokens
 from vibecore.catalog.weights import local_place
 from vibecore.core.errors import InputError
-from vibecore.core.fidelity import FLOOR_WAYS, PARENT_PRECISIONS, Way
+from vibecore.core.fidelity import PARENT_PRECISIONS, PARENT_WAYS, Way
 from vibecore.core.machine import hardware, likely_device
 from vibecore.core.records import Protocol
 from vibecore.core.rows import RunRow, StudyRow
@@ -28,7 +28,7 @@ ALONE: tuple[Way, ...] = ("alone",)
 @dataclass(frozen=True)
 class Comparison:
     """A config to hold against its parent (way `alone`), or a parent to hold against itself in the
-    FLOOR_WAYS."""
+    PARENT_WAYS."""
 
     config: Config
     against: Config
@@ -253,7 +253,7 @@ def comparison_of(run: RunRow, against: RunRow, left_out: Collection[Way] = ()) 
     all ways but those left out."""
     ways = ALONE
     if run.config == against.config:
-        ways = tuple(way for way in FLOOR_WAYS if way not in left_out)
+        ways = tuple(way for way in PARENT_WAYS if way not in left_out)
     return Comparison(stored_config(run), stored_config(against), run.run_id, against.run_id, ways)
 
 

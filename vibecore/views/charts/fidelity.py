@@ -44,6 +44,7 @@ AXIS = "KLD, parent ‖ config, nats"
 FLOOR_WORDS: dict[Way, str] = {
     "batch": "the parent in a padded batch",
     "graph": "the parent by engine graph",
+    "steps": "the parent, token by token",
 }
 # reference -> what the distributions are compared along
 REFERENCE_WORDS: dict[Reference, str] = {
