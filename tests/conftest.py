@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from tests.support.chromium import ARGUMENTS, CHROMIUM
@@ -22,6 +24,8 @@ from vibecore.studies.published import add_published
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 8 * 2**30
 ENVIRONMENT = {"device": "cpu", "machine": {"cpu": "test", "cores": 1, "gpus": []}}
 
 
@@ -29,6 +33,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Ctrl-C as in a terminal, for tests that send it: what a shell starts in the background
     ignores it, and so does every process begun by that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if _memory_has_room():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _memory_has_room() -> bool:
+    """Whether the tests' temporary folders may be in memory. On a disk they wait for it: every
+    transaction of every study is written through."""
+    if not MEMORY.is_dir() or psutil.virtual_memory().available < MEMORY_NEEDED:
+        return False
+    there = os.statvfs(MEMORY)
+    runs_programs = not there.f_flag & getattr(os, "ST_NOEXEC", 0)
+    return runs_programs and there.f_bavail * there.f_frsize >= MEMORY_NEEDED
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

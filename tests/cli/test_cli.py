@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import called
 from vibecore import cli, store
 from vibecore.cli import base
 from vibecore.core.errors import INTERRUPTED, InputError, VibeError
@@ -88,7 +89,7 @@ def test_importing_vibecore_loads_neither_torch_nor_duckdb() -> None:
 def test_every_format_of_every_reading_command(real_study: Path) -> None:
     for command in (["studies"], ["summary", "--study", "real"], ["outputs", "--study", "real"]):
         by_format = {
-            name: vibecore(*command, "--db", str(real_study), "--format", name)
+            name: called(*command, "--db", str(real_study), "--format", name)
             for name in ("table", "json", "csv", "md")
         }
         assert all(done.returncode == 0 and done.stdout for done in by_format.values())
@@ -98,14 +99,14 @@ def test_every_format_of_every_reading_command(real_study: Path) -> None:
 
 
 def test_a_real_study_reads_back(real_study: Path) -> None:
-    done = vibecore("outputs", "--study", "real", "--format", "json", "--db", str(real_study))
+    done = called("outputs", "--study", "real", "--format", "json", "--db", str(real_study))
     rows = json.loads(done.stdout)
     assert len(rows) == 4
     for row in rows:
         assert row["new_tokens"] == len(row["token_ids"]) <= 16
         assert row["tokens_per_second"] > 0
         assert {c["status"] for c in row["constraints"]} <= {"pass", "fail"}
-    one = vibecore(
+    one = called(
         *("outputs", "--study", "real", "--prompt", "code_001", "--config", "1M-4bit"),
         *("--db", str(real_study)),
     )
@@ -114,9 +115,9 @@ def test_a_real_study_reads_back(real_study: Path) -> None:
 
 
 def test_sweet_spot_in_words_and_json(published_db: Path) -> None:
-    words = vibecore("sweet-spot", "--study", "published", "--db", str(published_db))
+    words = called("sweet-spot", "--study", "published", "--db", str(published_db))
     assert words.stdout.splitlines()[0] == "Sweet spot: 1.5B-4bit"
-    capped = vibecore(
+    capped = called(
         *("sweet-spot", "--study", "published", "--vram-gb", "0.3", "--format", "json"),
         *("--db", str(published_db)),
     )
@@ -125,7 +126,7 @@ def test_sweet_spot_in_words_and_json(published_db: Path) -> None:
 
 
 def test_score_on_the_published_samples() -> None:
-    done = vibecore("score", "--suite", "vibe30", "--responses", str(DATA / "samples.jsonl"))
+    done = called("score", "--suite", "vibe30", "--responses", str(DATA / "samples.jsonl"))
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [round(row["repetition_ratio"], 3) for row in rows] == [0.726, 0.173]
     assert [row["repetitive"] for row in rows] == [True, False]
@@ -136,7 +137,7 @@ def test_score_on_the_published_samples() -> None:
 
 def test_export_writes_what_it_lists(real_study: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
-    done = vibecore("export", "--study", "real", "--out", str(out), "--db", str(real_study))
+    done = called("export", "--study", "real", "--out", str(out), "--db", str(real_study))
     listed = {Path(line).name for line in done.stdout.splitlines()}
     assert listed == {file.name for file in out.iterdir()}
     assert len((out / "outputs.jsonl").read_text().splitlines()) == 4
@@ -146,12 +147,12 @@ def test_export_writes_what_it_lists(real_study: Path, tmp_path: Path) -> None:
 def test_import_copies_a_study_of_another_database(real_study: Path, tmp_path: Path) -> None:
     home = tmp_path / "home.duckdb"
     command = ("import", str(real_study), "--study", "real", "--db", str(home))
-    done, again = vibecore(*command), vibecore(*command)
+    done, again = called(*command), called(*command)
     assert (done.returncode, again.returncode) == (0, 2)
     assert "Study real" in done.stderr
     assert "already has a study 'real'" in again.stderr
     tables = [
-        vibecore("outputs", "--study", "real", "--format", "json", "--db", str(db)).stdout
+        called("outputs", "--study", "real", "--format", "json", "--db", str(db)).stdout
         for db in (real_study, home)
     ]
     assert tables[0] == tables[1] != ""
@@ -183,7 +184,7 @@ def test_bad_usage_is_one_paragraph_and_exit_2(
 ) -> None:
     db = published_db if arguments[0] != "run" else tmp_path / "new.duckdb"
     where = ["--db", str(db)] if arguments[0] != "nonsense" else []
-    done = vibecore(*arguments, *where)
+    done = called(*arguments, *where)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.commands import called
 from vibecore.cli import app
 from vibecore.cli.base import share_of
 from vibecore.core.errors import InputError
@@ -19,13 +20,8 @@ from vibecore.core.paths import PROJECT_ROOT
 
 
 def vibecore(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "vibecore", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=PROJECT_ROOT,
-        check=True,
-    )
+    done = called(*arguments)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.support.folders import demo_folder, request_for
+from tests.support.forked_python import ForkedPython, forked_python
 from tests.support.gguf_files import write_gguf
 from tests.support.rows import row_of
 from vibecore import engine
@@ -35,7 +36,8 @@ TEMPLATE = (
     "{% if add_generation_prompt %}assistant:{% endif %}<think>"
 )
 # One thread, as the engine takes for a model so small.
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, **ONE_THREAD}
 # Behind everything else that the code prints.
 PRINT_TOKENS = "\nimport json\nprint(json.dumps(new_tokens.tolist()))\n"
 
@@ -60,18 +62,28 @@ def by_engine(
     return run, list(made.token_ids)
 
 
-def by_code(code: str, folder: Path) -> list[int]:
-    """The tokens that the code gives in a fresh process, started somewhere else."""
+@pytest.fixture(scope="module")
+def forked() -> Iterator[ForkedPython]:
+    with forked_python(**ONE_THREAD) as running:
+        yield running
+
+
+def by_code(code: str, folder: Path, forked: ForkedPython | None) -> list[int]:
+    """The tokens that the code gives in a process of its own, started somewhere else; in a fresh
+    one without `forked`."""
     file = folder / "run_it.py"
     file.write_text(code + PRINT_TOKENS, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(file)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=ENVIRONMENT,
-        check=False,
-    )
+    if forked is not None:
+        done = forked.run(file, folder)
+    else:
+        done = subprocess.run(
+            [sys.executable, str(file)],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=ENVIRONMENT,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     found: list[int] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -81,6 +93,7 @@ def check(
     source: Path,
     run: RunRow,
     folder: Path,
+    forked: ForkedPython | None,
     protocol: Protocol = PROTOCOL,
     asking: Asking = Asking("off"),  # noqa: B008
 ) -> str:
@@ -88,17 +101,22 @@ def check(
     run, wanted = by_engine(source, run, protocol, asking)
     made = snippet_of(run, protocol, PROMPT)
     assert made is not None
-    assert by_code(made.code, folder) == wanted
+    assert by_code(made.code, folder, forked) == wanted
     assert len(wanted) > 3, "nothing was compared"
     return made.code
 
 
 @pytest.mark.parametrize("precision", ["bf16", "8bit", "4bit"])
-def test_the_code_of_a_demo_config_gives_the_engines_tokens(precision: str, tmp_path: Path) -> None:
-    check(MODELS_DIR / "1M", run_of("demo/1M", precision), tmp_path)
+def test_the_code_of_a_demo_config_gives_the_engines_tokens(
+    precision: str, tmp_path: Path, forked: ForkedPython
+) -> None:
+    # One in a fresh process, which has imported nothing for it.
+    fresh = precision == "4bit"
+    run = run_of("demo/1M", precision)
+    check(MODELS_DIR / "1M", run, tmp_path, None if fresh else forked)
 
 
-def test_a_chat_template_and_a_loud_generation_config(tmp_path: Path) -> None:
+def test_a_chat_template_and_a_loud_generation_config(tmp_path: Path, forked: ForkedPython) -> None:
     """Stop tokens are the recorded ones, and nothing else of the model's own settings is."""
     folder = demo_folder(
         tmp_path / "model",
@@ -106,16 +124,18 @@ def test_a_chat_template_and_a_loud_generation_config(tmp_path: Path) -> None:
     )
     (folder / "chat_template.jinja").write_text(TEMPLATE)
     asking = Asking("on", "Be brief.", "on")
-    code = check(folder, run_of(str(folder), weights="local"), tmp_path, asking=asking)
+    code = check(folder, run_of(str(folder), weights="local"), tmp_path, forked, asking=asking)
     assert '{"role": "system", "content": "Be brief."}' in code
     assert "enable_thinking=True" in code
     assert "eos_token_id=[0, 5]" in code
 
 
 @pytest.mark.parametrize("top_p", [0.9, 1.0])
-def test_a_sampled_study_is_sampled_alike(top_p: float, tmp_path: Path) -> None:
+def test_a_sampled_study_is_sampled_alike(
+    top_p: float, tmp_path: Path, forked: ForkedPython
+) -> None:
     protocol = Protocol(max_new_tokens=30, decoding=Decoding(0.8, top_p, 7))
-    check(MODELS_DIR / "1M", run_of("demo/1M"), tmp_path, protocol)
+    check(MODELS_DIR / "1M", run_of("demo/1M"), tmp_path, forked, protocol)
 
 
 def test_an_earlier_sampled_study_left_it_to_generate() -> None:
@@ -129,10 +149,10 @@ def test_an_earlier_sampled_study_left_it_to_generate() -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "4bit"])
-def test_a_gguf_file(precision: str, tmp_path: Path) -> None:
+def test_a_gguf_file(precision: str, tmp_path: Path, forked: ForkedPython) -> None:
     path = write_gguf(tmp_path / "Tiny-Q8_0.gguf")
     run = run_of(str(path), precision, "gguf")
-    check(path, run, tmp_path, asking=Asking("on"))
+    check(path, run, tmp_path, forked, asking=Asking("on"))
 
 
 @pytest.mark.parametrize("chat", ["on", "off"])
@@ -158,7 +178,7 @@ def test_a_gguf_file_as_it_is(chat: str, tmp_path: Path) -> None:
     assert any("random numbers" in note for note in sampled.notes)
 
 
-def test_a_folder_that_is_quantised_already(tmp_path: Path) -> None:
+def test_a_folder_that_is_quantised_already(tmp_path: Path, forked: ForkedPython) -> None:
     scope: dict[str, Any] = {}
     made = snippet_of(run_of("demo/1M", "4bit"), PROTOCOL)
     assert made is not None
@@ -166,7 +186,7 @@ def test_a_folder_that_is_quantised_already(tmp_path: Path) -> None:
     folder = tmp_path / "quantised"
     scope["model"].save_pretrained(folder)
     scope["tokenizer"].save_pretrained(folder)
-    code = check(folder, run_of(str(folder), "as-is", "local"), tmp_path)
+    code = check(folder, run_of(str(folder), "as-is", "local"), tmp_path, forked)
     assert "BitsAndBytesConfig" not in code
 
 
