@@ -1,6 +1,6 @@
 """Outputs: what the configs wrote, one prompt side by side or many as a grid, with verdicts.
 
-Side by side: one prompt at one to six configs, the text with repetition, loops or differences
+Side by side: one prompt at one to eight configs, the text with repetition, loops or differences
 marked, or the 16-bit parent's with the tokens at which a config would have chosen otherwise; how it
 ended, every constraint's verdict in a sentence. The grid: prompts × configs, each
 answer's beginning with its verdicts, sorted by how much the configs disagree. Filters, search,
@@ -27,7 +27,8 @@ from vibecore.views.disagreement import ORDERS, differences, texts_differ
 from vibecore.views.short_names import names_of
 from vibecore.views.token_marks import OTHERWISE, leading, led_along
 
-MOST_CONFIGS = 6
+# As many as a study of formats has, and one more.
+MOST_CONFIGS = 8
 LISTED_PROMPTS = 200
 SIDE, GRID = "side by side", "grid"
 # view -> how its prompts are sorted, and how many configs it shows, before anything is chosen

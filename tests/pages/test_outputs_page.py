@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import dashboard_database as made
 from tests.support import several_models
+from tests.support.fidelity import add_study
 from tests.support.pages import component, revisit, visit
 from vibecore.core.paths import DATABASE_VARIABLE
 
@@ -26,6 +27,19 @@ def several(studies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def shown(several: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATABASE_VARIABLE, str(several))
+
+
+def test_a_study_of_seven_formats_is_shown_whole(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    precisions = ("bf16", "8bit", "4bit", "int8-torchao", "int4-torchao", "Q8_0", "Q4_K_M")
+    configs = [f"1M-{precision}" for precision in precisions]
+    add_study(db, configs=configs)
+    monkeypatch.setenv(DATABASE_VARIABLE, str(db))
+    app = visit("outputs", study="s", view="grid")
+    columns = component(app, "grid")["columns"]
+    assert [column["config"] for column in columns] == configs
+    assert len({column["shape"]["shape"] for column in columns}) == len(configs)
+    cards = component(visit("outputs", study="s", configs=configs), "cards")["cards"]
+    assert [card["config"] for card in cards] == configs
 
 
 def test_a_filter_moves_to_the_first_prompt_it_leaves() -> None:

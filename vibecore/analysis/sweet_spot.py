@@ -435,7 +435,7 @@ def _needs_more(row: ConfigMetrics, chosen: ConfigMetrics) -> str:
         return f"fast enough, but needs a little more memory than {chosen.config}, {_gib(row)} both"
     if row.fit_bytes != chosen.fit_bytes:
         return f"fast enough, but needs {_gib(row)}; {chosen.config} needs {_gib(chosen)}"
-    return f"needs the same {_gib(row)}, but is slower than {chosen.config}"
+    return f"needs {_gib(row)}, the same as {chosen.config}, but is slower"
 
 
 def _reason(
