@@ -134,15 +134,19 @@ def test_a_report_without_a_name_is_named_by_its_study(
     studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["report", "--study", "published", "--db", str(studies)])
-    assert (done.exit_code, done.output.strip()) == (0, "published-report.html")
-    assert "How to run it" in (tmp_path / "published-report.html").read_text(encoding="utf-8")
+    done = CliRunner().invoke(app, ["report", "--study", "varied", "--db", str(studies)])
+    assert (done.exit_code, done.output.strip()) == (0, "varied-report.html")
+    assert "How to run it" in (tmp_path / "varied-report.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_written_is_said(studies: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must end in \.html or \.md"):
         write_report(studies, "published", tmp_path / "report.pdf")
-    with pytest.raises(InputError, match="cannot be written"):
-        write_report(studies, "published", tmp_path / "none" / "report.html")
+    # Before anything of the study is read.
+    with pytest.raises(InputError, match=r"cannot be written: the folder .*none does not exist"):
+        write_report(tmp_path / "none.duckdb", "published", tmp_path / "none" / "report.html")
+    (tmp_path / "folder.md").mkdir()
+    with pytest.raises(InputError, match="cannot be written: Is a directory"):
+        write_report(studies, "speed-only", tmp_path / "folder.md")
     with pytest.raises(InputError, match="no study 'none'"):
         write_report(studies, "none", tmp_path / "report.html")

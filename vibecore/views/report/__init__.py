@@ -30,6 +30,12 @@ def write_report(db: Path, study: str, out: Path, rule: Rule | None = None) -> N
     ending = out.suffix.lower()
     if ending not in FORMATS:
         raise InputError(f"{out} must end in {' or '.join(FORMATS)}.")
+    # Making the report takes seconds: what needs none of it is said before.
+    if not out.parent.is_dir():
+        raise InputError(
+            f"{out} cannot be written: the folder {out.parent} does not exist. Make it, or name "
+            "another file with --out."
+        )
     text = make_report(db, study, ending, rule)
     try:
         out.write_text(text, encoding="utf-8")
