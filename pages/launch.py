@@ -14,7 +14,7 @@ import streamlit as st
 
 from pages.parts import form, frame, run_view
 from pages.parts.components import link, show_table
-from vibecore.catalog.models import FAMILIES, listed_configs
+from vibecore.catalog.models import FAMILIES, offered_configs
 from vibecore.catalog.suites import suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import database_path
@@ -55,7 +55,7 @@ def choose_what() -> tuple[Options, Own]:
     families = left.multiselect(
         "Families", list(FAMILIES), default=[next(iter(FAMILIES))], key="launch_families"
     )
-    configs = right.multiselect("Configs", list(listed_configs()), key="launch_configs")
+    configs = right.multiselect("Configs", list(offered_configs()), key="launch_configs")
     with st.expander("Models of your own", expanded=bool(st.session_state.get("launch_model"))):
         own = Own(form.ask_own_models("launch"), form.ask_own_precisions("launch", ["bf16"]))
     return Options(family=tuple(families) or None, configs=tuple(configs)), own

@@ -15,7 +15,7 @@ import streamlit as st
 
 from pages.parts import address, form, frame, keep, playground_view
 from pages.parts.buttons import pressed
-from vibecore.catalog.models import FAMILIES, Config, family_configs, listed_configs
+from vibecore.catalog.models import FAMILIES, Config, family_configs, offered_configs
 from vibecore.catalog.suites import Prompt, Suite, suite_names
 from vibecore.core.errors import VibeError
 from vibecore.core.machine import likely_device
@@ -67,7 +67,7 @@ def parameters(known: dict[str, Suite]) -> dict[str, address.Parameter]:
     return {
         "try_suite": address.member_of([OWN_TEXT, *known], OWN_TEXT),
         "try_prompt": address.text(),
-        "try_configs": address.some_of(list(listed_configs()), FIRST_CONFIGS, MOST_CONFIGS),
+        "try_configs": address.some_of(list(offered_configs()), FIRST_CONFIGS, MOST_CONFIGS),
         # Any number: one that cannot be used gets a message instead of a silent correction.
         "try_tokens": address.number(-(10**12), 10**12, NEW_TOKENS, int),
         "try_model": address.texts(),
@@ -119,7 +119,7 @@ def _edit(prompt: Prompt) -> None:
 def choose_models() -> dict[str, Any]:
     """The chosen configs, and models of one's own with their precisions."""
     st.multiselect(
-        "Configs", list(listed_configs()), max_selections=MOST_CONFIGS, key="try_configs"
+        "Configs", list(offered_configs()), max_selections=MOST_CONFIGS, key="try_configs"
     )
     st.selectbox(
         "Take the configs of a family",

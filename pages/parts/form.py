@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import frame
 from vibecore.catalog.engines import ENGINES
+from vibecore.catalog.gguf_types import GGUF_TYPES
 from vibecore.catalog.precisions import AS_IS, LISTED_PRECISIONS
 from vibecore.live.form import (
     CHAT_SENTENCES,
@@ -27,7 +28,7 @@ from vibecore.studies.limits import DEVICES
 from vibecore.views.precision_words import described_as_list
 
 # The precisions that a model of one's own may run at.
-OWN_PRECISIONS = [*LISTED_PRECISIONS, AS_IS]
+OWN_PRECISIONS = [*LISTED_PRECISIONS, *GGUF_TYPES, AS_IS]
 
 
 def ask_own_models(page: str) -> tuple[OwnModel, ...]:

@@ -169,6 +169,12 @@ def test_what_is_not_listed_is_found_by_name_all_the_same() -> None:
     assert {config.precision.name for config in models.listed_configs().values()} == set(
         LISTED_PRECISIONS
     )
+    offered = set(models.offered_configs())
+    assert offered > set(models.listed_configs()) and "1M-int4-quanto" not in offered
+    # A form that takes a family takes all of it.
+    assert offered >= {
+        config.id for family in models.FAMILIES for config in models.family_configs(family)
+    }
     assert [config.id for config in models.find_configs(["1M-int4-quanto"])] == ["1M-int4-quanto"]
 
 

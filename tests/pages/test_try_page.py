@@ -17,7 +17,7 @@ from tests.support.playground_fakes import Script, wait_until
 from vibecore import store
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.memory import needed_bytes
-from vibecore.catalog.models import find_configs
+from vibecore.catalog.models import family_configs, find_configs
 from vibecore.catalog.suites import Prompt
 from vibecore.core.formats import memory
 from vibecore.core.paths import DATABASE_VARIABLE
@@ -128,6 +128,12 @@ def test_a_whole_family_is_one_choice() -> None:
     assert app.multiselect(key="try_configs").value[-1] == "SmolLM2-360M-4bit"
     assert "The first 6 of 9 configs of smollm2-instruct" in html(app)
     assert app.selectbox(key="try_family").value is None, "or it could not be taken again"
+    # Of formats that no other list offers, too.
+    app.selectbox(key="try_family").select("qwen2.5-coder-formats").run()
+    taken = app.multiselect(key="try_configs").value
+    assert taken == [config.id for config in family_configs("qwen2.5-coder-formats")][:6]
+    assert "0.5B-Coder-Q4_K_M" in app.multiselect(key="try_configs").options
+    assert "Q4_K_M" in app.multiselect(key="try_precisions").options
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,17 @@ def listed_configs() -> dict[str, Config]:
     return {id_: config for id_, config in known_configs().items() if config.precision.listed}
 
 
+def offered_configs() -> dict[str, Config]:
+    """The configs that forms let choose, by id: the listed ones, and whatever a family has."""
+    of_families = {config.id for family in FAMILIES for config in family_configs(family)}
+    listed = listed_configs()
+    return {
+        id_: config
+        for id_, config in known_configs().items()
+        if id_ in listed or id_ in of_families
+    }
+
+
 def find_configs(ids: Sequence[str]) -> tuple[Config, ...]:
     """Configs by id, in the order asked, repeated ones once. Raises InputError for an unknown
     one."""
