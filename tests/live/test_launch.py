@@ -27,7 +27,7 @@ from vibecore.studies.plan import Options
 from vibecore.studies.published import add_published
 from vibecore.studies.queries import list_compared
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 def wait_until(holds: Callable[[], bool], run: LaunchedRun) -> None:

@@ -25,7 +25,7 @@ from vibecore.studies.published import add_published
 pytestmark = needs_chromium
 
 # A run has to start Python and load a model; the machine may be busy with other tests.
-PATIENCE = 90_000
+PATIENCE = 180_000
 
 
 @pytest.fixture

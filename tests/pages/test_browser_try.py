@@ -30,7 +30,7 @@ from vibecore.live.playground import suite_prompt
 pytestmark = needs_chromium
 
 # Six workers import torch, on a machine that may be busy with other tests.
-PATIENCE = 120_000
+PATIENCE = 180_000
 PROMPT = "code_001"
 # The answer in a pane; what is folded above it has a body of its own.
 ANSWER = ":scope > .body pre"

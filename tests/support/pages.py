@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from vibecore.core.paths import PROJECT_ROOT
 
 # The script of a page may wait for a busy machine.
-PATIENCE = 60
+PATIENCE = 180
 
 
 def visit(page: str = "metrics", **query: str | list[str]) -> AppTest:

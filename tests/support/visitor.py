@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Page, expect
 
-PATIENCE = 30_000
+PATIENCE = 90_000
 # Two files of tests run side by side, so a page can take longer than Playwright's five seconds.
 expect.set_options(timeout=PATIENCE)
 # Streamlit looks for its server beside the page's path first, and finds it one level up.

@@ -31,7 +31,12 @@ BENCH_REPORTS = PROJECT_ROOT / "vibecore" / "studies" / "bench" / "reports"
 DEMO_STUDY = "demo"
 DEMO = Options(family="demo", study=DEMO_STUDY)
 # Measured on an H100 machine, on its GPU and on its CPU.
-KEPT = ("qwen2.5-coder", "qwen2.5-coder-cpu", "qwen2.5-coder-precisions")
+KEPT = (
+    "qwen2.5-coder",
+    "qwen2.5-coder-cpu",
+    "qwen2.5-coder-precisions",
+    "qwen2.5-coder-formats",
+)
 
 
 def rebuild(db: Path) -> None:
