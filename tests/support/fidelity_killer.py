@@ -38,8 +38,8 @@ class Seen(Worker):
 
 
 class Killed(Worker):
-    """A worker that is killed while it computes its measurement number `after`, counted over all
-    workers; with `run` the process that asked for it is, in its place."""
+    """A worker that is killed when it has been asked for measurement number `after`, counted over
+    all workers; with `run` the process that asked for it is, while the worker computes."""
 
     after: int
     run: bool
@@ -52,15 +52,20 @@ class Killed(Worker):
         if Killed.begun < self.after:
             return super().call(function, *arguments)
         worker = psutil.Process(self.process.pid)
+        if not self.run:
+            # Else so short a measurement may have ended before it is killed.
+            worker.suspend()
+            self._send(("call", function, *arguments))
+            worker.kill()
+            return self._receive()
         before = sum(worker.cpu_times()[:2])
         self._send(("call", function, *arguments))
         # It has the message, and is at it.
         while sum(worker.cpu_times()[:2]) == before:
             pass
-        if self.run:
-            family = [worker.pid, *(one.pid for one in psutil.Process().children(recursive=True))]
-            print(*family, flush=True)
-        os.kill(os.getpid() if self.run else worker.pid, signal.SIGKILL)
+        family = [worker.pid, *(one.pid for one in psutil.Process().children(recursive=True))]
+        print(*family, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
         return self._receive()
 
 
