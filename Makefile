@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 app: $(VENV)/installed
 	$(BIN)/streamlit run app.py
 
-# Three at a time, on two cores: tests wait for browsers, servers and workers. In the order of
+# Two at a time, on two cores: tests wait for browsers, servers and workers. In the order of
 # tests/conftest.py; a file's tests stay together, for they share a server or a loaded model. torch
 # has one thread in each process: two would wait for each other.
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
