@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.architectures import ModelSpec, Weight, spec_of
+from vibecore.catalog.gguf_types import FALLBACKS
 from vibecore.catalog.precisions import AS_IS, BitsPerWeight
 from vibecore.catalog.requirements import Requirement
 from vibecore.core.errors import InputError
@@ -46,8 +47,6 @@ LLAMA3_ROPE = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
-# What llama.cpp quantises a tensor to whose rows the wanted type does not divide (llama-quant.cpp).
-FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0", "Q2_K": "IQ4_NL", "Q3_K": "IQ4_NL"}
 # Keys that name a token which ends an answer or a text.
 STOP_KEYS = (
     "tokenizer.ggml.eos_token_id",

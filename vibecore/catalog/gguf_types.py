@@ -25,7 +25,13 @@ BLOCKS: Mapping[str, tuple[int, int]] = {
     "Q4_K": (256, 144),
 }
 # What stands in for a type whose blocks do not divide a row; F16 where that does not either.
-FALLBACKS: Mapping[str, str] = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+FALLBACKS: Mapping[str, str] = {
+    "Q4_K": "Q5_0",
+    "Q5_K": "Q5_1",
+    "Q6_K": "Q8_0",
+    "Q2_K": "IQ4_NL",
+    "Q3_K": "IQ4_NL",
+}
 # Of the layers with more bits, the matrices that have them.
 SENSITIVE = ("self_attn.v_proj.weight", "mlp.down_proj.weight")
 
