@@ -38,6 +38,7 @@ class StudyRow:
     code_commit: str | None
     created_at: datetime | None
     note: str | None
+    checksum: str | None
     configs: int
     complete: int
     complete_configs: list[str]
@@ -204,7 +205,8 @@ class ScoreRow(Scores):
 
 @dataclass(kw_only=True)
 class Output:
-    """One output with its timings."""
+    """One output with its timings, and where it was made: a node, the GPU's name or the
+    processor's, and the driver's version; None where that was not recorded."""
 
     config: str
     prompt_id: str
@@ -226,6 +228,9 @@ class Output:
     reasoning: str | None
     reasoning_tokens: int | None
     category: str
+    node: str | None = None
+    device: str | None = None
+    driver: str | None = None
 
 
 @dataclass(kw_only=True)

@@ -226,9 +226,10 @@ def read_outputs(
     _require(connection, "run", "config", study_id, config)
     rows = rows_of(
         connection,
-        f"""SELECT run.config, generation.* EXCLUDE (run_id), prompt.category,
+        f"""SELECT run.config, generation.* EXCLUDE (run_id, place_id), prompt.category,
+                  place.node, place.device, place.driver,
                   score.* EXCLUDE (run_id, prompt_id, sample), {BROKEN} AS broken
-           FROM generation JOIN run USING (run_id)
+           FROM generation JOIN run USING (run_id) LEFT JOIN place USING (place_id)
            JOIN prompt ON prompt.study_id = run.study_id
                       AND prompt.prompt_id = generation.prompt_id
            LEFT JOIN score ON score.run_id = generation.run_id

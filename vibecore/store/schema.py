@@ -1,8 +1,8 @@
 """The schema, as numbered functions that only ever grow: never edit one that has shipped.
 
 Tables: study (one suite under one protocol), prompt (the suite as it was), run (one config of a
-study), aggregate (published figures that have no outputs behind them), generation, score, verdict
-and fidelity. Times are UTC; durations are seconds, sizes bytes.
+study), aggregate (published figures that have no outputs behind them), place (a node and its
+device), generation, score, verdict and fidelity. Times are UTC; durations are seconds, sizes bytes.
 """
 
 from __future__ import annotations
@@ -267,6 +267,20 @@ def m009_fidelity(connection: duckdb.DuckDBPyConnection) -> None:
         )""")
 
 
+def m010_places(connection: duckdb.DuckDBPyConnection) -> None:
+    """Where each generation was made, and a checksum of a study's rows once it has ended; NULL in
+    older rows. `device` is the GPU's name, or the processor's with its cores."""
+    connection.execute("""
+        CREATE TABLE place (
+            place_id INTEGER PRIMARY KEY,
+            node VARCHAR NOT NULL,
+            device VARCHAR NOT NULL,
+            driver VARCHAR
+        )""")
+    connection.execute("ALTER TABLE generation ADD COLUMN place_id INTEGER")
+    connection.execute("ALTER TABLE study ADD COLUMN checksum VARCHAR")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
@@ -277,6 +291,7 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m007_asking,
     m008_real_answers,
     m009_fidelity,
+    m010_places,
 )
 
 

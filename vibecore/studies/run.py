@@ -18,11 +18,10 @@ from vibecore.core.records import Generation, LoadReport
 from vibecore.runtime import fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
 from vibecore.runtime.worker import Worker
-from vibecore.scoring import SCORER_VERSION, score_output
+from vibecore.studies.commits import Commits
 from vibecore.studies.jobs import (
     Job,
     Plan,
-    PlannedBatch,
     add_rows,
     create_rows,
     refuse_asking,
@@ -114,8 +113,9 @@ def _run_jobs(
         on_event(Event("planned", job.config.id, total - job.outputs, total))
     jobs = [job for job in jobs if job.batches]
     statuses = {config.id: "complete" for config in plan.configs}
+    commits = Commits(plan)
     for job, worker in zip(jobs, each_worker(stack, first, len(jobs)), strict=False):
-        statuses[job.config.id] = _run_config(plan, job, worker, on_event)
+        statuses[job.config.id] = _run_config(plan, job, worker, commits, on_event)
     return statuses
 
 
@@ -125,7 +125,7 @@ def _weights_kind(resolved: dict[str, Resolved]) -> str:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
+def _run_config(plan: Plan, job: Job, worker: Worker, commits: Commits, on_event: OnEvent) -> str:
     total = plan.outputs
     done = total - job.outputs
 
@@ -151,8 +151,7 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
             worker.warm_up(texts[0])
             decoding = plan.protocol.decoding
             worker.prepare(texts, plan.protocol.max_new_tokens, decoding)
-            with store.writing(plan.db) as connection:
-                store.start_run(connection, job.run_id, report)
+            commits.start(job, report)
             emit("running", report=report)
             for batch, prompts in zip(job.batches, texts, strict=True):
                 made = worker.generate(
@@ -165,43 +164,14 @@ def _run_config(plan: Plan, job: Job, worker: Worker, on_event: OnEvent) -> str:
                     replace(generation, sample=sample)
                     for generation, sample in zip(made, batch.samples, strict=True)
                 ]
-                _commit(plan, job, batch, generations)
+                commits.add(job, batch, generations)
                 done += len(generations)
                 emit("generated", generations=tuple(generations))
     except RunError as error:
         status, reason = "failed", str(error)
     except KeyboardInterrupt:
-        with store.writing(plan.db) as connection:
-            store.finish_run(connection, job.run_id, "stopped")
+        commits.finish(job, "stopped")
         raise
-    with store.writing(plan.db) as connection:
-        store.finish_run(connection, job.run_id, status, reason)
+    commits.finish(job, status, reason)
     emit(status, error=reason)
     return status
-
-
-def _commit(
-    plan: Plan,
-    job: Job,
-    batch: PlannedBatch,
-    generations: Sequence[Generation],
-) -> None:
-    """Score a batch and write it with its scores in one transaction."""
-    rows = [
-        (
-            prompt.id,
-            store.generation_row(generation),
-            None
-            if generation.answer is None
-            else score_output(
-                prompt,
-                generation.answer,
-                generation.answer_token_ids,
-                execute_code=plan.protocol.execute_code,
-                finish_reason=generation.finish_reason,
-            ),
-        )
-        for prompt, generation in zip(batch.prompts, generations, strict=True)
-    ]
-    with store.writing(plan.db) as connection:
-        store.add_generations(connection, job.run_id, batch.index, rows, SCORER_VERSION)
