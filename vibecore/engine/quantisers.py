@@ -109,14 +109,15 @@ def _torchao(config: Any) -> Any:
 
 
 def _quanto(precision: Precision, _: str) -> Any:
-    from optimum.quanto.library.extensions import get_extension, is_extension_available
+    from optimum.quanto.library.extensions import extension
     from transformers import QuantoConfig
 
     # Else optimum-quanto compiles its own on the first use: minutes, and it takes a compiler, for a
-    # GPU NVIDIA's.
+    # GPU NVIDIA's. Where it knows of a CUDA extension it also packs int4 for that one's products
+    # (tensor/weights/qbits.py).
     for name in ("quanto_cpp", "quanto_cuda"):
-        if is_extension_available(name):
-            get_extension(name)._lib = SimpleNamespace(unpack=_unpack)
+        if compiled := extension._extensions.pop(name, None):
+            compiled._lib = SimpleNamespace(unpack=_unpack)
     return QuantoConfig(weights=f"int{precision.bits}")
 
 
