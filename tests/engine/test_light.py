@@ -35,6 +35,8 @@ def test_a_waiting_worker_has_not_loaded_what_a_16_bit_model_never_uses() -> Non
     names = loaded_by("from vibecore import engine")
     assert "transformers.modeling_utils" in names
     assert not {"bitsandbytes", "scipy", "sklearn", "torch._inductor.compile_fx", "duckdb"} & names
+    # Importing it initialises CUDA, after which the fork server's forks could not use the GPU.
+    assert "torchao" not in names
 
 
 def test_a_quantised_model_loads_without_the_compiler() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 
 import psutil
@@ -113,3 +114,23 @@ def test_one_that_cannot_be_started_is_held_by_nobody(monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="no more"), fork_server.kept_running(at_once=True):
         pass
     assert fork_server._references == held
+
+
+REFUSES = """
+import sys
+from vibecore.runtime.fork_server import serve
+serve(int(sys.argv[1]), None, may_fork=False)
+"""
+
+
+def test_where_an_import_already_uses_the_gpu_workers_are_interpreters_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_server, "SERVER", ("-c", REFUSES))
+    with Worker() as worker:
+        assert fork_server._shared is None
+        assert isinstance(worker.process, subprocess.Popen)
+        assert worker.choose_device("cpu") == "cpu"
+    with fork_server.kept_running():
+        assert fork_server.start_worker() is None
+    assert fork_server._shared is None

@@ -13,7 +13,7 @@ from vibecore.engine.light import import_lightly  # noqa: E402
 import_lightly()
 
 from vibecore.engine.generate import generate, time_steps, warm_up  # noqa: E402
-from vibecore.engine.load import choose_device, load  # noqa: E402
+from vibecore.engine.load import choose_device, gpu_in_use, load  # noqa: E402
 from vibecore.engine.model import LoadedModel, StopSwitch  # noqa: E402
 from vibecore.engine.stream import text_stream  # noqa: E402
 
@@ -22,6 +22,7 @@ __all__ = [
     "StopSwitch",
     "choose_device",
     "generate",
+    "gpu_in_use",
     "load",
     "text_stream",
     "time_steps",

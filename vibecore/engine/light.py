@@ -13,12 +13,19 @@ def import_lightly() -> None:
 
     transformers loads scipy's optimisers, where they are installed, for the losses of models that
     detect objects in images, and scikit-learn, which brings scipy and pandas, for generation that
-    another model assists.
+    another model assists. It loads torchao, where that is installed, to save a model that torchao
+    has quantised. That asks at import which GPU there is (prototype/mx_formats/kernels.py), and a
+    process that has asked cannot be forked; loading such a model imports it all the same.
     """
     import transformers.utils
+    import transformers.utils.quantization_config
 
     transformers.utils.is_scipy_available = lambda: False
     transformers.utils.is_sklearn_available = lambda: False
+    is_installed = transformers.utils.is_torchao_available
+    with patch.object(transformers.utils, "is_torchao_available", lambda: False):
+        from transformers.quantizers import quantizer_torchao
+    quantizer_torchao.is_torchao_available = is_installed
 
 
 def import_bitsandbytes() -> None:

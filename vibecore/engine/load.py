@@ -48,6 +48,11 @@ def choose_device(device: str) -> str:
     return device
 
 
+def gpu_in_use() -> bool:
+    """Whether this process has initialised CUDA, after which none of its forks can."""
+    return torch.cuda.is_initialized()
+
+
 def load(request: LoadRequest) -> Loaded:
     """Load a config and report what it cost. Raises RunError, out of memory included."""
     device = torch.device(choose_device(request.device))

@@ -31,12 +31,17 @@ from vibecore.core.signals import finished_first
 
 # VIBECHECK_FORK=0 for a machine on which importing torch already touches the GPU.
 CAN_FORK = sys.platform == "linux" and os.environ.get("VIBECHECK_FORK") != "0"
+SERVER = ("-m", "vibecore.runtime.worker", "--fork-server")
 POLL_SECONDS = 0.01
 ANSWER_BYTES = 64
 
 
 class ForkServerDied(Exception):
     """The fork server process ended unexpectedly."""
+
+
+class CannotFork(Exception):
+    """What the fork server has imported already uses the GPU, which a fork then could not."""
 
 
 @dataclass
@@ -80,11 +85,13 @@ class ForkServer:
     has_forked: bool = False
 
     def fork(self) -> Forked:
-        """A new worker process. Raises ForkServerDied."""
+        """A new worker process. Raises ForkServerDied, and CannotFork."""
         requests, to_child = os.pipe()
         from_child, replies = os.pipe()
         try:
             pid = self._ask(("fork",), [requests, replies])
+            if pid is None:
+                raise CannotFork
             self.has_forked = True
         except BaseException:
             os.close(to_child)
@@ -93,7 +100,6 @@ class ForkServer:
         finally:
             os.close(requests)
             os.close(replies)
-        assert pid is not None
         return Forked(self, pid, os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb"))
 
     def exit_code(self, pid: int) -> int | None:
@@ -147,27 +153,37 @@ def kept_running(*, at_once: bool = False) -> Iterator[None]:
 
 
 def start_worker() -> Forked | None:
-    """Fork a worker and add a reference to the fork server, which `release` removes; None on a
-    system without fork. Raises ForkServerDied."""
+    """Fork a worker and add a reference to the fork server, which `release` removes; None where
+    workers cannot be forked. Raises ForkServerDied."""
     global _shared, _references
     if not CAN_FORK:
         return None
     with _guard:
         if _shared is None or _shared.process.poll() is not None:
             _shared = _start()
-        forked = _shared.fork()
+        try:
+            forked = _shared.fork()
+        except CannotFork:
+            # A worker that is an interpreter of its own counts as no reference.
+            _close_unused()
+            return None
         _references += 1
     return forked
 
 
 def release() -> None:
     """Remove a reference; without any the fork server ends."""
-    global _shared, _references
+    global _references
     with _guard:
         _references -= 1
-        if _references == 0 and _shared is not None:
-            _shared.close()
-            _shared = None
+        _close_unused()
+
+
+def _close_unused() -> None:
+    global _shared
+    if _references == 0 and _shared is not None:
+        _shared.close()
+        _shared = None
 
 
 def environment() -> dict[str, str]:
@@ -186,7 +202,7 @@ def environment() -> dict[str, str]:
 def _start() -> ForkServer:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
-        [sys.executable, "-m", "vibecore.runtime.worker", "--fork-server", str(theirs.fileno())],
+        [sys.executable, *SERVER, str(theirs.fileno())],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno() if _has_handle(sys.stderr) else subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
@@ -213,9 +229,12 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
+def serve(
+    handle: int, work: Callable[[BinaryIO, BinaryIO], None], *, may_fork: bool = True
+) -> None:
     """The fork server's loop: fork workers that run `work(requests, replies)`, report their exit
-    codes, and end when the parent does."""
+    codes, and end when the parent does. Without `may_fork` it refuses to fork, because what was
+    imported already uses the GPU."""
     channel = socket.socket(fileno=handle)
     ended: dict[int, int] = {}
     while True:
@@ -224,7 +243,11 @@ def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
         if not message:
             return
         kind, *arguments = pickle.loads(message)
-        if kind == "fork":
+        if kind == "fork" and not may_fork:
+            for each in handles:
+                os.close(each)
+            answer: int | None = None
+        elif kind == "fork":
             pid = os.fork()
             if pid == 0:
                 channel.close()
@@ -234,7 +257,7 @@ def serve(handle: int, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
                 os.close(each)
             # Process ids are reused, on a small machine within hours.
             ended.pop(pid, None)
-            answer: int | None = pid
+            answer = pid
         else:
             _reap(ended)
             answer = ended.get(arguments[0])

@@ -189,9 +189,9 @@ def main() -> None:
         # The parent decides what becomes of workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Once, so that the forks need not.
-        import_module("vibecore.engine")
+        engine = import_module("vibecore.engine")
         gc.freeze()
-        fork_server.serve(int(sys.argv[2]), _work)
+        fork_server.serve(int(sys.argv[2]), _work, may_fork=not engine.gpu_in_use())
         # As its forks end: what libraries print at an orderly exit (Triton's nanobind, a page of
         # "leaked" lines) would reach the user's terminal, and nothing here needs their clean-up.
         os._exit(0)
