@@ -103,7 +103,9 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
         return [f"{model}-{precision}" for precision in (*COMPARED, *optional)]
 
     models = ("0.5B", "1.5B") if device == "cuda" else ("1M", "5M")
-    eager = ("--engine", "eager", "--repetitions", "3", "--no-llama-bench", "--seconds", "215")
+    # Ten configs by eager: fewer tokens, so that all of them are measured.
+    few = ("--new-tokens", str(min(size.tokens, 64)), "--repetitions", "3", "--seconds", "215")
+    eager = ("--engine", "eager", "--no-llama-bench", *few)
     steps = {
         "speed": [
             bench("smoke", 90, size.configs[:1], *graph, "--repetitions", "1", needed=True),
@@ -125,8 +127,8 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
             Step("architectures", 200, ("benchmarks.architectures", "--device", device)),
         ],
         "precisions": [
-            Step("precisions", 130, ("vibecore", *_study(device, out, at_each("5M")))),
-            *(bench(f"precisions-{model}", 230, at_each(model), *eager) for model in models),
+            Step("precisions", 140, ("vibecore", *_study(device, out, at_each("5M")))),
+            *(bench(f"precisions-{model}", 225, at_each(model), *eager) for model in models),
         ],
     }
     return steps[part]
