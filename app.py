@@ -1,19 +1,14 @@
-"""The dashboard's router: page set-up, the study picker, and the page that was asked for.
+"""The dashboard's server: what is asked under a foreign name is refused, and dashboard.py answers
+the rest.
 
     streamlit run app.py
-
-It reads results.duckdb, or the database that VIBECHECK_DB names.
 """
 
 from __future__ import annotations
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from pages.parts import frame, page_table
+from pages.parts.guard import Guard
 
-st.set_page_config(page_title="Vibe check", layout="wide", initial_sidebar_state="auto")
-frame.show_style()
-page = page_table.navigation()
-study = frame.choose_study(page.title)
-page.run()
-frame.show_names(study)
+app = st.App("dashboard.py", middleware=[Middleware(Guard)])

@@ -46,7 +46,7 @@ def time_rules(db: Path, study: str) -> list[tuple[float, float]]:
 def time_page(db: Path, study: str) -> list[tuple[float, float]]:
     """Seconds of the page's script after each change of a control."""
     os.environ[DATABASE_VARIABLE] = str(db)
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT_ROOT / "dashboard.py"), default_timeout=60)
     app.query_params["study"] = study
     app.run()
     seconds = []

@@ -175,12 +175,15 @@ class FakeWorker:
 
 
 @pytest.fixture(scope="session")
-def launch_chromium() -> Iterator[Callable[[], Browser]]:
-    """Starts a Chromium; Playwright itself runs once for all tests, because it allows no second."""
+def launch_chromium() -> Iterator[Callable[..., Browser]]:
+    """Starts a Chromium, with arguments of the test's own besides; Playwright itself runs once for
+    all tests, because it allows no second."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        yield lambda: playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield lambda *arguments: playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments]
+        )
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ FILES = sorted(
     path
     for path in [
         PROJECT_ROOT / "app.py",
+        PROJECT_ROOT / "dashboard.py",
         *(PROJECT_ROOT / "pages").rglob("*.py"),
         *(PROJECT_ROOT / "vibecore").rglob("*.py"),
     ]

@@ -38,7 +38,7 @@ def shown_configs(page: Page) -> list[str]:
 
 
 def test_a_deep_link_opens_on_a_fresh_server(visitor: Visitor) -> None:
-    """The first visit of all: nothing has told Streamlit yet that app.py routes the pages."""
+    """The first visit of all: nothing has told Streamlit yet that dashboard.py routes the pages."""
     page = visitor.go("outputs?study=varied&prompt=code_002&configs=1M-4bit&configs=5M-bf16")
     expect(page.locator(".prompt h3")).to_contain_text("code_002")
     assert shown_configs(page) == ["1M-4bit", "5M-bf16"]

@@ -15,7 +15,7 @@ PATIENCE = 180
 
 def visit(page: str = "metrics", **query: str | list[str]) -> AppTest:
     """A page in a new session, at an address."""
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=PATIENCE)
+    app = AppTest.from_file(str(PROJECT_ROOT / "dashboard.py"), default_timeout=PATIENCE)
     app.switch_page(f"pages/{page}.py")
     return revisit(app, **query)
 

@@ -6,8 +6,8 @@ milliseconds. It runs while its reference count is above zero. Where fork does n
 is unsafe (macOS) or is switched off, a worker is a new interpreter.
 
 This is not the forkserver of `multiprocessing`: that one runs the parent's main module again in
-each child (`multiprocessing.spawn.prepare`), and under Streamlit the main module is app.py, the
-page itself. Nor can it be ended while its parent lives, so torch's memory would stay taken.
+each child (`multiprocessing.spawn.prepare`), and under Streamlit the main module is dashboard.py,
+the page itself. Nor can it be ended while its parent lives, so torch's memory would stay taken.
 """
 
 from __future__ import annotations
