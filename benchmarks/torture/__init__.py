@@ -1,0 +1,2 @@
+"""Everything that breaks a study from outside, done on purpose and counted: `python -m
+benchmarks.torture`."""

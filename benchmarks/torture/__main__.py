@@ -1,0 +1,95 @@
+"""Everything that breaks a study from outside, done on purpose and counted.
+
+    python -m benchmarks.torture [--only kills,flips] [--kills 100] [--flips 500] …
+
+It works in a folder of its own (--folder, by default a temporary one), never in a database or a
+state folder of the user's; what it connects to is 127.0.0.1. The exit status is 1 where anything
+happened that must not (figures.FAULTS). `--seed` repeats the same chances; the moments at which
+signals arrive depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.torture.figures import Figures
+from benchmarks.torture.ground import Ground
+from vibecore.core import formats
+from vibecore.core.formats import counted
+
+
+def _kills(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.kills import TARGETS, kill
+
+    targets = [target for target in TARGETS if target in options.targets] or list(TARGETS)
+    for number, target in enumerate(targets):
+        share = options.kills // len(targets) + (number < options.kills % len(targets))
+        if share:
+            yield kill(ground, target, share)
+
+
+def _files(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.files import Damage
+
+    damage = Damage(ground)
+    yield damage.flip(options.flips)
+    yield damage.flip_log(options.flips // 5)
+    yield damage.truncate(options.flips // 10)
+    yield damage.change_schema()
+    yield damage.give_foreign_files()
+
+
+# What there is, in the order in which it is done.
+KINDS: dict[str, Callable[[Ground, argparse.Namespace], Iterator[Figures]]] = {
+    "kills": _kills,
+    "files": _files,
+}
+
+
+def main() -> None:
+    """Do it, and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(KINDS), help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--folder", type=Path, help="its own, kept; default: one that is removed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--targets", default="", help="of what is killed; default: all")
+    parser.add_argument("--flips", type=int, default=500, help="a fifth as many in the log")
+    options = parser.parse_args()
+    options.targets = [name.strip() for name in options.targets.split(",") if name.strip()]
+    chosen = [name.strip() for name in options.only.split(",") if name.strip()]
+    if unknown := [name for name in chosen if name not in KINDS]:
+        parser.error(f"--only names {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    if options.folder is not None and options.folder.exists() and any(options.folder.iterdir()):
+        parser.error(f"{options.folder} is not empty: torture needs a folder of its own")
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+        ground = Ground(options.folder or Path(folder), options.seed)
+        found: list[Figures] = []
+        begin = time.monotonic()
+        try:
+            for name in chosen:
+                for figures in KINDS[name](ground, options):
+                    found.append(figures)
+                    row = figures.row()
+                    print(*row.values(), sep=" | ", file=sys.stderr, flush=True)
+        finally:
+            ground.close()
+            print(formats.to_markdown([figures.row() for figures in found]), end="")
+            for line in (line for figures in found for line in figures.told):
+                print(f"- {line}")
+    faults = sum(figures.faults for figures in found)
+    tries = sum(figures.tries for figures in found)
+    seconds = time.monotonic() - begin
+    print(f"\n{counted(tries, 'attack')}, {counted(faults, 'fault')}, {seconds:.0f} s")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Runs commands each in a process of its own, forked from this one, which has imported them.
+
+A line of standard input is an order; the answer is the exit code, or null where it hung.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+
+def _be_the_command(order: dict[str, Any]) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for name, number in (("out", 1), ("told", 2)):
+        file = os.open(f"{order['base']}.{name}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        os.dup2(file, number)
+    from vibecore.cli import main
+
+    sys.argv = ["vibecore", *order["arguments"]]
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _wait(child: int, seconds: float) -> int | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def main() -> None:
+    """Serve orders until standard input ends."""
+    import vibecore.analysis
+    import vibecore.cli
+    import vibecore.studies.queries
+    import vibecore.views.headline
+    import vibecore.views.terminal  # noqa: F401
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _be_the_command(order)
+        print(json.dumps(_wait(child, order["seconds"])), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""Kills at random moments: of a run, its worker, its fork server, a launched run and a Try.
+
+A study is resumed and cut short again until it is complete. What was acknowledged before a kill has
+to be there after it, byte for byte and once; a study all of whose outputs are stored has to be
+called complete; and nothing may be left running.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+from benchmarks.torture.figures import Figures
+from benchmarks.torture.ground import TRACEBACK, Ground, last_line, lines_of
+from vibecore import store
+from vibecore.core.errors import VibeError
+from vibecore.core.paths import PROJECT_ROOT
+from vibecore.live import launch
+from vibecore.studies.plan import Options
+from vibecore.studies.queries import list_studies, read_outputs, read_runs
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TARGETS = ("run", "worker", "fork server", "launched run", "try")
+CONFIGS = ("1M-bf16", "1M-4bit")
+TOKENS = 6
+SUITE = str(PROJECT_ROOT / "prompts" / "vibe30.yaml")
+# An undisturbed run of what is left takes up to so long on two busy cores; a kill comes within it.
+RUN_SECONDS = 14.0
+TRY_SECONDS = 8.0
+WHOLE_SECONDS = 240.0
+
+Stored = dict[tuple[str, str, int], str]
+
+
+def kill(ground: Ground, target: str, kills: int) -> Figures:
+    """Cut studies short `kills` times by ending `target`, then let the last one finish."""
+    figures = Figures(f"kill of {target}")
+    started = time.monotonic()
+    if target == "try":
+        for number in range(kills):
+            _cut_try(ground, figures, SIGNALS[number % len(SIGNALS)])
+    else:
+        chain = _Chain(ground, target, figures)
+        for number in range(kills):
+            chain.cut(SIGNALS[number % len(SIGNALS)])
+        chain.finish()
+    figures.seconds = time.monotonic() - started
+    return figures
+
+
+class _Chain:
+    """Studies, one after the other, each cut short until it is complete."""
+
+    def __init__(self, ground: Ground, target: str, figures: Figures) -> None:
+        self.ground, self.target, self.figures = ground, target, figures
+        self._begin()
+
+    def _begin(self) -> None:
+        self.db = self.ground.fresh("kills.duckdb")
+        self.stored: Stored = {}
+        self.begun = False
+
+    def cut(self, signal_number: signal.Signals) -> None:
+        """Run or resume the study, and end the target at a random moment."""
+        self.figures.tries += 1
+        moment = self.ground.chance.uniform(0, RUN_SECONDS)
+        how = f"{signal_number.name} to the {self.target} after {moment:.2f} s, {self.db.name}"
+        if self.target == "launched run":
+            acknowledged = self._cut_launched(signal_number, moment)
+        else:
+            acknowledged = self._cut_run(signal_number, moment, how)
+        if left := self.ground.left_running():
+            self.figures.count("left running", f"{how}: {left}")
+        self._look(acknowledged, how)
+
+    def finish(self) -> None:
+        """Resume the last study to its end."""
+        if not self.begun:
+            return
+        ended = self.ground.command(
+            "run", "--resume", "--study", "k", "--db", str(self.db), seconds=WHOLE_SECONDS
+        )
+        if ended.fault or ended.code != 0:
+            how = f"the last resume of {self.db.name}: exit {ended.code}, {last_line(ended.told)}"
+            self.figures.count(ended.fault or "error", how)
+        self._look(Counter(), f"the last resume of {self.db.name}")
+        if self.begun:
+            self.figures.count("stuck", f"{self.db.name} is not complete after its last resume")
+
+    def _given(self) -> list[str]:
+        if self.begun:
+            return ["--resume"]
+        return [
+            *(part for config in CONFIGS for part in ("--config", config)),
+            "--suite",
+            SUITE,
+            "--max-new-tokens",
+            str(TOKENS),
+        ]
+
+    def _cut_run(self, signal_number: signal.Signals, moment: float, how: str) -> Counter[str]:
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "benchmarks.torture.acknowledging", str(writing), "run"]
+        log = self.ground.fresh("run.log")
+        with log.open("wb") as told:
+            process = subprocess.Popen(
+                [*command, *self._given(), "--study", "k", "--db", str(self.db)],
+                cwd=PROJECT_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=told,
+                pass_fds=[writing],
+                start_new_session=True,
+            )
+        os.close(writing)
+        said = lines_of(reading, moment)
+        for pid in _chosen(process, self.target):
+            try:
+                os.kill(pid, signal_number)
+                self.figures.count(signal_number.name)
+            except ProcessLookupError:
+                self.figures.count("ended before")
+        try:
+            process.wait(WHOLE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.figures.count("hang", how)
+            process.kill()
+            process.wait()
+        said += lines_of(reading, 5)
+        os.close(reading)
+        if TRACEBACK in (text := log.read_text("utf-8", "replace")):
+            self.figures.count("traceback", f"{how}: {last_line(text)}")
+        acknowledged: Counter[str] = Counter()
+        for line in said.decode().splitlines():
+            config, _, done = line.rpartition(" ")
+            acknowledged[config] = max(acknowledged[config], int(done))
+        return acknowledged
+
+    def _cut_launched(self, signal_number: signal.Signals, moment: float) -> Counter[str]:
+        if self.begun:
+            run = launch.resume("k", self.db)
+        else:
+            options = Options(configs=CONFIGS, suite=SUITE, study="k", max_new_tokens=TOKENS)
+            run = launch.start(options, self.db)
+        time.sleep(moment)
+        process = run.process()
+        if process is None:
+            self.figures.count("ended before")
+        else:
+            process.send_signal(signal_number)
+            self.figures.count(signal_number.name)
+        deadline = time.monotonic() + WHOLE_SECONDS
+        while run.process() is not None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if TRACEBACK in (text := run.log.read_text("utf-8", "replace")):
+            self.figures.count("traceback", f"{signal_number.name}: {last_line(text)}")
+        return Counter()
+
+    def _look(self, acknowledged: Counter[str], how: str) -> None:
+        """Compare what is stored with what was, and with what was acknowledged."""
+        try:
+            now = read_stored(self.db)
+        except VibeError as error:
+            if self.begun or acknowledged:
+                self.figures.count("lost", f"{how}: {error}")
+            self._begin()
+            return
+        if now is None:
+            return
+        self.begun = True
+        for key, text in self.stored.items():
+            if key not in now:
+                self.figures.count("lost", f"{how}: {key}")
+            elif now[key] != text:
+                self.figures.count("changed", f"{how}: {key}")
+        of_config = Counter(config for config, _, _ in now)
+        for config, done in acknowledged.items():
+            if of_config[config] < done:
+                self.figures.count("lost", f"{how}: {config} {of_config[config]} of {done}")
+        if count_rows(self.db) != len(now):
+            self.figures.count("doubled", how)
+        self.stored = now
+        whole = len(read_prompt_ids(self.db)) * len(CONFIGS)
+        if len(now) == whole:
+            self.figures.count("studies complete")
+            unfinished = [row.config for row in read_runs(self.db, "k") if row.status != "complete"]
+            for config in unfinished:
+                self.figures.count("stuck", f"{how}: {config}")
+            self._begin()
+
+
+def read_stored(db: Path, study: str = "k") -> Stored | None:
+    """Every output of a study; None where the study is not there yet."""
+    if not db.exists() or study not in {row.name for row in list_studies(db)}:
+        return None
+    return {
+        (row.config, row.prompt_id, row.sample): f"{row.text}\0{row.token_ids}"
+        for row in read_outputs(db, study)
+    }
+
+
+def count_rows(db: Path) -> int:
+    """How many rows there are of generations, whatever their keys."""
+    with store.reading(db) as connection:
+        [(rows,)] = connection.execute("SELECT count(*) FROM generation").fetchall()
+    return int(rows)
+
+
+def read_prompt_ids(db: Path) -> list[str]:
+    """The prompts of the study that is cut short."""
+    with store.reading(db) as connection:
+        return [row.prompt_id for row in store.read_prompts(connection, "k")]
+
+
+def _chosen(process: subprocess.Popen[bytes], target: str) -> list[int]:
+    """The process to end: the run itself where its worker or fork server is not there."""
+    if target == "run":
+        return [process.pid]
+    servers = _children(process.pid, "--fork-server")
+    if target == "fork server":
+        return servers[:1] or [process.pid]
+    workers = [worker for server in servers for worker in _children(server, "")]
+    return workers[:1] or servers[:1] or [process.pid]
+
+
+def _children(pid: int, word: str) -> list[int]:
+    try:
+        found = psutil.Process(pid).children()
+        return [one.pid for one in found if not word or word in one.cmdline()]
+    except psutil.Error:
+        return []
+
+
+def _cut_try(ground: Ground, figures: Figures, signal_number: signal.Signals) -> None:
+    figures.tries += 1
+    moment = ground.chance.uniform(0, TRY_SECONDS)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vibecore", "try", "Name a colour.", "--config", "1M-4bit"],
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        process.wait(moment)
+        figures.count("ended before")
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal_number)
+        figures.count(signal_number.name)
+    try:
+        out, _ = process.communicate(timeout=WHOLE_SECONDS)
+    except subprocess.TimeoutExpired:
+        figures.count("hang", f"{signal_number.name} after {moment:.2f} s")
+        process.kill()
+        out, _ = process.communicate()
+    if TRACEBACK.encode() in out:
+        text = last_line(out.decode("utf-8", "replace"))
+        figures.count("traceback", f"{signal_number.name} after {moment:.2f} s: {text}")
+    if left := ground.left_running():
+        figures.count("left running", f"{signal_number.name} after {moment:.2f} s: {left}")
