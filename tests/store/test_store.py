@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from vibecore.core.errors import InputError, VibeError
 from vibecore.core.formats import to_json
 from vibecore.core.records import Aggregate, Decoding, Generation, Protocol
 from vibecore.scoring import SCORER_VERSION, score_output
-from vibecore.store.schema import MIGRATIONS
+from vibecore.store.schema import MIGRATIONS, READABLE
 from vibecore.store.scores import SCORE_COLUMNS
 
 PROMPT = Prompt("p1", "code", "Say hi.", (Constraint("starts_with", {"prefix": "hi"}),))
@@ -229,13 +230,39 @@ def test_a_reader_brings_an_older_schema_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "older.duckdb"
-    monkeypatch.setattr("vibecore.store.schema.MIGRATIONS", MIGRATIONS[:-1])
-    monkeypatch.setattr("vibecore.store.connection.MIGRATIONS", MIGRATIONS[:-1])
-    store.prepare(path)
-    monkeypatch.undo()
+    made_by(path, READABLE - 1, monkeypatch)
+    assert version_of(path) == len(MIGRATIONS)
+
+
+def test_a_reader_leaves_a_schema_that_has_all_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "older.duckdb"
+    made_by(path, READABLE, monkeypatch)
+    add(path, create(path))
+    before = path.read_bytes()
     with store.reading(path) as connection:
-        version = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    assert version == (len(MIGRATIONS),)
+        [stored] = store.read_outputs(connection, "s")
+    assert version_of(path) == READABLE
+    assert path.read_bytes() == before
+    store.prepare(path)
+    assert version_of(path) == len(MIGRATIONS)
+    with store.reading(path) as connection:
+        assert store.read_outputs(connection, "s") == [stored]
+
+
+def made_by(path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database as the Vibe check of that schema made it."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr("vibecore.store.schema.MIGRATIONS", MIGRATIONS[:version])
+        earlier.setattr("vibecore.store.connection.MIGRATIONS", MIGRATIONS[:version])
+        store.prepare(path)
+
+
+def version_of(path: Path) -> int:
+    with store.reading(path) as connection:
+        [version] = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    return version
 
 
 def test_rows_of_an_older_schema_keep_their_scores_and_lack_the_newer(
@@ -419,3 +446,60 @@ def test_what_was_asked_and_thought_is_kept_beside_the_answer(db: Path, reason: 
     assert generation.answer_token_ids == (7,)
     assert len(texts) == (reason == "thinking")
     assert generation.answer == ("" if reason == "thinking" else None)
+
+
+def test_the_writer_holds_the_keys_that_no_index_holds(db: Path) -> None:
+    run_id = create(db)
+    generation = {"text": "hi", "token_ids": [1], "finish_reason": "eos"}
+    rows = [("p1", generation, score_output(PROMPT, "hi"))]
+    with pytest.raises(VibeError, match="another process"), store.writing(db) as connection:
+        store.add_generations(connection, run_id, 0, [*rows, *rows], SCORER_VERSION)
+
+    def write() -> bool:
+        try:
+            with store.writing(db) as connection:
+                store.add_generations(connection, run_id, 0, rows, SCORER_VERSION)
+        except VibeError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        wrote = [future.result() for future in [pool.submit(write) for _ in range(4)]]
+    assert sorted(wrote) == [False, False, False, True]
+    with store.reading(db) as connection:
+        assert connection.execute("SELECT count(*) FROM generation").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM verdict").fetchone() == (1,)
+        keyed = connection.execute(
+            "SELECT DISTINCT table_name FROM duckdb_constraints() "
+            "WHERE constraint_type = 'PRIMARY KEY'"
+        ).fetchall()
+    assert {"generation", "score", "verdict"}.isdisjoint(name for (name,) in keyed)
+
+
+def test_tables_without_keys_keep_their_defaults_and_checks(db: Path) -> None:
+    with store.writing(db) as connection:
+        connection.execute("INSERT INTO generation (run_id, prompt_id) VALUES (1, 'p')")
+        assert connection.execute("SELECT sample FROM generation").fetchone() == (0,)
+    with pytest.raises(VibeError), store.writing(db) as connection:
+        connection.execute(
+            "INSERT INTO generation (run_id, prompt_id, finish_reason) VALUES (1, 'q', 'x')"
+        )
+    verdict = "INSERT INTO verdict BY NAME SELECT 1 AS run_id, 'p' AS prompt_id, 0 AS position, "
+    verdict += "'c' AS check_name, '{}' AS arguments, '' AS explanation, "
+    with store.writing(db) as connection:
+        connection.execute(f"{verdict} 'pass' AS status")
+    with pytest.raises(VibeError), store.writing(db) as connection:
+        connection.execute(f"{verdict} 'perhaps' AS status")
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a\0b", "\ufeff'\"\\", "ﬁ 👩‍👩‍👧 \u202e", "x" * 100_000, "[1, 2]", "NULL"]
+)
+def test_text_is_stored_as_it_is(db: Path, value: str) -> None:
+    run_id = create(db)
+    generation = {"text": value, "token_ids": [], "reasoning": None, "rendered_prompt": value}
+    with store.writing(db) as connection:
+        store.add_generations(connection, run_id, 0, [("p1", generation, None)], SCORER_VERSION)
+    with store.reading(db) as connection:
+        [row] = store.read_outputs(connection, "s")
+    assert (row.text, row.rendered_prompt, row.token_ids, row.reasoning) == (value, value, [], None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import duckdb
 
 from vibecore.core.errors import InputError, VibeError
 from vibecore.core.signals import as_keyboard_interrupt, finished_first
-from vibecore.store.schema import MIGRATIONS, migrate
+from vibecore.store.schema import MIGRATIONS, READABLE, migrate
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
 STORAGE: dict[str, Any] = {"storage_compatibility_version": "v1.0.0"}
@@ -25,7 +26,16 @@ LOCK_MESSAGES = (
 )
 WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
-ROWS_A_STATEMENT = 100
+ROWS_A_STATEMENT = 2_000
+# A write-ahead log that is not yet part of the file is read again at every opening: 4 MB, some 700
+# outputs, take about 15 ms (docs/size.md).
+MOST_LOGGED = "4MB"
+# Threads of one process would be let in together, and keys are checked before they are written.
+_one_writer = threading.RLock()
+
+
+class AlreadyStored(Exception):
+    """An output that is about to be written is there already."""
 
 
 def content_key(path: Path) -> tuple[int, ...]:
@@ -77,15 +87,15 @@ def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return (row and row[0]) or 0
 
 
-def _is_older(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Whether the database needs migrating. Raises InputError when it is newer than this code."""
+def _known_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """The database's schema. Raises InputError when it is newer than this code."""
     version = _version(connection, path)
     if version > len(MIGRATIONS):
         raise InputError(
             f"{path} has schema {version}, this Vibe check reads {len(MIGRATIONS)}. "
             "Update Vibe check, or run a study into a new file with --db."
         )
-    return version < len(MIGRATIONS)
+    return version
 
 
 @contextmanager
@@ -94,7 +104,8 @@ def reading(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection. Raises InputError where there is no Vibe check database.
 
-    A database of an older schema is brought up to date first, which is the one write of a reader.
+    A database whose schema is older than READABLE is brought up to date first, which is the one
+    write of a reader.
     """
     if not path.exists():
         raise InputError(
@@ -103,7 +114,7 @@ def reading(
         )
     connection = _open(path, read_only=True, wait_seconds=wait_seconds)
     try:
-        if _is_older(connection, path):
+        if _known_version(connection, path) < READABLE:
             connection.close()
             prepare(path)
             connection = _open(path, read_only=True, wait_seconds=wait_seconds)
@@ -115,20 +126,32 @@ def reading(
 
 @contextmanager
 def writing(
-    path: Path, *, wait_seconds: float = WAIT_SECONDS
+    path: Path, *, wait_seconds: float = WAIT_SECONDS, more_follows: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """One transaction on a prepared database: committed at the end, undone on an exception.
 
-    Ctrl-C has to wait for its end: KeyboardInterrupt comes after the commit.
+    Ctrl-C has to wait for its end: KeyboardInterrupt comes after the commit. Where `more_follows`,
+    as in a run, what was committed may stay in the write-ahead log beside the file, durable and
+    seen by every reader, until there are MOST_LOGGED of it or somebody writes without it.
     """
-    connection = _open(path, read_only=False, wait_seconds=wait_seconds)
+    with _one_writer:
+        connection = _open(path, read_only=False, wait_seconds=wait_seconds)
+        yield from _transaction(connection, path, more_follows=more_follows)
+
+
+def _transaction(
+    connection: duckdb.DuckDBPyConnection, path: Path, *, more_follows: bool
+) -> Iterator[duckdb.DuckDBPyConnection]:
     with finished_first():
         try:
+            if more_follows:
+                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+                connection.execute(f"SET checkpoint_threshold = '{MOST_LOGGED}'")
             connection.begin()
             try:
                 yield connection
                 connection.commit()
-            except duckdb.ConstraintException:
+            except (duckdb.ConstraintException, AlreadyStored):
                 connection.rollback()
                 raise VibeError(
                     f"{path} already holds these outputs: another process is running the same "
@@ -154,7 +177,7 @@ def check_writable(path: Path) -> None:
     try:
         tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
         if tables:
-            _is_older(connection, path)
+            _known_version(connection, path)
     finally:
         connection.close()
 
@@ -186,23 +209,20 @@ def copy_compact(source: Path, target: Path) -> None:
 
 
 def insert(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    replace: bool = False,
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write rows, all of the same columns; `replace` those of the same key."""
+    """Write rows, all of the same columns."""
     if not rows:
         return
     columns = list(rows[0])
-    marks = f"({', '.join('?' for _ in columns)})"
+    names = ", ".join(columns)
     # Table and column names are the store's own literals, never input.
-    into = f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({', '.join(columns)}) VALUES "
-    # Many rows a statement: a statement of its own costs a row several times its writing.
+    kinds = [column[1] for column in connection.execute(f"SELECT {names} FROM {table}").description]
+    # Each column as one list: as many parameters as values take three times as long.
+    values = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         chunk = rows[start : start + ROWS_A_STATEMENT]
         connection.execute(
-            into + ", ".join([marks] * len(chunk)),
-            [row[column] for row in chunk for column in columns],
+            f"INSERT INTO {table} ({names}) SELECT {values}",
+            [[row[column] for row in chunk] for column in columns],
         )

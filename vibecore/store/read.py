@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +25,19 @@ Row = dict[str, Any]
 
 # How many outputs a study wants of each prompt and config; older protocols say nothing of it.
 SAMPLES = "coalesce(json_extract(study.protocol, '$.samples')::INTEGER, 1)"
+
+# A condition on rows of a run: the outputs that `among` names.
+AMONG = """WHERE run_id = $run AND (prompt_id, sample) IN (
+    SELECT (unnest($prompts::VARCHAR[]), unnest($samples::INTEGER[])))"""
+
+
+def among(run_id: int, keys: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    """The parameters of AMONG: (prompt id, sample) of each output."""
+    return {
+        "run": run_id,
+        "prompts": [prompt_id for prompt_id, _ in keys],
+        "samples": [sample for _, sample in keys],
+    }
 
 
 def rows_of(

@@ -281,6 +281,34 @@ def m010_places(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE study ADD COLUMN checksum VARCHAR")
 
 
+def m011_keys_held_by_the_writer(connection: duckdb.DuckDBPyConnection) -> None:
+    """The three tables that grow with every output have no index: at a million rows a commit spent
+    a second in writing it (docs/size.md). `store.add_generations` refuses a key that is stored.
+
+    DuckDB cannot drop a primary key, so each table is made again from its own columns.
+    """
+    for table in ("generation", "score", "verdict"):
+        columns = connection.execute(
+            """SELECT column_name, data_type, NOT is_nullable, column_default FROM duckdb_columns()
+               WHERE table_name = ? AND NOT internal ORDER BY column_index""",
+            [table],
+        ).fetchall()
+        checks = connection.execute(
+            """SELECT constraint_text FROM duckdb_constraints()
+               WHERE table_name = ? AND constraint_type = 'CHECK'""",
+            [table],
+        ).fetchall()
+        definitions = [
+            f"{name} {kind}{' NOT NULL' * required}{f' DEFAULT {default}' if default else ''}"
+            for name, kind, required, default in columns
+        ]
+        definitions += [check for (check,) in checks]
+        connection.execute(f"CREATE TABLE without_keys ({', '.join(definitions)})")
+        connection.execute(f"INSERT INTO without_keys BY NAME FROM {table}")
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"ALTER TABLE without_keys RENAME TO {table}")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
@@ -292,7 +320,11 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m008_real_answers,
     m009_fidelity,
     m010_places,
+    m011_keys_held_by_the_writer,
 )
+# The oldest version whose tables have every column that is read: a later migration changes only how
+# rows are kept, and waits for a writer.
+READABLE = 10
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,7 +13,7 @@ from vibecore.core.records import Protocol
 from vibecore.core.rows import JudgedRow, Scores, TextRow
 from vibecore.store.columns import BROKEN_SCORE, SCORE_COLUMNS
 from vibecore.store.connection import insert
-from vibecore.store.read import Row, rows_of, study_id_of, verdict_of
+from vibecore.store.read import AMONG, Row, among, rows_of, study_id_of, verdict_of
 
 
 def add_scores(
@@ -25,8 +25,11 @@ def add_scores(
     replace: bool = False,
 ) -> None:
     """Write (prompt id, sample, scoring.Score) of one run with all verdicts, in place of older
-    ones where `replace` says so: a prompt's constraints, and so its verdicts' positions, never
-    change."""
+    ones where `replace` says so."""
+    if replace:
+        keys = [(prompt_id, sample) for prompt_id, sample, _ in scored]
+        for table in ("score", "verdict"):
+            connection.execute(f"DELETE FROM {table} {AMONG}", among(run_id, keys))
     insert(
         connection,
         "score",
@@ -40,7 +43,6 @@ def add_scores(
             }
             for prompt_id, sample, score in scored
         ],
-        replace=replace,
     )
     insert(
         connection,
@@ -61,7 +63,6 @@ def add_scores(
             for prompt_id, sample, score in scored
             for position, result in enumerate(score.constraints)
         ],
-        replace=replace,
     )
 
 
@@ -97,18 +98,12 @@ def read_judged(
     connection: duckdb.DuckDBPyConnection, run_id: int, keys: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], JudgedRow]:
     """What is stored of scoring some outputs of a run, by (prompt id, sample)."""
-    parameters = {
-        "run": run_id,
-        "prompts": [prompt_id for prompt_id, _ in keys],
-        "samples": [sample for _, sample in keys],
-    }
-    wanted = """SEMI JOIN (SELECT unnest($prompts) AS prompt_id, unnest($samples) AS sample)
-                USING (prompt_id, sample) WHERE run_id = $run"""
+    parameters = among(run_id, keys)
     columns = ", ".join(("scorer_version", *SCORE_COLUMNS))
     found = {}
     for row in rows_of(
         connection,
-        f"SELECT prompt_id, sample, {BROKEN_SCORE} AS broken, {columns} FROM score {wanted}",
+        f"SELECT prompt_id, sample, {BROKEN_SCORE} AS broken, {columns} FROM score {AMONG}",
         parameters,
     ):
         key, broken = (row.pop("prompt_id"), row.pop("sample")), row.pop("broken")
@@ -117,7 +112,7 @@ def read_judged(
     for row in rows_of(
         connection,
         f"""SELECT prompt_id, sample, check_name AS "check", arguments, status, status_loose,
-                   explanation, cut FROM verdict {wanted} ORDER BY position""",
+                   explanation, cut FROM verdict {AMONG} ORDER BY position""",
         parameters,
     ):
         key = row.pop("prompt_id"), row.pop("sample")

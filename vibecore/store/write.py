@@ -13,7 +13,8 @@ import duckdb
 
 from vibecore.core.records import Generation, LoadReport, Protocol
 from vibecore.core.rows import Output
-from vibecore.store.connection import insert
+from vibecore.store.connection import AlreadyStored, insert
+from vibecore.store.read import AMONG, among
 from vibecore.store.scores import add_scores
 
 if TYPE_CHECKING:
@@ -168,8 +169,15 @@ def add_generations(
 
     `generation` holds columns of the generation table (see `generation_row`), of all rows alike;
     without `sample` it is a prompt's first. `score` is a scoring.Score, or None where quality is
-    not scored.
+    not scored. Raises AlreadyStored, which undoes the transaction, for an output that is there
+    already or twice among these: no index of the table would (m011).
     """
+    keys = [(prompt_id, generation.get("sample", 0)) for prompt_id, generation, _ in rows]
+    stored = connection.execute(
+        f"SELECT prompt_id, sample FROM generation {AMONG} LIMIT 1", among(run_id, keys)
+    ).fetchone()
+    if stored or len(set(keys)) < len(keys):
+        raise AlreadyStored
     created = now()
     insert(
         connection,

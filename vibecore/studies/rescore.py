@@ -65,6 +65,8 @@ def _rescore(
         )
     if execute_code:
         require_isolation()
+    # Rows of a score are replaced, which tables of an earlier schema do not take.
+    store.prepare(db)
     configs = {run.run_id: run.config for run in runs}
     for start in range(0, len(rows), OUTPUTS_AT_ONCE):
         scored: dict[int, list[tuple[str, int, Score]]] = {}
