@@ -15,8 +15,9 @@ from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
 from vibecore.scoring import load_suite
 from vibecore.studies.batches import auto_batch_size, make_batches, most_prompt_tokens
+from vibecore.studies.events import Event
 from vibecore.studies.plan import Options, new_plan, resumed_plan
-from vibecore.studies.run import Event, run_study
+from vibecore.studies.run import run_study
 
 PROMPTS = load_suite("vibe30").prompts
 

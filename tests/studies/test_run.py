@@ -20,9 +20,10 @@ from vibecore.core.records import Asking, Decoding, Protocol
 from vibecore.runtime import device_queue
 from vibecore.studies import jobs
 from vibecore.studies.batches import make_batches
+from vibecore.studies.events import Event
 from vibecore.studies.jobs import Plan
 from vibecore.studies.plan import Options, extended_plan, new_plan, resumed_plan
-from vibecore.studies.run import Event, run_study
+from vibecore.studies.run import run_study
 
 TWO = ("1M-bf16", "1M-4bit")
 TWO_PROMPTS = str(PROJECT_ROOT / "tests" / "data" / "two_prompts.yaml")

@@ -11,7 +11,7 @@ from typing import Any
 from vibecore.catalog.models import MODELS
 from vibecore.catalog.precisions import PRECISIONS
 from vibecore.core.records import Kind
-from vibecore.core.rows import RunRow
+from vibecore.core.rows import DeviceSpeed, RunRow
 
 CHAT, PLAIN = "chat template", "plain text"
 DUMMY = "dummy"
@@ -27,7 +27,8 @@ class ModelAsked:
     message of the user's own) and `thinking` (`on`, `off`, or None for the template's own choice)
     hold. `weights_sha256` is the identity of the weight files, `stored_as` how they were stored
     where that is not plain 16 bit. `architecture` is the model_type in its config.json,
-    `parameters` how many it has by that description.
+    `parameters` how many it has by that description. `device_speeds` are empty where all of the
+    study was made on one kind of hardware.
     """
 
     config: str
@@ -45,6 +46,12 @@ class ModelAsked:
     stored_as: str | None = None
     architecture: str | None = None
     parameters: int | None = None
+    device_speeds: tuple[DeviceSpeed, ...] = ()
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The kinds of hardware that made its outputs; none where the study has only one."""
+        return tuple(speed.device for speed in self.device_speeds)
 
     @property
     def stored(self) -> str | None:
@@ -93,6 +100,7 @@ def asked_fields(run: RunRow) -> dict[str, Any]:
         "stored_as": run.stored_as,
         "architecture": described.get("model_type"),
         "parameters": described.get("parameters"),
+        "device_speeds": run.device_speeds,
     }
 
 

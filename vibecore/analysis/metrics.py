@@ -127,7 +127,8 @@ class Metric:
     definition.
 
     The decision calls it `judged_as`; whoever does best on it is said to have `best`. A metric
-    with a `flag`, a column of an output's scores, is one that the rule compares by its rate.
+    with a `flag`, a column of an output's scores, is one that the rule compares by its rate. One
+    that is `timed` is of the hardware too, and there is none over several kinds of it.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Metric:
     judged_as: str = ""
     best: str = ""
     flag: str = ""
+    timed: bool = False
 
     @property
     def called(self) -> str:
@@ -436,6 +438,7 @@ METRICS: tuple[Metric, ...] = (
         "measured its speeds.",
         judged_as="speed",
         best="the fastest",
+        timed=True,
     ),
     Metric(
         "vs_bf16",
@@ -448,6 +451,7 @@ METRICS: tuple[Metric, ...] = (
         missing=lambda row: "baseline" if row.precision == BASELINE_PRECISION else UNKNOWN,
         sentence="The speed ÷ that of the same model at bf16, minus one.",
         source="The published study's comparison.",
+        timed=True,
     ),
     Metric(
         "mean_new_tokens",
@@ -471,6 +475,7 @@ METRICS: tuple[Metric, ...] = (
         sentence="Time to first token: from sending the prompt to its first new token, so mostly "
         "the reading of the prompt (prefill). Mean over outputs, at batch size 1.",
         source="As in vLLM's and NVIDIA's benchmarks.",
+        timed=True,
     ),
     Metric(
         "tpot_seconds",
@@ -487,6 +492,7 @@ METRICS: tuple[Metric, ...] = (
         sentence="Time per output token: the time after the first token ÷ the further tokens. "
         "Mean over outputs, at batch size 1.",
         source="As in vLLM's benchmarks.",
+        timed=True,
     ),
     Metric(
         "tpot_p99_seconds",
@@ -496,6 +502,7 @@ METRICS: tuple[Metric, ...] = (
         _alone("tpot_p99"),
         {"tpot_p99": Aggregate("quantile", "tpot_seconds", quantile=0.99)},
         show=formats.latency,
+        timed=True,
     ),
     Metric(
         "mbu",
@@ -510,6 +517,7 @@ METRICS: tuple[Metric, ...] = (
         "token, so 100 % is the most that a GPU can do. The peak is the data sheet's; in a bench, "
         "what a copy reached. On a GPU at batch size 1 only.",
         source="Databricks 2023, LLM inference performance engineering.",
+        timed=True,
     ),
     Metric(
         "broken",

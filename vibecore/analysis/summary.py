@@ -37,9 +37,15 @@ def summarise(runs: Sequence[RunRow]) -> list[ConfigMetrics]:
 
 
 def _config_metrics(run: RunRow, baseline: RunRow | None, parent: str | None) -> ConfigMetrics:
+    if baseline is not None and _devices(baseline) != _devices(run):
+        # A speed on other hardware is no speed to compare with.
+        baseline = None
     measured: dict[str, Any] = {}
     for metric in METRICS:
-        measured |= metric.fields(run, baseline)
+        fields = metric.fields(run, baseline)
+        # Over several kinds of hardware it would be the speed of none; see `device_speeds`.
+        mixed = metric.timed and len(run.device_speeds) > 1
+        measured |= dict.fromkeys(fields) if mixed else fields
     _, source, basis = memory_of(run)
     need, need_basis = need_of(run)
     return ConfigMetrics(
@@ -59,3 +65,8 @@ def _config_metrics(run: RunRow, baseline: RunRow | None, parent: str | None) ->
         parent=parent,
         **measured,
     )
+
+
+def _devices(run: RunRow) -> list[str]:
+    """The kinds of hardware that made a run's outputs."""
+    return [speed.device for speed in run.device_speeds]

@@ -213,7 +213,8 @@ def comparable(
 
     Of a config that is dead nothing is compared: its outputs would count against its whole model.
 
-    Speeds are compared at one batch size only: the one most configs ran at, the smaller of two.
+    Speeds are compared at one batch size only: the one most configs ran at, the smaller of two; and
+    on one kind of hardware only: the one that most configs ran on, the first of two by its name.
     """
     excluded = {row.config: why for row in summary if (why := _not_comparable(row))}
     scored = [row for row in summary if row.broken is not None and row.status == "complete"]
@@ -225,6 +226,13 @@ def comparable(
         f"{most}"
         for row in summary
         if row.config not in excluded and batch_size(row) != most
+    }
+    kinds = Counter(row.devices for row in summary if row.config not in excluded)
+    usual = min(kinds, key=lambda devices: (-kinds[devices], devices), default=())
+    excluded |= {
+        row.config: f"its speed on {row.devices[0]} does not compare with that on {usual[0]}"
+        for row in summary
+        if row.config not in excluded and row.devices != usual and row.devices and usual
     }
     return tuple(row for row in summary if row.config not in excluded), excluded
 
@@ -241,6 +249,8 @@ def _not_comparable(row: ConfigMetrics) -> str | None:
         return f"not finished: {formats.counted(row.prompts, 'prompt')} so far"
     if row.broken is None:
         return "its quality was not scored"
+    if len(row.devices) > 1:
+        return f"its speed is of several kinds of hardware: {formats.listed(row.devices)}"
     if not row.tokens_per_second:
         return "its speed is not known"
     return None

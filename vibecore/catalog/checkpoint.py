@@ -294,7 +294,7 @@ def _quantisation(folder: Path) -> Any:
     return raw.get("compression_config") if found is None else found
 
 
-def require_label(folder: Path, precision: Precision, device: str) -> str | None:
+def require_label(folder: Path, precision: Precision, device: str | None) -> str | None:
     """How a folder's weights are quantised already, None for plain ones. Raises InputError where
     they are and would run under another label, where they are not and would run as they are, and,
     with what to do, where their format does not run on this machine's `device`."""

@@ -377,9 +377,12 @@ def find_precision(name: str) -> Precision:
     return PRECISIONS[name]
 
 
-def require_here(precision: Precision, device: str) -> None:
+def require_here(precision: Precision, device: str | None) -> None:
     """Raise InputError, with what to do, where a precision does not run on this machine's
-    `device` (`auto`, `cpu` or `cuda`): its package is missing, or its hardware."""
+    `device` (`auto`, `cpu` or `cuda`): its package is missing, or its hardware. None is a device of
+    another machine, of which nothing is known here."""
+    if device is None:
+        return
     needed = precision.requirement
     if needed is not None and not needed.is_met:
         raise InputError(

@@ -59,9 +59,16 @@ class Resolved:
 
 
 def resolve(
-    config: Config, weights: str, device: str = "auto", instead: str | None = None
+    config: Config,
+    weights: str,
+    device: str | None = "auto",
+    instead: str | None = None,
+    *,
+    revision: str | None = None,
 ) -> Resolved:
-    """Find the weights of a config, for a worker on `device` (`auto`, `cpu` or `cuda`).
+    """Find the weights of a config, for a worker on `device` (`auto`, `cpu` or `cuda`; None for
+    another machine's, which sees for itself whether it can run it), those of a `revision` where
+    they are the hub's.
 
     `weights` is `hub`, `dummy`, or the path of a folder.
 
@@ -94,7 +101,7 @@ def resolve(
         return _folder(config, "demo", DEMO_MODELS_DIR / Path(model.source).name, device)
     if model.weights == "local":
         return _folder(config, "local", Path(model.source), device)
-    folder = hub_folder(model, instead=instead or _instead(config))
+    folder = hub_folder(model, revision, instead=instead or _instead(config))
     return _folder(config, "hub", folder, device, folder.name)
 
 
@@ -172,7 +179,7 @@ def asking_for(asking: Asking, resolved: Resolved) -> Asking:
 
 
 def _folder(
-    config: Config, weights: str, folder: Path, device: str, revision: str | None = None
+    config: Config, weights: str, folder: Path, device: str | None, revision: str | None = None
 ) -> Resolved:
     """A folder, checked, with what it holds."""
     check_folder(folder)

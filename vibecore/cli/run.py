@@ -66,6 +66,14 @@ def run(
         bool,
         typer.Option("--fidelity", help="Then measure how far each config is from 16 bit."),
     ] = False,
+    gpus: Annotated[
+        str | None,
+        typer.Option(help="Run configs side by side, one a GPU: all, or numbers such as 0,1."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Run them on a Ray cluster: auto, or the HOST:PORT of its head."),
+    ] = None,
     db: Database = DEFAULT_DB,
 ) -> None:
     """Run configs over a suite, score every output and store it."""
@@ -94,6 +102,8 @@ def run(
         execute_code=execute_code,
         note=note,
         fidelity=fidelity,
+        gpus=gpus,
+        ray=ray,
     )
     with recording_end():
         if resume and extend:

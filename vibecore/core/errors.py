@@ -16,3 +16,7 @@ class InputError(VibeError):
 
 class RunError(VibeError):
     """One config could not run; the study records it and goes on (exit code 1)."""
+
+
+# In the message of every RunError that says that memory did not suffice.
+RAN_OUT = "ran out of memory"

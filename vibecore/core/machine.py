@@ -92,6 +92,30 @@ def read_gpus() -> tuple[list[dict[str, Any]], str | None]:
         pynvml.nvmlShutdown()
 
 
+def gpu_uuids() -> list[str]:
+    """The UUIDs of the GPUs that torch may use, its number 0 first; empty where there is no driver.
+
+    As CUDA_VISIBLE_DEVICES each names one GPU, whatever order CUDA has them in.
+    """
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [pynvml.nvmlDeviceGetUUID(handle) for handle in visible_gpus()]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def node_name() -> str:
+    """The name of this machine in its network."""
+    return platform.node() or "localhost"
+
+
 def visible_gpus() -> list[Any]:
     """NVML handles of the GPUs that CUDA_VISIBLE_DEVICES leaves, torch's number 0 first.
 

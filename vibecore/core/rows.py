@@ -50,6 +50,16 @@ class StudyRow:
         return {**vars(self), "protocol": self.protocol.to_record() if self.protocol else {}}
 
 
+@dataclass(frozen=True)
+class DeviceSpeed:
+    """How fast a config was on one kind of hardware, the GPU's name or the processor's, over so
+    many of its outputs: new tokens over total time, as in the metrics table."""
+
+    device: str
+    outputs: int
+    tokens_per_second: float | None
+
+
 @dataclass
 class PromptRow:
     """A prompt of a study's suite as it was; `constraints` are mappings with `check` and its
@@ -116,6 +126,8 @@ class RunRow:
     sampled: bool | None = None
     hardware: str | None = None
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
+    # Empty where all of the study was made on one kind of hardware.
+    device_speeds: tuple[DeviceSpeed, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """The run as it is printed, its aggregates among its other fields."""

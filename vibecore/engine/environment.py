@@ -13,7 +13,7 @@ import torch
 from vibecore.catalog.architectures import read_spec
 from vibecore.catalog.gguf import is_gguf, read_gguf
 from vibecore.catalog.precisions import PRECISIONS
-from vibecore.core.machine import read_machine
+from vibecore.core.machine import node_name, read_machine
 from vibecore.core.records import LoadRequest
 from vibecore.engine.sampling import SAMPLER
 
@@ -44,6 +44,7 @@ def read_environment(
     environment: dict[str, Any] = {
         "device": device.type,
         "machine": read_machine(),
+        "node": node_name(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in (*PACKAGES, *_own(request.precision))},
         "threads": torch.get_num_threads(),

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from vibecore.core.errors import RunError
+from vibecore.core.errors import RAN_OUT, RunError
 from vibecore.core.machine import GIB
 from vibecore.core.records import LoadRequest
 
@@ -116,7 +116,7 @@ def _no_room_beside(request: LoadRequest, beside: LoadRequest | None, device: to
         whose = "The weights of both alone need"
     needs = f" {whose} {sum(filter(None, sizes)) / GIB:.2f} GiB;" if all(sizes) else ""
     return (
-        f"{what} ran out of memory.{needs} {_room(device)}. Outputs stay as they are; measure "
+        f"{what} {RAN_OUT}.{needs} {_room(device)}. Outputs stay as they are; measure "
         "fidelity where there is room."
     )
 
@@ -132,6 +132,6 @@ def _out_of_memory(request: LoadRequest, device: torch.device) -> str:
     size = request.estimated_weight_bytes
     needs = f" Its weights alone need {size / GIB:.2f} GiB;" if size else ""
     return (
-        f"{request.config_id} ran out of memory.{needs} {_room(device)}. Try a lower "
+        f"{request.config_id} {RAN_OUT}.{needs} {_room(device)}. Try a lower "
         "precision, a smaller model, or a smaller --batch-size."
     )

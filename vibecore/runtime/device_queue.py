@@ -1,5 +1,8 @@
 """One lock a device, first come, first served, among all processes of a user.
 
+A device is `cpu`, `cuda` (the first GPU, which torch takes by itself) or a GPU's UUID: each GPU
+has a queue of its own.
+
     with device_queue.acquire("cuda", "study night-1", clear=True):
         ...  # nothing else of Vibe check generates on the GPU, and nothing else is loaded on it
 
@@ -9,14 +12,17 @@ entries of a dead process become invalid by themselves.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from vibecore.core.errors import RunError
+from vibecore.core.machine import gpu_uuids
 from vibecore.core.paths import state_folder
 from vibecore.runtime.locked_records import LockedRecord, mutex, new_record, valid_records
 
@@ -59,7 +65,7 @@ def acquire(
     cancelled: Callable[[], bool] | None = None,
     clear: bool = False,
 ) -> Iterator[list[QueueEntry]]:
-    """Hold a device (`cpu` or `cuda`) exclusively, first come, first served; threads queue too.
+    """Hold a device exclusively, first come, first served; threads queue too.
 
     `on_wait` gets the entries ahead at each change, the holder first. With `clear`, the device
     must also be empty: processes that keep models on it are asked to unload (`Residency.wanted`),
@@ -147,8 +153,15 @@ class Residency:
         self.mark([])
 
 
+@lru_cache
+def _first_gpu(_visible: str | None) -> str:
+    """The UUID of the first GPU that an environment shows; `cuda` where NVML knows none."""
+    return next(iter(gpu_uuids()), "cuda")
+
+
 def _folder(device: str) -> Path:
-    folder = state_folder() / "queue" / device
+    name = _first_gpu(os.environ.get("CUDA_VISIBLE_DEVICES")) if device == "cuda" else device
+    folder = state_folder() / "queue" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -64,6 +64,12 @@ class Worker:
         self._send(("device", device))
         return self._receive()
 
+    def use_gpu(self, uuid: str) -> None:
+        """See only the GPU of this UUID from now on: before anything is loaded."""
+        self.wait_ready()
+        self._send(("gpu", uuid))
+        self._receive()
+
     def load(self, request: LoadRequest) -> LoadReport:
         """Load a config. Raises RunError with the reason when it cannot be."""
         self.wait_ready()
@@ -108,6 +114,10 @@ class Worker:
     def stop(self) -> None:
         """Ask the running `generate` to end after its current token. Safe from any thread."""
         self._send(("stop",))
+
+    def abort(self) -> None:
+        """Kill the process: what waits for it raises WorkerDied. Safe from any thread."""
+        self.process.kill()
 
     def close(self) -> None:
         """End the process and free what it holds. Safe to call twice."""
@@ -241,6 +251,10 @@ def _serve(
         try:
             if kind == "device":
                 _reply(replies, "device", engine.choose_device(arguments[0]))
+            elif kind == "gpu":
+                # CUDA reads it once, when it is initialised.
+                os.environ["CUDA_VISIBLE_DEVICES"] = arguments[0]
+                _reply(replies, "done", None)
             elif kind == "load":
                 loaded = engine.load(arguments[0])
                 _reply(replies, "loaded", loaded.report)

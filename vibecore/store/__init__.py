@@ -33,6 +33,7 @@ from vibecore.store.fidelity import (
 )
 from vibecore.store.manage import delete_study, rename_study, set_note
 from vibecore.store.outcomes import read_outcomes
+from vibecore.store.places import place_id
 from vibecore.store.prompt_list import (
     PromptFilter,
     compares_words,

@@ -14,8 +14,11 @@ from vibecore.store.read import list_studies, read_study, study_exists
 MAGIC = b"DUCK"
 # Tables of a run's rows, all keyed by run_id.
 RUN_TABLES = ("aggregate", "generation", "score", "verdict", "fidelity")
-# Of those, the columns that name another run of the study.
-OTHER_RUNS = {"fidelity": "against_run_id"}
+# Of those, the columns that name another row, with its new id.
+OTHER_KEYS = {
+    "fidelity": "(SELECT new FROM copied_run WHERE old = against_run_id) AS against_run_id",
+    "generation": "(SELECT new FROM copied_place WHERE old = place_id) AS place_id",
+}
 
 
 def is_database(path: Path) -> bool:
@@ -83,11 +86,32 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> None:
            FROM copied_from.run AS rows JOIN copied_study ON rows.study_id = copied_study.old
                                    JOIN copied_run ON rows.run_id = copied_run.old"""
     )
+    _copy_places(connection)
     for table in RUN_TABLES:
-        other = OTHER_RUNS.get(table)
-        renewed = f", (SELECT new FROM copied_run WHERE old = {other}) AS {other}" if other else ""
+        renewed = f", {OTHER_KEYS[table]}" if table in OTHER_KEYS else ""
         execute(
             f"""INSERT INTO main.{table} BY NAME
                 SELECT rows.* REPLACE (copied_run.new AS run_id{renewed})
                 FROM copied_from.{table} AS rows JOIN copied_run ON rows.run_id = copied_run.old"""
         )
+
+
+def _copy_places(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the places of the copied runs that are not there yet, and keep every one's new id."""
+    connection.execute("DROP TABLE IF EXISTS temp.copied_place")
+    connection.execute(
+        """CREATE TEMP TABLE copied_place AS
+           SELECT theirs.place_id AS old, own.place_id IS NULL AS missing,
+                  coalesce(own.place_id, (SELECT coalesce(max(place_id), 0) FROM main.place)
+                                         + row_number() OVER (ORDER BY theirs.place_id)) AS new
+           FROM copied_from.place AS theirs
+           LEFT JOIN main.place AS own ON own.node = theirs.node AND own.device = theirs.device
+                AND own.driver IS NOT DISTINCT FROM theirs.driver
+           WHERE theirs.place_id IN (
+               SELECT place_id FROM copied_from.generation JOIN copied_run ON run_id = old)"""
+    )
+    connection.execute(
+        """INSERT INTO main.place BY NAME
+           SELECT theirs.* REPLACE (new AS place_id)
+           FROM copied_from.place AS theirs JOIN copied_place ON place_id = old WHERE missing"""
+    )

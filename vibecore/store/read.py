@@ -20,6 +20,7 @@ from vibecore.core.rows import (
     VerdictRow,
 )
 from vibecore.store.columns import BROKEN, compile_aggregates
+from vibecore.store.places import read_device_speeds
 
 Row = dict[str, Any]
 
@@ -172,10 +173,12 @@ def read_configs(
         {"study": study_id},
     )
     found = _aggregates(connection, study_id, aggregates) if aggregates else {}
+    speeds = read_device_speeds(connection, study_id)
     return [
         RunRow(
             **{**row, "environment": json.loads(row["environment"] or "{}")},
             aggregates=found.get(row["run_id"], {}),
+            device_speeds=speeds.get(row["run_id"], ()),
         )
         for row in rows
     ]

@@ -20,18 +20,21 @@ class Commits:
         self._plan = plan
         # DuckDB knows one writer at a time (facts.md), and a batch is scored as a whole.
         self._lock = threading.Lock()
+        # run id -> where it is made, once it is loaded
+        self._places: dict[int, int | None] = {}
 
     def start(self, job: Job, report: LoadReport) -> None:
         """The run's config is loaded and about to generate."""
         with self._lock, store.writing(self._plan.db) as connection:
             store.start_run(connection, job.run_id, report)
+            self._places[job.run_id] = store.place_id(connection, report.environment)
 
     def add(self, job: Job, batch: PlannedBatch, generations: Sequence[Generation]) -> None:
         """Score a batch and write it with its scores in one transaction."""
         rows = [
             (
                 prompt.id,
-                store.generation_row(generation),
+                store.generation_row(generation) | {"place_id": self._places[job.run_id]},
                 None
                 if generation.answer is None
                 else score_output(

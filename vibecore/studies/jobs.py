@@ -15,7 +15,7 @@ from vibecore.catalog.models import Config
 from vibecore.catalog.suites import Prompt, Suite
 from vibecore.catalog.weights import Resolved, asking_for
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.machine import free_bytes, hardware
+from vibecore.core.machine import free_bytes
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import EARLIER_SAMPLER, LoadReport, Protocol
 from vibecore.core.rows import RunRow
@@ -29,7 +29,9 @@ Output = tuple[Prompt, int]
 class Plan:
     """A study that is about to run. `weights` is `hub`, `dummy` or a folder (see
     catalog.weights.resolve); `auto_batch`: the batch size is what memory allows; `extends`: its
-    configs are added to a study that exists; `note` goes with a new one."""
+    configs are added to a study that exists; `note` goes with a new one. `gpus` are those of this
+    machine that run configs side by side (see dispatch.gpus.chosen_gpus), `cluster` the address of
+    a Ray cluster that does; both None for one device of this machine."""
 
     db: Path
     name: str
@@ -40,6 +42,13 @@ class Plan:
     auto_batch: bool = False
     extends: bool = False
     note: str | None = None
+    gpus: str | None = None
+    cluster: str | None = None
+
+    @property
+    def mixes_places(self) -> bool:
+        """Whether outputs may be of several kinds of hardware."""
+        return self.gpus is not None or self.cluster is not None
 
     @property
     def outputs(self) -> int:
@@ -94,7 +103,7 @@ def refuse_existing(plan: Plan) -> None:
             )
 
 
-def create_rows(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
+def create_rows(plan: Plan, resolved: Mapping[str, Resolved], hardware_now: str) -> None:
     """Write a new study with its prompts and pending runs; `resolved` is by config id."""
     with store.writing(plan.db) as connection:
         study = store.NewStudy(
@@ -106,7 +115,7 @@ def create_rows(plan: Plan, resolved: Mapping[str, Resolved]) -> None:
             prompts=plan.suite.prompts,
             prompt_count=len(plan.suite.prompts),
             protocol=plan.protocol,
-            hardware=hardware(plan.protocol.device),
+            hardware=hardware_now,
             code_commit=code_commit(),
             created_at=store.now(),
             note=plan.note,
@@ -126,7 +135,7 @@ def add_rows(plan: Plan, resolved: Mapping[str, Resolved], hardware_now: str) ->
     """
     with store.writing(plan.db) as connection:
         study = store.read_study(connection, plan.name)
-        if study.hardware not in (None, hardware_now):
+        if not plan.mixes_places and study.hardware not in (None, hardware_now):
             raise InputError(
                 f"The study '{plan.name}' was measured on {study.hardware}; this is "
                 f"{hardware_now}. Their speeds do not compare: extend it there, or start a study "
@@ -269,8 +278,9 @@ def _missing_of(
             begun += 1
 
 
-def with_batch_size(plan: Plan) -> Plan:
-    """The plan with the batch size that fits its device, where it asks for `auto`."""
+def with_batch_size(plan: Plan, free: int | None = None) -> Plan:
+    """The plan with the batch size that fits into `free` bytes, by default those of this machine's
+    device, where it asks for `auto`."""
     if not plan.auto_batch:
         return plan
     size = auto_batch_size(
@@ -278,7 +288,7 @@ def with_batch_size(plan: Plan) -> Plan:
         plan.suite.prompts,
         plan.protocol.device,
         plan.protocol.max_new_tokens,
-        free_bytes(plan.protocol.device),
+        free_bytes(plan.protocol.device) if free is None else free,
         plan.protocol.asking,
         plan.protocol.engine,
         most=plan.most_together,
@@ -303,10 +313,15 @@ def require_same_sampler(job: Job, protocol: Protocol, report: LoadReport) -> No
         )
 
 
-def require_same_place(job: Job, report: LoadReport) -> None:
-    """Raise RunError when outputs of a run's study were made on another machine or packages."""
+def require_same_place(job: Job, report: LoadReport, *, mixed: bool = False) -> None:
+    """Raise RunError when outputs of a run's study were made on another machine or packages. Where
+    its hardware may be `mixed`, as on a cluster, the packages alone are compared: every generation
+    says where it was made."""
     shared = set(_packages(job.begun_on)) & set(_packages(report.environment))
-    begun, here = (_place(found, shared) for found in (job.begun_on, report.environment))
+    mixed = mixed or bool(job.begun_on.get("mixed"))
+    begun, here = (
+        _place(found, shared, named=not mixed) for found in (job.begun_on, report.environment)
+    )
     if job.begun_on and begun != here:
         raise RunError(
             f"{job.config.id} cannot go on: its study was begun with {begun}; this is {here}. Its "
@@ -335,7 +350,7 @@ def _source(config: Config, resolved: Resolved) -> str:
     return str(resolved.source) if own else config.model.source
 
 
-def _place(environment: Mapping[str, Any], packages: Set[str]) -> str:
+def _place(environment: Mapping[str, Any], packages: Set[str], *, named: bool) -> str:
     machine = environment.get("machine", {})
     device = environment.get("gpu", {}).get("name") or machine.get("cpu")
     versions = (
@@ -343,7 +358,7 @@ def _place(environment: Mapping[str, Any], packages: Set[str]) -> str:
         for name, version in sorted(_packages(environment).items())
         if name in packages
     )
-    return ", ".join([str(device), *versions])
+    return ", ".join([*([str(device)] if named else []), *versions])
 
 
 def _packages(environment: Mapping[str, Any]) -> Mapping[str, Any]:

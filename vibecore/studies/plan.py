@@ -42,7 +42,8 @@ class Options:
     `family` may be several; `models` are folders, GGUF files or hub ids, of which the i-th is
     named by the i-th of `names`. An empty `system` is a system message without text. `note` is
     what a reader of a new study has to know, such as where its weights are from. `fidelity`:
-    whether fidelity is measured once the study has run.
+    whether fidelity is measured once the study has run. `gpus` are those of this machine that run
+    configs side by side, `ray` is `auto` or the address of a Ray cluster whose nodes do.
     """
 
     family: str | tuple[str, ...] | None = None
@@ -63,6 +64,8 @@ class Options:
     execute_code: bool = False
     note: str | None = None
     fidelity: bool = False
+    gpus: str | None = None
+    ray: str | None = None
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -98,6 +101,7 @@ def _absolute(option: str, value: str) -> str:
 def new_plan(options: Options, db: Path) -> Plan:
     """The plan of a new study. Raises InputError for options that are invalid."""
     options = absolute(options)
+    _refuse_two_places(options)
     configs = _chosen_configs(options)
     name = study_name(options.study) if options.study else _default_name(options, configs)
     suite = load_suite(options.suite or DEFAULT_SUITE)
@@ -115,7 +119,18 @@ def new_plan(options: Options, db: Path) -> Plan:
     auto = options.batch_size == AUTO
     weights = options.weights or "hub"
     refuse_unused_weights(weights, configs)
-    return Plan(db, name, suite, configs, protocol, weights, auto, note=options.note or None)
+    return Plan(
+        db,
+        name,
+        suite,
+        configs,
+        protocol,
+        weights,
+        auto,
+        note=options.note or None,
+        gpus=options.gpus,
+        cluster=options.ray,
+    )
 
 
 def resumed_plan(options: Options, db: Path) -> Plan:
@@ -169,6 +184,7 @@ def extended_plan(options: Options, db: Path) -> Plan:
 def _stored_plan(options: Options, db: Path, to_do: str) -> tuple[Plan, list[RunRow]]:
     """The plan of an existing study without its configs, and its runs."""
     assert options.study is not None
+    _refuse_two_places(options)
     if options.note:
         raise InputError(
             f"--note is written with a new study; '{options.study}' is there already. Leave it out."
@@ -196,7 +212,18 @@ def _stored_plan(options: Options, db: Path, to_do: str) -> tuple[Plan, list[Run
         sha256=study.suite_sha256 or "",
     )
     weights = "dummy" if protocol.weights == "dummy" else "hub"
-    return Plan(db, options.study, suite, (), protocol, weights), runs
+    plan = Plan(db, options.study, suite, (), protocol, weights)
+    return replace(plan, gpus=options.gpus, cluster=options.ray), runs
+
+
+def _refuse_two_places(options: Options) -> None:
+    """Raise InputError for an option that contradicts where the configs run."""
+    if options.gpus is not None and options.ray is not None:
+        raise InputError(
+            "--gpus runs configs on this machine's GPUs and --ray on a cluster's: give one of them."
+        )
+    if options.gpus is not None and options.device == "cpu":
+        raise InputError("--gpus needs a GPU, and --device cpu asks for none. Leave one out.")
 
 
 def _chosen_configs(options: Options, taken: Mapping[str, str] | None = None) -> tuple[Config, ...]:

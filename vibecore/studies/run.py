@@ -1,4 +1,5 @@
-"""The loop of a study: config × prompt → generation → scores → rows, and its resumption.
+"""A study from its plan to its last row: what is refused before the first row is written, the rows,
+and the dispatch of what is missing.
 
 Input is validated before the first row is written. After that a config that fails is recorded
 with its error and the study continues.
@@ -6,19 +7,19 @@ with its error and the study continues.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vibecore import store
-from vibecore.catalog.weights import Resolved, load_request, resolve
-from vibecore.core.errors import RunError
+from vibecore.catalog.weights import Resolved, resolve
 from vibecore.core.machine import hardware
-from vibecore.core.records import Generation, LoadReport
 from vibecore.runtime import fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
-from vibecore.runtime.worker import Worker
 from vibecore.studies.commits import Commits
+from vibecore.studies.dispatch.in_turn import run_in_turn
+from vibecore.studies.events import Event, OnEvent
 from vibecore.studies.jobs import (
     Job,
     Plan,
@@ -28,37 +29,13 @@ from vibecore.studies.jobs import (
     refuse_existing,
     refuse_other_weights,
     remaining_jobs,
-    require_same_place,
-    require_same_sampler,
     unfinished,
     with_batch_size,
 )
-from vibecore.studies.workers import each_worker, hold_device, settle_device
+from vibecore.studies.workers import hold_device, settle_device
 
-
-@dataclass(frozen=True)
-class Event:
-    """What happened to a config.
-
-    `kind` is `planned`, `loading`, `running`, `generated`, `complete` or `failed`; `done` of
-    `total` outputs are stored; `generations` are those just made, `error` says why it failed.
-    Three kinds are about the whole study and name no config: `sized`, the `batch_size` that fits in
-    memory; `waiting` for the device; and `crowded`, where it runs beside models that were not
-    unloaded. `others` are the queue entries waited for, or those models.
-    """
-
-    kind: str
-    config: str
-    done: int
-    total: int
-    generations: tuple[Generation, ...] = ()
-    report: LoadReport | None = None
-    error: str | None = None
-    others: tuple[QueueEntry, ...] = ()
-    batch_size: int | None = None
-
-
-OnEvent = Callable[[Event], None]
+# Runs jobs and returns status by config.
+Dispatch = Callable[[Plan, Sequence[Job], Commits, OnEvent], dict[str, str]]
 
 
 def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[str, str]:
@@ -75,103 +52,144 @@ def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]
     store.check_writable(plan.db)
     if not resume:
         refuse_existing(plan)
-    configs = unfinished(plan) if resume and not plan.extends else plan.configs
-    resolved = {
-        config.id: resolve(config, plan.weights, plan.protocol.device) for config in configs
-    }
-    refuse_asking(plan, resolved, new=not resume)
-    if resume:
-        refuse_other_weights(plan, resolved)
+    if plan.cluster is not None:
+        return _on_cluster(plan, _one_at_a_time(on_event), resume=resume)
+    if plan.gpus is not None:
+        return _on_gpus(plan, _one_at_a_time(on_event), resume=resume)
+    resolved = _resolved(plan, plan.protocol.device, resume=resume)
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
         first, device = settle_device(stack, plan.protocol.device, len(plan.configs))
-        protocol = replace(plan.protocol, device=device)
-        if not resume:
-            protocol = replace(protocol, weights=_weights_kind(resolved))
-        plan = with_batch_size(replace(plan, protocol=protocol))
-        if plan.auto_batch:
-            on_event(Event("sized", "", 0, 0, batch_size=plan.protocol.batch_size))
-        store.prepare(plan.db)
-        if plan.extends:
-            add_rows(plan, resolved, hardware(device))
-        elif not resume:
-            create_rows(plan, resolved)
+        plan = _written(plan, resolved, on_event, device, hardware(device), resume=resume)
 
         def emit(kind: str, others: Sequence[QueueEntry]) -> None:
             on_event(Event(kind, "", 0, 0, others=tuple(others)))
 
         hold_device(stack, device, f"study {plan.name}", emit)
         # Only now: another process may have done part of it during the wait.
-        return _run_jobs(stack, plan, list(remaining_jobs(plan, resolved)), first, on_event)
+        return _dispatched(
+            plan,
+            resolved,
+            on_event,
+            lambda *of_jobs: run_in_turn(stack, of_jobs[0], of_jobs[1], first, *of_jobs[2:]),
+        )
 
 
-def _run_jobs(
-    stack: ExitStack, plan: Plan, jobs: list[Job], first: list[Worker], on_event: OnEvent
+def _on_gpus(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]:
+    """On several GPUs of this machine, or on one that is chosen."""
+    from vibecore.studies.dispatch.gpus import GpuPlace, chosen_gpus
+    from vibecore.studies.dispatch.side_by_side import run_side_by_side
+
+    assert plan.gpus is not None
+    gpus = chosen_gpus(plan.gpus)
+    resolved = _resolved(plan, "cuda", resume=resume)
+    with ExitStack() as stack:
+        stack.enter_context(fork_server.kept_running())
+        first, device = settle_device(stack, "cuda", 1)
+        for worker in first:
+            worker.close()
+        names = " + ".join(dict.fromkeys(gpu.name for gpu in gpus))
+        free = min(gpu.free_bytes for gpu in gpus)
+        plan = _written(plan, resolved, on_event, device, names, resume=resume, free=free)
+
+        def emit(kind: str, others: Sequence[QueueEntry]) -> None:
+            on_event(Event(kind, "", 0, 0, others=tuple(others)))
+
+        stopped = threading.Event()
+        places = [GpuPlace(gpu, f"study {plan.name}", emit, stopped) for gpu in gpus]
+        return _dispatched(
+            plan,
+            resolved,
+            on_event,
+            lambda plan, jobs, commits, tell: run_side_by_side(
+                plan, jobs, places[: len(jobs)], commits, tell, stopped
+            ),
+        )
+
+
+def _on_cluster(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]:
+    """On the nodes of a Ray cluster."""
+    from vibecore.studies.dispatch.cluster import connected
+    from vibecore.studies.dispatch.side_by_side import run_side_by_side
+
+    assert plan.cluster is not None
+    with connected(plan.cluster, plan.protocol.device) as cluster:
+        # What hardware the nodes have they say themselves.
+        resolved = _resolved(plan, None, resume=resume)
+        plan = _written(
+            plan, resolved, on_event, cluster.device, cluster.hardware, resume=resume, free=None
+        )
+        return _dispatched(
+            plan,
+            resolved,
+            on_event,
+            lambda plan, jobs, commits, tell: run_side_by_side(
+                plan, jobs, cluster.places(plan, len(jobs), tell), commits, tell, cluster.stopped
+            ),
+        )
+
+
+def _resolved(plan: Plan, device: str | None, *, resume: bool) -> dict[str, Resolved]:
+    """Where the weights of the plan's configs are, by config id. Raises InputError for what cannot
+    be run, or not as the study did."""
+    configs = unfinished(plan) if resume and not plan.extends else plan.configs
+    resolved = {config.id: resolve(config, plan.weights, device) for config in configs}
+    refuse_asking(plan, resolved, new=not resume)
+    if resume:
+        refuse_other_weights(plan, resolved)
+    return resolved
+
+
+def _written(
+    plan: Plan,
+    resolved: Mapping[str, Resolved],
+    on_event: OnEvent,
+    device: str,
+    hardware_now: str,
+    *,
+    resume: bool,
+    free: int | None = None,
+) -> Plan:
+    """The plan with what is known by now, its rows written; `free` bytes hold a batch, by default
+    what this machine's device has."""
+    protocol = replace(plan.protocol, device=device)
+    if not resume:
+        protocol = replace(protocol, weights=_weights_kind(resolved))
+    plan = with_batch_size(replace(plan, protocol=protocol), free)
+    if plan.auto_batch:
+        on_event(Event("sized", "", 0, 0, batch_size=plan.protocol.batch_size))
+    store.prepare(plan.db)
+    if plan.extends:
+        add_rows(plan, resolved, hardware_now)
+    elif not resume:
+        create_rows(plan, resolved, hardware_now)
+    return plan
+
+
+def _dispatched(
+    plan: Plan, resolved: Mapping[str, Resolved], on_event: OnEvent, dispatch: Dispatch
 ) -> dict[str, str]:
-    total = plan.outputs
+    """Run what is missing. Returns status by config."""
+    jobs = list(remaining_jobs(plan, resolved))
     for job in jobs:
-        on_event(Event("planned", job.config.id, total - job.outputs, total))
+        on_event(Event("planned", job.config.id, plan.outputs - job.outputs, plan.outputs))
     jobs = [job for job in jobs if job.batches]
     statuses = {config.id: "complete" for config in plan.configs}
-    commits = Commits(plan)
-    for job, worker in zip(jobs, each_worker(stack, first, len(jobs)), strict=False):
-        statuses[job.config.id] = _run_config(plan, job, worker, commits, on_event)
-    return statuses
+    return statuses | (dispatch(plan, jobs, Commits(plan), on_event) if jobs else {})
 
 
-def _weights_kind(resolved: dict[str, Resolved]) -> str:
+def _one_at_a_time(on_event: OnEvent) -> OnEvent:
+    """`on_event` for events of several threads."""
+    speaking = threading.Lock()
+
+    def tell(event: Event) -> None:
+        with speaking:
+            on_event(event)
+
+    return tell
+
+
+def _weights_kind(resolved: Mapping[str, Resolved]) -> str:
     """What the study's weights are; `mixed` when its configs differ."""
     kinds = {found.weights for found in resolved.values()}
     return kinds.pop() if len(kinds) == 1 else "mixed"
-
-
-def _run_config(plan: Plan, job: Job, worker: Worker, commits: Commits, on_event: OnEvent) -> str:
-    total = plan.outputs
-    done = total - job.outputs
-
-    def emit(kind: str, **details: object) -> None:
-        on_event(Event(kind, job.config.id, done, total, **details))  # type: ignore[arg-type]
-
-    status, reason = "complete", None
-    emit("loading")
-    try:
-        assert job.resolved is not None
-        with worker:
-            request = load_request(
-                job.config,
-                job.resolved,
-                plan.protocol.device,
-                plan.protocol.engine,
-                plan.protocol.asking,
-            )
-            report = worker.load(request)
-            require_same_place(job, report)
-            require_same_sampler(job, plan.protocol, report)
-            texts = [[prompt.text for prompt in batch.prompts] for batch in job.batches]
-            worker.warm_up(texts[0])
-            decoding = plan.protocol.decoding
-            worker.prepare(texts, plan.protocol.max_new_tokens, decoding)
-            commits.start(job, report)
-            emit("running", report=report)
-            for batch, prompts in zip(job.batches, texts, strict=True):
-                made = worker.generate(
-                    prompts,
-                    plan.protocol.max_new_tokens,
-                    decoding=decoding,
-                    seeds=[decoding.of_sample(sample).seed for sample in batch.samples],
-                )
-                generations = [
-                    replace(generation, sample=sample)
-                    for generation, sample in zip(made, batch.samples, strict=True)
-                ]
-                commits.add(job, batch, generations)
-                done += len(generations)
-                emit("generated", generations=tuple(generations))
-    except RunError as error:
-        status, reason = "failed", str(error)
-    except KeyboardInterrupt:
-        commits.finish(job, "stopped")
-        raise
-    commits.finish(job, status, reason)
-    emit(status, error=reason)
-    return status

@@ -107,7 +107,28 @@ def asking_notes(rows: Sequence[ModelAsked]) -> list[str]:
         notes.append(DEMO_NOTE)
     if any(row.weights == DUMMY for row in rows):
         notes.append(DUMMY_NOTE)
-    return [*notes, *(_checkpoints_note(models) for models in other_checkpoints(rows))]
+    return [
+        *notes,
+        *(_checkpoints_note(models) for models in other_checkpoints(rows)),
+        *_hardware_notes(rows),
+    ]
+
+
+def _hardware_notes(rows: Sequence[ModelAsked]) -> list[str]:
+    """That a study was made on several kinds of hardware: which config on which, and how fast."""
+    by_device: dict[str, list[str]] = {}
+    for row in rows:
+        for speed in row.device_speeds:
+            many = f" ({formats.counted(speed.outputs, 'output')})" if len(row.devices) > 1 else ""
+            fast = f" {speed.tokens_per_second:.1f} tok/s" if speed.tokens_per_second else ""
+            by_device.setdefault(speed.device, []).append(f"{row.config}{many}{fast}")
+    if len(by_device) < 2:
+        return []
+    return [
+        "Made on several kinds of hardware, whose speeds do not compare. "
+        + "; ".join(f"{device}: {', '.join(by_device[device])}" for device in sorted(by_device))
+        + "."
+    ]
 
 
 def _checkpoints_note(models: Sequence[str]) -> str:

@@ -23,8 +23,9 @@ from vibecore.core.errors import InputError
 from vibecore.core.formats import counted
 from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.batches import AUTO
+from vibecore.studies.events import Event
 from vibecore.studies.jobs import Plan
-from vibecore.studies.run import Event, run_study
+from vibecore.studies.run import run_study
 from vibecore.views.decoding_facts import tokenizer_differs
 from vibecore.views.failures import Failures
 
@@ -104,14 +105,23 @@ class _View:
         self.progress.update(self.whole, completed=sum(self.done.values()))
         if event.kind == "planned":
             return
-        if event.kind == "loading":
+        if event.kind == "loading" and event.config not in self.tasks:
             self.tasks[event.config] = self.progress.add_task(
                 event.config, total=event.total, completed=event.done, note="loading"
+            )
+        if event.kind == "loading" and event.place:
+            self._say(f"{event.config}: on {event.place}.")
+        if event.config not in self.tasks:
+            # It failed before it had a place.
+            self.tasks[event.config] = self.progress.add_task(
+                event.config, total=event.total, completed=event.done, note=""
             )
         task = self.tasks[event.config]
         self.progress.update(task, completed=event.done, note=_note(event))
         if event.report is not None:
             self.places[event.config] = event.report.environment
+        if event.kind == "retrying":
+            self._say(f"{event.config} is tried again: {event.error}")
         if event.kind == "failed":
             self._say(self.failures.line(event.config, event.error or ""))
         if event.kind == "generated" and event.config not in self.begun:
@@ -135,7 +145,8 @@ class _View:
     def _show_others(self, event: Event) -> None:
         """The study waits for the device, or runs although other models were not unloaded."""
         if event.kind == "waiting":
-            line = f"Waiting for {describe_wait(event.others)}."
+            for_whom = event.error or describe_wait(event.others)
+            line = f"{f'{event.config} waits' if event.config else 'Waiting'} for {for_whom}."
             self.progress.update(self.whole, note="waiting")
         else:
             line = (

@@ -1,0 +1,102 @@
+"""One attempt at a config: load it, generate what its job lacks, store each batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from vibecore.catalog.weights import load_request
+from vibecore.core.records import Decoding, Generation, LoadReport, LoadRequest
+from vibecore.studies.commits import Commits
+from vibecore.studies.events import Event, OnEvent
+from vibecore.studies.jobs import Job, Plan, require_same_place, require_same_sampler
+
+
+class ConfigWorker(Protocol):
+    """What an attempt needs of a worker: runtime.worker.Worker is one, and so is one that a node of
+    a cluster holds (runtime.cluster.RemoteWorker). All raise RunError."""
+
+    def load(self, request: LoadRequest) -> LoadReport:
+        """Load a config."""
+        ...
+
+    def warm_up(self, prompts: Sequence[str]) -> None:
+        """Run a few untimed tokens of these prompts."""
+        ...
+
+    def prepare(
+        self, batches: Sequence[Sequence[str]], max_new_tokens: int, decoding: Decoding = ...
+    ) -> None:
+        """Prepare what these batches need before they are timed."""
+        ...
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        *,
+        decoding: Decoding = ...,
+        seeds: Sequence[int] | None = None,
+    ) -> list[Generation]:
+        """Outputs of the prompts as one batch."""
+        ...
+
+
+@dataclass
+class Attempt:
+    """One attempt at a job. `batches_done` counts its batches that are stored."""
+
+    plan: Plan
+    job: Job
+    commits: Commits
+    on_event: OnEvent
+    place: str | None = None
+    batches_done: int = 0
+
+    @property
+    def outputs_done(self) -> int:
+        """Outputs of the config that are stored, earlier runs' included."""
+        left = self.job.batches[self.batches_done :]
+        return self.plan.outputs - sum(len(batch.prompts) for batch in left)
+
+    @property
+    def rest(self) -> Job:
+        """The job without what is stored."""
+        return replace(self.job, batches=self.job.batches[self.batches_done :])
+
+    def emit(self, kind: str, **details: Any) -> None:
+        """Tell what happened to the config."""
+        done, total = self.outputs_done, self.plan.outputs
+        self.on_event(Event(kind, self.job.config.id, done, total, place=self.place, **details))
+
+    def run(self, worker: ConfigWorker) -> None:
+        """Generate and store. Raises RunError; what is stored by then stays."""
+        plan, job, protocol = self.plan, self.job, self.plan.protocol
+        assert job.resolved is not None
+        request = load_request(
+            job.config, job.resolved, protocol.device, protocol.engine, protocol.asking
+        )
+        report = worker.load(request)
+        require_same_place(job, report, mixed=plan.mixes_places)
+        require_same_sampler(job, protocol, report)
+        texts = [[prompt.text for prompt in batch.prompts] for batch in job.batches]
+        worker.warm_up(texts[0])
+        decoding = protocol.decoding
+        worker.prepare(texts, protocol.max_new_tokens, decoding)
+        self.commits.start(job, report)
+        self.emit("running", report=report)
+        for batch, prompts in zip(job.batches, texts, strict=True):
+            made = worker.generate(
+                prompts,
+                protocol.max_new_tokens,
+                decoding=decoding,
+                seeds=[decoding.of_sample(sample).seed for sample in batch.samples],
+            )
+            generations = [
+                replace(generation, sample=sample)
+                for generation, sample in zip(made, batch.samples, strict=True)
+            ]
+            self.commits.add(job, batch, generations)
+            self.batches_done += 1
+            self.emit("generated", generations=tuple(generations))
