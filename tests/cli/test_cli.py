@@ -209,7 +209,7 @@ def test_configs_are_listed_by_repetition_or_with_commas() -> None:
 
 @pytest.mark.parametrize(("error", "code"), [(InputError("in"), 2), (VibeError("run"), 1)])
 def test_exit_codes(monkeypatch, capsys, error: VibeError, code: int) -> None:
-    def fail() -> None:
+    def fail(**options: object) -> None:
         raise error
 
     monkeypatch.setattr(cli, "app", fail)

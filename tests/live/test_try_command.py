@@ -132,3 +132,17 @@ def test_start_up_is_told_beside_loading(script: Script) -> None:
     assert row["load_seconds"] == 0.5
     assert row["warm_up_seconds"] >= 0
     assert f"start-up {row['startup_seconds']:.2f} s · load 0.50 s · warm-up" in done.stderr
+
+
+@pytest.mark.parametrize("format", ["table", "json"])
+def test_no_piece_of_an_answer_reaches_the_terminal_raw(script: Script, format: str) -> None:
+    """A sequence may be cut anywhere: each piece begins in the middle of one."""
+    script.word, script.reasoning = "\x9b]52;c;eA==\x07\u202e\x1b", 2
+    script.broken["1M-4bit"] = "It says \x1b[2J."
+    done = attempt("--config=1M-bf16,1M-4bit", f"--format={format}")
+    assert not {"\x1b", "\x9b", "\x07", "\u202e"} & set(done.stdout + done.stderr)
+    assert "It says \\x1b[2J." in done.stderr
+    if format == "json":
+        assert script.word in json.loads(done.stdout)[0]["text"]
+    else:
+        assert "\\x9b]52;c;eA==\\x07\\u202e\\x1b2 " in done.stdout

@@ -31,7 +31,7 @@ class Script:
     """What the fake workers do. `tokens` are written `pause` seconds apart, the first `reasoning`
     of them as reasoning; `broken` maps config ids to the reason they do not load, `dies_at` config
     ids to the token at which they die. `ends`: how a generation ends that is not stopped.
-    `has_gpu`: what they say when they are asked."""
+    `has_gpu`: what they say when they are asked. `word` begins each token's text."""
 
     tokens: int = 5
     pause: float = 0.0
@@ -42,6 +42,7 @@ class Script:
     reasoning: int = 0
     ends: FinishReason = "length"
     has_gpu: bool = False
+    word: str = "word"
     started: list[Worker] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     generating: list[str] = field(default_factory=list)
@@ -139,7 +140,7 @@ class Worker:
             if len(written) == self.script.dies_at.get(self.config):
                 self.ended.set()
             self._check()
-            written.append(f"word{len(written)} ")
+            written.append(f"{self.script.word}{len(written)} ")
             on_text(0, TextPiece(written[-1], reasoning=len(written) <= self.script.reasoning))
         thought = written[: self.script.reasoning]
         return Generation(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from vibecore.core.errors import InputError
 from vibecore.studies.plan import Options, new_plan
-from vibecore.views.progress import follow
+from vibecore.views.progress import bars, follow
+from vibecore.views.terminal import SafeConsole
 
 
 def plan(db: Path, **options: object):
@@ -51,3 +53,22 @@ def test_a_plan_that_cannot_run_leaves_no_bar(
     with pytest.raises(InputError, match="already has a study"):
         follow(plan(db), resume=False)
     assert "0:00:00" not in capfd.readouterr().err
+
+
+def test_an_error_cannot_drive_the_terminal(
+    db: Path, fake_worker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fake_worker.broken = {"1M-bf16": "no such file: \x1b]0;owned\x07\x9b2J\u202e"}
+    follow(new_plan(Options(configs=("1M-bf16",)), db), resume=False)
+    said = capfd.readouterr().err
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)
+    assert "no such file: \\x1b]0;owned\\x07\\x9b2J\\u202e" in said
+
+
+def test_words_beside_a_bar_cannot_either() -> None:
+    drawn = SafeConsole(file=io.StringIO(), force_terminal=True, no_color=True, width=150)
+    with bars(drawn) as progress:
+        progress.add_task("1M\u202e\x9b2J", total=3, note="\x1b]0;owned\x07")
+    shown = drawn.file.getvalue()
+    assert "1M\\u202e\\x9b2J" in shown and "\\x1b]0;owned" in shown
+    assert not {"\x07", "\x9b", "\u202e"} & set(shown)

@@ -18,6 +18,7 @@ from vibecore.catalog.gguf import read_gguf
 from vibecore.catalog.gguf_types import GgufType
 from vibecore.core.errors import InputError
 from vibecore.core.paths import state_folder
+from vibecore.core.terminal_text import safe_text
 
 # The folder of llama.cpp, or of its programs, where they are not on PATH.
 LLAMA_CPP_VARIABLE = "VIBECHECK_LLAMA_CPP"
@@ -86,7 +87,8 @@ def _converted(source: Path, folder: Path, identity: str) -> Path:
 def _make(made: Path, what: str, command: Callable[[Path], list[str | Path]]) -> None:
     """Run the command that writes a file; whole, or not at all."""
     fresh = made.with_name(f"new-{made.name}")
-    print(f"Making a GGUF file, once: {what} → {made}", file=sys.stderr, flush=True)
+    line = safe_text(f"Making a GGUF file, once: {what} → {made}")
+    print(line, file=sys.stderr, flush=True)
     words = [str(word) for word in command(fresh)]
     program = Path(words[1] if words[0] == sys.executable else words[0]).name
     try:

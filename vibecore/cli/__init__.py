@@ -11,6 +11,8 @@ import io
 import sys
 from collections.abc import Sequence
 
+from typer.exceptions import Abort, TyperException
+
 # In the order that --help lists their commands.
 from vibecore.cli import (
     bench,
@@ -52,6 +54,15 @@ def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
             raise InputError(f"Argument {number} is not UTF-8 text: {shown[:80]}")
 
 
+def _explained(error: TyperException) -> str:
+    """What Typer prints of a wrong use: how it is used, and what is wrong."""
+    if not hasattr(error, "show"):
+        return f"Error: {error.format_message()}"
+    words = io.StringIO()
+    error.show(words)
+    return words.getvalue().rstrip("\n")
+
+
 def main() -> None:
     """Run the command line, turning every explained error into a paragraph and an exit code."""
     # A terminal or a pipe of another encoding gets an escape, not a traceback.
@@ -59,7 +70,14 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _refuse_what_is_no_text(sys.argv[1:])
-        app()
+        # Exit and Ctrl-C come back as a code; a wrong use of an option is raised, and said here.
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        say(_explained(error))
+        sys.exit(error.exit_code)
+    except Abort:
+        say("Aborted!")
+        sys.exit(1)
     except VibeError as error:
         say(f"Error: {error}")
         sys.exit(2 if isinstance(error, InputError) else 1)

@@ -14,6 +14,7 @@ import typer
 
 from vibecore.core.errors import INTERRUPTED, InputError
 from vibecore.core.paths import DATABASE_VARIABLE
+from vibecore.core.terminal_text import safe_text
 
 app = typer.Typer(
     name="vibecore",
@@ -157,11 +158,11 @@ def print_rows(rows: Sequence[Any], format: Format, title: str = "") -> None:
     from vibecore.core import formats
 
     if format is Format.json:
-        print(formats.to_json(rows))
+        show(formats.to_json(rows))
     elif format is Format.csv:
-        print(formats.to_csv(rows), end="")
+        show(formats.to_csv(rows), end="")
     elif format is Format.md:
-        print(formats.to_markdown(rows), end="")
+        show(formats.to_markdown(rows), end="")
     else:
         # Rich takes a while to import.
         from vibecore.views.terminal import print_table
@@ -179,6 +180,14 @@ def message_when_stopped(words: Callable[[], str]) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def say(message: str) -> None:
-    """Print a message to stderr."""
-    print(message, file=sys.stderr)
+def show(text: object, end: str = "\n", *, flush: bool = False) -> None:
+    """Print data to stdout, safe for a terminal (see core.terminal_text)."""
+    print(safe_text(str(text)), end=end, flush=flush)
+
+
+def say(message: str, end: str = "\n", *, dimmed: bool = False) -> None:
+    """Print a message to stderr, safe for a terminal; dimmed where that is one."""
+    safe = safe_text(message)
+    if dimmed and sys.stderr.isatty():
+        safe = f"\x1b[2m{safe}\x1b[22m"
+    print(safe, end=end, file=sys.stderr, flush=not end)

@@ -19,6 +19,7 @@ from vibecore.cli.base import (
     listed,
     message_when_stopped,
     say,
+    show,
 )
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import DEFAULT_DB, write_whole
@@ -112,9 +113,9 @@ def bench(
         report = run_bench(chosen, say, keep)
     keep(report)
     if format is ReportFormat.json:
-        print(formats.to_json(report))
+        show(formats.to_json(report))
     elif format is ReportFormat.md:
-        print(tables.to_markdown(report), end="")
+        show(tables.to_markdown(report), end="")
     else:
         print_table(tables.speed_rows(report), tables.headline(report))
         print_table(tables.model_rows(report), tables.models_caption(report["results"]))

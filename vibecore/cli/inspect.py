@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vibecore.cli.base import Format, app, print_rows, say
+from vibecore.cli.base import Format, app, print_rows, say, show
 from vibecore.core.errors import InputError
 
 FORMATS = ("table", "json")
@@ -30,7 +30,7 @@ def inspect(
         raise InputError(f"--format must be one of {', '.join(FORMATS)}, not '{format}'.")
     found = inspect_model(model, revision)
     if format == "json":
-        print(to_json(found))
+        show(to_json(found))
     else:
         from vibecore.views.inspection import fit_heading, fit_rows, inspection_rows, verdict
         from vibecore.views.terminal import print_heading, print_text

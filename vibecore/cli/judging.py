@@ -21,6 +21,7 @@ from vibecore.cli.base import (
     app,
     print_rows,
     say,
+    show,
 )
 from vibecore.core.formats import file_stem
 from vibecore.core.paths import DEFAULT_DB
@@ -47,7 +48,7 @@ def findings(
     found = read_findings(db, study)
     say(whose(read_runs(db, study)))
     if format is Format.json:
-        print(to_json([bounded(asdict(one)) for one in found]))
+        show(to_json([bounded(asdict(one)) for one in found]))
         return
     rows = [
         {"id": f.id, "claim": f.statement, "verdict": f.verdict, "because": f.reason} for f in found
@@ -76,7 +77,7 @@ def audit(
             }
             for finding in found
         ]
-        print(to_json(bounded(records)))
+        show(to_json(bounded(records)))
         return
     rows = [
         {"rule": f.id, "verdict": AUDIT_VERDICTS[f.verdict][1], "finding": f.reason} for f in found
@@ -105,7 +106,7 @@ def report(
 
     out = out or Path(f"{file_stem(study)}-report.html")
     write_report(db, study, out, Rule(vram_gb, speed_floor, alpha, kld_cap))
-    print(out)
+    show(out)
 
 
 @app.command()
@@ -127,7 +128,7 @@ def compare(
         raise InputError("Name two studies: --study A --study B.")
     found = compare_studies(db, study[0], study[1], other_db)
     if format is Format.json:
-        print(to_json(bounded(found)))
+        show(to_json(bounded(found)))
         return
     rows: list[dict[str, Any]] = (
         [asdict(row) for row in found.rows] if format is Format.csv else evidence_table(found.rows)

@@ -19,6 +19,7 @@ from vibecore.cli.base import (
     app,
     print_rows,
     say,
+    show,
 )
 from vibecore.core.paths import DEFAULT_DB
 
@@ -47,7 +48,7 @@ def summary(
         from vibecore.views.models_asked import study_sentences
         from vibecore.views.terminal import metrics_table
 
-        print(headline(found.study, found.rows, found.sweet_spot, rule).text(), end="\n\n")
+        show(headline(found.study, found.rows, found.sweet_spot, rule).text(), end="\n\n")
         print_rows(metrics_table(found.rows), format, found.study.title)
         for sentence in study_sentences(found.study, found.rows):
             say(sentence)
@@ -81,22 +82,22 @@ def sweet_spot(
         return
     decision = decide(read_evidence(db, study), rule)
     if format is Format.json:
-        print(to_json(decision_record(decision)))
+        show(to_json(decision_record(decision)))
         return
     if format is not Format.table:
         print_rows(choice_rows(decision), format)
         return
     found, choice = read_summary(db, study, rule), decision.sweet_spot
-    print(headline(found.study, found.rows, choice, rule, decision.stability).text())
+    show(headline(found.study, found.rows, choice, rule, decision.stability).text())
     if choice.excluded:
         print_rows([{"config": c, "why not": why} for c, why in choice.excluded.items()], format)
-    print("\nHow this was decided")
+    show("\nHow this was decided")
     for sentence in filter(None, (choice.reason, choice.how)):
-        print(sentence)
+        show(sentence)
     if decision.stability is not None:
-        print(decision.stability.sentence())
+        show(decision.stability.sentence())
         for sentence in switch_sentences(decision.switches, decision.rule):
-            print(sentence)
+            show(sentence)
     if decision.pairs:
         print_rows(pair_rows(decision), format, "Each config against the one that did best")
 
@@ -115,7 +116,7 @@ def _print_code(db: Path, study: str, rule: Rule) -> None:
     made = snippet_of(runs[0], found.study.protocol, *prompts) if runs else None
     if made is None:
         raise InputError(f"There is no config to run. {found.sweet_spot.reason}")
-    print(made.code, end="")
+    show(made.code, end="")
     for note in made.notes:
         say(note)
 
@@ -150,4 +151,4 @@ def export(
     from vibecore.views.export import export_study
 
     for path in export_study(db, study, out):
-        print(path)
+        show(path)

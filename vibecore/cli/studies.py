@@ -83,7 +83,7 @@ def _agreed(sentence: str) -> bool:
     """Whether the user says yes at the terminal. Raises InputError where there is none."""
     if not _at_a_terminal():
         raise InputError(f"{sentence} Add --yes to delete it: there is no terminal to ask at.")
-    print(f"{sentence} Delete it? [y/N] ", end="", file=sys.stderr, flush=True)
+    say(f"{sentence} Delete it? [y/N] ", end="")
     try:
         return input().strip().lower() in ("y", "yes")
     except EOFError:

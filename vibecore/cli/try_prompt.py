@@ -16,6 +16,7 @@ from vibecore.cli.base import (
     app,
     listed,
     say,
+    show,
 )
 from vibecore.core.errors import INTERRUPTED, InputError
 from vibecore.core.formats import counted
@@ -115,7 +116,7 @@ def attempt(
         finally:
             playground.close()
         if format == "json":
-            print(to_json([pane_row(session, pane) for pane in session.panes]))
+            show(to_json([pane_row(session, pane) for pane in session.panes]))
         if stopped:
             raise typer.Exit(INTERRUPTED)
         failed = [pane for pane in session.panes if pane.error]
@@ -158,13 +159,13 @@ def _follow_pane(session: Session, pane: Pane, streaming: bool, failures: Failur
         if streaming and new:
             if shown == 0 and pane.reasoning_pieces:
                 say("\n── answer")
-            print("".join(new), end="", flush=True)
+            show("".join(new), end="", flush=True)
         shown += len(new)
         shown_reasoning += len(thought)
         if ended:
             break
     if streaming and shown:
-        print(flush=True)
+        show("", flush=True)
     elif streaming and shown_reasoning:
         say("")
     if pane.generation is not None and pane.text is None:
@@ -193,5 +194,4 @@ def _print_reasoning(text: str, *, begins: bool) -> None:
     """Print a piece of reasoning to stderr, under a heading of its own."""
     if begins:
         say("── reasoning, not scored")
-    dimmed = f"\x1b[2m{text}\x1b[22m" if sys.stderr.isatty() else text
-    print(dimmed, end="", file=sys.stderr, flush=True)
+    say(text, end="", dimmed=True)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from vibecore.core.terminal_text import safe_json, safe_text
+
 FORMATS = ("table", "json", "csv", "md")
 # Half of the last digit in a percentage with one decimal.
 LEAST_DECIMAL = 0.05
@@ -29,28 +31,30 @@ def to_record(row: Any) -> dict[str, Any]:
 
 
 def to_json(value: Any, indent: int | None = 1) -> str:
-    """JSON with characters as they are, on one line where `indent` is None."""
-    return json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
+    """JSON, on one line where `indent` is None. Characters are as they are, but for those that a
+    terminal would obey, which are escaped: they read back as what they were."""
+    return safe_json(json.dumps(value, indent=indent, ensure_ascii=False, default=_plain))
 
 
 def to_csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
-    """CSV with a header; text that a spreadsheet would run is made harmless with a quote."""
+    """CSV with a header; text that a spreadsheet would run is made harmless with a quote, and
+    characters that a terminal would obey are shown as escapes (JSON keeps them)."""
     records = [to_record(row) for row in rows]
     names = list(columns or _columns(records))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow([_csv_cell(name) for name in names])
     for row in records:
         writer.writerow([_csv_cell(row.get(name)) for name in names])
     return buffer.getvalue()
 
 
 def to_markdown(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
-    """A Markdown table; pipes, line ends and markup in cells are escaped."""
+    """A Markdown table; pipes, line ends, markup and control characters in cells are escaped."""
     records = [to_record(row) for row in rows]
     names = list(columns or _columns(records))
     lines = [
-        "| " + " | ".join(names) + " |",
+        "| " + " | ".join(_markdown_name(name) for name in names) + " |",
         "| " + " | ".join("---" for _ in names) + " |",
     ]
     for row in records:
@@ -166,9 +170,15 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> list[str]:
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False, default=_plain)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
+    if isinstance(value, str):
+        begins = value.startswith(FORMULA_STARTS)
+        value = safe_text(value)
+        return "'" + value if begins else value
     return "" if value is None else value
+
+
+def _markdown_name(name: str) -> str:
+    return safe_text(name).replace("|", "\\|").replace("\n", " ")
 
 
 def _markdown_cell(value: Any) -> str:
@@ -178,7 +188,7 @@ def _markdown_cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False, default=_plain)
-    text = str(value).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    text = safe_text(str(value)).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     for character in "|`*_[]!":
         text = text.replace(character, "\\" + character)
     return text.replace("\r", " ").replace("\n", "<br>")

@@ -159,7 +159,7 @@ def write_scores(rows: Sequence[Row], format: str) -> None:
     """Print scored rows to stdout."""
     if format == "jsonl":
         for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+            print(formats.to_json(row, indent=None))
     elif format == "json":
         print(formats.to_json(list(rows)))
     elif format == "csv":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from vibecore.core import formats
@@ -21,6 +20,7 @@ from vibecore.studies.fidelity.pair import PairPlan, measure_pair
 from vibecore.views.failures import Failures
 from vibecore.views.fidelity_estimate import estimate_lines
 from vibecore.views.progress import bars
+from vibecore.views.terminal import SafeConsole
 
 T = TypeVar("T")
 Show = Callable[[FidelityEvent], None]
@@ -51,7 +51,7 @@ def follow_pair(plan: PairPlan) -> list[FidelityTokens]:
 
 def _follow(lines: list[str], measure: Callable[[Show], T]) -> T:
     """Print lines, then show the progress of what `measure` tells its argument; both on stderr."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     with bars(console) as progress:

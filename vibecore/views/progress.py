@@ -12,15 +12,18 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from vibecore.catalog.engines import why_left
 from vibecore.core.errors import InputError
 from vibecore.core.formats import counted
+from vibecore.core.terminal_text import safe_text
 from vibecore.runtime.device_queue import describe_wait
 from vibecore.studies.batches import AUTO
 from vibecore.studies.events import Event
@@ -28,6 +31,7 @@ from vibecore.studies.jobs import Plan
 from vibecore.studies.run import run_study
 from vibecore.views.decoding_facts import tokenizer_differs
 from vibecore.views.failures import Failures
+from vibecore.views.terminal import SafeConsole
 
 # Characters shown of a config's first output.
 SHOWN_CHARACTERS = 60
@@ -35,7 +39,7 @@ SHOWN_CHARACTERS = 60
 
 def follow(plan: Plan, *, resume: bool) -> dict[str, str]:
     """Run a plan with progress on stderr. Returns status by config, as run_study does."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     batch = AUTO if plan.auto_batch else plan.protocol.batch_size
     console.print(
         f"Study {plan.name}: {counted(len(plan.configs), 'config')} × "
@@ -72,14 +76,21 @@ def bars(console: Console) -> Progress:
     """Bars that say how much of what is done; tasks have a field `note`."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
+        _Words("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        _Words("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
     )
+
+
+class _Words(TextColumn):
+    """Words beside a bar, which a terminal shows and does not obey."""
+
+    def render(self, task: Task) -> Text:
+        return Text(safe_text(super().render(task).plain), style="none", no_wrap=True)
 
 
 class _View:

@@ -15,6 +15,7 @@ from vibecore.analysis import Decision
 from vibecore.analysis.metrics import ConfigMetrics, Metric, known_metrics
 from vibecore.core.formats import counted
 from vibecore.core.rows import OutputRow
+from vibecore.core.terminal_text import safe_text
 from vibecore.views.broken import NOT_MEASURED, broken_because
 from vibecore.views.cut_off import explained, whole_decided
 from vibecore.views.models_asked import model_column
@@ -95,22 +96,22 @@ def print_table(rows: Sequence[Row], title: str) -> None:
     if not rows:
         console.print("Nothing to show.")
         return
-    table = Table(title=Text(title) if title else None, title_justify="left")
+    table = Table(title=_safe(title) if title else None, title_justify="left")
     for name in rows[0]:
-        table.add_column(Text(name), overflow="fold")
+        table.add_column(_safe(name), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
+        table.add_row(*(_safe(_cell(value)) for value in row.values()))
     console.print(table)
 
 
 def print_heading(title: str) -> None:
     """Print a rule with a title."""
-    _console().rule(Text(title), align="left")
+    _console().rule(_safe(title), align="left")
 
 
 def print_text(text: str) -> None:
-    """Print a text as it is: nothing in it is read as markup."""
-    _console().print(Text(text))
+    """Print a text as it is: nothing in it is read as markup, or obeyed by a terminal."""
+    _console().print(_safe(text))
 
 
 def print_outputs(rows: Sequence[OutputRow]) -> None:
@@ -119,15 +120,15 @@ def print_outputs(rows: Sequence[OutputRow]) -> None:
     if not rows:
         console.print("Nothing to show.")
     for row in rows:
-        console.rule(Text(f"{row.prompt_id} · {row.config}"), align="left")
+        console.rule(_safe(f"{row.prompt_id} · {row.config}"), align="left")
         if row.reasoning:
             tokens = counted(row.reasoning_tokens or 0, "token")
-            console.print(Text(f"(reasoning, {tokens})\n{row.reasoning}\n"))
-        console.print(Text(_text_of(row)))
-        console.print(Text(output_facts(row)), style="dim")
+            console.print(_safe(f"(reasoning, {tokens})\n{row.reasoning}\n"))
+        console.print(_safe(_text_of(row)))
+        console.print(_safe(output_facts(row)), style="dim")
         for verdict in row.constraints:
             why = explained(verdict, row.new_tokens)
-            console.print(Text(f"{verdict.status:7} {verdict.check}: {why}"))
+            console.print(_safe(f"{verdict.status:7} {verdict.check}: {why}"))
 
 
 def _text_of(row: OutputRow) -> str:
@@ -166,6 +167,11 @@ FINISH_WORDS: Mapping[str, str] = {
 }
 
 
+def _safe(text: str) -> Text:
+    """A text without markup that a terminal shows and does not obey."""
+    return Text(safe_text(text))
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
@@ -174,6 +180,14 @@ def _cell(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)
     return str(value)
+
+
+class SafeConsole(Console):
+    """A console whose strings a terminal shows and does not obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A string as Rich shows it."""
+        return super().render_str(safe_text(text), **options)
 
 
 def _console() -> Console:
