@@ -90,7 +90,8 @@ class _Words(TextColumn):
     """Words beside a bar, which a terminal shows and does not obey."""
 
     def render(self, task: Task) -> Text:
-        return Text(safe_text(super().render(task).plain), style="none", no_wrap=True)
+        # Before it is a Text, which leaves out some control characters without a word.
+        return Text(safe_text(self.text_format.format(task=task)), style="none", no_wrap=True)
 
 
 class _View:
