@@ -32,6 +32,8 @@ PRINTING = {
     "vibecore/cli/base.py",
     "vibecore/studies/responses.py",
     "vibecore/catalog/made_gguf.py",
+    # To its parent's pipes, JSON alone.
+    "vibecore/views/report/renderer.py",
 }
 
 
@@ -74,6 +76,8 @@ def test_other_commands(hostile: Path, tmp_path: Path) -> None:
     assert_safe("sweet-spot", *study, "--code")
     assert_safe("export", *study, "--out", str(tmp_path / f"a{HOSTILE[:4]}"))
     assert_safe("report", *study, "--out", str(tmp_path / f"a{HOSTILE[:4]}.md"))
+    assert_safe("report", *study, "--out", str(tmp_path / "a.html"))
+    assert "could not be drawn" not in (tmp_path / "a.html").read_text(encoding="utf-8")
     assert_safe("rescore", *study)
     assert_safe("studies", "rename", f"varied{HOSTILE}", f"b{HOSTILE}", "--db", str(hostile))
     assert_safe("studies", "delete", f"published{HOSTILE}", "--yes", "--db", str(hostile))

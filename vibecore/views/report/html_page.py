@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import islice
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,13 +17,14 @@ from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.findings import evidence_figure
 from vibecore.views.glossary import LIMITS, PROTOCOL
 from vibecore.views.report.content import Content
-from vibecore.views.report.drawings import to_svg
+from vibecore.views.report.drawings import to_svgs
 from vibecore.views.terminal import metrics_table, pair_rows
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as the page shows it; `svg` is None where there is nothing to draw."""
+    """A figure as the page shows it; `svg` is None where there is nothing to draw, or where it
+    cannot be drawn, which `title` then says."""
 
     title: str
     note: str
@@ -62,12 +64,9 @@ def to_html(content: Content) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    numbers = count(1)
-
-    def draw(figure: Figure) -> Drawing:
-        svg = None if figure.chart is None else Markup(to_svg(figure.chart, next(numbers)))
-        return Drawing(figure.title, figure.note, figure.description, svg)
-
+    fidelity = content.fidelity.figures if content.fidelity else []
+    evidence = [evidence_figure(f.evidence, f.chart) for f in content.findings]
+    drawn = iter(_drawings([*content.figures, *fidelity, *evidence]))
     spot = content.decision.sweet_spot
     return environment.get_template("page.html.j2").render(
         content=content,
@@ -77,15 +76,24 @@ def to_html(content: Content) -> str:
         metrics=metrics_table(content.summary.rows),
         excluded=[{"not chosen": name, "because": why} for name, why in spot.excluded.items()],
         pairs=pair_rows(content.decision),
-        drawings=[draw(figure) for figure in content.figures],
-        fidelity=[draw(figure) for figure in content.fidelity.figures] if content.fidelity else [],
+        drawings=list(islice(drawn, len(content.figures))),
+        fidelity=list(islice(drawn, len(fidelity))),
         contents=[(anchor, name) for anchor, name, shown in _parts(content) if shown],
-        claims=[
-            Claim(f, draw(evidence_figure(f.evidence, f.chart)), evidence_table(f.evidence))
-            for f in content.findings
-        ],
+        claims=[Claim(f, next(drawn), evidence_table(f.evidence)) for f in content.findings],
         untestable=[{"claim": f.statement, "why": f.reason} for f in content.untestable],
         facts=[{"what": name, "recorded": value} for name, value in content.facts],
         protocol=PROTOCOL,
         limits=LIMITS,
     )
+
+
+def _drawings(figures: Sequence[Figure]) -> list[Drawing]:
+    """Figures drawn, all by one process where none ends it."""
+    svgs = iter(to_svgs([figure.chart for figure in figures if figure.chart is not None]))
+    made = []
+    for figure in figures:
+        svg = None if figure.chart is None else next(svgs)
+        failed = figure.chart is not None and svg is None
+        title = f"{figure.title}: this chart could not be drawn" if failed else figure.title
+        made.append(Drawing(title, figure.note, figure.description, Markup(svg) if svg else None))
+    return made
