@@ -4,30 +4,44 @@ GPU or node made them."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from vibecore import store
 from vibecore.core.records import Generation, LoadReport
 from vibecore.scoring import SCORER_VERSION, score_output
 from vibecore.studies.jobs import Job, Plan, PlannedBatch
 
+# What is written inside a transaction; only the store knows whose connection it is.
+Write = Callable[[Any], None]
+
 
 class Commits:
     """What a running study writes. Every method returns once its rows are durable, and may be
-    called from several threads: a job's batches come in order, jobs in any."""
+    called from several threads: a job's batches come in order, jobs in any.
+
+    What threads bring while a transaction is under way is committed together in the next one: to
+    open and close the file costs as much as to write 60 outputs. Between two transactions the
+    file is free for readers.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        # DuckDB knows one writer at a time (facts.md), and a batch is scored as a whole.
-        self._lock = threading.Lock()
         # run id -> where it is made, once it is loaded
         self._places: dict[int, int | None] = {}
+        self._waiting: list[_Waiting] = []
+        self._guard = threading.Lock()
+        # DuckDB knows one writer at a time (facts.md).
+        self._writer = threading.Lock()
 
     def start(self, job: Job, report: LoadReport) -> None:
         """The run's config is loaded and about to generate."""
-        with self._lock, store.writing(self._plan.db) as connection:
+
+        def write(connection: Any) -> None:
             store.start_run(connection, job.run_id, report)
             self._places[job.run_id] = store.place_id(connection, report.environment)
+
+        self._commit(write)
 
     def add(self, job: Job, batch: PlannedBatch, generations: Sequence[Generation]) -> None:
         """Score a batch and write it with its scores in one transaction."""
@@ -47,10 +61,70 @@ class Commits:
             )
             for prompt, generation in zip(batch.prompts, generations, strict=True)
         ]
-        with self._lock, store.writing(self._plan.db) as connection:
-            store.add_generations(connection, job.run_id, batch.index, rows, SCORER_VERSION)
+        self._commit(
+            lambda connection: store.add_generations(
+                connection, job.run_id, batch.index, rows, SCORER_VERSION
+            )
+        )
 
     def finish(self, job: Job, status: str, error: str | None = None) -> None:
-        """The run's final status: `complete`, `stopped`, or `failed` with its error."""
-        with self._lock, store.writing(self._plan.db) as connection:
-            store.finish_run(connection, job.run_id, status, error)
+        """The run's final status: `complete`, `stopped`, or `failed` with its error. The file is
+        whole without a write-ahead log then, unless another thread writes on."""
+        self._commit(
+            lambda connection: store.finish_run(connection, job.run_id, status, error), last=True
+        )
+
+    def _commit(self, write: Write, *, last: bool = False) -> None:
+        mine = _Waiting(write, last)
+        with self._guard:
+            self._waiting.append(mine)
+        with self._writer:
+            if not mine.done:
+                # Whoever comes first writes for all that wait by now.
+                with self._guard:
+                    together, self._waiting = self._waiting, []
+                self._write(together)
+        if mine.error is not None:
+            raise mine.error
+
+    def _write(self, together: list[_Waiting]) -> None:
+        begun = written = False
+        more_follows = not any(one.last for one in together)
+        try:
+            with store.writing(self._plan.db, more_follows=more_follows) as connection:
+                begun = True
+                for one in together:
+                    one.write(connection)
+                written = True
+        except Exception as error:
+            if begun and len(together) > 1:
+                # One thread's fault is not the others': each in a transaction of its own.
+                for one in together:
+                    self._write([one])
+                return
+            for one in together:
+                one.error = error
+        except BaseException:
+            # Ctrl-C comes before a transaction or after its commit.
+            if not written:
+                with self._guard:
+                    self._waiting = [*together, *self._waiting]
+                raise
+            _end(together)
+            raise
+        _end(together)
+
+
+def _end(together: Sequence[_Waiting]) -> None:
+    for one in together:
+        one.done = True
+
+
+class _Waiting:
+    """What one thread wants written, and what became of it."""
+
+    def __init__(self, write: Write, last: bool) -> None:
+        self.write = write
+        self.last = last
+        self.done = False
+        self.error: BaseException | None = None
