@@ -29,6 +29,12 @@ prompts:
     constraints:
       - {{check: starts_with, prefix: hi}}
 """
+
+
+def all_responses(path: Path) -> list:
+    return list(read_responses(path))
+
+
 RESPONSE = '{"prompt_id": "p1", "text": "hi"}'
 IFEVAL = (
     '{"key": 1, "prompt": "Say hi.", "instruction_id_list": ["punctuation:no_comma"], '
@@ -36,23 +42,23 @@ IFEVAL = (
 )
 AUDIT = '{"prompts": 30, "rows": [{"model": "a", "precision": "bf16", "empty_outputs": 1}]}'
 READERS = {
-    "responses.jsonl": (read_responses, RESPONSE),
+    "responses.jsonl": (all_responses, RESPONSE),
     "suite.yaml": (load_suite, SUITE.format("hi")),
     "ifeval.jsonl": (load_suite, IFEVAL),
     "audit.json": (read_report, AUDIT),
 }
 BROKEN = {
     "responses.jsonl": (
-        read_responses,
+        all_responses,
         RESPONSE + "\n" + RESPONSE.replace("hi", f"a{HALF}"),
         r"line 2: `text` holds the lone surrogate \\ud800 \(character 2\)",
     ),
     "passed on": (
-        read_responses,
+        all_responses,
         RESPONSE[:-1] + f', "note": ["{HALF}"]}}',
         "line 1: `note` holds",
     ),
-    "as a key": (read_responses, RESPONSE[:-1] + f', "{HALF}": 1}}', "line 1: it holds"),
+    "as a key": (all_responses, RESPONSE[:-1] + f', "{HALF}": 1}}', "line 1: it holds"),
     "suite.yaml": (
         load_suite,
         SUITE.format("\\uDC00"),

@@ -16,7 +16,7 @@ from vibecore.catalog.suites import Constraint, SuiteError
 from vibecore.scoring import constraint_defect, judge, load_suite, score_output
 from vibecore.scoring.ifeval import INSTRUCTIONS, words
 from vibecore.scoring.text.detection import detect_language
-from vibecore.studies.responses import ifeval_accuracies, score_responses
+from vibecore.studies.responses import IfevalCounts, score_responses
 
 GOOD = {
     "key": 7,
@@ -163,11 +163,17 @@ def test_responses_are_scored_strictly_and_loosely(tmp_path):
     assert (row["adherent"], row["adherent_loose"]) == (False, True)
     assert (row["constraints_met"], row["constraints_met_loose"]) == (1, 2)
     assert row["constraints"][0]["status_loose"] == "pass"
-    assert ifeval_accuracies([row]) == (
+    assert sentence_of(row) == (
         "IFEval, 1 prompt, 2 instructions: prompt strict 0.0%, instruction strict 50.0%, "
         "prompt loose 100.0%, instruction loose 100.0%"
     )
-    assert ifeval_accuracies([{"adherent": True}]) is None
+    assert sentence_of({"adherent": True}) is None
+
+
+def sentence_of(row):
+    counts = IfevalCounts()
+    assert list(counts.passing([row])) == [row]
+    return counts.sentence()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vibecore.core.errors import InputError
+from vibecore.core.formats import to_json
 from vibecore.studies.published import DATA
 from vibecore.studies.responses import score_responses, write_scores
 
@@ -63,7 +64,7 @@ def test_what_the_token_limit_decided_is_in_a_row(tmp_path: Path) -> None:
 def test_a_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
     good = json.dumps({"prompt_id": "code_001", "text": "x"})
     with pytest.raises(InputError, match=says):
-        score_responses("vibe30", write(tmp_path / "r.jsonl", good, line))
+        list(score_responses("vibe30", write(tmp_path / "r.jsonl", good, line)))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None, says
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=says):
-        score_responses("vibe30", path)
+        list(score_responses("vibe30", path))
 
 
 @pytest.mark.parametrize("format", ["jsonl", "json", "csv", "md"])
@@ -83,3 +84,30 @@ def test_every_format_holds_every_row(capsys, format: str) -> None:
     out = capsys.readouterr().out
     assert out.count("0.5B-bf16") >= 1
     assert out.count("1.5B-4bit") >= 1
+
+
+def test_a_row_is_scored_before_the_next_line_is_read(tmp_path: Path) -> None:
+    good = json.dumps({"prompt_id": "code_001", "text": "x"})
+    rows = score_responses("vibe30", write(tmp_path / "r.jsonl", good, "no JSON", good))
+    assert next(rows)["prompt_id"] == "code_001"
+    with pytest.raises(InputError, match="line 2 is not JSON"):
+        next(rows)
+
+
+def test_bytes_that_are_no_text_are_found_on_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    good = json.dumps({"prompt_id": "code_001", "text": "é"}, ensure_ascii=False).encode()
+    path.write_bytes(good + b"\n" + good[:-2] + b"\xff\n")
+    rows = score_responses("vibe30", path)
+    next(rows)
+    with pytest.raises(InputError, match=rf"UTF-8 text \(line 2, byte {2 * len(good) - 1}\)"):
+        next(rows)
+
+
+def test_json_is_one_list_as_elsewhere(tmp_path: Path, capsys) -> None:
+    lines = [json.dumps({"prompt_id": "code_001", "text": text}) for text in ("a\nb", "c")]
+    rows = list(score_responses("vibe30", write(tmp_path / "r.jsonl", *lines)))
+    write_scores(rows, "json")
+    assert capsys.readouterr().out == to_json(rows) + "\n"
+    write_scores([], "json")
+    assert json.loads(capsys.readouterr().out) == []

@@ -21,7 +21,7 @@ def score(
     """Score outputs made elsewhere."""
     from vibecore.studies.responses import (
         SCORE_FORMATS,
-        ifeval_accuracies,
+        IfevalCounts,
         score_responses,
         write_scores,
     )
@@ -29,8 +29,9 @@ def score(
     if format not in SCORE_FORMATS:
         raise InputError(f"--format must be one of {', '.join(SCORE_FORMATS)}, not '{format}'.")
     rows = score_responses(suite, responses, execute_code=execute_code)
-    write_scores(rows, format)
-    if accuracies := ifeval_accuracies(rows):
+    counts = IfevalCounts()
+    write_scores(counts.passing(rows), format)
+    if accuracies := counts.sentence():
         say(accuracies)
 
 

@@ -4,7 +4,7 @@ really characters."""
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,32 @@ def read_text(path: Path) -> str:
         return decode(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except NotText as error:
+        raise InputError(f"{path} {error}.") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, line without its end) of a text file that a person named, read as it is
+    asked for. Raises InputError, when it comes to it, where it cannot be read as UTF-8."""
+    try:
+        with path.open("rb") as file:
+            before = 0
+            for number, data in enumerate(file, start=1):
+                yield number, _line(data, number, before, path)
+                before += len(data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _line(data: bytes, number: int, before: int, path: Path) -> str:
+    if number > 1:
+        try:
+            return data.decode("utf-8").rstrip("\n")
+        except UnicodeDecodeError as error:
+            where = f"line {number}, byte {before + error.start}"
+            raise InputError(f"{path} is not UTF-8 text ({where}).") from None
+    try:
+        return decode(data).rstrip("\n")
     except NotText as error:
         raise InputError(f"{path} {error}.") from None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,7 +15,7 @@ from vibecore.core import formats
 from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
 from vibecore.core.formats import counted
-from vibecore.core.text_files import no_character, read_text
+from vibecore.core.text_files import no_character, read_lines
 from vibecore.scoring import SCORER_VERSION, load_suite, score_output
 
 Row = dict[str, Any]
@@ -22,23 +23,24 @@ Row = dict[str, Any]
 SCORE_FORMATS = ("jsonl", "json", "csv", "md")
 
 
-def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) -> list[Row]:
-    """The rows of a responses file with every score and the constraints' verdicts.
+def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) -> Iterator[Row]:
+    """The rows of a responses file with every score and the constraints' verdicts, each when it is
+    asked for: the file may be larger than memory.
 
     A row in: `prompt_id`, `text`, and optionally `token_ids`; other keys pass through, so that a
     line of an export is one. `reasoning_tokens` of its first tokens are not scored, and with
     `finish_reason` `non_finite` nothing is. A key that a score also has is replaced by the score.
-    Constraints that run code are skipped unless `execute_code`. Raises InputError naming the line.
+    Constraints that run code are skipped unless `execute_code`. Raises InputError naming the line,
+    after the rows before it.
     """
     suite = load_suite(suite_name)
     prompts = {prompt.id: prompt for prompt in suite.prompts}
-    rows = []
     for line_number, row in read_responses(path):
         where = f"{path}, line {line_number}"
         if row["prompt_id"] not in prompts:
             raise InputError(f"{where}: suite '{suite.name}' has no prompt '{row['prompt_id']}'.")
         if row.get("finish_reason") == "non_finite":
-            rows.append({**row, "scorer_version": SCORER_VERSION})
+            yield {**row, "scorer_version": SCORER_VERSION}
             continue
         ids = row.get("token_ids")
         score = score_output(
@@ -69,54 +71,65 @@ def score_responses(suite_name: str, path: Path, *, execute_code: bool = False) 
             "constraints_met_loose": score.constraints_met_loose,
             "adherent_loose": score.adherent_loose,
         }
-        rows.append(
-            {
-                **row,
-                **fields,
-                "constraints_met": score.constraints_met,
-                "constraints_total": score.constraints_total,
-                "adherent": score.adherent,
-                "constraints_cut": score.constraints_cut if ending_known else None,
-                "adherent_cut": score.adherent_cut if ending_known else None,
-                **(loose if score.constraints_met_loose is not None else {}),
-                "scorer_version": SCORER_VERSION,
-                "constraints": verdicts,
-            }
-        )
-    return rows
+        yield {
+            **row,
+            **fields,
+            "constraints_met": score.constraints_met,
+            "constraints_total": score.constraints_total,
+            "adherent": score.adherent,
+            "constraints_cut": score.constraints_cut if ending_known else None,
+            "adherent_cut": score.adherent_cut if ending_known else None,
+            **(loose if score.constraints_met_loose is not None else {}),
+            "scorer_version": SCORER_VERSION,
+            "constraints": verdicts,
+        }
 
 
-def ifeval_accuracies(rows: Sequence[Row]) -> str | None:
-    """IFEval's four accuracies over scored rows, in one line; None without such instructions.
+class IfevalCounts:
+    """What IFEval's four accuracies are made of, counted as scored rows pass.
 
     By prompt: the share whose instructions are all followed. By instruction: the share followed.
     An instruction without a verdict counts as not followed, as the reference knows none.
     """
-    judged = [row for row in rows if "adherent_loose" in row]
-    instructions = sum(row["constraints_total"] for row in judged)
-    if not instructions:
-        return None
-    figures = {
-        "prompt strict": sum(bool(row["adherent"]) for row in judged) / len(judged),
-        "instruction strict": sum(row["constraints_met"] for row in judged) / instructions,
-        "prompt loose": sum(bool(row["adherent_loose"]) for row in judged) / len(judged),
-        "instruction loose": sum(row["constraints_met_loose"] for row in judged) / instructions,
-    }
-    listed = ", ".join(f"{name} {share:.1%}" for name, share in figures.items())
-    prompts = counted(len(judged), "prompt")
-    return f"IFEval, {prompts}, {counted(instructions, 'instruction')}: {listed}"
+
+    def __init__(self) -> None:
+        self.prompts = self.instructions = 0
+        self.followed = dict.fromkeys(
+            ("prompt strict", "instruction strict", "prompt loose", "instruction loose"), 0
+        )
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows as they are, counted."""
+        for row in rows:
+            if "adherent_loose" in row:
+                self.prompts += 1
+                self.instructions += row["constraints_total"]
+                self.followed["prompt strict"] += bool(row["adherent"])
+                self.followed["instruction strict"] += row["constraints_met"]
+                self.followed["prompt loose"] += bool(row["adherent_loose"])
+                self.followed["instruction loose"] += row["constraints_met_loose"]
+            yield row
+
+    def sentence(self) -> str | None:
+        """The accuracies in one line; None where no row had such instructions."""
+        if not self.instructions:
+            return None
+        of = {"prompt": self.prompts, "instruction": self.instructions}
+        shares = {name: count / of[name.split()[0]] for name, count in self.followed.items()}
+        listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+        prompts = counted(self.prompts, "prompt")
+        return f"IFEval, {prompts}, {counted(self.instructions, 'instruction')}: {listed}"
 
 
-def read_responses(path: Path) -> list[tuple[int, Row]]:
+def read_responses(path: Path) -> Iterator[tuple[int, Row]]:
     """(line number, row) of every non-blank line. Raises InputError naming a bad line."""
-    lines = read_text(path).split("\n")
-    rows = []
-    for number, line in enumerate(lines, start=1):
+    found = False
+    for number, line in read_lines(path):
         if line.strip():
-            rows.append((number, _row(line, f"{path}, line {number}")))
-    if not rows:
+            yield number, _row(line, f"{path}, line {number}")
+            found = True
+    if not found:
         raise InputError(f"{path} holds no responses. A line is: {EXAMPLE}")
-    return rows
 
 
 class Response(BaseModel):
@@ -155,14 +168,24 @@ def _row(line: str, where: str) -> Row:
     return row
 
 
-def write_scores(rows: Sequence[Row], format: str) -> None:
-    """Print scored rows to stdout."""
+def write_scores(rows: Iterable[Row], format: str) -> None:
+    """Print scored rows to stdout; JSONL and JSON as they come, tables once all columns are
+    known."""
     if format == "jsonl":
         for row in rows:
             print(formats.to_json(row, indent=None))
     elif format == "json":
-        print(formats.to_json(list(rows)))
+        _write_list(rows)
     elif format == "csv":
-        print(formats.to_csv(rows), end="")
+        print(formats.to_csv(list(rows)), end="")
     else:
-        print(formats.to_markdown(rows), end="")
+        print(formats.to_markdown(list(rows)), end="")
+
+
+def _write_list(rows: Iterable[Row]) -> None:
+    """A JSON list as formats.to_json writes it, an item at a time."""
+    before = "["
+    for row in rows:
+        print(before + "\n" + indent(formats.to_json(row), " "), end="")
+        before = ","
+    print("[]" if before == "[" else "\n]")
