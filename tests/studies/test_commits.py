@@ -30,7 +30,8 @@ def plan(db: Path) -> Plan:
     """A study whose rows are there, with nothing generated."""
     options = Options(study="s", configs=CONFIGS, batch_size=10)
     made = new_plan(options, db)
-    create_rows(made, {c.id: resolve(c, made.weights, "cpu") for c in made.configs})
+    resolved = {c.id: resolve(c, made.weights, "cpu") for c in made.configs}
+    create_rows(made, resolved, "test")
     return made
 
 

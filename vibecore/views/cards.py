@@ -13,6 +13,7 @@ from vibecore.scoring.text.reasoning import split_reasoning
 from vibecore.views.broken import LITTLE_PROSE, NO_WORDS, broken_because
 from vibecore.views.cut_off import DECIDED, so_far, whole_decided
 from vibecore.views.disagreement import differences
+from vibecore.views.long_text import beginning
 from vibecore.views.tables.metrics import shape
 from vibecore.views.terminal import FINISH_WORDS
 from vibecore.views.text_marks import Piece, cut, mark_difference, mark_repetition
@@ -20,6 +21,7 @@ from vibecore.views.text_marks import Piece, cut, mark_difference, mark_repetiti
 # A card as the page's component takes it.
 Card = dict[str, Any]
 
+IN_FILE = "the files below the texts have all"
 MARKINGS = ("repetition", "difference", "nothing")
 NO_TEXT = "No text: only speed and memory were measured."
 EMPTY_TEXT = "The output is empty."
@@ -65,8 +67,8 @@ def output_card(
     `marking` is one of MARKINGS; `difference` compares with
     `baseline`, by tokens where `same_tokenizer` says that token ids compare.
     """
-    row = _split(row)
-    baseline = baseline and _split(baseline)
+    row, cut_off = beginning(_split(row))
+    baseline = baseline and beginning(_split(baseline))[0]
     text = row.text
     return {
         "config": row.config,
@@ -74,7 +76,8 @@ def output_card(
         "badge": badge,
         "label": "published sample" if published else None,
         "facts": _facts(row),
-        "notice": _notice(row),
+        "notice": "; ".join(filter(None, [_notice(row), *cut_off, IN_FILE if cut_off else None]))
+        or None,
         "folds": _folds(row),
         "code": is_code(row.category, text),
         "text": text,

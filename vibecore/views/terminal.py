@@ -18,6 +18,7 @@ from vibecore.core.rows import OutputRow
 from vibecore.core.terminal_text import safe_text
 from vibecore.views.broken import NOT_MEASURED, broken_because
 from vibecore.views.cut_off import explained, whole_decided
+from vibecore.views.long_text import beginning
 from vibecore.views.models_asked import model_column
 
 Row = dict[str, Any]
@@ -119,13 +120,16 @@ def print_outputs(rows: Sequence[OutputRow]) -> None:
     console = _console()
     if not rows:
         console.print("Nothing to show.")
-    for row in rows:
+    for whole in rows:
+        row, cut = beginning(whole)
         console.rule(_safe(f"{row.prompt_id} · {row.config}"), align="left")
         if row.reasoning:
             tokens = counted(row.reasoning_tokens or 0, "token")
             console.print(_safe(f"(reasoning, {tokens})\n{row.reasoning}\n"))
         console.print(_safe(_text_of(row)))
         console.print(_safe(output_facts(row)), style="dim")
+        for note in cut:
+            console.print(_safe(f"({note}; --format json has all)"), style="dim")
         for verdict in row.constraints:
             why = explained(verdict, row.new_tokens)
             console.print(_safe(f"{verdict.status:7} {verdict.check}: {why}"))
