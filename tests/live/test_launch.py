@@ -277,6 +277,26 @@ def test_what_failed_before_is_loading_again_and_what_failed_now_has_failed(
         ]
 
 
+def test_a_run_that_was_killed_after_its_last_output_is_complete(
+    db: Path, fake_worker, state: Path
+) -> None:
+    from vibecore.studies.plan import new_plan
+    from vibecore.studies.run import run_study
+
+    options = Options(configs=("1M-bf16", "1M-4bit"), study="s", suite=TWO_PROMPTS)
+    run_study(new_plan(options, db), lambda event: None)
+    with store.writing(db) as connection:
+        store.finish_run(connection, 2, "running")
+    run = made(state, db=db.resolve(), configs=options.configs)
+    progress = launch.read_progress(run)
+    assert (progress.state, progress.can_resume) == ("complete", False)
+    assert [config.status for config in progress.configs] == ["complete", "complete"]
+    assert launch.read_state(run) == "complete"
+    assert launch.read_state(replace(run, fidelity=True)) == "died", "which was to be measured"
+    assert launch.read_state(replace(run, configs=("1M-bf16", "1M-8bit"))) == "died"
+    assert launch.unfinished_studies(db) == []
+
+
 def test_studies_begun_in_a_terminal_are_found(db: Path, fake_worker) -> None:
     from vibecore.studies.plan import new_plan
     from vibecore.studies.run import run_study

@@ -85,6 +85,50 @@ def test_resume_does_only_what_is_missing(db: Path, fake_worker) -> None:
     assert fake_worker.calls == []
 
 
+@pytest.mark.parametrize("ended", ["running", "stopped", "failed"])
+def test_a_config_whose_outputs_are_all_stored_is_complete_however_its_run_ended(
+    db: Path, fake_worker, ended: str
+) -> None:
+    run(db, configs=TWO)
+    with store.writing(db) as connection:
+        [first, _] = [row.run_id for row in store.read_configs(connection, "s")]
+        store.finish_run(connection, first, ended, "the disk was full")
+        connection.execute("UPDATE run SET finished_at = NULL WHERE run_id = ?", [first])
+    whole = [("complete", None)] * 2
+    assert [(row.status, row.error) for row in read_runs(db, "s")] == whole
+    [study] = list_studies(db)
+    assert (study.complete, study.failed, study.complete_configs) == (2, 0, list(TWO))
+    with store.reading(db) as connection:
+        progress = store.read_run_progress(connection, "s", datetime(2026, 1, 1))
+        [stored] = connection.execute("FROM run SELECT status WHERE run_id = 1").fetchall()
+    assert [(row.status, row.error) for row in progress] == whole
+    assert stored == (ended,)
+    choice = read_summary(db, "s").sweet_spot
+    assert not choice.leading
+    assert not [why for why in choice.excluded.values() if "finished" in why or "failed" in why]
+    fake_worker.calls.clear()
+    statuses, _ = run(db, resume=True)
+    assert (set(statuses.values()), fake_worker.calls) == ({"complete"}, [])
+    with store.reading(db) as connection:
+        rows = connection.execute("FROM run SELECT status, error, finished_at").fetchall()
+    assert [row[:2] for row in rows] == whole
+    assert all(row[2] is not None for row in rows), "when its last output was made"
+
+
+def test_a_config_that_lacks_outputs_is_not_complete_whatever_its_row_says(
+    db: Path, fake_worker
+) -> None:
+    run(db, configs=TWO)
+    with store.writing(db) as connection:
+        connection.execute("DELETE FROM generation WHERE run_id = 1 AND prompt_id = 'code_001'")
+        connection.execute("DELETE FROM score WHERE run_id = 1 AND prompt_id = 'code_001'")
+        connection.execute("DELETE FROM verdict WHERE run_id = 1 AND prompt_id = 'code_001'")
+    assert [row.status for row in read_runs(db, "s")] == ["stopped", "complete"]
+    assert list_studies(db)[0].complete_configs == ["1M-4bit"]
+    run(db, resume=True)
+    assert [row.status for row in read_runs(db, "s")] == ["complete", "complete"]
+
+
 def test_resume_retries_a_failed_config_and_keeps_the_protocol(db: Path, fake_worker) -> None:
     fake_worker.broken = {"1M-bf16": "no luck"}
     run(db, configs=TWO, batch_size=8)

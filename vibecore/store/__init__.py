@@ -58,6 +58,7 @@ from vibecore.store.read import (
     study_exists,
 )
 from vibecore.store.run_progress import read_run_progress, read_speeds
+from vibecore.store.run_status import settle_runs
 from vibecore.store.scores import add_scores, count_scores, read_judged, read_texts, set_protocol
 from vibecore.store.write import (
     NewRun,

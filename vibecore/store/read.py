@@ -21,11 +21,9 @@ from vibecore.core.rows import (
 )
 from vibecore.store.columns import BROKEN, compile_aggregates
 from vibecore.store.places import read_device_speeds
+from vibecore.store.run_status import ERROR, SAMPLES, STATUS
 
 Row = dict[str, Any]
-
-# How many outputs a study wants of each prompt and config; older protocols say nothing of it.
-SAMPLES = "coalesce(json_extract(study.protocol, '$.samples')::INTEGER, 1)"
 
 # A condition on rows of a run: the outputs that `among` names.
 AMONG = """WHERE run_id = $run AND (prompt_id, sample) IN (
@@ -57,16 +55,23 @@ def list_studies(connection: duckdb.DuckDBPyConnection) -> list[StudyRow]:
     `complete_configs` names those that are whole, in their order."""
     rows = rows_of(
         connection,
-        """WITH outputs AS (SELECT run_id, count(*) AS generations FROM generation GROUP BY run_id)
+        f"""WITH outputs AS (
+               SELECT run_id, count(*) AS generations FROM generation GROUP BY run_id
+           ), found AS (
+               SELECT study_id, run.config, run.position, {STATUS} AS status, outputs.generations
+               FROM run JOIN study USING (study_id) LEFT JOIN outputs USING (run_id)
+           )
            SELECT study.*,
-                  count(run.run_id) AS configs,
-                  count(*) FILTER (run.status = 'complete') AS complete,
+                  count(found.config) AS configs,
+                  count(*) FILTER (found.status = 'complete') AS complete,
                   coalesce(
-                      list(run.config ORDER BY run.position) FILTER (run.status = 'complete'), []
+                      list(found.config ORDER BY found.position)
+                          FILTER (found.status = 'complete'),
+                      []
                   ) AS complete_configs,
-                  count(*) FILTER (run.status = 'failed') AS failed,
-                  coalesce(sum(outputs.generations), 0)::BIGINT AS generations
-           FROM study LEFT JOIN run USING (study_id) LEFT JOIN outputs USING (run_id)
+                  count(*) FILTER (found.status = 'failed') AS failed,
+                  coalesce(sum(found.generations), 0)::BIGINT AS generations
+           FROM study LEFT JOIN found USING (study_id)
            GROUP BY ALL ORDER BY study.study_id""",
     )
     return [StudyRow(**{**row, "protocol": _protocol(row["protocol"])}) for row in rows]
@@ -127,7 +132,7 @@ def read_configs(
     study_id = study_id_of(connection, name)
     rows = rows_of(
         connection,
-        """
+        f"""
         WITH runs AS (
             SELECT run_id FROM run WHERE study_id = $study
         ), batches AS (
@@ -149,7 +154,8 @@ def read_configs(
                    max(scorer_version) AS newest_scorer_version
             FROM score WHERE run_id IN (FROM runs) GROUP BY run_id
         )
-        SELECT run.* EXCLUDE (bench), bench IS NOT NULL AS benched,
+        SELECT run.* EXCLUDE (bench, status, error), {STATUS} AS status, {ERROR} AS error,
+               bench IS NOT NULL AS benched,
                outputs.* EXCLUDE (run_id), scores.* EXCLUDE (run_id), total_seconds,
                aggregate.prompts AS published_prompts,
                aggregate.tokens_per_second AS published_tokens_per_second,

@@ -7,7 +7,8 @@ from datetime import datetime
 import duckdb
 
 from vibecore.core.rows import ProgressRow, SpeedRow
-from vibecore.store.read import SAMPLES, rows_of, study_id_of
+from vibecore.store.read import rows_of, study_id_of
+from vibecore.store.run_status import ERROR, SAMPLES, STATUS
 
 # The speed of so many last batches is what a run does "now".
 LAST_BATCHES = 3
@@ -35,8 +36,8 @@ def read_run_progress(
                 SELECT *, row_number() OVER (
                     PARTITION BY run_id ORDER BY created_at DESC, batch_index DESC) AS age
                 FROM batches
-            ), sums AS (
-                SELECT run_id, sum(outputs)::BIGINT AS done, sum(seconds) / sum(outputs)
+            ), outputs AS (
+                SELECT run_id, sum(outputs)::BIGINT AS generations, sum(seconds) / sum(outputs)
                        AS seconds_per_output,
                        sum(tokens) FILTER (age <= {LAST_BATCHES})
                        / sum(seconds) FILTER (age <= {LAST_BATCHES}) AS tokens_per_second
@@ -46,11 +47,11 @@ def read_run_progress(
                        * count(*) / sum(outputs) AS pace
                 FROM batches WHERE created_at >= $since GROUP BY run_id HAVING count(*) > 1
             )
-            SELECT run.config, run.status, run.error, run.finished_at,
-                   coalesce(done, 0) AS done,
+            SELECT run.config, {STATUS} AS status, {ERROR} AS error, run.finished_at,
+                   coalesce(generations, 0) AS done,
                    study.prompt_count * {SAMPLES} AS total,
                    seconds_per_output, tokens_per_second, pace
-            FROM run JOIN study USING (study_id) LEFT JOIN sums USING (run_id)
+            FROM run JOIN study USING (study_id) LEFT JOIN outputs USING (run_id)
                  LEFT JOIN clocks USING (run_id)
             WHERE study_id = $study ORDER BY run.position""",
         {"study": study_id_of(connection, study), "since": since},

@@ -154,6 +154,12 @@ def add_rows(plan: Plan, resolved: Mapping[str, Resolved], hardware_now: str) ->
             store.set_protocol(connection, plan.name, replace(study.protocol, weights="mixed"))
 
 
+def settle_rows(plan: Plan) -> None:
+    """Call the runs of a study complete that have all their outputs, however they ended."""
+    with store.writing(plan.db) as connection:
+        store.settle_runs(connection, plan.name)
+
+
 def unfinished(plan: Plan) -> tuple[Config, ...]:
     """The configs of an existing study that lack outputs: only their weights are needed."""
     with store.reading(plan.db) as connection:

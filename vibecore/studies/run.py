@@ -29,6 +29,7 @@ from vibecore.studies.jobs import (
     refuse_existing,
     refuse_other_weights,
     remaining_jobs,
+    settle_rows,
     unfinished,
     with_batch_size,
 )
@@ -163,6 +164,8 @@ def _written(
         add_rows(plan, resolved, hardware_now)
     elif not resume:
         create_rows(plan, resolved, hardware_now)
+    else:
+        settle_rows(plan)
     return plan
 
 

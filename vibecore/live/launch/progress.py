@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from vibecore import store
-from vibecore.core.errors import INTERRUPTED, InputError
+from vibecore.core.errors import INTERRUPTED, InputError, VibeError
 from vibecore.core.rows import ProgressRow
 from vibecore.live.launch.record import LaunchedRun, list_runs
 from vibecore.runtime import device_queue
@@ -34,6 +34,8 @@ STATES = {
 }
 ALIVE = ("starting", "waiting", "running", "stopping")
 CODES = {0: "complete", 1: "failed", 2: "refused", INTERRUPTED: "stopped"}
+# How a process can end although all that it was to make is stored.
+CUT_SHORT = ("died", "stopped", "failed")
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class RunProgress:
 
 
 def read_state(run: LaunchedRun) -> str:
-    """Which of STATES a run is in, without reading its database."""
+    """Which of STATES a run is in. Its database is read only where its process was cut short: a
+    signal can come after the last output, and then nothing is missing."""
     return _state_and_queue(run)[0]
 
 
@@ -133,7 +136,7 @@ def unfinished_studies(db: Path) -> list[str]:
         names = [
             row.name
             for row in store.list_studies(connection)
-            if row.source == "measured" and row.generations < row.configs * row.prompt_count
+            if row.source == "measured" and row.complete < row.configs
         ]
     launched = {run.study for run in list_runs(db)}
     queued = {entry.what for device in ("cpu", "cuda") for entry in device_queue.queue_of(device)}
@@ -147,9 +150,10 @@ def _state_and_queue(run: LaunchedRun) -> tuple[str, list[QueueEntry], QueueEntr
         # Read after the process was seen to have ended. A run that was cancelled early, or killed,
         # has written no code.
         code = run.exit_code()
+        state = "died" if code is None else CODES.get(code, "died")
         if cancelled and code != 0:
-            return "stopped", [], None
-        return ("died" if code is None else CODES.get(code, "died")), [], None
+            state = "stopped"
+        return ("complete" if state in CUT_SHORT and _lacks_nothing(run) else state), [], None
     queue = device_queue.queue_of(run.device)
     mine = next((entry for entry in queue if entry.pid == run.pid), None)
     if cancelled:
@@ -159,6 +163,26 @@ def _state_and_queue(run: LaunchedRun) -> tuple[str, list[QueueEntry], QueueEntr
     if mine.begun:
         return "running", [], mine
     return "waiting", queue[: mine.place] or device_queue.residents(run.device), mine
+
+
+def _lacks_nothing(run: LaunchedRun) -> bool:
+    """Whether all outputs of a run's configs are stored, and no more was to be measured."""
+    content = store.content_key(run.db)
+    if run.fidelity or not content:
+        return False
+    try:
+        complete = _complete_configs(run.db, content).get(run.study, frozenset())
+    except VibeError:
+        # Not readable now: read_progress says why.
+        return False
+    return complete.issuperset(run.configs)
+
+
+@lru_cache(maxsize=8)
+def _complete_configs(db: Path, content: tuple[int, ...]) -> dict[str, frozenset[str]]:
+    """By study, its complete configs; read again only when the database file has changed."""
+    with store.reading(db, wait_seconds=READ_SECONDS) as connection:
+        return {row.name: frozenset(row.complete_configs) for row in store.list_studies(connection)}
 
 
 @lru_cache(maxsize=64)
