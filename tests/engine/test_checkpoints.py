@@ -116,6 +116,26 @@ def test_what_changes_nothing_is_loaded(kind: str, precision: str, tmp_path: Pat
     assert texts[0] == texts[1]
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"_attn_implementation": "owner/attention"},
+        {"attn_implementation": "owner/attention"},
+        {"_attn_implementation": {"": "owner/attention"}},
+        {"_attn_implementation_internal": "owner/attention"},
+        {"_experts_implementation": "owner/experts", "experts_implementation": "owner/experts"},
+        {"_attn_implementation": "flash_attention_2"},
+        {"auto_map": {"AutoModelForCausalLM": "owner/code--modeling.Model"}},
+    ],
+    ids=str,
+)
+def test_no_code_that_a_config_names_is_looked_for(keys: dict[str, Any], tmp_path: Path) -> None:
+    wanted = engine.load(request_for(MODELS_DIR / "1M"))
+    found = engine.load(request_for(demo_folder(tmp_path / "model", config=keys)))
+    used = [one.report.environment["attention"] for one in (wanted, found)]
+    assert used[0] == used[1] == "sdpa"
+
+
 @pytest.mark.parametrize("beside_weights", [True, False])
 def test_an_adapter_is_refused_with_the_way_to_merge_it(
     beside_weights: bool, tmp_path: Path

@@ -30,6 +30,7 @@ from vibecore.catalog.gguf import is_gguf, read_gguf, require_dequantisable
 from vibecore.catalog.precisions import AS_IS, Precision
 from vibecore.core.errors import RunError
 from vibecore.core.records import LoadRequest
+from vibecore.engine.configs import read_config, without_code
 from vibecore.engine.dummy import DUMMY_TOKENIZER, as_trained, random_weights
 from vibecore.engine.gguf_weights import read_once, read_weights, tokenizer_of
 from vibecore.engine.integrity import load_whole
@@ -73,7 +74,7 @@ def _load_folder(folder: Path, precision: Precision, device: str) -> Checkpoint:
     # transformers would apply it where the package for that is installed, and else leave it out.
     refuse_adapter(folder)
     stored = require_label(folder, precision, device)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config = read_config(folder)
     tokenizer = load_tokenizer(folder)
     with no_bars():
         model = load_whole(
@@ -120,7 +121,7 @@ def _load_random(request: LoadRequest, precision: Precision) -> Checkpoint:
     assert request.architecture is not None
     spec = spec_of(request.architecture)
     assert spec is not None
-    config = AutoConfig.for_model(**as_trained(request.architecture))
+    config = without_code(AutoConfig.for_model(**as_trained(request.architecture)))
     weights = random_weights(spec, DTYPES[precision.dtype])
     model = _from_weights(config, weights, precision, request.device, request.config_id)
     tokenizer = AutoTokenizer.from_pretrained(DUMMY_TOKENIZER, local_files_only=True)

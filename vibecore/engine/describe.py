@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedConfig,
@@ -22,6 +21,7 @@ from vibecore.core.errors import RunError
 from vibecore.core.records import LoadRequest
 from vibecore.engine.chat import PromptFormat, encode_prompts, prompt_format
 from vibecore.engine.checkpoints import vocabulary_of
+from vibecore.engine.configs import read_config
 from vibecore.engine.decoder import why_not
 from vibecore.engine.gguf_weights import config_of, tokenizer_of
 from vibecore.engine.stop_tokens import named_of_file, named_of_folder, union
@@ -78,7 +78,7 @@ def describe(_: object, request: LoadRequest) -> Description:
 def _describe_model(source: Path, file: GgufFile | None) -> tuple[Description, int | None]:
     """What there is to say of the model, and how many tokens it has embeddings for."""
     try:
-        config = config_of(file) if file else _config_of(source)
+        config = config_of(file) if file else read_config(source)
         # Shapes without numbers: nothing is allocated.
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
@@ -86,10 +86,6 @@ def _describe_model(source: Path, file: GgufFile | None) -> tuple[Description, i
         return Description(_one_line(error)), None
     said = Description(None, why_not(model), _quantiser_problem(config))
     return said, vocabulary_of(model)
-
-
-def _config_of(folder: Path) -> PreTrainedConfig:
-    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:

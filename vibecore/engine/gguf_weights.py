@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from vibecore.catalog.gguf import HEAD, GgufFile
+from vibecore.engine.configs import without_code
 from vibecore.engine.integrity import load_whole
 
 
@@ -92,8 +93,8 @@ def read_weights(
 def config_of(file: GgufFile) -> PreTrainedConfig:
     """What the file's config.json would be."""
     if file.spec is not None and file.spec.raw is not None:
-        return AutoConfig.for_model(**file.spec.raw)
+        return without_code(AutoConfig.for_model(**file.spec.raw))
     config: PreTrainedConfig = AutoConfig.from_pretrained(
         file.path.parent, gguf_file=file.path.name, local_files_only=True
     )
-    return config
+    return without_code(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,13 @@ from vibecore.store.schema import MIGRATIONS, READABLE, migrate
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
 STORAGE: dict[str, Any] = {"storage_compatibility_version": "v1.0.0"}
+# No extension is looked for, downloaded or run because of what a file is or a query names.
+LOCAL_ONLY: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+# What DuckDB then misses where the file is SQLite's.
+SQLITE_SCANNER = "sqlite_scanner"
 LOCK_MESSAGES = (
     "Could not set lock",
     "Conflicting lock",
@@ -49,11 +56,13 @@ def content_key(path: Path) -> tuple[int, ...]:
 
 
 def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    _require_database_file(path)
     deadline = time.monotonic() + wait_seconds
+    config = LOCAL_ONLY if read_only else LOCAL_ONLY | STORAGE
     while True:
         try:
-            config = {} if read_only else STORAGE
-            return duckdb.connect(str(path), read_only=read_only, config=config)
+            # Absolute: DuckDB takes a name that begins with `md:` or `postgres:` for a service.
+            return duckdb.connect(str(path.absolute()), read_only=read_only, config=config)
         except (duckdb.IOException, duckdb.ConnectionException) as error:
             if any(message in str(error) for message in LOCK_MESSAGES):
                 if time.monotonic() < deadline:
@@ -68,9 +77,19 @@ def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBP
             raise InputError(_not_readable(path, error)) from error
 
 
+def _require_database_file(path: Path) -> None:
+    """Raise InputError for what is neither absent nor a file: a pipe would be waited for."""
+    with suppress(OSError):
+        if path.exists() and not path.is_dir() and not path.is_file():
+            raise InputError(f"{path} is no regular file. Name a database file with --db.")
+
+
 def _not_readable(path: Path, error: duckdb.Error) -> str:
     if path.is_dir():
         return f"{path} is a folder. Name a database file with --db."
+    # Read by its error alone: closing a file that DuckDB has open would give up DuckDB's lock.
+    if SQLITE_SCANNER in str(error):
+        return f"{path} is a SQLite database. Name another file with --db; it was not changed."
     if "not a valid DuckDB database" in str(error):
         return f"{path} is not a DuckDB database. Name another file with --db; it was not changed."
     first_line = str(error).strip().splitlines()[0]
@@ -116,12 +135,22 @@ def reading(
     try:
         if _known_version(connection, path) < READABLE:
             connection.close()
-            prepare(path)
+            _migrate_first(path)
             connection = _open(path, read_only=True, wait_seconds=wait_seconds)
         with as_keyboard_interrupt():
             yield connection
     finally:
         connection.close()
+
+
+def _migrate_first(path: Path) -> None:
+    try:
+        prepare(path)
+    except VibeError as error:
+        raise type(error)(
+            f"{path} is of an older Vibe check and has to be migrated once, which writes to it: "
+            f"{error} To leave it as it is, copy it (cp {path} FILE) and read the copy: --db FILE."
+        ) from error
 
 
 @contextmanager

@@ -1,0 +1,89 @@
+"""What is no database of ours, or cannot be migrated, is told in a sentence; nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from vibecore import store
+from vibecore.core.errors import InputError
+from vibecore.store import connection as connections
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict]]:
+    """The file and the settings of every connection that DuckDB is asked for."""
+    asked: list[tuple[str, dict]] = []
+    connect = duckdb.connect
+
+    def noted(file: str, *, read_only: bool, config: dict) -> duckdb.DuckDBPyConnection:
+        asked.append((file, config))
+        return connect(file, read_only=read_only, config=config)
+
+    monkeypatch.setattr(duckdb, "connect", noted)
+    return asked
+
+
+def test_no_connection_looks_for_extensions(db: Path, opened: list[tuple[str, dict]]) -> None:
+    store.prepare(db)
+    with connections.reading(db) as connection, pytest.raises(duckdb.Error):
+        connection.execute("SELECT * FROM 'http://127.0.0.1:1/a.parquet'")
+    assert opened
+    for _, settings in opened:
+        assert settings["autoinstall_known_extensions"] is False
+        assert settings["autoload_known_extensions"] is False
+
+
+@pytest.mark.parametrize("use", [store.prepare, lambda path: connections.reading(path).__enter__()])
+def test_a_sqlite_file_is_named_as_one(use: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "own.db"
+    with sqlite3.connect(path) as own:
+        own.execute("CREATE TABLE a (b)")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"own\.db is a SQLite database\. Name another .*--db"):
+        use(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["md:own", "postgres:dbname=a", "sqlite:own.db", "s3://a"])
+def test_a_name_is_a_file_and_no_service(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    store.prepare(Path(name))
+    assert Path(name).is_file()
+
+
+@pytest.mark.parametrize("use", [store.prepare, lambda path: connections.reading(path).__enter__()])
+def test_a_pipe_is_refused_and_not_waited_for(
+    use: Callable[[Path], object], tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match=r"pipe is no regular file\. Name a database file"):
+        use(pipe)
+
+
+def test_an_older_database_that_cannot_be_written_says_what_to_do(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.prepare(db)
+    with duckdb.connect(db) as connection:
+        connection.execute("DELETE FROM schema_version WHERE version > 8")
+    connect = duckdb.connect
+
+    def read_only_place(file: str, *, read_only: bool, config: dict) -> duckdb.DuckDBPyConnection:
+        if not read_only:
+            raise duckdb.IOException(f'IO Error: Cannot open file "{file}": Read-only file system')
+        return connect(file, read_only=read_only, config=config)
+
+    monkeypatch.setattr(duckdb, "connect", read_only_place)
+    said = r"of an older Vibe check and has to be migrated once.*Read-only file system.*cp .*--db F"
+    with pytest.raises(InputError, match=said), connections.reading(db):
+        pass
