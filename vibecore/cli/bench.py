@@ -1,4 +1,5 @@
-"""`bench`: speed and memory alone; `import`: a bench's report as a study of a database."""
+"""`bench`: speed and memory alone; `import`: a bench's report, or another machine's study, into a
+database."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import os
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +24,9 @@ from vibecore.cli.base import (
 )
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import DEFAULT_DB, write_whole
+
+if TYPE_CHECKING:
+    from vibecore.store import Joined
 
 
 class ReportFormat(StrEnum):
@@ -137,28 +141,48 @@ def _check_writable(out: Path) -> None:
 @app.command("import")
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(help="What `bench --out` wrote, or other databases.")
+        list[Path],
+        typer.Argument(help="What `bench --out` or `export --parquet` wrote, or other databases."),
     ],
     study: Annotated[
         str | None,
         typer.Option(
-            help="Name of a report's study [hardware, weights, date]; of another database, the "
-            "study to copy [all]."
+            help="Name of a report's study [hardware, weights, date]; of a Parquet export's, which "
+            "joins a study of that name [its own]; of another database, the study to copy [all]."
         ),
     ] = None,
     db: Database = DEFAULT_DB,
 ) -> None:
-    """Bring studies of other databases, or reports of `bench`, into a database."""
+    """Bring studies of other databases or machines, or reports of `bench`, into a database."""
     from vibecore import store
     from vibecore.studies.bench.import_report import import_reports
+    from vibecore.studies.exchange import import_parquet, is_parquet_export
 
+    exports = [file for file in files if is_parquet_export(file)]
     databases = [file for file in files if store.is_database(file)]
-    reports = [file for file in files if file not in databases]
+    reports = [file for file in files if file not in databases and file not in exports]
     names = import_reports(db, reports, study) if reports else []
     for database in databases:
         names += store.copy_studies(database, db, (study,) if study else None)
+    for folder in exports:
+        name, joined = import_parquet(db, folder, study)
+        names.append(name)
+        if joined is not None:
+            say(_joined_words(joined))
     for name in names:
         say(
             f"Study {name}, in {db}. Read it: python -m vibecore summary "
             f"--study {shlex.quote(name)} --db {shlex.quote(str(db))}"
         )
+
+
+def _joined_words(joined: Joined) -> str:
+    """What a study gained, in a sentence."""
+    from vibecore.core.formats import counted
+    from vibecore.core.formats import listed as in_words
+
+    gained = f"Added {counted(joined.outputs, 'output')}"
+    if joined.configs:
+        gained += f", {in_words(joined.configs)} among the configs"
+    stayed = f"; {counted(joined.known, 'output')} were here already and stayed"
+    return f"{gained}{stayed if joined.known else ''}."

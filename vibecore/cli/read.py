@@ -145,9 +145,23 @@ def outputs(
 def export(
     study: StudyName,
     out: Annotated[Path, typer.Option(help="A folder, made if it is not there.")],
+    parquet: Annotated[
+        bool,
+        typer.Option(
+            "--parquet",
+            help="Write Parquet files in parts instead, for `import` on another machine or other "
+            "programs.",
+        ),
+    ] = False,
     db: Database = DEFAULT_DB,
 ) -> None:
     """Write a study's tables to a folder as CSV, JSON and Markdown, and the study as a database."""
+    if parquet:
+        from vibecore.studies.exchange import export_parquet
+
+        for path in export_parquet(db, study, out):
+            print(path)
+        return
     from vibecore.views.export import export_study
 
     for path in export_study(db, study, out):

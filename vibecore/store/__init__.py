@@ -31,8 +31,10 @@ from vibecore.store.fidelity import (
     reference_outputs,
     stored_fidelity,
 )
+from vibecore.store.join import Joined, join_study
 from vibecore.store.manage import delete_study, rename_study, set_note
 from vibecore.store.outcomes import read_outcomes
+from vibecore.store.parquet import CONTENTS, read_parquet, write_parquet
 from vibecore.store.places import place_id
 from vibecore.store.prompt_list import (
     PromptFilter,

@@ -86,7 +86,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> None:
            FROM copied_from.run AS rows JOIN copied_study ON rows.study_id = copied_study.old
                                    JOIN copied_run ON rows.run_id = copied_run.old"""
     )
-    _copy_places(connection)
+    copy_places(connection)
     for table in RUN_TABLES:
         renewed = f", {OTHER_KEYS[table]}" if table in OTHER_KEYS else ""
         execute(
@@ -96,7 +96,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         )
 
 
-def _copy_places(connection: duckdb.DuckDBPyConnection) -> None:
+def copy_places(connection: duckdb.DuckDBPyConnection) -> None:
     """Write the places of the copied runs that are not there yet, and keep every one's new id."""
     connection.execute("DROP TABLE IF EXISTS temp.copied_place")
     connection.execute(
