@@ -280,7 +280,9 @@ def legend_of(prompt: str, configs: list[str]) -> str | None:
 def make_cards(prompt: str, configs: list[str]) -> list[Card]:
     """One card a config, with a word of explanation where there is no output."""
     marking, baseline = st.session_state["mark"], st.session_state["baseline"]
-    outputs, marks = first_outputs(prompt), marks_of(prompt, configs)
+    # The baseline may be none of those shown.
+    outputs = first_outputs(prompt, [*configs, baseline])
+    marks = marks_of(prompt, configs)
     published = study.source == "published"
     cards = []
     for config in configs:
@@ -309,9 +311,9 @@ def make_cards(prompt: str, configs: list[str]) -> list[Card]:
     ]
 
 
-def first_outputs(prompt: str) -> dict[str, Any]:
+def first_outputs(prompt: str, configs: Sequence[str]) -> dict[str, Any]:
     """By config, its first output of a prompt."""
-    rows = cached.outputs(key, study.name, prompt)
+    rows = cached.outputs(key, study.name, prompt, tuple(sorted(set(configs))))
     return {row.config: row for row in reversed(rows)}
 
 
@@ -319,7 +321,7 @@ def difference_note(
     prompt: str, results: Sequence[PromptResult], configs: Sequence[str]
 ) -> str | None:
     """In what these configs differ on a prompt, in one sentence; None with fewer than two."""
-    outputs = first_outputs(prompt)
+    outputs = first_outputs(prompt, [*configs, st.session_state["baseline"]])
     written = [config for config in configs if config in outputs]
     if len(written) < 2:
         return None
@@ -409,6 +411,6 @@ frame.show_scorers(study.name)
 if view == SIDE:
     prompt = st.session_state["prompt"]
     with frame.errors_in_words():
-        rows = [row for row in cached.outputs(key, study.name, prompt) if row.config in configs]
+        rows = cached.outputs(key, study.name, prompt, tuple(configs)) if configs else []
     if rows:
         downloads.show(downloads.outputs(rows), study.name, prompt)

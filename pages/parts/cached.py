@@ -99,9 +99,9 @@ def judged(
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
-def outputs(key: Key, study: str, prompt: str) -> list[OutputRow]:
-    """One prompt's outputs with their verdicts."""
-    return vibecore.read_outputs(Path(key[0]), study, prompt)
+def outputs(key: Key, study: str, prompt: str, configs: tuple[str, ...] = ()) -> list[OutputRow]:
+    """The outputs of a prompt by some configs, or by all where none is named, with verdicts."""
+    return vibecore.read_outputs(Path(key[0]), study, prompt, configs=configs)
 
 
 @st.cache_resource(show_spinner=False, max_entries=ENTRIES)

@@ -503,3 +503,29 @@ def test_text_is_stored_as_it_is(db: Path, value: str) -> None:
     with store.reading(db) as connection:
         [row] = store.read_outputs(connection, "s")
     assert (row.text, row.rendered_prompt, row.token_ids, row.reasoning) == (value, value, [], None)
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_outputs_of_some_configs_are_those_of_all_less_the_others(db: Path, count: int) -> None:
+    names = [f"m{number}-bf16" for number in range(count)]
+    with store.writing(db) as connection:
+        runs = store.create_study(
+            connection, STUDY, [replace(RUN, config=name, model=name) for name in names]
+        )
+        other = store.create_study(connection, replace(STUDY, name="t"), [RUN])
+        for name, run_id in {**runs, **other}.items():
+            rows = [("p1", {"text": name}, score_output(PROMPT, name))]
+            store.add_generations(connection, run_id, 0, rows, SCORER_VERSION)
+    with store.reading(db) as connection:
+        for prompt in (None, "p1"):
+            outputs = store.read_outputs(connection, "s", prompt)
+            verdicts = store.read_verdicts(connection, "s", prompt)
+            assert [row.text for row in outputs] == [row.config for row in outputs] == names
+            assert [config for config, _, _ in verdicts] == names
+            for some in (names[1:2], names[-2:], names):
+                found = store.read_outputs(connection, "s", prompt, configs=some)
+                assert found == [row for row in outputs if row.config in some]
+                judged = store.read_verdicts(connection, "s", prompt, some)
+                assert judged == {key: verdicts[key] for key in verdicts if key[0] in some}
+            assert store.read_outputs(connection, "s", prompt, names[0]) == outputs[:1]
+        assert store.read_outputs(connection, "s", configs=["none"]) == []

@@ -25,6 +25,9 @@ from vibecore.store.run_status import ERROR, SAMPLES, STATUS
 
 Row = dict[str, Any]
 
+# Up to so many runs of a table are read one by one.
+MOST_BY_THEMSELVES = 16
+
 # A condition on rows of a run: the outputs that `among` names.
 AMONG = """WHERE run_id = $run AND (prompt_id, sample) IN (
     SELECT (unnest($prompts::VARCHAR[]), unnest($samples::INTEGER[])))"""
@@ -238,17 +241,24 @@ def read_outputs(
     name: str,
     prompt_id: str | None = None,
     config: str | None = None,
+    *,
+    configs: Sequence[str] = (),
 ) -> list[OutputRow]:
-    """Outputs with timings and scores, by suite order, then config order.
+    """Outputs with timings and scores, by suite order, then config order; of `configs` alone, where
+    some are named, which of a study of a thousand is read in a fraction of the time.
 
     Raises InputError for a prompt or config that is not in the study.
     """
     study_id = study_id_of(connection, name)
     _require(connection, "prompt", "prompt_id", study_id, prompt_id)
     _require(connection, "run", "config", study_id, config)
+    runs = _run_ids(connection, study_id, configs or ([config] if config else ()))
+    of_prompt = "AND prompt_id = $prompt" if prompt_id is not None else ""
     rows = rows_of(
         connection,
-        f"""SELECT run.config, generation.* EXCLUDE (run_id, place_id), prompt.category,
+        f"""WITH generation AS ({_of_runs("generation", runs, of_prompt)}),
+                 score AS ({_of_runs("score", runs, of_prompt)})
+           SELECT run.config, generation.* EXCLUDE (run_id, place_id), prompt.category,
                   place.node, place.device, place.driver,
                   score.* EXCLUDE (run_id, prompt_id, sample), {BROKEN} AS broken
            FROM generation JOIN run USING (run_id) LEFT JOIN place USING (place_id)
@@ -257,13 +267,35 @@ def read_outputs(
            LEFT JOIN score ON score.run_id = generation.run_id
                           AND score.prompt_id = generation.prompt_id
                           AND score.sample = generation.sample
-           WHERE run.study_id = $study
-             AND ($prompt IS NULL OR generation.prompt_id = $prompt)
-             AND ($config IS NULL OR run.config = $config)
            ORDER BY prompt.position, run.position, generation.sample""",
-        {"study": study_id, "prompt": prompt_id, "config": config},
+        {"prompt": prompt_id} if prompt_id is not None else {},
     )
     return [OutputRow(**{**row, "duplicates": _duplicates(row["duplicates"])}) for row in rows]
+
+
+def _run_ids(
+    connection: duckdb.DuckDBPyConnection, study_id: int, configs: Sequence[str]
+) -> list[int]:
+    """The runs of these configs, or of all where none is named, in their order."""
+    rows = connection.execute(
+        """SELECT run_id FROM run
+           WHERE study_id = $study AND (len($configs) = 0 OR list_contains($configs, config))
+           ORDER BY position""",
+        {"study": study_id, "configs": list(configs)},
+    ).fetchall()
+    return [run_id for (run_id,) in rows]
+
+
+def _of_runs(table: str, runs: Sequence[int], condition: str) -> str:
+    """A query of a table's rows of some runs, ids as literals.
+
+    Rows are stored by run, and DuckDB skips blocks by an id that it is given alone: a few runs are
+    read in a tenth of the time that a list of them takes.
+    """
+    if not 0 < len(runs) <= MOST_BY_THEMSELVES:
+        among = f"run_id IN ({', '.join(map(str, runs)) or 'NULL'})"
+        return f"FROM {table} WHERE {among} {condition}"
+    return " UNION ALL ".join(f"FROM {table} WHERE run_id = {run} {condition}" for run in runs)
 
 
 def _duplicates(stored: str | None) -> Any:
@@ -288,17 +320,23 @@ def _require(
 
 
 def read_verdicts(
-    connection: duckdb.DuckDBPyConnection, name: str, prompt_id: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    prompt_id: str | None = None,
+    configs: Sequence[str] = (),
 ) -> dict[tuple[str, str, int], list[VerdictRow]]:
-    """Constraint verdicts in their order, by (config, prompt id, sample)."""
+    """Constraint verdicts in their order, by (config, prompt id, sample); of `configs` alone where
+    some are named."""
+    of_prompt = "AND prompt_id = $prompt" if prompt_id is not None else ""
+    runs = _run_ids(connection, study_id_of(connection, name), configs)
     rows = rows_of(
         connection,
-        """SELECT run.config, verdict.prompt_id, sample, check_name AS "check", arguments,
+        f"""WITH verdict AS ({_of_runs("verdict", runs, of_prompt)})
+           SELECT run.config, verdict.prompt_id, sample, check_name AS "check", arguments,
                   verdict.status, status_loose, explanation, cut
            FROM verdict JOIN run USING (run_id)
-           WHERE run.study_id = $study AND ($prompt IS NULL OR verdict.prompt_id = $prompt)
            ORDER BY run.position, verdict.prompt_id, sample, verdict.position""",
-        {"study": study_id_of(connection, name), "prompt": prompt_id},
+        {"prompt": prompt_id} if prompt_id is not None else {},
     )
     found: dict[tuple[str, str, int], list[VerdictRow]] = {}
     for row in rows:

@@ -143,12 +143,19 @@ def find_prompts(db: Path, study: str, wanted: store.PromptFilter | None = None)
 
 
 def read_outputs(
-    db: Path, study: str, prompt: str | None = None, config: str | None = None
+    db: Path,
+    study: str,
+    prompt: str | None = None,
+    config: str | None = None,
+    *,
+    configs: Sequence[str] = (),
 ) -> list[OutputRow]:
-    """Outputs with their scores and a list `constraints` of verdicts, in suite order."""
+    """Outputs with their scores and a list `constraints` of verdicts, in suite order; of `configs`
+    alone where some are named."""
     with store.reading(db) as connection:
-        rows = store.read_outputs(connection, study, prompt, config)
-        verdicts = store.read_verdicts(connection, study, prompt)
+        rows = store.read_outputs(connection, study, prompt, config, configs=configs)
+        of = configs or ([config] if config else ())
+        verdicts = store.read_verdicts(connection, study, prompt, of)
     for row in rows:
         row.constraints = verdicts.get((row.config, row.prompt_id, row.sample), [])
     return rows
