@@ -17,7 +17,7 @@ from pages.parts.components import close_menu
 from pages.parts.plain import plain
 from vibecore.analysis.asked import ModelAsked, model_asked
 from vibecore.core.errors import VibeError
-from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path
+from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path, state_note
 from vibecore.core.rows import StudyRow
 from vibecore.studies.rescore import versions_note
 from vibecore.views.models_asked import asking_notes, asking_warnings
@@ -137,7 +137,8 @@ def current_study() -> StudyRow:
 
 
 def acting_page() -> StudyRow | None:
-    """The study chosen in the sidebar, or None; where acting is off, say so and stop the page."""
+    """The study chosen in the sidebar, or None; where acting is off, say so and stop the page.
+    Where the state folder cannot be written, say what that means and go on."""
     study = _routed_study()
     if not page_table.may_act():
         show_html("h1", "Switched off")
@@ -148,6 +149,12 @@ def acting_page() -> StudyRow | None:
             "command line: python -m vibecore run.",
         )
         st.stop()
+    try:
+        note = state_note()
+    except VibeError as error:
+        note = str(error)
+    if note:
+        st.warning(plain(note))
     return study
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from vibecore.analysis import Rule
 from vibecore.analysis.claims import REPORTED
 from vibecore.cli import app
 from vibecore.core.errors import InputError
+from vibecore.views.export import export_study
 from vibecore.views.report import make_report, write_report
 
 LARGEST = 5_000_000
@@ -150,3 +154,34 @@ def test_what_cannot_be_written_is_said(studies: Path, tmp_path: Path) -> None:
         write_report(studies, "speed-only", tmp_path / "folder.md")
     with pytest.raises(InputError, match="no study 'none'"):
         write_report(studies, "none", tmp_path / "report.html")
+
+
+def test_a_full_disk_leaves_the_older_report_and_the_older_export(
+    studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, folder = tmp_path / "report.md", tmp_path / "export"
+    write_report(studies, "published", out)
+    export_study(studies, "published", folder)
+    before = {file: file.read_bytes() for file in (out, *folder.iterdir())}
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        write_report(studies, "speed-only", out)
+    with pytest.raises(InputError, match="No space left"):
+        export_study(studies, "speed-only", folder)
+    assert {file: file.read_bytes() for file in (out, *folder.iterdir())} == before
+
+
+def test_a_report_goes_into_a_pipe_that_stays_one(studies: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "report.md"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_report(studies, "published", pipe)
+    reader.join()
+    assert read[0].startswith(b"#")
+    assert pipe.is_fifo()

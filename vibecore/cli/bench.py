@@ -106,16 +106,17 @@ def bench(
 
     def keep(report: dict[str, Any]) -> None:
         nonlocal kept
-        if out is not None:
-            write_whole(out, formats.to_json(report) + "\n")
-            kept = True
+        # What is no regular file cannot be written anew at each step: it gets the whole at the end.
+        if out is not None and (out.is_file() or not out.exists()):
+            kept = _write(out, report)
 
     def stopped() -> str:
         return f"Stopped. What was measured so far is in {out}." if kept else "Stopped."
 
     with message_when_stopped(stopped):
         report = run_bench(chosen, say, keep)
-    keep(report)
+    if out is not None:
+        _write(out, report)
     if format is ReportFormat.json:
         show(formats.to_json(report))
     elif format is ReportFormat.md:
@@ -134,8 +135,23 @@ def _check_writable(out: Path) -> None:
         raise InputError(f"The folder {out.parent} does not exist. Make it, or change --out.")
     if out.is_dir():
         raise InputError(f"{out} is a folder. Name a file with --out.")
-    if not os.access(out.parent, os.W_OK):
+    is_device = out.exists() and not out.is_file()
+    if not is_device and not os.access(out.parent, os.W_OK):
         raise InputError(f"The folder {out.parent} cannot be written. Change --out.")
+
+
+def _write(out: Path, report: dict[str, Any]) -> bool:
+    """Write the report so far, and whether it is written; where that fails, say so and go on: it is
+    printed at the end."""
+    from vibecore.core import formats
+
+    try:
+        write_whole(out, formats.to_json(report) + "\n")
+    except OSError as error:
+        reason = error.strerror or error
+        say(f"{out} cannot be written: {reason}. The report is printed at the end all the same.")
+        return False
+    return True
 
 
 @app.command("import")

@@ -10,11 +10,15 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+from vibecore.core.paths import state_error, write_whole
 
 
 @dataclass(frozen=True)
@@ -28,37 +32,66 @@ class LockedRecord:
     def write(self, content: dict[str, Any]) -> None:
         """Write the owner, the time and this content to the record."""
         row = {"pid": os.getpid(), "since": self.since, **content}
-        self.record.write_text(json.dumps(row), encoding="utf-8")
+        with _explained(self.record.parent):
+            write_whole(self.record, json.dumps(row))
 
     def release(self) -> None:
         """Delete the record and release its lock. Safe to call twice."""
         with mutex(self.record.parent):
             if not self.lock.is_locked:
                 return
-            self.record.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.record.unlink(missing_ok=True)
             self.lock.release()
-            Path(self.lock.lock_file).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(self.lock.lock_file).unlink(missing_ok=True)
 
 
-def mutex(folder: Path) -> FileLock:
-    """Held while records are created, read or deleted."""
-    return FileLock(folder / "mutex.lock", thread_local=False)
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Raise InputError, with what to do, where the state folder fails while it is used."""
+    try:
+        yield
+    except OSError as error:
+        raise state_error(folder, error) from None
+
+
+@contextmanager
+def mutex(folder: Path) -> Iterator[None]:
+    """Held while records are created, read or deleted. Raises InputError where it cannot be."""
+    lock = FileLock(folder / "mutex.lock", thread_local=False)
+    with _explained(folder):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def new_record(folder: Path, kind: str, content: dict[str, Any]) -> LockedRecord:
-    """Create a record with the next number, locked before another process can read it."""
+    """Create a record with the next number, locked before another process can read it. Raises
+    InputError, with nothing left behind, where it cannot be written."""
     with mutex(folder):
-        taken = [int(path.stem.partition("-")[2]) for path in folder.glob(f"{kind}-*.json")]
+        numbers = [path.stem.partition("-")[2] for path in folder.glob(f"{kind}-*.json")]
+        taken = [int(number) for number in numbers if number.isdecimal()]
         record = folder / f"{kind}-{max(taken, default=0) + 1:09d}.json"
         lock = FileLock(record.with_suffix(".lock"), timeout=0, thread_local=False)
-        lock.acquire()
+        with _explained(folder):
+            lock.acquire()
         own = LockedRecord(record, lock, time.time())
-        own.write(content)
+        try:
+            own.write(content)
+        except BaseException:
+            lock.release()
+            with contextlib.suppress(OSError):
+                Path(lock.lock_file).unlink(missing_ok=True)
+            raise
     return own
 
 
 def valid_records(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
-    """Records whose owner is alive, in order; those of dead processes are deleted."""
+    """Records whose owner is alive, in order; those of dead processes are deleted. One that is
+    empty or broken is left out: nothing can be said of it, and the others count."""
     found = []
     with mutex(folder):
         for record in sorted(folder.glob(f"{kind}-*.json")):
@@ -66,10 +99,28 @@ def valid_records(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
             try:
                 lock.acquire()
             except Timeout:
-                found.append((record, json.loads(record.read_text(encoding="utf-8"))))
+                if (row := _read(record)) is not None:
+                    found.append((record, row))
                 continue
-            record.unlink(missing_ok=True)
+            # A folder in a record's place, or a file that is another user's.
+            except OSError:
+                continue
+            with contextlib.suppress(OSError):
+                record.unlink(missing_ok=True)
             lock.release()
             with contextlib.suppress(OSError):
                 Path(lock.lock_file).unlink(missing_ok=True)
     return found
+
+
+def _read(record: Path) -> dict[str, Any] | None:
+    """What every owner writes and what it adds; None for a broken record."""
+    try:
+        row = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    whole = isinstance(row, dict) and all(
+        isinstance(row.get(name), kind)
+        for name, kind in (("pid", int), ("since", (int, float)), ("what", str))
+    )
+    return row if whole else None

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vibecore.core.errors import InputError
-from vibecore.core.paths import state_folder
+from vibecore.core.paths import state_subfolder
 from vibecore.runtime.locked_records import mutex, new_record, valid_records
 
 KIND = "use"
@@ -43,7 +43,7 @@ def changing(db: Path, *studies: str) -> Iterator[None]:
     # What would begin waits at this door; taken before the mutex, which reading records needs.
     with mutex(folder / "changing"):
         for _, row in valid_records(folder, KIND):
-            if row["db"] == str(db.resolve()) and row["study"] in studies:
+            if row.get("db") == str(db.resolve()) and row.get("study") in studies:
                 raise InputError(
                     f"The study '{row['study']}' is in use by {row['what']} (process "
                     f"{row['pid']}). Wait until that has ended, or stop it: Cancel on the Launch "
@@ -53,6 +53,4 @@ def changing(db: Path, *studies: str) -> Iterator[None]:
 
 
 def _folder() -> Path:
-    folder = state_folder() / "studies"
-    (folder / "changing").mkdir(parents=True, exist_ok=True)
-    return folder
+    return state_subfolder("studies", "changing").parent

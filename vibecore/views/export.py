@@ -11,6 +11,7 @@ from pathlib import Path
 from vibecore import store
 from vibecore.core import formats
 from vibecore.core.errors import InputError
+from vibecore.core.paths import write_whole
 from vibecore.studies.fidelity_results import FidelityResults, read_fidelity_results
 from vibecore.studies.queries import read_outputs, read_prompts, read_runs, read_summary
 from vibecore.views.fidelity_rows import flat_rows
@@ -33,7 +34,7 @@ def export_study(db: Path, study: str, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            (folder / name).write_bytes(content)
+            write_whole(folder / name, content)
     except OSError as error:
         raise InputError(
             f"{folder} cannot be written: {error.strerror or error}. Choose another --out."

@@ -17,7 +17,7 @@ from filelock import FileLock
 from vibecore.catalog.weights import resolve
 from vibecore.core.errors import InputError
 from vibecore.core.machine import likely_device
-from vibecore.core.paths import PROJECT_ROOT
+from vibecore.core.paths import PROJECT_ROOT, STATE_VARIABLE, write_whole
 from vibecore.live.launch.estimates import estimate_plan, plan_of
 from vibecore.live.launch.record import (
     RUN_VARIABLE,
@@ -33,6 +33,8 @@ from vibecore.studies.plan import Options, absolute, resumed_plan
 # A run stops after its current token, then closes its database and its worker.
 STOP_SECONDS = 20.0
 TERMINATE_SECONDS = 5.0
+# A run's record and the beginning of its log take less.
+ROOM_BYTES = 4096
 
 # field of Options -> the option of `run`
 FLAGS = {
@@ -146,10 +148,26 @@ def arguments(options: Options) -> list[str]:
 
 
 def _begin(run: LaunchedRun, given: list[str]) -> LaunchedRun:
-    """Start the process of a run and record it."""
+    """Start the process of a run and record it. Raises InputError, with nothing started, where the
+    state folder cannot be written."""
+    try:
+        return _begun(run, given)
+    except OSError as error:
+        raise InputError(
+            f"The run cannot be recorded in {run.folder}: {error.strerror or error}. Free or mend "
+            f"that folder, set {STATE_VARIABLE} to another, or start the run in a terminal with "
+            "python -m vibecore run."
+        ) from None
+
+
+def _begun(run: LaunchedRun, given: list[str]) -> LaunchedRun:
     run.folder.mkdir(exist_ok=True)
     for name in ("ended.json", "cancelled"):
         (run.folder / name).unlink(missing_ok=True)
+    # That there is no room for a record is known before there is a process.
+    room = run.folder / "room"
+    write_whole(room, bytes(ROOM_BYTES))
+    room.unlink()
     paths = [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]
     environment = {
         **os.environ,
@@ -168,7 +186,12 @@ def _begin(run: LaunchedRun, given: list[str]) -> LaunchedRun:
         )
     started = psutil.Process(process.pid).create_time()
     run = replace(run, pid=process.pid, process_started=started, launched_at=time.time())
-    save(run)
+    try:
+        save(run)
+    except OSError:
+        process.kill()
+        process.wait()
+        raise
     # An ended child stays a zombie until its parent has waited for it.
     threading.Thread(target=process.wait, daemon=True).start()
     return run

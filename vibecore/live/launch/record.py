@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from vibecore.core.errors import INTERRUPTED, InputError, VibeError
-from vibecore.core.paths import state_folder, write_whole
+from vibecore.core.paths import state_subfolder, write_whole
 
 # The environment variable that tells a run the folder of its record.
 RUN_VARIABLE = "VIBECHECK_RUN"
@@ -83,8 +83,8 @@ class LaunchedRun:
 
     def exit_code(self) -> int | None:
         """The exit code that it wrote; None while it runs, and when it was killed."""
-        ended = _read_json(self.folder / "ended.json")
-        return ended["code"] if ended else None
+        code = (_read_json(self.folder / "ended.json") or {}).get("code")
+        return code if isinstance(code, int) else None
 
     def was_cancelled(self) -> bool:
         """Whether somebody cancelled it."""
@@ -93,9 +93,7 @@ class LaunchedRun:
 
 def runs_folder() -> Path:
     """The folder of all launched runs."""
-    folder = state_folder() / "runs"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return state_subfolder("runs")
 
 
 def new_id() -> str:
@@ -153,7 +151,9 @@ def _write_end(folder: Path, code: int, pid: int) -> None:
     if os.getpid() == pid:
         with suppress(OSError):
             sys.stdout.flush()
-        _write_json(folder / "ended.json", {"code": code, "at": time.time()})
+        # Without it the run counts as one that was killed, and what is stored decides.
+        with suppress(OSError):
+            _write_json(folder / "ended.json", {"code": code, "at": time.time()})
 
 
 def _code_of(error: BaseException) -> int:
@@ -166,17 +166,37 @@ def _code_of(error: BaseException) -> int:
 
 
 def _read(folder: Path) -> LaunchedRun | None:
+    """The run of a folder; None where its record is missing, empty or broken: the others count."""
     row = _read_json(folder / "record.json")
     if row is None:
         return None
-    return LaunchedRun(**{**row, "db": Path(row["db"]), "configs": tuple(row["configs"])})
+    try:
+        run = LaunchedRun(**{**row, "db": Path(row["db"]), "configs": tuple(row["configs"])})
+    except (KeyError, TypeError):
+        return None
+    whole = all(
+        isinstance(getattr(run, name), kind)
+        for name, kind in (
+            ("id", str),
+            ("study", str),
+            ("device", str),
+            ("prompts", int),
+            ("expected_seconds", dict),
+            ("pid", int),
+            ("process_started", (int, float)),
+            ("launched_at", (int, float)),
+        )
+    )
+    return run if whole and run.id == folder.name and run.pid >= 0 else None
 
 
 def _read_json(file: Path) -> dict[str, Any] | None:
+    """An object of JSON; None where there is none, or something else."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return content if isinstance(content, dict) else None
 
 
 def _write_json(file: Path, content: dict[str, Any]) -> None:

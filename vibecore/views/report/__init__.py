@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vibecore.analysis import Rule
 from vibecore.core.errors import InputError
+from vibecore.core.paths import write_whole
 from vibecore.views.report.content import Content, read_content
 from vibecore.views.report.html_page import to_html
 from vibecore.views.report.markdown import to_markdown
@@ -38,7 +39,7 @@ def write_report(db: Path, study: str, out: Path, rule: Rule | None = None) -> N
         )
     text = make_report(db, study, ending, rule)
     try:
-        out.write_text(text, encoding="utf-8")
+        write_whole(out, text)
     except OSError as error:
         raise InputError(
             f"{out} cannot be written: {error.strerror or error}. Name another file with --out."
