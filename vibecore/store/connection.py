@@ -13,6 +13,16 @@ import duckdb
 
 from vibecore.core.errors import InputError, VibeError
 from vibecore.core.signals import as_keyboard_interrupt, finished_first
+from vibecore.store.damage import (
+    OTHER_VALUES,
+    damaged,
+    first_line,
+    in_words,
+    is_damage,
+    not_ours,
+    raised_by_store,
+    refuse_damaged_log,
+)
 from vibecore.store.schema import MIGRATIONS, READABLE, migrate
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
@@ -60,6 +70,7 @@ def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBP
     deadline = time.monotonic() + wait_seconds
     config = LOCAL_ONLY if read_only else LOCAL_ONLY | STORAGE
     while True:
+        refuse_damaged_log(path)
         try:
             # Absolute: DuckDB takes a name that begins with `md:` or `postgres:` for a service.
             return duckdb.connect(str(path.absolute()), read_only=read_only, config=config)
@@ -92,8 +103,10 @@ def _not_readable(path: Path, error: duckdb.Error) -> str:
         return f"{path} is a SQLite database. Name another file with --db; it was not changed."
     if "not a valid DuckDB database" in str(error):
         return f"{path} is not a DuckDB database. Name another file with --db; it was not changed."
-    first_line = str(error).strip().splitlines()[0]
-    return f"{path} cannot be opened as a database ({first_line}). Name another file with --db."
+    if is_damage(error):
+        return str(damaged(path, error))
+    said = first_line(error)
+    return f"{path} cannot be opened as a database ({said}). Name another file with --db."
 
 
 def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -103,6 +116,8 @@ def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         raise InputError(
             f"{path} is a DuckDB database, but not one of Vibe check. Name another with --db."
         ) from None
+    except duckdb.Error as error:
+        raise in_words(path, error) from error
     return (row and row[0]) or 0
 
 
@@ -138,9 +153,17 @@ def reading(
             _migrate_first(path)
             connection = _open(path, read_only=True, wait_seconds=wait_seconds)
         with as_keyboard_interrupt():
-            yield connection
+            try:
+                yield connection
+            # DuckDB reads a block when a query needs it, and finds damage no earlier.
+            except duckdb.Error as error:
+                raise in_words(path, error) from error
+            except OTHER_VALUES as error:
+                if raised_by_store(error.__traceback__):
+                    raise not_ours(path, error) from error
+                raise
     finally:
-        connection.close()
+        _close(connection, path)
 
 
 def _migrate_first(path: Path) -> None:
@@ -187,13 +210,22 @@ def _transaction(
                     "study. Nothing was written twice. Let that process finish, then use --resume."
                 ) from None
             except duckdb.Error as error:
-                first_line = str(error).strip().splitlines()[0]
-                raise VibeError(f"{path} could not be written: {first_line}") from error
+                if is_damage(error):
+                    raise damaged(path, error) from error
+                raise VibeError(f"{path} could not be written: {first_line(error)}") from error
             except BaseException:
                 connection.rollback()
                 raise
         finally:
-            connection.close()
+            _close(connection, path)
+
+
+def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Close a connection; the checkpoint that this makes can find damage too."""
+    try:
+        connection.close()
+    except duckdb.Error as error:
+        raise damaged(path, error) from error
 
 
 def check_writable(path: Path) -> None:
@@ -207,8 +239,10 @@ def check_writable(path: Path) -> None:
         tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
         if tables:
             _known_version(connection, path)
+    except duckdb.Error as error:
+        raise in_words(path, error) from error
     finally:
-        connection.close()
+        _close(connection, path)
 
 
 def prepare(path: Path) -> None:

@@ -8,6 +8,7 @@ import duckdb
 
 from vibecore.core.errors import InputError
 from vibecore.store.connection import prepare, quoted, reading, writing
+from vibecore.store.damage import in_words
 from vibecore.store.read import list_studies, read_study, study_exists
 
 # A DuckDB file has these bytes after an eight-byte checksum.
@@ -51,7 +52,10 @@ def copy_studies(source: Path, target: Path, names: tuple[str, ...] | None = Non
                 )
         connection.execute(f"ATTACH '{quoted(source)}' AS copied_from (READ_ONLY)")
         for name in wanted:
-            _copy(connection, name)
+            try:
+                _copy(connection, name)
+            except duckdb.Error as error:
+                raise in_words(source, error) from error
     return wanted
 
 
