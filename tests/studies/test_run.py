@@ -6,15 +6,17 @@ import shutil
 import threading
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.conftest import ENVIRONMENT
 from tests.support.gguf_files import TEMPLATE
 from vibecore import list_studies, read_outputs, read_runs, read_summary, store
 from vibecore.analysis import to_outcomes
-from vibecore.core.errors import InputError
+from vibecore.core.errors import InputError, VibeError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import Asking, Decoding, Protocol
 from vibecore.runtime import device_queue
@@ -83,6 +85,40 @@ def test_resume_does_only_what_is_missing(db: Path, fake_worker) -> None:
     fake_worker.calls.clear()
     run(db, resume=True)
     assert fake_worker.calls == []
+
+
+def test_a_run_waits_on_for_a_database_in_use_and_says_so(
+    db: Path, fake_worker, monkeypatch
+) -> None:
+    """A reader of this process holds the file as one of another process does."""
+    monkeypatch.setattr(store, "writing", partial(store.writing, wait_seconds=0.1))
+    held, told = [], threading.Event()
+
+    def on_event(event: Event) -> None:
+        events.append(event)
+        if event.kind == "running" and not held:
+            held.append(duckdb.connect(str(db), read_only=True))
+        if event.kind == "waiting":
+            held[0].close()
+            told.set()
+
+    events: list[Event] = []
+    statuses = run_study(new_plan(Options(study="s", configs=TWO), db), on_event)
+    assert told.is_set()
+    assert set(statuses.values()) == {"complete"}
+    assert len(read_outputs(db, "s")) == 60
+    [waited] = [event for event in events if event.kind == "waiting"]
+    assert str(db) in str(waited.error)
+
+
+def test_a_run_that_cannot_write_names_resume(db: Path, fake_worker, monkeypatch) -> None:
+    def full(*given: object) -> None:
+        raise VibeError("could not be written: No space left on device")
+
+    monkeypatch.setattr("vibecore.store.add_generations", full)
+    with pytest.raises(VibeError, match=r"No space left.*run --resume --study 's t'"):
+        run(db, configs=TWO, study="s t")
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("ended", ["running", "stopped", "failed"])

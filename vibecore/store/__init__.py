@@ -12,6 +12,7 @@ from vibecore.store.connection import (
     copy_compact,
     prepare,
     reading,
+    waiting_on,
     writing,
 )
 from vibecore.store.copy import copy_studies, is_database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ ROWS_A_STATEMENT = 2_000
 # A write-ahead log that is not yet part of the file is read again at every opening: 4 MB, some 700
 # outputs, take about 15 ms (docs/size.md).
 MOST_LOGGED = "4MB"
+# What a run is told while it waits; see `waiting_on`.
+_told_of_waits: list[Callable[[Path], None]] = []
 # Threads of one process would be let in together, and keys are checked before they are written.
 _one_writer = threading.RLock()
 
@@ -65,9 +67,21 @@ def content_key(path: Path) -> tuple[int, ...]:
     return tuple(key)
 
 
+@contextmanager
+def waiting_on(tell: Callable[[Path], None]) -> Iterator[None]:
+    """Within the block, all of this process waits for a database in use for as long as that takes:
+    what a run has loaded and made is worth more than an answer in time. `tell` is called with its
+    path once such a wait has taken its `wait_seconds`."""
+    _told_of_waits.append(tell)
+    try:
+        yield
+    finally:
+        _told_of_waits.remove(tell)
+
+
 def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:
     _require_database_file(path)
-    deadline = time.monotonic() + wait_seconds
+    deadline, told = time.monotonic() + wait_seconds, False
     config = LOCAL_ONLY if read_only else LOCAL_ONLY | STORAGE
     while True:
         refuse_damaged_log(path)
@@ -76,7 +90,12 @@ def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBP
             return duckdb.connect(str(path.absolute()), read_only=read_only, config=config)
         except (duckdb.IOException, duckdb.ConnectionException) as error:
             if any(message in str(error) for message in LOCK_MESSAGES):
-                if time.monotonic() < deadline:
+                late = time.monotonic() >= deadline
+                if late and not told:
+                    told = True
+                    for tell in list(_told_of_waits):
+                        tell(path)
+                if not late or _told_of_waits:
                     time.sleep(PAUSE_SECONDS)
                     continue
                 raise VibeError(

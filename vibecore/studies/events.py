@@ -19,7 +19,7 @@ class Event:
     Three kinds are about the whole study and name no config: `sized`, the `batch_size` that fits in
     memory; `waiting` for the device; and `crowded`, where it runs beside models that were not
     unloaded. `others` are the queue entries waited for, or those models; where a study waits for
-    a cluster instead, `error` says for what.
+    a cluster or its database instead, `error` says for what.
     """
 
     kind: str

@@ -7,13 +7,16 @@ with its error and the study continues.
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from vibecore import store
 from vibecore.catalog.weights import Resolved, resolve
+from vibecore.core.errors import VibeError
 from vibecore.core.machine import hardware
 from vibecore.runtime import fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
@@ -43,9 +46,15 @@ def run_study(plan: Plan, on_event: OnEvent, *, resume: bool = False) -> dict[st
     """Run a new study, what is missing of an existing one, or what it gains. Returns status by
     config.
 
-    Raises InputError, with nothing written, for a plan that cannot run.
+    Raises InputError, with nothing written, for a plan that cannot run. A database that another
+    process holds is waited for, however long, and an event says so.
     """
-    with study_use.writing_to(plan.db, plan.name, "a run"):
+    on_event = _one_at_a_time(on_event)
+
+    def tell(path: Path) -> None:
+        on_event(Event("waiting", "", 0, 0, error=f"{path}, which another process has open"))
+
+    with study_use.writing_to(plan.db, plan.name, "a run"), store.waiting_on(tell):
         return _run_study(plan, on_event, resume=resume)
 
 
@@ -54,9 +63,9 @@ def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]
     if not resume:
         refuse_existing(plan)
     if plan.cluster is not None:
-        return _on_cluster(plan, _one_at_a_time(on_event), resume=resume)
+        return _on_cluster(plan, on_event, resume=resume)
     if plan.gpus is not None:
-        return _on_gpus(plan, _one_at_a_time(on_event), resume=resume)
+        return _on_gpus(plan, on_event, resume=resume)
     resolved = _resolved(plan, plan.protocol.device, resume=resume)
     with ExitStack() as stack:
         stack.enter_context(fork_server.kept_running())
@@ -178,7 +187,15 @@ def _dispatched(
         on_event(Event("planned", job.config.id, plan.outputs - job.outputs, plan.outputs))
     jobs = [job for job in jobs if job.batches]
     statuses = {config.id: "complete" for config in plan.configs}
-    return statuses | (dispatch(plan, jobs, Commits(plan), on_event) if jobs else {})
+    try:
+        return statuses | (dispatch(plan, jobs, Commits(plan), on_event) if jobs else {})
+    except VibeError as error:
+        if "--resume" in str(error):
+            raise
+        raise type(error)(
+            f"{error} What was generated is stored; make the rest with: python -m vibecore run "
+            f"--resume --study {shlex.quote(plan.name)} --db {shlex.quote(str(plan.db))}"
+        ) from error
 
 
 def _one_at_a_time(on_event: OnEvent) -> OnEvent:

@@ -111,10 +111,9 @@ class _View:
             return self._say(f"Memory allows batches of {event.batch_size}.")
         if event.kind in ("waiting", "crowded"):
             return self._show_others(event)
-        if event.kind == "planned" and not self.done:
-            self.progress.update(self.whole, note="")
         self.done[event.config] = event.done
-        self.progress.update(self.whole, completed=sum(self.done.values()))
+        # What it waited for, if anything, it has.
+        self.progress.update(self.whole, completed=sum(self.done.values()), note="")
         if event.kind == "planned":
             return
         if event.kind == "loading" and event.config not in self.tasks:
