@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from textwrap import indent
 
-MODULES = "builtins ctypes gc os resource shutil socket subprocess sys threading time"
+MODULES = "builtins ctypes fcntl gc os resource shutil socket struct subprocess sys threading time"
 
 
 def does(body: str) -> str:
@@ -29,6 +29,15 @@ def tries(body: str) -> str:
     return does(f"{body}\nreturn 'GOT'")
 
 
+def syscall(number: str) -> str:
+    """Code whose `f` makes this system call for 4,096 events and room for a pointer."""
+    return tries(
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        f"if libc.syscall({number}, 4096, ctypes.byref(ctypes.c_ulong(0))) == -1:\n"
+        "    raise OSError(ctypes.get_errno(), 'refused')"
+    )
+
+
 def writes_to_channels(data: str) -> str:
     """A body that writes this to every channel it may have."""
     return f"for fd in range(3, 32):\n    try: os.write(fd, {data})\n    except OSError: pass"
@@ -40,6 +49,30 @@ LATE, UNCHANGED = "did not finish within", "Read-only file system"
 ALWAYS_EQUAL = "def __eq__(self, other): return True"
 
 HOSTILE: dict[str, tuple[str, str]] = {
+    # ---------------------------------------------------- what the host shares out
+    "takes all asynchronous I/O": (syscall("206 if os.uname().machine == 'x86_64' else 0"), DENIED),
+    "locks Python's own file": (
+        tries("fcntl.flock(open(os.__file__), fcntl.LOCK_EX)"),
+        DENIED,
+    ),
+    "locks a part of it": (tries("fcntl.lockf(open(os.__file__), fcntl.LOCK_SH)"), DENIED),
+    "locks it by its description": (
+        tries("fcntl.fcntl(open(os.__file__), 37, struct.pack('hhqqi4x', 0, 0, 0, 0, 0))"),
+        DENIED,
+    ),
+    "leases it": (tries("fcntl.fcntl(open(os.__file__), fcntl.F_SETLEASE, 0)"), DENIED),
+    "watches its folder": (
+        tries("fcntl.fcntl(os.open(os.path.dirname(os.__file__), 0), fcntl.F_NOTIFY, 2)"),
+        DENIED,
+    ),
+    "watches files": (
+        syscall("294 if os.uname().machine == 'x86_64' else 26"),
+        DENIED,
+    ),
+    "takes the pages of pipes": (
+        tries("fcntl.fcntl(os.pipe()[1], 1031, 1 << 20)"),
+        DENIED,
+    ),
     # ---------------------------------------------------- processes and threads
     "fork": (tries("os.fork()"), DENIED),
     "fork bomb": (does("while 1:\n    try: os.fork()\n    except OSError: pass"), LATE),

@@ -2,8 +2,8 @@
 
 The filter is the second barrier, behind the namespaces: it denies what could open them again
 (user namespaces, mounts, ptrace), large attack surfaces of the kernel (io_uring, bpf, keys),
-memory that no limit counts, and every way to start a process or thread, run a program, or open a
-socket.
+memory that no limit counts, what the host shares out (asynchronous I/O, locks and watches on
+Python's own files), and every way to start a process or thread, run a program, or open a socket.
 Numbers: Linux, arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 """
 
@@ -54,6 +54,17 @@ DENIED: dict[str, tuple[int, int]] = {
     "msgget": (68, 186),
     "semget": (64, 190),
     "mq_open": (240, 180),
+    # what the host has one store of: its asynchronous I/O (fs.aio-max-nr), its users' watches
+    "io_setup": (206, 0),
+    "io_destroy": (207, 1),
+    "io_submit": (209, 2),
+    "io_cancel": (210, 3),
+    "io_getevents": (208, 4),
+    "io_pgetevents": (333, 292),
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
+    # locks on files that are the host's, Python's own among them; fcntl's are in DENIED_FCNTL
+    "flock": (73, 32),
     # this process's own settings
     "prctl": (157, 167),
     "seccomp": (317, 277),
@@ -81,13 +92,29 @@ DENIED: dict[str, tuple[int, int]] = {
     "syslog": (103, 116),
 }
 # x86_64 alone has these older forms.
-DENIED_X86 = {"fork": 57, "vfork": 58}
+DENIED_X86 = {"fork": 57, "vfork": 58, "inotify_init": 253}
+# fcntl itself is needed (include/uapi/linux/fcntl.h, asm-generic/fcntl.h): these of its commands
+# lock, lease or watch a file, or take of the pages that a user has for pipes.
+FCNTL = (72, 25)
+DENIED_FCNTL = {
+    "F_SETLK": 6,
+    "F_SETLKW": 7,
+    "F_SETOWN": 8,
+    "F_SETSIG": 10,
+    "F_SETOWN_EX": 15,
+    "F_OFD_SETLK": 37,
+    "F_OFD_SETLKW": 38,
+    "F_SETLEASE": 1024,
+    "F_NOTIFY": 1026,
+    "F_SETPIPE_SZ": 1031,
+}
 # The second number space of x86_64 (x32), through which the same calls could be made.
 X32_BIT = 0x40000000
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
-_NUMBER_OFFSET, _ARCHITECTURE_OFFSET = 0, 4
+# In struct seccomp_data; of the second argument the lower half, which is all the kernel reads.
+_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _SECOND_ARGUMENT_OFFSET = 0, 4, 24
 
 
 def program(machine: str) -> bytes:
@@ -108,5 +135,15 @@ def program(machine: str) -> bytes:
         numbers += DENIED_X86.values()
     for number in numbers:
         lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
-    lines.append((_RETURN, 0, 0, _ALLOW))
+    commands = [
+        line
+        for command in DENIED_FCNTL.values()
+        for line in ((_EQUAL, 0, 1, command), (_RETURN, 0, 0, _REFUSE))
+    ]
+    lines += [
+        (_EQUAL, 0, 1 + len(commands), FCNTL[0 if on_x86 else 1]),
+        (_LOAD, 0, 0, _SECOND_ARGUMENT_OFFSET),
+        *commands,
+        (_RETURN, 0, 0, _ALLOW),
+    ]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
