@@ -225,3 +225,12 @@ def test_a_study_that_is_written_to_is_left_alone(tmp_path: Path) -> None:
     folder = exported(db, tmp_path / "export")
     with study_use.writing_to(db, "s", "a run"):
         refused(db, folder, "in use by a run")
+
+
+def test_a_relative_name_is_a_file_and_no_service(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    db = make(Path("md:one.duckdb"), {"1M-bf16": [0]})
+    folder = exported(db, Path("md:out"))
+    assert import_parquet(Path("md:two.duckdb"), folder) == ("s", None)
+    assert import_parquet(db, folder)[1] == store.Joined([], 0, 1)
+    assert texts(Path("md:two.duckdb")) == texts(db) == {("1M-bf16", "p0"): "hi there"}

@@ -272,8 +272,8 @@ def prepare(path: Path) -> None:
 
 
 def quoted(path: Path) -> str:
-    """A path inside an SQL string."""
-    return str(path).replace("'", "''")
+    """A path inside an SQL string, absolute: `md:x` names a service to DuckDB."""
+    return str(path.absolute()).replace("'", "''")
 
 
 def copy_compact(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from vibecore.core.errors import InputError
-from vibecore.store.connection import prepare, quoted
+from vibecore.store.connection import LOCAL_ONLY, STORAGE, prepare, quoted
 from vibecore.store.read import study_id_of
 from vibecore.store.schema import MIGRATIONS
 
@@ -16,6 +16,8 @@ from vibecore.store.schema import MIGRATIONS
 CONTENTS = "export.parquet"
 # A part has whole runs, of so many outputs or a run more: some 100 MB.
 OUTPUTS_A_PART = 100_000
+# What has been read would else be kept until most of the machine's memory is full.
+MEMORY = "2GB"
 # Tables with rows for every output, in parts.
 IN_PARTS = ("generation", "score", "verdict")
 _OF_RUNS = "run_id IN (SELECT run_id FROM run WHERE study_id = $study)"
@@ -43,6 +45,7 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, name: str, folder: Path
     """Write a study into an empty folder, giving each file once it is whole; memory does not grow
     with the study. Raises InputError for an unknown study."""
     study = {"study": study_id_of(connection, name)}
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
 
     def write(query: str, file: str, parameters: dict[str, object]) -> Path:
         target = folder / f"{file}.parquet"
@@ -90,8 +93,11 @@ def read_parquet(folder: Path, target: Path) -> str:
 
     Raises InputError for files that are no export, are damaged or not whole.
     """
+    folder = folder.absolute()
     prepare(target)
-    connection = duckdb.connect(str(target))
+    connection = duckdb.connect(
+        str(target.absolute()), config=LOCAL_ONLY | STORAGE | {"memory_limit": MEMORY}
+    )
     try:
         version, parts, counts = _contents(connection, folder)
         if version > len(MIGRATIONS):
