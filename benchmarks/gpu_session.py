@@ -38,6 +38,9 @@ PARTS = ("speed", "ratio", "batch", "peers", "architectures", "precisions")
 WITHOUT_OUTLIERS = ("0.5B-8bit-t0", "1.5B-8bit-t0")
 # Beside which the precisions are measured that take a package of their own, where it is installed.
 COMPARED = ("bf16", "8bit", "4bit")
+# Measured last and apart: on a GPU one prompt at a time is what it has no product for, and its
+# warm-up has taken the time of all that came after it (157 s of 0.5B on an H100).
+SLOW_ALONE = ("int8-dynamic-torchao",)
 AGREEMENT = ("5M-bf16", "5M-4bit", "5M-8bit-t0", "5M-8bit")
 
 
@@ -99,12 +102,15 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
         if one.from_plain_weights and one.requirement and one.requirement.is_met
     ]
 
-    def at_each(model: str) -> list[str]:
-        return [f"{model}-{precision}" for precision in (*COMPARED, *optional)]
+    def at_each(model: str, precisions: Sequence[str]) -> list[str]:
+        return [f"{model}-{precision}" for precision in precisions]
 
     models = ("0.5B", "1.5B") if device == "cuda" else ("1M", "5M")
-    # Ten configs by eager: fewer tokens, so that all of them are measured.
-    few = ("--new-tokens", str(min(size.tokens, 64)), "--repetitions", "3", "--seconds", "215")
+    compared = [*COMPARED, *optional]
+    slow = [name for name in compared if name in SLOW_ALONE]
+    quick = [name for name in compared if name not in SLOW_ALONE]
+    # Many configs by eager: fewer tokens, so that all of them are measured.
+    few = ("--new-tokens", str(min(size.tokens, 64)), "--repetitions", "2", "--seconds", "150")
     eager = ("--engine", "eager", "--no-llama-bench", *few)
     steps = {
         "speed": [
@@ -127,8 +133,13 @@ def steps_of(part: str, device: str, out: Path) -> list[Step]:
             Step("architectures", 200, ("benchmarks.architectures", "--device", device)),
         ],
         "precisions": [
-            Step("precisions", 140, ("vibecore", *_study(device, out, at_each("5M")))),
-            *(bench(f"precisions-{model}", 225, at_each(model), *eager) for model in models),
+            Step("precisions", 145, ("vibecore", *_study(device, out, at_each("5M", compared)))),
+            *(bench(f"precisions-{model}", 165, at_each(model, quick), *eager) for model in models),
+            *(
+                bench(f"precisions-slow-{model}", 60, at_each(model, slow), *eager)
+                for model in reversed(models)
+                if slow
+            ),
         ],
     }
     return steps[part]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu_session import PARTS, steps_of
+from benchmarks.gpu_session import PARTS, SLOW_ALONE, steps_of
 from vibecore.catalog.models import find_configs
 from vibecore.catalog.precisions import PRECISIONS
 
@@ -28,9 +28,21 @@ def test_a_part_is_of_commands_that_exist(part: str, device: str) -> None:
 
 
 def test_every_precision_that_is_installed_is_measured() -> None:
-    chosen = [name for name, entry in PRECISIONS.items() if entry.from_plain_weights]
-    for step in steps_of("precisions", "cuda", Path("out")):
-        for name in chosen:
-            needed = PRECISIONS[name].requirement
-            if needed is not None and needed.is_met:
-                assert any(word.endswith(f"-{name}") for word in step.command), step.name
+    """Of each model; what is slow alone is measured last, so that it takes nobody else's time."""
+    steps = steps_of("precisions", "cuda", Path("out"))
+    configs = [
+        config
+        for step in steps
+        for config, before in zip(step.command[1:], step.command, strict=False)
+        if before == "--config"
+    ]
+    installed = [
+        name
+        for name, entry in PRECISIONS.items()
+        if entry.from_plain_weights and entry.requirement and entry.requirement.is_met
+    ]
+    wanted = {f"{model}-{name}" for model in ("5M", "0.5B", "1.5B") for name in installed}
+    assert wanted <= set(configs)
+    assert len(configs) == len(set(configs))
+    slow = [f"{model}-{name}" for model in ("1.5B", "0.5B") for name in SLOW_ALONE]
+    assert configs[-2:] == slow or not set(SLOW_ALONE) & set(installed)

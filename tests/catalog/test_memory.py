@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -27,8 +28,10 @@ from vibecore.catalog.memory import (
 )
 from vibecore.catalog.models import MODELS, Config, Model, find_configs
 from vibecore.catalog.precisions import PRECISIONS
+from vibecore.cli.rebuild import BENCH_REPORTS
 from vibecore.core.errors import InputError
 from vibecore.core.machine import GIB
+from vibecore.studies.bench.import_report import import_reports
 
 [LARGE] = find_configs(["1.5B-4bit"])
 UNKNOWN = Config(Model("x", "a/x", "hub", None), PRECISIONS["bf16"])
@@ -285,6 +288,18 @@ def test_every_stored_peak_is_where_the_model_says() -> None:
     assert studies["qwen2.5-coder"] == 6
     assert studies["bench-h100-dummy-engines"] == 12
     assert [peak.line() for peak in stored if not peak.passes] == []
+
+
+@pytest.mark.parametrize(("model", "configs"), [("0.5B", 9), ("1.5B", 10)])
+def test_precisions_of_other_packages_peak_on_a_gpu_where_the_model_says(
+    tmp_path: Path, model: str, configs: int
+) -> None:
+    """Within 3 %, where the rule is 10 % or 100 MiB: torchao's and optimum-quanto's on an H100."""
+    db, name = tmp_path / "bench.duckdb", f"bench-h100-dummy-precisions-{model}"
+    import_reports(db, [BENCH_REPORTS / f"{name}.json"], name)
+    peaks = stored_peaks(db)
+    assert len(peaks) == configs
+    assert [one.line() for one in peaks if abs(one.modelled / one.measured - 1) > 0.03] == []
 
 
 def test_a_gpus_context_grows_with_the_threads_that_it_holds() -> None:

@@ -328,7 +328,7 @@ def test_an_older_report_has_whole_answers_too() -> None:
             del each["answer_tokens_per_second"]
     assert speed_rows(old) == speed_rows(make_report())
     shipped = sorted((PROJECT_ROOT / "vibecore/studies/bench/reports").glob("*.json"))
-    assert len(shipped) == 4
+    assert len(shipped) == 6
     for path in shipped:
         rows = [row for row in speed_rows(read_report(path)) if "failed" not in row["bottleneck"]]
         for row in rows:
