@@ -7,7 +7,9 @@ torch.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -45,6 +47,9 @@ __all__ = [
     "try_prompt",
 ]
 
+# Characters shown of a path that cannot be used.
+MOST_OF_A_NAME = 120
+
 
 def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
     """An argument of bytes that are not UTF-8 can be neither printed nor stored."""
@@ -71,7 +76,10 @@ def main() -> None:
     try:
         _refuse_what_is_no_text(sys.argv[1:])
         # Exit and Ctrl-C come back as a code; a wrong use of an option is raised, and said here.
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        # Here, where a disk that is full can still be told.
+        sys.stdout.flush()
+        sys.exit(code)
     except TyperException as error:
         say(_explained(error))
         sys.exit(error.exit_code)
@@ -85,3 +93,23 @@ def main() -> None:
         # The reader of a pipe (head, say) has gone: nothing is wrong.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        say(f"Error: {_where(error)}: {error.strerror or error}.")
+        _give_up_output()
+        sys.exit(2)
+
+
+def _where(error: OSError) -> str:
+    """What could not be read or written; what has no name is the output."""
+    if error.filename is None:
+        return "The output cannot be written"
+    name = str(error.filename)
+    return name if len(name) <= MOST_OF_A_NAME else f"{name[:MOST_OF_A_NAME]}…"
+
+
+def _give_up_output() -> None:
+    """Leave out what could not be written to stdout, which Python tries again as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

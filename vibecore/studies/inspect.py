@@ -357,8 +357,10 @@ def _count(found: Inspection, tensors: Mapping[str, StoredTensor]) -> None:
         found.stored_parameters = sum(math.prod(tensor.shape) for tensor in tensors.values())
 
 
-def _other_head(name: str | None) -> str | None:
-    ends = (words for end, words in OTHER_HEADS.items() if name and name.endswith(end))
+def _other_head(name: Any) -> str | None:
+    # Whatever config.json holds there.
+    named = name if isinstance(name, str) else ""
+    ends = (words for end, words in OTHER_HEADS.items() if named.endswith(end))
     return next(ends, None)
 
 

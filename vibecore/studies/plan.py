@@ -103,7 +103,8 @@ def new_plan(options: Options, db: Path) -> Plan:
     options = absolute(options)
     _refuse_two_places(options)
     configs = _chosen_configs(options)
-    name = study_name(options.study) if options.study else _default_name(options, configs)
+    given = options.study
+    name = _default_name(options, configs) if given is None else study_name(given)
     suite = load_suite(options.suite or DEFAULT_SUITE)
     new_tokens = 200 if options.max_new_tokens is None else options.max_new_tokens
     protocol = Protocol(
