@@ -160,7 +160,7 @@ def export(
         from vibecore.studies.exchange import export_parquet
 
         for path in export_parquet(db, study, out):
-            print(path)
+            show(path)
         return
     from vibecore.views.export import export_study
 
