@@ -39,6 +39,14 @@ def studies(key: Key) -> list[StudyRow]:
     return vibecore.list_studies(Path(key[0]))
 
 
+@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+def loss(key: Key, study: str) -> str | None:
+    """What says that a study's rows are not those that it ended with (see store.find_loss)."""
+    from vibecore.studies.queries import find_loss
+
+    return find_loss(Path(key[0]), study)
+
+
 @st.cache_data(show_spinner=False, max_entries=4)
 def benches(key: Key) -> list[StudyRow]:
     """The studies that hold what `bench` measured."""

@@ -60,7 +60,12 @@ def row(alignment: Literal["center", "bottom"] = "center") -> DeltaGenerator:
 
 
 def show_scorers(study: str) -> None:
-    """A line on which scorer versions a study's scores are from, where those are not the newest."""
+    """A line on which scorer versions a study's scores are from, where those are not the newest,
+    and a warning where rows are not those that the study ended with."""
+    with errors_in_words():
+        loss = cached.loss(cached.content(), study)
+    if loss:
+        st.warning(plain(loss))
     with errors_in_words():
         note = versions_note(cached.runs(cached.content(), study), study)
     if note:

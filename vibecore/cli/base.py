@@ -170,6 +170,14 @@ def print_rows(rows: Sequence[Any], format: Format, title: str = "") -> None:
         print_table(rows, title)
 
 
+def say_loss(db: Path, study: str) -> None:
+    """Say on stderr where a study's rows are not those that it ended with."""
+    from vibecore.studies.queries import find_loss
+
+    if loss := find_loss(db, study):
+        say(loss)
+
+
 @contextmanager
 def message_when_stopped(words: Callable[[], str]) -> Iterator[None]:
     """Print `words()` on Ctrl-C, where Typer prints nothing, and exit with INTERRUPTED."""

@@ -21,6 +21,7 @@ from vibecore.cli.base import (
     app,
     print_rows,
     say,
+    say_loss,
     show,
 )
 from vibecore.core.formats import file_stem
@@ -46,6 +47,7 @@ def findings(
     from vibecore.views.findings import whose
 
     found = read_findings(db, study)
+    say_loss(db, study)
     say(whose(read_runs(db, study)))
     if format is Format.json:
         show(to_json([bounded(asdict(one)) for one in found]))
@@ -127,6 +129,8 @@ def compare(
     if len(study) != 2:
         raise InputError("Name two studies: --study A --study B.")
     found = compare_studies(db, study[0], study[1], other_db)
+    say_loss(db, study[0])
+    say_loss(other_db or db, study[1])
     if format is Format.json:
         show(to_json(bounded(found)))
         return

@@ -19,6 +19,7 @@ from vibecore.cli.base import (
     app,
     print_rows,
     say,
+    say_loss,
     show,
 )
 from vibecore.core.paths import DEFAULT_DB
@@ -43,6 +44,7 @@ def summary(
 
     rule = Rule(vram_gb, speed_floor, alpha, kld_cap)
     found = read_summary(db, study, rule)
+    say_loss(db, study)
     if format is Format.table:
         from vibecore.views.headline import headline
         from vibecore.views.models_asked import study_sentences
@@ -80,6 +82,7 @@ def sweet_spot(
     if code:
         _print_code(db, study, rule)
         return
+    say_loss(db, study)
     decision = decide(read_evidence(db, study), rule)
     if format is Format.json:
         show(to_json(decision_record(decision)))
@@ -133,6 +136,7 @@ def outputs(
     from vibecore.studies.queries import read_outputs
 
     rows = read_outputs(db, study, prompt, config)
+    say_loss(db, study)
     if format is Format.table:
         from vibecore.views.terminal import print_outputs
 

@@ -5,6 +5,7 @@ DuckDB allows one writing process or many reading ones, so no connection is kept
 """
 
 # ruff: noqa: F401 (what other rooms use)
+from vibecore.store.checksum import find_loss, seal_study, unseal
 from vibecore.store.columns import AGGREGATE_COLUMNS
 from vibecore.store.connection import (
     check_writable,

@@ -11,6 +11,7 @@ import duckdb
 
 from vibecore.core.records import Protocol
 from vibecore.core.rows import JudgedRow, Scores, TextRow
+from vibecore.store.checksum import unseal
 from vibecore.store.columns import BROKEN_SCORE, SCORE_COLUMNS
 from vibecore.store.connection import insert
 from vibecore.store.read import AMONG, Row, among, rows_of, study_id_of, verdict_of
@@ -27,6 +28,7 @@ def add_scores(
     """Write (prompt id, sample, scoring.Score) of one run with all verdicts, in place of older
     ones where `replace` says so."""
     if replace:
+        unseal(connection, run_id)
         keys = [(prompt_id, sample) for prompt_id, sample, _ in scored]
         for table in ("score", "verdict"):
             connection.execute(f"DELETE FROM {table} {AMONG}", among(run_id, keys))

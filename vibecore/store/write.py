@@ -13,6 +13,7 @@ import duckdb
 
 from vibecore.core.records import Generation, LoadReport, Protocol
 from vibecore.core.rows import Output
+from vibecore.store.checksum import unseal
 from vibecore.store.connection import AlreadyStored, insert
 from vibecore.store.read import AMONG, among
 from vibecore.store.scores import add_scores
@@ -119,6 +120,7 @@ def add_runs(
 
 def start_run(connection: duckdb.DuckDBPyConnection, run_id: int, report: LoadReport) -> None:
     """Mark a run as running, with what loading it cost and where it runs."""
+    unseal(connection, run_id)
     connection.execute(
         """UPDATE run SET status = 'running', error = NULL, started_at = coalesce(started_at, ?),
            finished_at = NULL, load_seconds = ?, weight_bytes = ?, dtype = ?, environment = ?

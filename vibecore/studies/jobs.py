@@ -160,6 +160,12 @@ def settle_rows(plan: Plan) -> None:
         store.settle_runs(connection, plan.name)
 
 
+def seal_rows(plan: Plan) -> None:
+    """Write the checksum of a study whose run has ended."""
+    with store.writing(plan.db) as connection:
+        store.seal_study(connection, plan.name)
+
+
 def unfinished(plan: Plan) -> tuple[Config, ...]:
     """The configs of an existing study that lack outputs: only their weights are needed."""
     with store.reading(plan.db) as connection:

@@ -75,6 +75,7 @@ read_prompt_outputs = _opening(store.read_prompt_outputs)
 read_scores = _opening(store.read_scores)
 read_runs = _opening(store.read_configs)
 read_bench = _opening(store.read_bench)
+find_loss = _opening(store.find_loss)
 read_fidelity = _opening(store.read_fidelity)
 list_compared = _opening(store.list_compared)
 

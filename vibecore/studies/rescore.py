@@ -98,6 +98,8 @@ def _rescore(
     if protocol and execute_code and checks & set(EXECUTING):
         with store.writing(db) as connection:
             store.set_protocol(connection, study, replace(protocol, execute_code=True))
+    with store.writing(db) as connection:
+        store.seal_study(connection, study)
     with store.reading(db) as connection:
         after = store.count_scores(connection, study)
     versions = {"measure": "scorer version", "before": old, "after": str(SCORER_VERSION)}

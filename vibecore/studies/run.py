@@ -32,6 +32,7 @@ from vibecore.studies.jobs import (
     refuse_existing,
     refuse_other_weights,
     remaining_jobs,
+    seal_rows,
     settle_rows,
     unfinished,
     with_batch_size,
@@ -188,7 +189,9 @@ def _dispatched(
     jobs = [job for job in jobs if job.batches]
     statuses = {config.id: "complete" for config in plan.configs}
     try:
-        return statuses | (dispatch(plan, jobs, Commits(plan), on_event) if jobs else {})
+        statuses |= dispatch(plan, jobs, Commits(plan), on_event) if jobs else {}
+        seal_rows(plan)
+        return statuses
     except VibeError as error:
         if "--resume" in str(error):
             raise
