@@ -44,10 +44,27 @@ def _files(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
     yield damage.give_foreign_files()
 
 
+def _sandbox(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.sandbox import attack
+
+    yield attack(ground)
+
+
+def _places(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.places import Places
+
+    places = Places(ground)
+    yield places.fill_the_disk(options.rounds)
+    yield places.break_the_state()
+    yield places.crowd(options.processes)
+
+
 # What there is, in the order in which it is done.
 KINDS: dict[str, Callable[[Ground, argparse.Namespace], Iterator[Figures]]] = {
     "kills": _kills,
     "files": _files,
+    "places": _places,
+    "sandbox": _sandbox,
 }
 
 
@@ -62,6 +79,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--targets", default="", help="of what is killed; default: all")
     parser.add_argument("--flips", type=int, default=500, help="a fifth as many in the log")
+    parser.add_argument("--rounds", type=int, default=20, help="full disks")
+    parser.add_argument("--processes", type=int, default=12, help="at once on one database")
     options = parser.parse_args()
     options.targets = [name.strip() for name in options.targets.split(",") if name.strip()]
     chosen = [name.strip() for name in options.only.split(",") if name.strip()]

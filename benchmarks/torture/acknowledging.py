@@ -29,4 +29,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    # As vibecore/__main__.py does, while libraries are imported.
+    except KeyboardInterrupt:
+        sys.exit(130)
