@@ -170,16 +170,16 @@ class Ground:
             self._forker = None
 
 
-def lines_of(descriptor: int, seconds: float) -> bytes:
-    """What can be read of a pipe within a time, at most until its end."""
+def lines_of(descriptor: int, seconds: float, *, at_first: bool = False) -> bytes:
+    """What can be read of a pipe within a time, at most until its end, or until there is any."""
     read, deadline = b"", time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
         if not select.select([descriptor], [], [], left)[0]:
             break
         chunk = os.read(descriptor, 65536)
-        if not chunk:
-            break
         read += chunk
+        if not chunk or at_first:
+            break
     return read
 
 

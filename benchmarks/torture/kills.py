@@ -31,8 +31,9 @@ TARGETS = ("run", "worker", "fork server", "launched run", "try")
 CONFIGS = ("1M-bf16", "1M-4bit")
 TOKENS = 6
 SUITE = str(PROJECT_ROOT / "prompts" / "vibe30.yaml")
-# An undisturbed run of what is left takes up to so long on two busy cores; a kill comes within it.
-RUN_SECONDS = 14.0
+# An undisturbed run of what is left takes about so long on two cores; a kill comes within it.
+RUN_SECONDS = 9.0
+MAKING_SECONDS = 2.0
 TRY_SECONDS = 8.0
 WHOLE_SECONDS = 240.0
 
@@ -121,7 +122,15 @@ class _Chain:
             )
         os.close(writing)
         said = lines_of(reading, moment)
-        for pid in _chosen(process, self.target):
+        # Half of the kills come while outputs are made: only then is there anything to lose.
+        if not said and self.ground.chance.random() < 0.5:
+            said = lines_of(reading, RUN_SECONDS * 4, at_first=True)
+            said += lines_of(reading, self.ground.chance.uniform(0, MAKING_SECONDS))
+        # One that has ended and was not waited for would take a signal too.
+        chosen = _chosen(process, self.target) if process.poll() is None else []
+        if not chosen:
+            self.figures.count("ended before")
+        for pid in chosen:
             try:
                 os.kill(pid, signal_number)
                 self.figures.count(signal_number.name)
