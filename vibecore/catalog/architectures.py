@@ -26,6 +26,30 @@ ACTIVATIONS: Mapping[str, str] = {
     "swish": "silu",
     "gelu_pytorch_tanh": "gelu_tanh",
 }
+# config.json's sizes -> the most that a file may say; those of models are a hundredth of them.
+MOST_SIZES: Mapping[str, int] = {
+    "num_hidden_layers": 10_000,
+    "num_attention_heads": 100_000,
+    "num_key_value_heads": 100_000,
+    "head_dim": 1_000_000,
+    "hidden_size": 10_000_000,
+    "intermediate_size": 100_000_000,
+    "vocab_size": 1_000_000_000,
+    "max_position_embeddings": 10**12,
+    "sliding_window": 10**12,
+    "sliding_window_pattern": 10_000,
+    "max_window_layers": 10_000,
+}
+# Its numbers that are above zero.
+FIGURES = (
+    "rms_norm_eps",
+    "rope_theta",
+    "rope_local_base_freq",
+    "query_pre_attn_scalar",
+    "final_logit_softcapping",
+    "attn_logit_softcapping",
+)
+MOST_FIGURE = 1e15
 # What a quantiser stores in another format is "linear"; the rest stays in 16 bit.
 WeightKind = Literal["embedding", "linear", "bias", "norm", "head"]
 
@@ -139,12 +163,34 @@ class ModelSpec:
 
 def spec_of(raw: RawConfig) -> ModelSpec | None:
     """The spec of a config.json; None for an architecture that is not in ARCHITECTURES, or where
-    a field that every one of them needs is missing."""
+    a field that every one of them needs is missing or holds what no model has."""
     read = ARCHITECTURES.get(str(raw.get("model_type")))
+    return _read(read, raw) if read else None
+
+
+def _read(reader: Callable[[RawConfig], ModelSpec], raw: RawConfig) -> ModelSpec | None:
+    """A spec by its reader; None where a field is missing or absurd."""
     try:
-        return read(raw) if read else None
-    except (KeyError, TypeError, ValueError):
+        _refuse_absurd(raw)
+        spec = reader(raw)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
+    sizes = (spec.vocab_size, spec.hidden_size, spec.intermediate_size, spec.kv_heads, spec.context)
+    whole = all(type(size) is int for size in (*sizes, spec.layers, spec.heads, spec.head_size))
+    return spec if whole and len(spec.windows) == spec.layers else None
+
+
+def _refuse_absurd(raw: RawConfig) -> None:
+    """Raise ValueError for a size that no model has: a list a layer long is made of it, and other
+    sizes are computed from it."""
+    for name, most in MOST_SIZES.items():
+        size = raw.get(name)
+        if size is not None and (type(size) is not int or not 0 <= size <= most):
+            raise ValueError(f"{name} is {size}")
+    for name in FIGURES:
+        figure = raw.get(name)
+        if figure is not None and not (type(figure) in (int, float) and 0 < figure <= MOST_FIGURE):
+            raise ValueError(f"{name} is {figure}")
 
 
 def read_spec(folder: Path) -> ModelSpec | None:
@@ -155,10 +201,7 @@ def read_spec(folder: Path) -> ModelSpec | None:
 def rough_spec(folder: Path) -> ModelSpec | None:
     """The shape in a model folder's config.json, read as Llama's block whatever its architecture:
     good for sizes and for nothing else. None where a field is missing."""
-    try:
-        return _llama(_read_config(folder))
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
+    return _read(_llama, _read_config(folder))
 
 
 def is_tied(folder: Path) -> bool:

@@ -24,7 +24,9 @@ from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.catalog.gguf import is_gguf, read_gguf
 from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, find_precision
 from vibecore.core.errors import InputError
+from vibecore.core.paths import given_path
 from vibecore.core.records import Kind
+from vibecore.core.text_files import no_character
 
 # A name given with --name: part of config ids, which stand in URLs and on the command line.
 NAME = re.compile(r"\w[\w.+-]*")
@@ -385,7 +387,11 @@ def _own_model(source: str) -> Model:
             "The model is empty. Give the path of a folder with config.json and *.safetensors, a "
             ".gguf file, or a hub id (ORGANISATION/NAME)."
         )
-    path = Path(source).expanduser()
+    path = given_path(source)
+    if (defect := no_character(str(path.resolve()))) is not None:
+        raise InputError(
+            f"The path of the model '{source}' is not UTF-8 text: {defect}. Rename it."
+        )
     if path.is_dir():
         resolved = path.resolve()
         return Model(_tidy(resolved.name), str(resolved), "local", read_spec(resolved))

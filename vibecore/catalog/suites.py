@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from vibecore.core.errors import InputError
-from vibecore.core.paths import state_folder
+from vibecore.core.paths import given_path, state_folder
 from vibecore.core.text_files import NotText, decode, no_character
 
 CATEGORIES = ("code", "creative", "reasoning", "instruction")
@@ -75,8 +75,13 @@ class Suite:
 def suite_names() -> list[str]:
     """Names of the suites shipped in `SUITES_DIR`, then of the user's own, each sorted."""
     shipped = sorted(path.stem for path in SUITES_DIR.glob("*.yaml"))
-    own = sorted(path.stem for path in own_suites_folder().glob("*.yaml"))
+    own = sorted(path.stem for path in own_suites_folder().glob("*.yaml") if _is_text(path.stem))
     return [*shipped, *(name for name in own if name not in shipped)]
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is UTF-8; another could be neither shown nor stored."""
+    return no_character(name) is None
 
 
 def own_suites_folder() -> Path:
@@ -107,6 +112,7 @@ def content_hash(prompts: tuple[Prompt, ...]) -> str:
 
 
 def _locate(name_or_path: str | Path) -> Path:
+    given_path(name_or_path)
     if isinstance(name_or_path, str) and IDENTIFIER.fullmatch(name_or_path):
         for folder in (SUITES_DIR, own_suites_folder()):
             named = folder / f"{name_or_path}.yaml"
@@ -117,7 +123,7 @@ def _locate(name_or_path: str | Path) -> Path:
                 f'There is no suite named "{name_or_path}". Known suites: '
                 f"{', '.join(suite_names()) or 'none'}. A path to a suite file works too."
             )
-    path = Path(name_or_path)
+    path = given_path(name_or_path)
     if not path.is_file():
         reason = "it is a folder" if path.is_dir() else "there is no such file"
         raise SuiteError(f"The suite {path} cannot be read: {reason}.")

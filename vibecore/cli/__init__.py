@@ -1,8 +1,8 @@
 """The command line: `python -m vibecore COMMAND`. A new command is a function in a file here.
 
-Exit codes: 0 success, 1 a run failed, 2 bad usage or input, 130 stopped by Ctrl-C. Data goes to
-stdout, messages to stderr. What a command does not use is not imported: `summary` never loads
-torch.
+Exit codes: 0 success, 1 a run failed, 2 bad usage or input, 130 stopped by Ctrl-C
+(143 by SIGTERM, 129 by SIGHUP). Data goes to stdout, messages to stderr. What a command does not
+use is not imported: `summary` never loads torch.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from vibecore.cli import (
 )
 from vibecore.cli.base import app, say
 from vibecore.core.errors import InputError, VibeError
+from vibecore.core.signals import ended_as_by_ctrl_c
 from vibecore.core.text_files import no_character
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
     "try_prompt",
 ]
 
+# What a shell reports for a command that a signal ended, less the signal.
+END_BY_SIGNAL = 128
 # Characters shown of a path that cannot be used.
 MOST_OF_A_NAME = 120
 
@@ -74,21 +77,10 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        _refuse_what_is_no_text(sys.argv[1:])
-        # Exit and Ctrl-C come back as a code; a wrong use of an option is raised, and said here.
-        code = app(standalone_mode=False)
-        # Here, where a disk that is full can still be told.
-        sys.stdout.flush()
-        sys.exit(code)
-    except TyperException as error:
-        say(_explained(error))
-        sys.exit(error.exit_code)
-    except Abort:
-        say("Aborted!")
-        sys.exit(1)
-    except VibeError as error:
-        say(f"Error: {error}")
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        with ended_as_by_ctrl_c() as came:
+            code = _run()
+            # Here, where a disk that is full can still be told.
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe (head, say) has gone: nothing is wrong.
         sys.stderr.close()
@@ -97,6 +89,27 @@ def main() -> None:
         say(f"Error: {_where(error)}: {error.strerror or error}.")
         _give_up_output()
         sys.exit(2)
+    if came:
+        say(f"Ended by {came[0].name}.")
+        code = END_BY_SIGNAL + came[0]
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The command's exit code; explained errors are told."""
+    try:
+        _refuse_what_is_no_text(sys.argv[1:])
+        # Exit and Ctrl-C come back as a code; a wrong use of an option is raised, and said here.
+        return app(standalone_mode=False) or 0
+    except TyperException as error:
+        say(_explained(error))
+        return error.exit_code
+    except Abort:
+        say("Aborted!")
+        return 1
+    except VibeError as error:
+        say(f"Error: {error}")
+        return 2 if isinstance(error, InputError) else 1
 
 
 def _where(error: OSError) -> str:

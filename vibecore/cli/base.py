@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from vibecore.core.errors import INTERRUPTED, InputError
-from vibecore.core.paths import DATABASE_VARIABLE
+from vibecore.core.paths import DATABASE_VARIABLE, given_path
 from vibecore.core.terminal_text import safe_text
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ class Format(StrEnum):
 
 def _home(value: Path) -> Path:
     # A shell expands ~ in an argument, and nothing does in a variable that a file sets.
-    return value.expanduser()
+    return given_path(value)
 
 
 Database = Annotated[

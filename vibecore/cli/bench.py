@@ -23,7 +23,7 @@ from vibecore.cli.base import (
     show,
 )
 from vibecore.core.errors import InputError, RunError
-from vibecore.core.paths import DEFAULT_DB, write_whole
+from vibecore.core.paths import DEFAULT_DB, given_path, write_whole
 
 if TYPE_CHECKING:
     from vibecore.store import Joined
@@ -131,7 +131,7 @@ def bench(
 
 def _check_writable(out: Path) -> None:
     """Raise InputError, before anything is measured, where the report could not be written."""
-    if not out.parent.is_dir():
+    if not given_path(out).parent.is_dir():
         raise InputError(f"The folder {out.parent} does not exist. Make it, or change --out.")
     if out.is_dir():
         raise InputError(f"{out} is a folder. Name a file with --out.")
@@ -174,6 +174,7 @@ def import_(
     from vibecore.studies.bench.import_report import import_reports
     from vibecore.studies.exchange import import_parquet, is_parquet_export
 
+    files = [given_path(file) for file in files]
     exports = [file for file in files if is_parquet_export(file)]
     databases = [file for file in files if store.is_database(file)]
     reports = [file for file in files if file not in databases and file not in exports]

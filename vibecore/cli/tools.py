@@ -22,6 +22,7 @@ def score(
     from vibecore.studies.responses import (
         SCORE_FORMATS,
         IfevalCounts,
+        Repeats,
         score_responses,
         write_scores,
     )
@@ -30,7 +31,10 @@ def score(
         raise InputError(f"--format must be one of {', '.join(SCORE_FORMATS)}, not '{format}'.")
     rows = score_responses(suite, responses, execute_code=execute_code)
     counts = IfevalCounts()
-    write_scores(counts.passing(rows), format)
+    repeats = Repeats()
+    write_scores(repeats.passing(counts.passing(rows)), format)
+    if again := repeats.sentence():
+        say(again)
     if accuracies := counts.sentence():
         say(accuracies)
 

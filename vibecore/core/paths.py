@@ -21,13 +21,31 @@ STATE_VARIABLE = "VIBECHECK_STATE"
 GIT_SECONDS = 10.0
 # More than a record: a disk can have room for names and none for content.
 PROBE_BYTES = 4096
+# Of a path that cannot be, in a message.
+SHOWN_CHARACTERS = 200
 
 
 def database_path() -> Path:
     """The database of the dashboard, and of a command without --db: VIBECHECK_DB where it is set,
     else results.duckdb."""
     named = os.environ.get(DATABASE_VARIABLE)
-    return Path(named).expanduser() if named else DEFAULT_DB
+    return given_path(named) if named else DEFAULT_DB
+
+
+def given_path(given: str | Path) -> Path:
+    """A path that a person gave, `~` expanded. Raises InputError for one that no system has: too
+    long, with a zero byte in it, or in the home of an unknown user."""
+    shown = (
+        str(given) if len(str(given)) <= SHOWN_CHARACTERS else f"{str(given)[:SHOWN_CHARACTERS]}…"
+    )
+    try:
+        path = Path(given).expanduser()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.lstat()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"'{shown}' cannot be looked up: {reason}. Give another path.") from None
+    return path
 
 
 def is_tracked(file: Path) -> bool:

@@ -33,6 +33,32 @@ def finished_first() -> Iterator[None]:
 
 
 @contextmanager
+def ended_as_by_ctrl_c() -> Iterator[list[signal.Signals]]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that what it does then is done: gives
+    the list of those that came. One that is ignored, as under nohup, stays so."""
+    came: list[signal.Signals] = []
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        came.append(signal.Signals(number))
+        if not callable(signal.getsignal(signal.SIGINT)):
+            # A shell's background process ignores Ctrl-C.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.raise_signal(signal.SIGINT)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, forward)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def as_keyboard_interrupt() -> Iterator[None]:
     """Raise KeyboardInterrupt where Ctrl-C has interrupted a query."""
     try:

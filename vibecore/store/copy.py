@@ -25,6 +25,8 @@ OTHER_KEYS = {
 def is_database(path: Path) -> bool:
     """Whether a file is a DuckDB database."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(12)[8:] == MAGIC
     except OSError:

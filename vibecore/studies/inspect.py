@@ -39,6 +39,7 @@ from vibecore.catalog.precisions import (
 from vibecore.catalog.weights import SMALL_FILES, check_folder, hub_folder
 from vibecore.core.errors import InputError, RunError
 from vibecore.core.machine import free_bytes, gpu_name, likely_device
+from vibecore.core.paths import given_path
 from vibecore.core.records import Kind, LoadRequest
 from vibecore.runtime.worker import Worker
 
@@ -164,7 +165,7 @@ def inspect_model(source: str, revision: str | None = None) -> Inspection:
     What is wrong with a checkpoint is among its `problems`. Raises InputError for a source that
     is none of these, and for a revision of what has none.
     """
-    path = Path(source).expanduser()
+    path = given_path(source)
     model = None if path.exists() else MODELS.get(source)
     if path.is_file():
         found = Inspection(path.stem, "gguf", str(path.resolve()), str(path.resolve()))

@@ -94,7 +94,7 @@ def _absolute(option: str, value: str) -> str:
         path = Path(value).expanduser()
         return str(path.resolve()) if path.exists() else value
     # A name that is too long; the home of an unknown user.
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"--{option} '{value}' cannot be looked up: {error}") from None
 
 

@@ -121,6 +121,36 @@ class IfevalCounts:
         return f"IFEval, {prompts}, {counted(self.instructions, 'instruction')}: {listed}"
 
 
+class Repeats:
+    """How many rows score an output that an earlier row has scored: the same config, prompt and
+    sample, as far as rows name them."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, ...]] = set()
+        self.first: str | None = None
+        self.rows = 0
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows as they are, counted."""
+        for row in rows:
+            key = (str(row.get("config")), row["prompt_id"], str(row.get("sample")))
+            if key in self.seen and self.first is None:
+                self.first = row["prompt_id"]
+            self.seen.add(key)
+            self.rows += 1
+            yield row
+
+    def sentence(self) -> str | None:
+        """What to know of them, in a line; None where there are none."""
+        if self.first is None:
+            return None
+        return (
+            f"{self.rows - len(self.seen)} of {counted(self.rows, 'line')} repeat the prompt_id of "
+            f"an earlier one, '{self.first}' first; each counts by itself. Leave out those that "
+            "should not."
+        )
+
+
 def read_responses(path: Path) -> Iterator[tuple[int, Row]]:
     """(line number, row) of every non-blank line. Raises InputError naming a bad line."""
     found = False

@@ -117,9 +117,9 @@ def list_runs(db: Path) -> list[LaunchedRun]:
 def find(run_id: str) -> LaunchedRun:
     """A launched run by id. Raises InputError for an unknown one."""
     # An id comes from a URL: it must not lead out of the folder.
-    run = _read(runs_folder() / run_id) if re.fullmatch(r"[\w-]+", run_id) else None
+    run = _read(runs_folder() / run_id) if re.fullmatch(r"[\w-]{1,64}", run_id) else None
     if run is None:
-        raise InputError(f"There is no launched run '{run_id}' on this machine.")
+        raise InputError(f"There is no launched run '{run_id[:64]}' on this machine.")
     return run
 
 

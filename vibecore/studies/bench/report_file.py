@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from vibecore.core.checked import checked
 from vibecore.core.errors import InputError
+from vibecore.core.paths import given_path
 from vibecore.core.text_files import no_character, read_text
 from vibecore.studies.bench.report import FORMAT, VERSION
 
@@ -116,7 +117,7 @@ class ReportFile(Strict):
 def read_report(path: Path) -> dict[str, Any]:
     """A report from its file, as it was written. Raises InputError for anything else, with the
     first field that is wrong."""
-    if path.is_dir():
+    if given_path(path).is_dir():
         raise InputError(
             f"{path} is a folder. Only the files that `bench --out` writes can be imported; a "
             "study that was exported cannot come back: keep its database."

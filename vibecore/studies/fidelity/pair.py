@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from vibecore.catalog.engines import is_native
 from vibecore.catalog.models import MODELS, Config, label_of_files, own_models
@@ -27,6 +26,7 @@ from vibecore.core.fidelity import (
     Way,
 )
 from vibecore.core.machine import hardware
+from vibecore.core.paths import given_path
 from vibecore.core.records import Asking
 from vibecore.runtime import fork_server
 from vibecore.runtime.device_queue import QueueEntry
@@ -116,7 +116,7 @@ def measure_pair(plan: PairPlan, on_event: OnEvent) -> list[FidelityTokens]:
 
 
 def _config(source: str, precision: str | None) -> Config:
-    model = None if Path(source).expanduser().exists() else MODELS.get(source)
+    model = None if given_path(source).exists() else MODELS.get(source)
     model = model or own_models((source,))[0]
     own = label_of_files(model)
     if own is not None and precision in (None, AS_IS):
