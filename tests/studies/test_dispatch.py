@@ -18,7 +18,7 @@ from vibecore.core.records import LoadReport, LoadRequest
 from vibecore.runtime.cluster import NotHere
 from vibecore.runtime.worker import WorkerDied
 from vibecore.studies.commits import Commits
-from vibecore.studies.dispatch import gpus
+from vibecore.studies.dispatch import gpus, side_by_side
 from vibecore.studies.dispatch.side_by_side import MOST_ATTEMPTS, run_side_by_side
 from vibecore.studies.events import Event
 from vibecore.studies.jobs import Job, Plan, create_rows, remaining_jobs
@@ -38,6 +38,7 @@ class Script:
     places_left: bool = True
     attempts: list[tuple[str, str]] = field(default_factory=list)
     ruled_out: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
     on_batch: object = None
 
 
@@ -83,22 +84,26 @@ class ScriptedPlace:
     name: str
     device: str = "GPU A"
     unavailable: RunError | None = None
+    outlives_workers: bool = True
+    out: set[str] = field(default_factory=set)
 
     @contextmanager
-    def open(self) -> Iterator[None]:
+    def open(self, wanted: object) -> Iterator[bool]:
         if self.unavailable is not None:
             raise self.unavailable
-        yield
+        self.script.opened.append(self.name)
+        yield True
 
-    def reserve(self, job: Job) -> None:
-        return None
+    def may_run(self, job: Job) -> bool:
+        return job.config.id not in self.out
 
     @contextmanager
-    def worker(self, job: Job, stopped: threading.Event) -> Iterator[ScriptedWorker]:
+    def worker(self, job: Job) -> Iterator[ScriptedWorker]:
         yield ScriptedWorker(self.script, self.name, self.device)
 
-    def rule_out(self, job: Job, worker: object, reason: str) -> bool:
+    def rule_out(self, job: Job, reason: str) -> bool:
         self.script.ruled_out.append(reason)
+        self.out.add(job.config.id)
         return self.script.places_left
 
 
@@ -177,13 +182,43 @@ def test_an_error_of_the_config_itself_is_not_tried_again(plan: Plan) -> None:
     assert sum(config == "1M-4bit" for config, _ in script.attempts) == 1
 
 
+def test_what_one_node_cannot_run_another_does(plan: Plan) -> None:
+    script = Script({"5M-bf16": [(0, NotHere("Node one has no weights."))]})
+    one, two = ScriptedPlace(script, "one"), ScriptedPlace(script, "two")
+    statuses, _ = dispatch(plan, one, two)
+    assert script.ruled_out == ["Node one has no weights."]
+    assert statuses == dict.fromkeys(CONFIGS, "complete")
+    [first, second] = [place for config, place in script.attempts if config == "5M-bf16"]
+    assert first != second
+
+
 @pytest.mark.parametrize("left", [True, False])
-def test_what_one_node_cannot_run_another_may(plan: Plan, left: bool) -> None:
+def test_what_no_node_can_run_has_failed_with_its_reason(
+    plan: Plan, left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether that is known at once, or another node was there that then does not come back."""
+    monkeypatch.setattr(side_by_side, "STUCK_SECONDS", 0.0)
     script = Script({"1M-4bit": [(0, NotHere("Node one has no weights."))]}, places_left=left)
     statuses, _ = dispatch(plan, ScriptedPlace(script, "one"))
-    assert script.ruled_out == ["Node one has no weights."]
-    assert statuses["1M-4bit"] == ("complete" if left else "failed")
-    assert statuses["1M-bf16"] == "complete"
+    assert statuses == {"1M-bf16": "complete", "1M-4bit": "failed", "5M-bf16": "complete"}
+    [row] = [row for row in read_runs(plan.db, "s") if row.config == "1M-4bit"]
+    assert row.error == "Node one has no weights."
+
+
+def test_a_place_that_goes_with_its_worker_is_opened_again(plan: Plan) -> None:
+    script = Script({"1M-bf16": [(1, WorkerDied("The node went away."))]})
+    statuses, _ = dispatch(plan, ScriptedPlace(script, "one", outlives_workers=False))
+    assert statuses == dict.fromkeys(CONFIGS, "complete")
+    assert script.opened == ["one", "one"]
+
+
+def test_a_place_that_is_lost_before_it_runs_anything_is_tried_a_few_times(plan: Plan) -> None:
+    script = Script()
+    bad = ScriptedPlace(script, "bad", unavailable=WorkerDied("Gone."))
+    with pytest.raises(RunError, match="Gone"):
+        dispatch(plan, bad)
+    statuses, _ = dispatch(plan, bad, ScriptedPlace(script, "good"))
+    assert statuses == dict.fromkeys(CONFIGS, "complete")
 
 
 def test_a_place_that_cannot_be_had_is_done_without(plan: Plan) -> None:

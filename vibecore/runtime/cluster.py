@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from vibecore.catalog.models import Config
@@ -23,13 +24,14 @@ from vibecore.core.errors import RAN_OUT, InputError, RunError
 from vibecore.core.machine import gpu_name, node_name
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest
-from vibecore.runtime import device_queue
+from vibecore.runtime import device_queue, fork_server
 from vibecore.runtime.worker import Worker, WorkerDied
 
 RAY = Requirement("ray", "pip install -r requirements-ray.txt")
-AUTO = "auto"
-# Labels and resources that Ray gives each node.
-NODE_LABEL, KIND_LABEL = "ray.io/node-id", "ray.io/accelerator-type"
+# `local` is Ray's word for a cluster of its own.
+AUTO, LOCAL = "auto", "local"
+# What Ray calls a node's kind of GPU, and its resources.
+KIND_LABEL = "ray.io/accelerator-type"
 GPU, CPU = "GPU", "CPU"
 CONNECT_SECONDS = 5.0
 
@@ -75,7 +77,9 @@ def joined(address: str) -> Iterator[None]:
             f"--ray takes `{AUTO}` or the HOST:PORT of a cluster's head, not '{address}': run the "
             "command on a machine that is a node of the cluster."
         )
-    if address != AUTO:
+    if address == AUTO:
+        address = _running_here() or LOCAL
+    else:
         _require_answer(address)
     # Ray reports its use to its makers unless told otherwise. Read at import.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -85,7 +89,7 @@ def joined(address: str) -> Iterator[None]:
 
     try:
         ray.init(
-            address=None if address == AUTO else address,
+            address=address,
             runtime_env={"py_modules": [str(PROJECT_ROOT / "vibecore")]},
             namespace="vibecheck",
             include_dashboard=False,
@@ -98,6 +102,18 @@ def joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _running_here() -> str | None:
+    """The address of the cluster that was last started here, where it still answers: one that was
+    killed leaves its address behind (ray/_private/utils.py, read_ray_address)."""
+    left = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
+    try:
+        address = os.environ.get("RAY_ADDRESS") or left.read_text(encoding="utf-8").strip()
+        _require_answer(address)
+    except (OSError, UnicodeDecodeError, InputError):
+        return None
+    return address
 
 
 def _require_answer(address: str) -> None:
@@ -135,13 +151,13 @@ def live_nodes(device: str, cores: int) -> list[Node]:
 
 
 class ConfigActor:
-    """What runs on a node: one worker process, and the GPU's queue held as long as it is loaded.
+    """What runs on a node: one worker process after the other, and the GPU's queue held throughout.
 
-    Every method returns (`ok`, value) or (kind of error, its message): an exception that the driver
+    Methods return (`ok`, value) or (kind of error, its message): an exception that the driver
     cannot unpickle would hide its reason.
     """
 
-    def __init__(self, device: str, cores: int) -> None:
+    def __init__(self, device: str, cores: int, purpose: str) -> None:
         self._device = device
         self._cores = cores
         self._held = ExitStack()
@@ -149,6 +165,9 @@ class ConfigActor:
         if device == "cuda":
             # Ray's for the CPU slots that it counts; a worker of a GPU takes what it takes locally.
             os.environ.pop("OMP_NUM_THREADS", None)
+        self._held.enter_context(fork_server.kept_running(at_once=True))
+        if device == "cuda":
+            self._held.enter_context(device_queue.acquire("cuda", purpose, clear=True))
 
     def where(self) -> tuple[str, str]:
         """Ray's id of the node, and the place in words."""
@@ -159,15 +178,16 @@ class ConfigActor:
         return ray.get_runtime_context().get_node_id(), name
 
     def load(self, wanted: Wanted) -> tuple[str, Any]:
-        """Find the weights on this node and load them."""
+        """Find the weights on this node and load them, in a worker process of their own."""
+        self.unload()
         try:
             request = replace(wanted.request, folder=_folder_here(wanted, self._device))
-            if self._device == "cuda":
-                what = f"{wanted.config.id}, for a Ray cluster"
-                self._held.enter_context(device_queue.acquire("cuda", what, clear=True))
-            self._worker = self._held.enter_context(Worker())
         except InputError as error:
             return "not here", f"Node {node_name()} cannot run {wanted.config.id}: {error}"
+        try:
+            self._worker = Worker()
+        except WorkerDied as error:
+            return "died", f"On node {node_name()}: {error}"
         kind, report = self.ask("load", request)
         if kind == "error" and RAN_OUT in report:
             return "not here", f"On node {node_name()}: {report}"
@@ -186,6 +206,13 @@ class ConfigActor:
         except RunError as error:
             return "error", str(error)
 
+    def unload(self) -> tuple[str, Any]:
+        """End the worker and free what it holds."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+        return "ok", None
+
 
 def _folder_here(wanted: Wanted, device: str) -> str | None:
     """Where this node has the weights, of the driver's revision where they come from the hub.
@@ -203,10 +230,9 @@ class RemoteWorker:
     """The driver's end of a ConfigActor, with the methods of runtime.worker.Worker that a study
     uses. Raises RunError, WorkerDied where the actor or its worker is gone, and NotHere."""
 
-    def __init__(self, actor: Any, node: str, place: str, wanted: Mapping[str, Any]) -> None:
+    def __init__(self, actor: Any, place: str, wanted: Mapping[str, Any]) -> None:
         self._actor = actor
         self._wanted = wanted
-        self.node = node
         self.place = place
 
     def load(self, request: LoadRequest) -> LoadReport:
@@ -237,12 +263,13 @@ class RemoteWorker:
         """Outputs of the prompts as one batch."""
         return self._ask("generate", list(prompts), max_new_tokens, decoding=decoding, seeds=seeds)
 
+    def close(self) -> None:
+        """End the worker; its actor stays for the next config. Raises WorkerDied."""
+        self._get(self._actor.unload.remote())
+
     def abort(self) -> None:
         """Kill the actor, and its worker with it. Safe from any thread."""
-        import ray
-
-        with suppress(ray.exceptions.RayError):
-            ray.kill(self._actor)
+        end_actor(self._actor)
 
     def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         return self._get(self._actor.ask.remote(method, *arguments, **named))
@@ -259,19 +286,25 @@ class RemoteWorker:
         raise {"died": WorkerDied, "not here": NotHere}.get(kind, RunError)(value)
 
 
-def start_actor(device: str, cores: int, *, not_on: Sequence[str]) -> tuple[Any, Any]:
-    """An actor that Ray starts as soon as there is room, on a node that is not among these ids, and
-    what becomes its (node id, place)."""
+def start_actor(device: str, cores: int, purpose: str) -> tuple[Any, Any]:
+    """An actor that Ray starts as soon as some node has room, and what becomes its (node id,
+    place). `purpose` is what it holds the node's GPU for."""
     import ray
 
     options: dict[str, Any] = {"num_cpus": cores, "max_restarts": 0, "max_task_retries": 0}
     if device == "cuda":
         options["num_gpus"] = 1
-    if not_on:
-        options["label_selector"] = {NODE_LABEL: f"!in({','.join(sorted(not_on))})"}
-    actor = ray.remote(ConfigActor).options(**options).remote(device, cores)
+    actor = ray.remote(ConfigActor).options(**options).remote(device, cores, purpose)
     where: Any = actor.where
     return actor, where.remote()
+
+
+def end_actor(actor: Any) -> None:
+    """Kill an actor, started or not, and its worker with it."""
+    import ray
+
+    with suppress(ray.exceptions.RayError):
+        ray.kill(actor)
 
 
 def is_ready(answer: Any, seconds: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,16 +15,15 @@ from vibecore.core.formats import counted
 from vibecore.core.machine import hardware
 from vibecore.runtime import cluster
 from vibecore.runtime.cluster import Node, RemoteWorker
-from vibecore.runtime.worker import WorkerDied
 from vibecore.studies.dispatch.side_by_side import PlacedWorker
 from vibecore.studies.events import Event, OnEvent
 from vibecore.studies.jobs import Job, Plan
 
-# A config waits in Ray's queue, so that a node that joins late gets one at once; each takes a
-# thread of this process.
+# So many actors are asked for at once, more than there is room, so that a node that joins late gets
+# one; each takes a thread of this process.
 MOST_WAITING = 64
 LOOK_SECONDS = 0.5
-# So long a config waits in silence, and so long where no node that could run it is left.
+# After so long without any node it is said, and after so long the run ends.
 QUIET_SECONDS = 15.0
 NO_NODE_SECONDS = 300.0
 
@@ -80,77 +79,76 @@ def _hardware(nodes: list[Node], device: str) -> str:
 
 @dataclass
 class ClusterPlace:
-    """Room for one config, wherever Ray finds it."""
+    """Room for one config at a time on the node that Ray gives it, in an actor that runs one config
+    after the other there."""
 
     cluster: Cluster
     plan: Plan
     on_event: OnEvent
-    # The actor that was asked for, and what becomes its node.
-    reserved: tuple[Any, Any] | None = None
+    outlives_workers: bool = False
+    actor: Any = None
+    node: str = ""
+    name: str = ""
 
     @contextmanager
-    def open(self) -> Iterator[None]:
-        """Nothing is held while no config runs."""
-        yield
-
-    def reserve(self, job: Job) -> None:
-        """Put an actor into Ray's queue, for any node that is not ruled out."""
-        not_on = sorted(self.cluster.ruled_out.get(job.config.id, ()))
-        self.reserved = cluster.start_actor(self.cluster.device, self.cluster.cores, not_on=not_on)
-
-    @contextmanager
-    def worker(self, job: Job, stopped: threading.Event) -> Iterator[PlacedWorker]:
-        """The worker that was reserved, once there is room. Raises RunError where no node is left,
-        WorkerDied where it was lost before it began."""
-        assert job.resolved is not None and self.reserved is not None
-        actor, answer = self.reserved
-        worker = RemoteWorker(
-            actor,
-            "",
-            "",
-            {
-                "config": job.config,
-                "weights": self.plan.weights,
-                "revision": job.resolved.revision,
-                "sha256": job.resolved.sha256,
-            },
+    def open(self, wanted: Callable[[], bool]) -> Iterator[bool]:
+        """An actor on some node, once there is room. Raises RunError where no node has been there
+        for long, WorkerDied where the actor is lost before it runs anything."""
+        self.actor, answer = cluster.start_actor(
+            self.cluster.device, self.cluster.cores, f"study {self.plan.name}"
         )
         try:
-            self._wait(job, answer, stopped)
-            worker.node, worker.place = cluster.place_of(answer)
-            yield worker
+            had = self._wait(answer, wanted)
+            if had:
+                self.node, self.name = cluster.place_of(answer)
+            yield had
         finally:
-            worker.abort()
+            cluster.end_actor(self.actor)
 
-    def rule_out(self, job: Job, worker: PlacedWorker, reason: str) -> bool:
+    def may_run(self, job: Job) -> bool:
+        """Whether the node was not ruled out for the job's config."""
+        return self.node not in self.cluster.ruled_out.get(job.config.id, ())
+
+    @contextmanager
+    def worker(self, job: Job) -> Iterator[PlacedWorker]:
+        """A worker in the place's actor."""
+        assert job.resolved is not None
+        wanted = {
+            "config": job.config,
+            "weights": self.plan.weights,
+            "revision": job.resolved.revision,
+            "sha256": job.resolved.sha256,
+        }
+        worker = RemoteWorker(self.actor, self.name, wanted)
+        yield worker
+        worker.close()
+
+    def rule_out(self, job: Job, reason: str) -> bool:
         """Not on this node again, nor, where memory did not suffice, on others with its kind of
         GPU; whether a node is left."""
-        assert isinstance(worker, RemoteWorker)
         nodes = self.cluster.nodes()
-        kinds = {node.kind for node in nodes if node.id == worker.node and node.kind}
+        kinds = {node.kind for node in nodes if node.id == self.node and node.kind}
         same = {node.id for node in nodes if RAN_OUT in reason and node.kind in kinds}
         out = self.cluster.ruled_out.setdefault(job.config.id, set())
-        out |= {worker.node, *same}
+        out |= {self.node, *same}
         return any(node.id not in out for node in nodes)
 
-    def _wait(self, job: Job, answer: object, stopped: threading.Event) -> None:
-        """Until Ray has started the actor of `answer`."""
-        began = left_since = time.monotonic()
+    def _wait(self, answer: object, wanted: Callable[[], bool]) -> bool:
+        """Until Ray has started the actor of `answer`: True; False once it is not wanted."""
+        began = seen = time.monotonic()
         said = False
         while not cluster.is_ready(answer, LOOK_SECONDS):
-            if stopped.is_set():
-                raise WorkerDied("The run was stopped.")
+            if self.cluster.stopped.is_set() or not wanted():
+                return False
             now = time.monotonic()
-            out = self.cluster.ruled_out.get(job.config.id, set())
-            if any(node.id not in out for node in self.cluster.nodes()):
-                left_since = now
-            if now - left_since > NO_NODE_SECONDS:
+            nodes = self.cluster.nodes()
+            seen = now if nodes else seen
+            if now - seen > NO_NODE_SECONDS:
                 raise RunError(
-                    f"No node that could run {job.config.id} has been in the cluster for "
-                    f"{NO_NODE_SECONDS:.0f} s. Add one, then use --resume."
+                    f"The Ray cluster has had no node to run on for {NO_NODE_SECONDS:.0f} s. Add "
+                    "one, then use --resume."
                 )
-            if now - began > QUIET_SECONDS and not said:
+            if now - began > QUIET_SECONDS and not nodes and not said:
                 said = True
-                self.on_event(
-                    Event("waiting", job.config.id, 0, 0, error="a free node of the Ray cluster")
-                )
+                self.on_event(Event("waiting", "", 0, 0, error="a node of the Ray cluster"))
+        return True

@@ -81,26 +81,32 @@ class GpuPlace:
     purpose: str
     emit: Emit
     stopped: threading.Event
+    outlives_workers: bool = True
 
     @contextmanager
-    def open(self) -> Iterator[None]:
+    def open(self, wanted: Callable[[], bool]) -> Iterator[bool]:
         """Hold the GPU, emptied of other processes' models. Raises RunError (Cancelled)."""
-        with device_queue.acquire(
-            self.gpu.uuid,
-            self.purpose,
-            on_wait=lambda ahead: self.emit("waiting", ahead),
-            cancelled=self.stopped.is_set,
-            clear=True,
-        ) as left:
-            if left:
-                self.emit("crowded", left)
-            yield
+        try:
+            held = device_queue.acquire(
+                self.gpu.uuid,
+                self.purpose,
+                on_wait=lambda ahead: self.emit("waiting", ahead),
+                cancelled=lambda: self.stopped.is_set() or not wanted(),
+                clear=True,
+            )
+            with held as left:
+                if left:
+                    self.emit("crowded", left)
+                yield True
+        except device_queue.Cancelled:
+            yield False
 
-    def reserve(self, job: Job) -> None:
-        """The place is the GPU itself."""
+    def may_run(self, job: Job) -> bool:
+        """Always: a GPU's own worker raises no NotHere."""
+        return True
 
     @contextmanager
-    def worker(self, job: Job, stopped: threading.Event) -> Iterator[PlacedWorker]:
+    def worker(self, job: Job) -> Iterator[PlacedWorker]:
         """A worker process on this GPU. Raises RunError."""
         # Not `with … as`, which would be of the base class.
         worker = GpuWorker(self.gpu)
@@ -108,6 +114,6 @@ class GpuPlace:
             worker.use_gpu(self.gpu.uuid)
             yield worker
 
-    def rule_out(self, job: Job, worker: PlacedWorker, reason: str) -> bool:
-        """Never asked: a GPU's own worker raises no NotHere."""
+    def rule_out(self, job: Job, reason: str) -> bool:
+        """Never asked."""
         return False

@@ -7,9 +7,10 @@ off, a bounded number of times; then its config has failed, and the rest goes on
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +25,8 @@ from vibecore.studies.jobs import Job, Plan
 # Attempts at a config, where each lost its worker; what it had made by then is kept.
 MOST_ATTEMPTS = 3
 LOOK_SECONDS = 0.2
+# So long a place waits, where nothing runs, for another that could take what it may not.
+STUCK_SECONDS = 60.0
 
 
 class PlacedWorker(ConfigWorker, Protocol):
@@ -40,23 +43,26 @@ class PlacedWorker(ConfigWorker, Protocol):
 
 
 class Place(Protocol):
-    """Where one config at a time is run."""
+    """Where one config at a time is run. One that `outlives_workers` is still there after a worker
+    was lost; another has to be opened again."""
 
-    def open(self) -> AbstractContextManager[None]:
-        """Held as long as configs are run there. Raises RunError where it cannot be had."""
+    outlives_workers: bool
+
+    def open(self, wanted: Callable[[], bool]) -> AbstractContextManager[bool]:
+        """Have it, for as long as configs are run there: True, or False once it is not `wanted` any
+        more. Raises RunError where it cannot be had, and WorkerDied where it is lost again."""
         ...
 
-    def reserve(self, job: Job) -> None:
-        """Ask for room for a job, and do not wait for it: asked in the order of the jobs."""
+    def may_run(self, job: Job) -> bool:
+        """Whether the job was not ruled out here."""
         ...
 
-    def worker(self, job: Job, stopped: threading.Event) -> AbstractContextManager[PlacedWorker]:
-        """A worker for the reserved job, as soon as there is room. Raises RunError, and WorkerDied
-        once it is `stopped`."""
+    def worker(self, job: Job) -> AbstractContextManager[PlacedWorker]:
+        """A worker for a job. Raises RunError."""
         ...
 
-    def rule_out(self, job: Job, worker: PlacedWorker, reason: str) -> bool:
-        """Never give this job a worker where this one was; whether another place is left."""
+    def rule_out(self, job: Job, reason: str) -> bool:
+        """Never run this job here again; whether another place is left that could."""
         ...
 
 
@@ -68,17 +74,27 @@ class _Jobs:
     taken: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def take(self, place: Place, stopped: threading.Event) -> Job | None:
-        """The next job, reserved in a place; None when none is left, or none is to be begun."""
+    def are_left(self) -> bool:
+        """Whether a job waits, or may be put back."""
         with self.changed:
-            while not self.waiting and self.taken and not stopped.is_set():
+            return bool(self.waiting or self.taken)
+
+    def take(self, place: Place, stopped: threading.Event) -> Job | None:
+        """The next job that may run in a place; None when none will, or none is to be begun."""
+        stuck_since = None
+        with self.changed:
+            while (self.waiting or self.taken) and not stopped.is_set():
+                for job in self.waiting:
+                    if place.may_run(job):
+                        self.waiting.remove(job)
+                        self.taken += 1
+                        return job
+                # What is left needs another place. Where nothing runs, that may never come.
+                stuck_since = None if self.taken else stuck_since or time.monotonic()
+                if stuck_since is not None and time.monotonic() - stuck_since > STUCK_SECONDS:
+                    return None
                 self.changed.wait(LOOK_SECONDS)
-            if not self.waiting or stopped.is_set():
-                return None
-            self.taken += 1
-            job = self.waiting.popleft()
-            place.reserve(job)
-            return job
+        return None
 
     def give_back(self, again: Job | None = None) -> None:
         """A taken job is done, or is to be tried `again`."""
@@ -105,6 +121,7 @@ class _Run:
         self.commits = commits
         self.on_event = on_event
         self.attempts: dict[str, int] = {}
+        self.reasons: dict[str, str] = {}
         self.statuses: dict[str, str] = {}
         self.stopped = stopped
         self.error: BaseException | None = None
@@ -114,14 +131,19 @@ class _Run:
 
     def serve(self, place: Place) -> None:
         """The thread of a place."""
+        lost = 0
         try:
-            with place.open():
-                while (job := self.jobs.take(place, self.stopped)) is not None:
-                    again = None
-                    try:
-                        again = self._attempt(place, job)
-                    finally:
-                        self.jobs.give_back(again)
+            while lost < MOST_ATTEMPTS and not self.stopped.is_set() and self.jobs.are_left():
+                try:
+                    with place.open(self.jobs.are_left) as had:
+                        if not had or self._serve(place):
+                            return
+                        lost = 0
+                except WorkerDied as error:
+                    # Before it ran anything.
+                    lost += 1
+                    if lost == MOST_ATTEMPTS:
+                        raise RunError(str(error)) from None
         except RunError as error:
             # The place itself cannot be had; the others do its work.
             with self.guard:
@@ -131,6 +153,18 @@ class _Run:
                 self.error = self.error or error
             self.stop()
 
+    def _serve(self, place: Place) -> bool:
+        """Run jobs in an open place until none is left for it: True; False once it is lost."""
+        while (job := self.jobs.take(place, self.stopped)) is not None:
+            again, lost = None, False
+            try:
+                again, lost = self._attempt(place, job)
+            finally:
+                self.jobs.give_back(again)
+            if lost and not place.outlives_workers:
+                return False
+        return True
+
     def stop(self) -> None:
         """Have every attempt end now."""
         self.stopped.set()
@@ -139,39 +173,43 @@ class _Run:
         for worker in workers:
             worker.abort()
 
-    def _attempt(self, place: Place, job: Job) -> Job | None:
-        """Try a job; what is left of it where it is to be tried again."""
+    def _attempt(self, place: Place, job: Job) -> tuple[Job | None, bool]:
+        """Try a job: what is left of it where it is to be tried again, and whether its worker was
+        lost."""
         attempt = Attempt(self.plan, job, self.commits, self.on_event)
         try:
-            with place.worker(job, self.stopped) as worker:
-                return self._run(place, attempt, worker)
+            with place.worker(job) as worker, self._known(worker):
+                attempt.place = worker.place
+                attempt.emit("loading")
+                attempt.run(worker)
         except WorkerDied as error:
-            return self._lost(attempt, str(error))
+            return self._lost(attempt, str(error)), True
+        except NotHere as error:
+            with self.guard:
+                self.reasons[job.config.id] = str(error)
+            if place.rule_out(job, str(error)):
+                attempt.emit("retrying", error=str(error))
+                return attempt.rest, False
+            self._end(attempt, "failed", str(error))
         except RunError as error:
             self._end(attempt, "failed", str(error))
-        return None
+        else:
+            self._end(attempt, "complete")
+        return None, False
 
-    def _run(self, place: Place, attempt: Attempt, worker: PlacedWorker) -> Job | None:
-        attempt.place = worker.place
+    @contextmanager
+    def _known(self, worker: PlacedWorker) -> Iterator[None]:
+        """Within, `stop` ends the worker."""
         with self.guard:
             self.workers.add(worker)
         try:
-            # After it is known to `stop`, which else could have come before.
+            # `stop` could have come before.
             if self.stopped.is_set():
                 worker.abort()
-            attempt.emit("loading")
-            attempt.run(worker)
-        except NotHere as error:
-            if place.rule_out(attempt.job, worker, str(error)):
-                attempt.emit("retrying", error=str(error))
-                return attempt.rest
-            self._end(attempt, "failed", str(error))
-            return None
+            yield
         finally:
             with self.guard:
                 self.workers.discard(worker)
-        self._end(attempt, "complete")
-        return None
 
     def _lost(self, attempt: Attempt, reason: str) -> Job | None:
         """A worker is gone, which says little of its config: it is tried again, in vain at most
@@ -179,19 +217,26 @@ class _Run:
         if self.stopped.is_set():
             self._end(attempt, "stopped")
             return None
-        config = attempt.job.config.id
-        with self.guard:
-            earlier = 0 if attempt.batches_done else self.attempts.get(config, 0)
-            self.attempts[config] = earlier + 1
         if not attempt.rest.batches:
             # Lost after its last batch was stored.
             self._end(attempt, "complete")
             return None
+        config = attempt.job.config.id
+        with self.guard:
+            earlier = 0 if attempt.batches_done else self.attempts.get(config, 0)
+            self.attempts[config] = earlier + 1
         if earlier + 1 < MOST_ATTEMPTS:
             attempt.emit("retrying", error=reason)
             return attempt.rest
         self._end(attempt, "failed", f"{reason} It was tried {MOST_ATTEMPTS} times.")
         return None
+
+    def end_left(self) -> None:
+        """The jobs that no place would take have failed, for the reason they were ruled out."""
+        for job in self.jobs.waiting:
+            if (reason := self.reasons.get(job.config.id)) is not None:
+                attempt = Attempt(self.plan, job, self.commits, self.on_event)
+                self._end(attempt, "failed", reason)
 
     def _end(self, attempt: Attempt, status: str, error: str | None = None) -> None:
         self.commits.finish(attempt.job, status, error)
@@ -231,6 +276,7 @@ def run_side_by_side(
         raise
     if run.error is not None:
         raise run.error
+    run.end_left()
     if run.jobs.waiting and run.unavailable:
         raise run.unavailable[0]
     return run.statuses

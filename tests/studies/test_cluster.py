@@ -1,0 +1,148 @@
+"""A real Ray cluster of CPU slots on this machine: rows, and what is lost when parts of it die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.playground_fakes import wait_until
+from vibecore.catalog.weights import resolve
+from vibecore.core.errors import InputError
+from vibecore.core.paths import PROJECT_ROOT
+from vibecore.runtime import cluster as runtime_cluster
+from vibecore.studies import run as run_module
+from vibecore.studies.events import Event
+from vibecore.studies.plan import Options, new_plan, resumed_plan
+from vibecore.studies.queries import read_outputs, read_runs
+from vibecore.studies.run import run_study
+
+ray = pytest.importorskip("ray")
+
+CONFIGS = ("1M-bf16", "1M-4bit")
+SETTINGS = {"max_new_tokens": 6, "batch_size": 10, "device": "cpu"}
+COMPARED = ("config", "prompt_id", "sample", "text", "token_ids", "finish_reason", "words")
+
+
+def run(db: Path, *, on_event=lambda event: None, **given: object) -> dict[str, str]:
+    options = Options(**{"configs": CONFIGS, "study": "s", **SETTINGS, **given})
+    return run_study(new_plan(options, db), on_event)
+
+
+def rows(db: Path) -> list[tuple]:
+    found = read_outputs(db, "s")
+    return sorted(tuple(str(getattr(row, name)) for name in COMPARED) for row in found)
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> list[tuple]:
+    """The rows of a run without Ray."""
+    db = tmp_path_factory.mktemp("alone") / "alone.duckdb"
+    assert set(run(db).values()) == {"complete"}
+    return rows(db)
+
+
+def actors() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "ray::ConfigActor" in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def test_rows_are_those_of_a_run_without_ray(db: Path, without: list[tuple]) -> None:
+    events: list[Event] = []
+    assert set(run(db, ray="auto", on_event=events.append).values()) == {"complete"}
+    assert rows(db) == without
+    assert {row.node for row in read_outputs(db, "s")} == {socket.gethostname()}
+    assert all("node" in event.place for event in events if event.kind == "loading")
+    assert actors() == []
+
+
+def test_a_killed_actor_costs_nothing(db: Path, without: list[tuple]) -> None:
+    killed: list[int] = []
+    again: list[Event] = []
+
+    def kill_once(event: Event) -> None:
+        if event.kind == "retrying":
+            again.append(event)
+        if event.kind == "generated" and not killed:
+            killed.extend(process.pid for process in actors())
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    assert set(run(db, ray="auto", on_event=kill_once).values()) == {"complete"}
+    assert killed and again
+    assert rows(db) == without
+
+
+def test_a_killed_driver_is_resumed_without_a_cluster(db: Path, without: list[tuple]) -> None:
+    command = [sys.executable, "-m", "vibecore", "run", "--study=s", "--device=cpu"]
+    command += [f"--config={config}" for config in CONFIGS]
+    command += ["--max-new-tokens=6", "--batch-size=10", "--ray=auto", f"--db={db}"]
+    process = subprocess.Popen(
+        command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "first output" in line:
+            break
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    wait_until(lambda: actors() == [])
+    plan = resumed_plan(Options(study="s"), db)
+    assert set(run_study(plan, lambda event: None, resume=True).values()) == {"complete"}
+    assert rows(db) == without
+
+
+def test_weights_that_a_node_has_not_name_the_node(
+    db: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The driver's weights are others than the node's: their identities differ."""
+
+    def other_weights(config, *given, **named):
+        return replace(resolve(config, *given, **named), sha256="0" * 64)
+
+    monkeypatch.setattr(run_module, "resolve", other_weights)
+    events: list[Event] = []
+    statuses = run(db, ray="auto", on_event=events.append)
+    assert set(statuses.values()) == {"failed"}
+    errors = {row.error for row in read_runs(db, "s")}
+    assert all(socket.gethostname() in error and "are not those" in error for error in errors)
+
+
+def test_a_cluster_without_a_gpu_says_so(db: Path) -> None:
+    with pytest.raises(InputError, match="No node of the Ray cluster has a GPU"):
+        run(db, ray="auto", device="cuda")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", "ray://127.0.0.1:10001", ":6379"])
+def test_an_address_where_no_cluster_is_says_what_to_do(db: Path, address: str) -> None:
+    with pytest.raises(InputError, match=r"ray start --head|HOST:PORT"):
+        run(db, ray=address)
+
+
+def test_without_ray_the_install_line_is_said(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        runtime_cluster, "RAY", replace(runtime_cluster.RAY, package="no-such-package")
+    )
+    with pytest.raises(InputError, match=r"pip install -r requirements-ray\.txt"):
+        run(db, ray="auto")
+
+
+def test_a_cluster_that_was_killed_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its address stays behind, and Ray tries it for minutes."""
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert runtime_cluster._running_here() is None
