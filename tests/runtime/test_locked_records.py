@@ -79,3 +79,10 @@ def test_a_record_is_written_whole(tmp_path: Path) -> None:
     assert json.loads(own.record.read_text())["what"] == "a run"
     assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ".lock"}
     own.release()
+
+
+def test_a_database_that_is_a_link_to_itself_is_left_to_whoever_opens_it(tmp_path: Path) -> None:
+    db = tmp_path / "x.duckdb"
+    db.symlink_to(db)
+    with study_use.writing_to(db, "s", "a run"):
+        assert len(valid_records(study_use._folder(), study_use.KIND)) == 1

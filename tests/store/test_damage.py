@@ -150,6 +150,8 @@ def test_a_log_that_would_lose_commits_without_a_word_is_refused(
         "ALTER TABLE generation DROP COLUMN text",
         "ALTER TABLE run ADD COLUMN another INTEGER",
         "UPDATE study SET protocol = '[1]'",
+        "UPDATE run SET environment = '[]'",
+        "UPDATE run SET environment = '1'",
     ],
 )
 def test_tables_that_something_else_changed_are_refused_in_words(

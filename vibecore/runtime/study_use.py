@@ -10,6 +10,7 @@ rows that deleting the study would take away.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ def writing_to(db: Path, study: str, what: str) -> Iterator[None]:
     """Hold a study that `what`, as people read it, writes to. Several may hold one."""
     folder = _folder()
     with mutex(folder / "changing"):
-        record = new_record(folder, KIND, {"what": what, "db": str(db.resolve()), "study": study})
+        record = new_record(folder, KIND, {"what": what, "db": _real(db), "study": study})
     try:
         yield
     finally:
@@ -43,13 +44,18 @@ def changing(db: Path, *studies: str) -> Iterator[None]:
     # What would begin waits at this door; taken before the mutex, which reading records needs.
     with mutex(folder / "changing"):
         for _, row in valid_records(folder, KIND):
-            if row.get("db") == str(db.resolve()) and row.get("study") in studies:
+            if row.get("db") == _real(db) and row.get("study") in studies:
                 raise InputError(
                     f"The study '{row['study']}' is in use by {row['what']} (process "
                     f"{row['pid']}). Wait until that has ended, or stop it: Cancel on the Launch "
                     "page, or Ctrl-C in its terminal. What is stored stays."
                 )
         yield
+
+
+def _real(db: Path) -> str:
+    # Path.resolve raises for a link to itself, which whoever opens the database says in words.
+    return os.path.realpath(db)
 
 
 def _folder() -> Path:

@@ -86,6 +86,22 @@ def _protocol(stored: str) -> Protocol | None:
     return Protocol.from_stored(found) if found else None
 
 
+def stored_object(stored: str) -> dict[str, Any]:
+    """A JSON object as stored. Raises TypeError for another value: something else wrote it."""
+    found = json.loads(stored)
+    if not isinstance(found, dict):
+        raise TypeError(f"an object was stored, not {stored[:40]}")
+    return found
+
+
+def stored_list(stored: str) -> list[Any]:
+    """A JSON list as stored. Raises TypeError for another value: something else wrote it."""
+    found = json.loads(stored)
+    if not isinstance(found, list):
+        raise TypeError(f"a list was stored, not {stored[:40]}")
+    return found
+
+
 def study_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether a study of that name is stored."""
     return bool(connection.execute("SELECT 1 FROM study WHERE name = ?", [name]).fetchone())
@@ -117,7 +133,7 @@ def read_prompts(
            FROM prompt WHERE study_id = ? ORDER BY position LIMIT ?""",
         [study_id_of(connection, name), most],
     )
-    return [PromptRow(**{**row, "constraints": json.loads(row["constraints"])}) for row in rows]
+    return [PromptRow(**{**row, "constraints": stored_list(row["constraints"])}) for row in rows]
 
 
 def read_configs(
@@ -185,7 +201,7 @@ def read_configs(
     speeds = read_device_speeds(connection, study_id)
     return [
         RunRow(
-            **{**row, "environment": json.loads(row["environment"] or "{}")},
+            **{**row, "environment": stored_object(row["environment"] or "{}")},
             aggregates=found.get(row["run_id"], {}),
             device_speeds=speeds.get(row["run_id"], ()),
         )
@@ -353,7 +369,7 @@ def verdict_of(row: Row) -> VerdictRow:
 @lru_cache(maxsize=10_000)
 def _arguments(stored: str) -> Mapping[str, Any]:
     """A constraint's arguments, one object for all verdicts that have them: read only."""
-    return json.loads(stored)
+    return stored_object(stored)
 
 
 def count_batches(connection: duckdb.DuckDBPyConnection, run_id: int) -> int:
