@@ -84,7 +84,7 @@ def choose_how(what: Options) -> Options:
         batch_size=batch.strip(),
         weights=form.ask_weights(left, "launch"),
         engine=form.ask_engine(middle, "launch"),
-        device=form.ask_device(right, "launch"),
+        **form.ask_place(right, "launch"),
         **form.ask_asking("launch"),
         execute_code=form.ask_execute_code("launch"),
         study=st.text_input("Study name", placeholder="what and when", key="launch_study").strip()
@@ -98,6 +98,8 @@ def complete(options: Options, own: Own) -> Options:
     for value, what in (
         (options.suite, "path of the suite file, or choose a suite"),
         (options.weights, "folder of the weights, or choose other weights"),
+        (options.gpus, "numbers of the GPUs, or `all`"),
+        (options.ray, "address of the Ray cluster, or `auto`"),
     ):
         # None is not asked for, where the study has its own.
         if value is not None:

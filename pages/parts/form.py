@@ -18,6 +18,7 @@ from vibecore.live.form import (
     FIDELITY_HELP,
     MEASURE_FIDELITY,
     OWN_SENTENCE,
+    PLACES,
     RUN_CODE,
     SYSTEM_SENTENCE,
     THINKING_SENTENCES,
@@ -131,6 +132,19 @@ def ask_device(place: DeltaGenerator, page: str) -> str:
     return place.selectbox(
         "Device", list(DEVICES), format_func=DEVICE_NAMES.__getitem__, key=f"{page}_device"
     )
+
+
+def ask_place(place: DeltaGenerator, page: str) -> dict[str, Any]:
+    """Where a study runs: `device`, `gpus` and `ray`, as the command line takes them."""
+    names = DEVICE_NAMES | {option: name for option, (name, _, _) in PLACES.items()}
+    chosen = place.selectbox(
+        "Device", [*DEVICES, *PLACES], format_func=names.__getitem__, key=f"{page}_device"
+    )
+    if chosen not in PLACES:
+        return {"device": chosen}
+    _, label, first = PLACES[chosen]
+    given = place.text_input(label, value=first, key=f"{page}_{chosen}").strip()
+    return {"device": "auto", chosen: given}
 
 
 def ask_engine(place: DeltaGenerator, page: str) -> str:

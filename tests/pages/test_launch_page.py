@@ -19,8 +19,8 @@ from tests.support.launched import TWO_PROMPTS, made
 from tests.support.pages import errors, html, table, warnings
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
-from vibecore.live.launch import LaunchedRun
-from vibecore.runtime import device_queue
+from vibecore.live.launch import LaunchedRun, control
+from vibecore.runtime import cluster, device_queue
 from vibecore.studies.plan import Options, new_plan
 
 
@@ -395,3 +395,23 @@ def test_why_configs_failed_is_told_once_and_the_log_is_folded(
     assert rows["1M-bf16"][1]["note"] == why
     assert rows["1M-4bit"][1]["note"] == "for the same reason as 1M-bf16"
     assert "The last lines of its log" in {fold.label for fold in app.expander}
+
+
+def test_several_gpus_and_a_cluster_are_refused_before_the_start_where_they_are_not(
+    use: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = visit()
+    app.selectbox(key="launch_device").set_value("gpus").run()
+    assert "Choosing GPUs needs an NVIDIA GPU" in warnings(app)
+    app.text_input(key="launch_gpus").set_value("").run()
+    assert "numbers of the GPUs" in warnings(app)
+    monkeypatch.setattr(cluster, "RAY", replace(cluster.RAY, package="no-such-package"))
+    app.selectbox(key="launch_device").set_value("ray").run()
+    assert "pip install -r requirements-ray.txt" in warnings(app)
+    assert not app.exception
+
+
+def test_a_launched_run_is_given_its_cluster() -> None:
+    given = control.arguments(Options(family="demo", study="s", ray="auto"))
+    assert "--ray=auto" in given
+    assert "--gpus=0,1" in control.arguments(Options(family="demo", gpus="0,1"))

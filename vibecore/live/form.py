@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from vibecore.core.errors import InputError
 
 DEVICE_NAMES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
+# Where a study's configs run, beside one device of this machine: option of `run` -> what the form
+# calls it, the label of its field, and what that holds at first.
+PLACES: Mapping[str, tuple[str, str, str]] = {
+    "gpus": ("GPUs of this machine, side by side …", "GPUs: all, or numbers such as 0,1", "all"),
+    "ray": ("Ray cluster …", "Cluster: auto, or HOST:PORT of its head", "auto"),
+}
 # label of the weights -> what the command line calls them; None where a folder is asked for
 WEIGHTS = {"real": "hub", "random: speed and memory only": "dummy", "from a folder …": None}
 RUN_CODE = "Run the code that the models write, in a sandbox"
@@ -46,6 +52,8 @@ _IN_FORM = {
     "--name": "short name",
     "--system": "system text",
     "--extend": "adding to a study",
+    "--gpus": "choosing GPUs",
+    "--ray": "a Ray cluster",
 }
 
 

@@ -64,14 +64,19 @@ class Node:
     slots: int
 
 
-@contextmanager
-def joined(address: str) -> Iterator[None]:
-    """Be a driver of the cluster at `HOST:PORT`, or, with `auto`, of the one that runs here, else
-    of one of this machine alone that ends with it. Raises InputError."""
+def require_ray() -> None:
+    """Raise InputError, with the line that installs it, where Ray is not installed."""
     if not RAY.is_met:
         raise InputError(
             f"--ray needs {RAY.package}, which is not installed. Install it: {RAY.install}"
         )
+
+
+@contextmanager
+def joined(address: str) -> Iterator[None]:
+    """Be a driver of the cluster at `HOST:PORT`, or, with `auto`, of the one that runs here, else
+    of one of this machine alone that ends with it. Raises InputError."""
+    require_ray()
     if "://" in address:
         raise InputError(
             f"--ray takes `{AUTO}` or the HOST:PORT of a cluster's head, not '{address}': run the "

@@ -54,6 +54,8 @@ FLAGS = {
     "system": "--system",
     "thinking": "--thinking",
     "note": "--note",
+    "gpus": "--gpus",
+    "ray": "--ray",
 }
 SWITCHES = {"execute_code": "--execute-code", "fidelity": "--fidelity"}
 

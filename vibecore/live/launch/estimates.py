@@ -15,6 +15,7 @@ from vibecore.core.errors import InputError, VibeError
 from vibecore.core.machine import gpu_name, hardware, likely_device, total_bytes
 from vibecore.core.rows import SpeedRow
 from vibecore.studies.batches import workload_of
+from vibecore.studies.dispatch import refuse_no_place
 from vibecore.studies.fidelity import (
     FidelityEstimate,
     estimate_run,
@@ -94,6 +95,7 @@ def plan_of(options: Options, db: Path, *, extend: bool) -> Plan:
     """The plan of a new study, or of configs added to an existing one. Raises InputError for
     options or a name that cannot be used."""
     plan = extended_plan(options, db) if extend else new_plan(options, db)
+    refuse_no_place(plan)
     store.check_writable(db)
     if not extend:
         refuse_existing(plan)

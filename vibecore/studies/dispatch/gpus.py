@@ -41,7 +41,7 @@ def chosen_gpus(words: str) -> list[Gpu]:
     ]
     if not there:
         raise InputError(
-            f"--gpus {words} needs an NVIDIA GPU, and there is none here. Leave it out to run on "
+            "--gpus needs an NVIDIA GPU, and there is none here. Leave it out to run on "
             "this machine's device; `python -m vibecore doctor` shows what is there."
         )
     if words == ALL:
