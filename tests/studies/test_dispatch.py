@@ -348,3 +348,10 @@ def test_gpus_without_one_say_so(db: Path) -> None:
 def test_two_places_at_once_are_refused(db: Path, changes: dict[str, str]) -> None:
     with pytest.raises(InputError, match="--gpus"):
         new_plan(Options(configs=CONFIGS, **changes), db)
+
+
+def test_a_batch_for_what_memory_allows_is_refused_for_other_machines(db: Path) -> None:
+    plan = new_plan(Options(configs=CONFIGS, batch_size="auto", ray="auto"), db)
+    with pytest.raises(InputError, match="Give a number"):
+        run_study(plan, lambda event: None)
+    assert list_studies(db) == []

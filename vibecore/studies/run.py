@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vibecore import store
 from vibecore.catalog.weights import Resolved, resolve
-from vibecore.core.errors import VibeError
+from vibecore.core.errors import InputError, VibeError
 from vibecore.core.machine import hardware
 from vibecore.runtime import fork_server, study_use
 from vibecore.runtime.device_queue import QueueEntry
@@ -82,7 +82,7 @@ def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]
             plan,
             resolved,
             on_event,
-            lambda *of_jobs: run_in_turn(stack, of_jobs[0], of_jobs[1], first, *of_jobs[2:]),
+            lambda plan, jobs, commits, tell: run_in_turn(stack, plan, jobs, first, commits, tell),
         )
 
 
@@ -124,12 +124,15 @@ def _on_cluster(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str
     from vibecore.studies.dispatch.side_by_side import run_side_by_side
 
     assert plan.cluster is not None
+    if plan.auto_batch:
+        raise InputError(
+            "--batch-size auto goes by the memory of this machine, and --ray runs on others. Give "
+            "a number."
+        )
     with connected(plan.cluster, plan.protocol.device) as cluster:
         # What hardware the nodes have they say themselves.
         resolved = _resolved(plan, None, resume=resume)
-        plan = _written(
-            plan, resolved, on_event, cluster.device, cluster.hardware, resume=resume, free=None
-        )
+        plan = _written(plan, resolved, on_event, cluster.device, cluster.hardware, resume=resume)
         return _dispatched(
             plan,
             resolved,

@@ -233,8 +233,9 @@ class _Run:
 
     def end_left(self) -> None:
         """The jobs that no place would take have failed, for the reason they were ruled out."""
-        for job in self.jobs.waiting:
+        for job in list(self.jobs.waiting):
             if (reason := self.reasons.get(job.config.id)) is not None:
+                self.jobs.waiting.remove(job)
                 attempt = Attempt(self.plan, job, self.commits, self.on_event)
                 self._end(attempt, "failed", reason)
 
@@ -277,8 +278,8 @@ def run_side_by_side(
     if run.error is not None:
         raise run.error
     run.end_left()
-    if run.jobs.waiting and run.unavailable:
-        raise run.unavailable[0]
+    if run.jobs.waiting:
+        raise (run.unavailable or [RunError("No place was left to run the rest.")])[0]
     return run.statuses
 
 
