@@ -132,8 +132,10 @@ def test_lines_that_score_an_output_again_are_counted(tmp_path: Path) -> None:
 def test_a_signal_ends_a_run_as_ctrl_c_does_and_says_so(db: Path, number: signal.Signals) -> None:
     running = subprocess.Popen(
         [sys.executable, "-m", "vibecore", "run", "--config", "1M-bf16", "--study", "s",
-         "--suite", "tests/data/two_prompts.yaml", "--max-new-tokens", "4000", "--db", str(db)],
+         "--suite", "tests/data/two_prompts.yaml", "--max-new-tokens", "400", "--db", str(db)],
         stderr=subprocess.PIPE, text=True, cwd=PROJECT_ROOT,
+        # The tests themselves may run under nohup, whose children ignore SIGHUP.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )  # fmt: skip
     assert running.stderr is not None
     running.stderr.readline()
