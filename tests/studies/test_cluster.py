@@ -146,3 +146,15 @@ def test_a_cluster_that_was_killed_is_not_waited_for(
     (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     assert runtime_cluster._running_here() is None
+
+
+def test_a_cluster_that_does_not_start_here_is_no_address_that_is_wrong(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("no room\nand pages more")
+
+    monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.setattr(runtime_cluster, "_running_here", lambda: None)
+    with pytest.raises(InputError, match=r"could not be started on this machine \(no room\)"):
+        run(db, ray="auto")

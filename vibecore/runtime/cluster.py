@@ -133,6 +133,12 @@ def _require_answer(address: str) -> None:
 
 
 def _no_cluster(address: str, reason: str) -> str:
+    if address == LOCAL:
+        return (
+            f"A Ray cluster could not be started on this machine ({reason}). Its own words are in "
+            "the folder ray/session_latest/logs of the temporary folder. Leave --ray out to run "
+            "without it."
+        )
     return (
         f"No Ray cluster answers at {address} ({reason}). Start one with `ray start --head` on one "
         "machine and `ray start --address HOST:PORT` on the others, with the same Python and "
