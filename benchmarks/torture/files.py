@@ -50,18 +50,24 @@ os._exit(0)
 """
 
 
+def small_database(ground: Ground) -> Path:
+    """A database with the shipped demo study and the published one."""
+    shipped = ground.fresh("shipped.duckdb")
+    # A reader may bring an older schema up to date: never the one that ships.
+    shutil.copy(DEFAULT_DB, shipped)
+    small = ground.fresh("whole.duckdb")
+    store.copy_studies(shipped, small, (STUDY, "published"))
+    shipped.unlink()
+    return small
+
+
 class Damage:
     """A database with the shipped demo study and the published one, and what the commands say of
     it while it is whole."""
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        shipped = ground.fresh("shipped.duckdb")
-        # A reader may bring an older schema up to date: never the one that ships.
-        shutil.copy(DEFAULT_DB, shipped)
-        self.whole = ground.fresh("whole.duckdb")
-        store.copy_studies(shipped, self.whole, (STUDY, "published"))
-        shipped.unlink()
+        self.whole = small_database(ground)
         self.truth = [self._ask(self.whole, command) for command in COMMANDS]
         for command, ended in zip(COMMANDS, self.truth, strict=True):
             assert ended.code == 0, (command, ended)

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.torture.figures import Figures
-from benchmarks.torture.files import STUDY
+from benchmarks.torture.files import STUDY, small_database
 from benchmarks.torture.ground import TRACEBACK, Ended, Ground, last_line
 from benchmarks.torture.kills import CONFIGS, SUITE, TOKENS, read_stored
-from vibecore import store
 from vibecore.core.errors import VibeError
-from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT, STATE_VARIABLE
+from vibecore.core.paths import PROJECT_ROOT, STATE_VARIABLE
 
 # Twelve commands share two cores.
 CROWD_SECONDS = 600.0
@@ -27,11 +26,7 @@ class Places:
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        shipped = ground.fresh("shipped.duckdb")
-        shutil.copy(DEFAULT_DB, shipped)
-        self.whole = ground.fresh("whole.duckdb")
-        store.copy_studies(shipped, self.whole, (STUDY, "published"))
-        shipped.unlink()
+        self.whole = small_database(ground)
 
     def fill_the_disk(self, tries: int) -> Figures:
         """No file grows beyond a random size: what is there has to stay, and be readable."""

@@ -72,11 +72,7 @@ def _run_study(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]
         stack.enter_context(fork_server.kept_running())
         first, device = settle_device(stack, plan.protocol.device, len(plan.configs))
         plan = _written(plan, resolved, on_event, device, hardware(device), resume=resume)
-
-        def emit(kind: str, others: Sequence[QueueEntry]) -> None:
-            on_event(Event(kind, "", 0, 0, others=tuple(others)))
-
-        hold_device(stack, device, f"study {plan.name}", emit)
+        hold_device(stack, device, f"study {plan.name}", _of_queue(on_event))
         # Only now: another process may have done part of it during the wait.
         return _dispatched(
             plan,
@@ -102,11 +98,7 @@ def _on_gpus(plan: Plan, on_event: OnEvent, *, resume: bool) -> dict[str, str]:
         names = " + ".join(dict.fromkeys(gpu.name for gpu in gpus))
         free = min(gpu.free_bytes for gpu in gpus)
         plan = _written(plan, resolved, on_event, device, names, resume=resume, free=free)
-
-        def emit(kind: str, others: Sequence[QueueEntry]) -> None:
-            on_event(Event(kind, "", 0, 0, others=tuple(others)))
-
-        stopped = threading.Event()
+        stopped, emit = threading.Event(), _of_queue(on_event)
         places = [GpuPlace(gpu, f"study {plan.name}", emit, stopped) for gpu in gpus]
         return _dispatched(
             plan,
@@ -202,6 +194,11 @@ def _dispatched(
             f"{error} What was generated is stored; make the rest with: python -m vibecore run "
             f"--resume --study {shlex.quote(plan.name)} --db {shlex.quote(str(plan.db))}"
         ) from error
+
+
+def _of_queue(on_event: OnEvent) -> Callable[[str, Sequence[QueueEntry]], None]:
+    """What a device's queue tells, as events of the whole study."""
+    return lambda kind, others: on_event(Event(kind, "", 0, 0, others=tuple(others)))
 
 
 def _one_at_a_time(on_event: OnEvent) -> OnEvent:

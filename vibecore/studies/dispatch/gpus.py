@@ -21,13 +21,12 @@ Emit = Callable[[str, Sequence[QueueEntry]], None]
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU of this machine: its number among those that torch may use, its UUID and name, all of
-    its memory and what is free of it, in bytes."""
+    """A GPU of this machine: its number among those that torch may use, its UUID and name, and
+    what is free of its memory, in bytes."""
 
     number: int
     uuid: str
     name: str
-    total_bytes: int
     free_bytes: int
 
 
@@ -36,7 +35,7 @@ def chosen_gpus(words: str) -> list[Gpu]:
     there."""
     rows, _ = read_gpus()
     there = [
-        Gpu(number, uuid, row["name"], row["total_bytes"], row["free_bytes"])
+        Gpu(number, uuid, row["name"], row["free_bytes"])
         for number, (uuid, row) in enumerate(zip(gpu_uuids(), rows, strict=False))
     ]
     if not there:
