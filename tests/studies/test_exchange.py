@@ -19,6 +19,7 @@ from vibecore.core.paths import DEFAULT_DB
 from vibecore.core.records import LoadReport, Protocol
 from vibecore.runtime import study_use
 from vibecore.scoring import SCORER_VERSION, score_output
+from vibecore.studies.bench.report_file import read_report
 from vibecore.studies.exchange import export_parquet, import_parquet, is_parquet_export
 from vibecore.studies.queries import read_fidelity_summaries, read_study
 
@@ -234,3 +235,9 @@ def test_a_relative_name_is_a_file_and_no_service(tmp_path: Path, monkeypatch) -
     assert import_parquet(Path("md:two.duckdb"), folder) == ("s", None)
     assert import_parquet(db, folder)[1] == store.Joined([], 0, 1)
     assert texts(Path("md:two.duckdb")) == texts(db) == {("1M-bf16", "p0"): "hi there"}
+
+
+def test_another_folder_is_told_which_ones_come_back(tmp_path: Path) -> None:
+    assert not is_parquet_export(tmp_path)
+    with pytest.raises(InputError, match="not one that `export --parquet` wrote"):
+        read_report(tmp_path)

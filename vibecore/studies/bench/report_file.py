@@ -119,8 +119,9 @@ def read_report(path: Path) -> dict[str, Any]:
     first field that is wrong."""
     if given_path(path).is_dir():
         raise InputError(
-            f"{path} is a folder. Only the files that `bench --out` writes can be imported; a "
-            "study that was exported cannot come back: keep its database."
+            f"{path} is a folder, and not one that `export --parquet` wrote. Give such a folder, a "
+            "file that `bench --out` wrote, or a database; an export of another kind cannot come "
+            "back."
         )
     try:
         report = json.loads(read_text(path))
