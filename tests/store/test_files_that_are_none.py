@@ -66,7 +66,7 @@ def test_a_pipe_is_refused_and_not_waited_for(
 ) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(InputError, match=r"pipe is no regular file\. Name a database file"):
+    with pytest.raises(InputError, match=r"is a pipe, not a file\. Name a database file"):
         use(pipe)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from vibecore.core.errors import InputError
 from vibecore.core.records import Asking, Kind
+from vibecore.core.special_files import refuse_special
 
 # What transformers 5.23 reads (tokenization_utils_base), the first that is there.
 TEMPLATE_FILE = "chat_template.jinja"
@@ -163,6 +164,7 @@ def why_not(template: str | None, asking: Asking) -> str | None:
 
 
 def _text(path: Path) -> str:
+    refuse_special(path)
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

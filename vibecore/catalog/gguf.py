@@ -25,6 +25,7 @@ from vibecore.catalog.gguf_types import FALLBACKS
 from vibecore.catalog.precisions import AS_IS, BitsPerWeight
 from vibecore.catalog.requirements import Requirement
 from vibecore.core.errors import InputError
+from vibecore.core.special_files import refuse_special
 
 GGUF = Requirement("gguf", "pip install -r requirements-gguf.txt")
 MAGIC = b"GGUF"
@@ -208,6 +209,7 @@ def _read_once(path: Path, size: int, changed_ns: int) -> GgufFile:
 
 
 def _check_whole_and_single(path: Path) -> None:
+    refuse_special(path, "Give a .gguf file.")
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     part = SPLIT_NAME.search(path.name)

@@ -26,6 +26,7 @@ from vibecore.catalog.precisions import AS_IS, PRECISIONS, Precision, find_preci
 from vibecore.core.errors import InputError
 from vibecore.core.paths import given_path
 from vibecore.core.records import Kind
+from vibecore.core.special_files import refuse_special, refuse_special_in
 from vibecore.core.text_files import no_character
 
 # A name given with --name: part of config ids, which stand in URLs and on the command line.
@@ -392,8 +393,10 @@ def _own_model(source: str) -> Model:
         raise InputError(
             f"The path of the model '{source}' is not UTF-8 text: {defect}. Rename it."
         )
+    refuse_special(path, "Give a .gguf file, or the folder of a model.")
     if path.is_dir():
         resolved = path.resolve()
+        refuse_special_in(resolved)
         return Model(_tidy(resolved.name), str(resolved), "local", read_spec(resolved))
     if path.is_file() or is_gguf(path):
         if not is_gguf(path):

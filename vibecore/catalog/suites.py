@@ -24,6 +24,7 @@ import yaml
 
 from vibecore.core.errors import InputError
 from vibecore.core.paths import given_path, state_folder
+from vibecore.core.special_files import special_kind
 from vibecore.core.text_files import NotText, decode, no_character
 
 CATEGORIES = ("code", "creative", "reasoning", "instruction")
@@ -112,18 +113,19 @@ def content_hash(prompts: tuple[Prompt, ...]) -> str:
 
 
 def _locate(name_or_path: str | Path) -> Path:
-    given_path(name_or_path)
+    path = given_path(name_or_path)
+    if (kind := special_kind(path)) is not None:
+        raise SuiteError(f"The suite {path} cannot be read: it is a {kind}, not a file.")
     if isinstance(name_or_path, str) and IDENTIFIER.fullmatch(name_or_path):
         for folder in (SUITES_DIR, own_suites_folder()):
             named = folder / f"{name_or_path}.yaml"
             if named.is_file():
                 return named
-        if not Path(name_or_path).is_file():
+        if not path.is_file():
             raise SuiteError(
                 f'There is no suite named "{name_or_path}". Known suites: '
                 f"{', '.join(suite_names()) or 'none'}. A path to a suite file works too."
             )
-    path = given_path(name_or_path)
     if not path.is_file():
         reason = "it is a folder" if path.is_dir() else "there is no such file"
         raise SuiteError(f"The suite {path} cannot be read: {reason}.")

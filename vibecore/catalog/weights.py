@@ -26,6 +26,7 @@ from vibecore.catalog.models import Config, Model
 from vibecore.catalog.precisions import AS_IS, PRECISIONS, require_here
 from vibecore.core.errors import InputError
 from vibecore.core.records import ASK_AUTO, Asking, Kind, LoadRequest
+from vibecore.core.special_files import refuse_special_in
 
 HUB_TIMEOUT_SECONDS = 8
 # Weights come as safetensors only; a pickle could run code on loading.
@@ -235,6 +236,7 @@ def _chosen_folder(config: Config, path: Path) -> Path:
             "folder per model, `hub` or `dummy`."
         )
     folder = _named_folder(config, path)
+    refuse_special_in(folder)
     found, wanted = read_spec(folder), config.model.spec
     if folder.is_dir() and wanted and not (found and _same_shape(found, wanted)):
         raise InputError(
@@ -259,6 +261,7 @@ def _same_shape(found: ModelSpec, wanted: ModelSpec) -> bool:
 
 def check_folder(folder: Path) -> None:
     """Raise InputError where a folder does not hold a loadable model, without loading it."""
+    refuse_special_in(folder)
     refuse_adapter(folder)
     if not (folder / "config.json").is_file():
         raise InputError(

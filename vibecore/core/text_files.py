@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore.core.errors import InputError
+from vibecore.core.special_files import is_open_already, refuse_special
 
 # A longer mark first: UTF-32's begins with UTF-16's.
 _OTHER_MARKS = (
@@ -39,7 +40,9 @@ def decode(data: bytes) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A text file that a person named. Raises InputError for one that cannot be read as UTF-8."""
+    """A text file that a person named. Raises InputError for one that cannot be read as UTF-8, and
+    for what is no file, but for what this process was given open (/dev/stdin)."""
+    _require_file(path)
     try:
         return decode(path.read_bytes())
     except OSError as error:
@@ -50,7 +53,8 @@ def read_text(path: Path) -> str:
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(number from 1, line without its end) of a text file that a person named, read as it is
-    asked for. Raises InputError, when it comes to it, where it cannot be read as UTF-8."""
+    asked for. Raises InputError, when it comes to it, as read_text does."""
+    _require_file(path)
     try:
         with path.open("rb") as file:
             before = 0
@@ -59,6 +63,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 before += len(data)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _require_file(path: Path) -> None:
+    if not is_open_already(path):
+        refuse_special(path)
 
 
 def _line(data: bytes, number: int, before: int, path: Path) -> str:

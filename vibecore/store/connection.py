@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import duckdb
 
 from vibecore.core.errors import InputError, VibeError
 from vibecore.core.signals import as_keyboard_interrupt, finished_first
+from vibecore.core.special_files import refuse_special
 from vibecore.store.damage import (
     OTHER_VALUES,
     damaged,
@@ -109,9 +110,9 @@ def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBP
 
 def _require_database_file(path: Path) -> None:
     """Raise InputError for what is neither absent nor a file: a pipe would be waited for."""
-    with suppress(OSError):
-        if path.exists() and not path.is_dir() and not path.is_file():
-            raise InputError(f"{path} is no regular file. Name a database file with --db.")
+    refuse_special(path, "Name a database file with --db.")
+    log = path.with_name(path.name + ".wal")
+    refuse_special(log, f"DuckDB keeps the log of {path.name} there: move it away.")
 
 
 def _not_readable(path: Path, error: duckdb.Error) -> str:

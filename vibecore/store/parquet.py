@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from vibecore.core.errors import InputError
+from vibecore.core.special_files import refuse_special_in
 from vibecore.store.connection import LOCAL_ONLY, STORAGE, prepare, quoted
 from vibecore.store.read import study_id_of
 from vibecore.store.schema import MIGRATIONS
@@ -94,6 +95,7 @@ def read_parquet(folder: Path, target: Path) -> str:
     Raises InputError for files that are no export, are damaged or not whole.
     """
     folder = folder.absolute()
+    refuse_special_in(folder)
     prepare(target)
     connection = duckdb.connect(
         str(target.absolute()), config=LOCAL_ONLY | STORAGE | {"memory_limit": MEMORY}

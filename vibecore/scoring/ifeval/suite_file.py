@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vibecore.catalog.suites import Constraint, Prompt, Suite, SuiteError, content_hash
+from vibecore.core.special_files import special_kind
 from vibecore.core.text_files import NotText, decode, no_character
 from vibecore.scoring.ifeval.instructions import sound_kwargs
 
@@ -23,6 +24,8 @@ def read_ifeval(path: Path) -> Suite:
     A prompt's id is its key, its category `ifeval`, and it has one constraint an instruction, the
     check `ifeval` with `instruction_id` and `kwargs`. Raises SuiteError naming file and line.
     """
+    if (kind := special_kind(path)) is not None:
+        raise SuiteError(f"The suite {path} cannot be read: it is a {kind}, not a file.")
     try:
         lines = decode(path.read_bytes()).split("\n")
     except IsADirectoryError:
