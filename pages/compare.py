@@ -118,6 +118,8 @@ with frame.errors_in_words():
         # Studies that share no config are no fault: some of the shipped ones share none.
         frame.show_html("p", f"{error} Choose another study to compare with.")
         st.stop()
+frame.show_loss(second)
+frame.show_loss(first)
 frame.show_html("h2", f"What changed in {second} against {first}")
 if found.rows:
     show_changes(found)

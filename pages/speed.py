@@ -84,6 +84,7 @@ found = profiles(results)
 PARAMETERS = {"step": address.one_of(list(found), next(iter(found), None))}
 address.read("speed", PARAMETERS)
 frame.show_html("h1", "Speed")
+frame.show_loss(study.name)
 if not results:
     with frame.errors_in_words():
         benches = cached.benches(cached.content())

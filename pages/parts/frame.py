@@ -60,20 +60,25 @@ def row(alignment: Literal["center", "bottom"] = "center") -> DeltaGenerator:
 
 
 def show_scorers(study: str) -> None:
-    """A line on which scorer versions a study's scores are from, where those are not the newest,
-    and a warning where rows are not those that the study ended with."""
-    with errors_in_words():
-        loss = cached.loss(cached.content(), study)
-    if loss:
-        st.warning(plain(loss))
+    """A line on which scorer versions a study's scores are from, where those are not the newest."""
     with errors_in_words():
         note = versions_note(cached.runs(cached.content(), study), study)
     if note:
         show_note(note)
 
 
+def show_loss(study: str) -> None:
+    """A warning where a study's rows are not those that it ended with."""
+    with errors_in_words():
+        loss = cached.loss(cached.content(), study)
+    if loss:
+        st.warning(plain(loss))
+
+
 def show_warnings(study: str) -> None:
-    """What makes a study's models look worse than they are, where anything does."""
+    """What makes a study's figures wrong, or its models look worse than they are, where anything
+    does."""
+    show_loss(study)
     for sentence in asking_warnings(_models_of(study)):
         st.warning(plain(sentence))
 

@@ -18,6 +18,7 @@ from vibecore.cli.base import (
     message_when_stopped,
     print_rows,
     say,
+    say_loss,
 )
 from vibecore.core.errors import InputError
 from vibecore.core.paths import DEFAULT_DB, tracked_note
@@ -95,6 +96,7 @@ def fidelity(
             raise InputError("--stored measures nothing and --again measures anew: give one.")
         if stored:
             _refuse({"--weights": weights, "--device": device}, "measuring, not with --stored")
+        say_loss(db, study)
         failed = not stored and not measure_study(
             db,
             study,

@@ -107,6 +107,7 @@ def report(
     from vibecore.views.report import write_report
 
     out = out or Path(f"{file_stem(study)}-report.html")
+    say_loss(db, study)
     write_report(db, study, out, Rule(vram_gb, speed_floor, alpha, kld_cap))
     show(out)
 
@@ -128,9 +129,9 @@ def compare(
 
     if len(study) != 2:
         raise InputError("Name two studies: --study A --study B.")
-    found = compare_studies(db, study[0], study[1], other_db)
     say_loss(db, study[0])
     say_loss(other_db or db, study[1])
+    found = compare_studies(db, study[0], study[1], other_db)
     if format is Format.json:
         show(to_json(bounded(found)))
         return

@@ -79,10 +79,10 @@ def sweet_spot(
     from vibecore.views.terminal import choice_rows, pair_rows
 
     rule = Rule(vram_gb, speed_floor, alpha, kld_cap)
+    say_loss(db, study)
     if code:
         _print_code(db, study, rule)
         return
-    say_loss(db, study)
     decision = decide(read_evidence(db, study), rule)
     if format is Format.json:
         show(to_json(decision_record(decision)))
@@ -160,6 +160,7 @@ def export(
     db: Database = DEFAULT_DB,
 ) -> None:
     """Write a study's tables to a folder as CSV, JSON and Markdown, and the study as a database."""
+    say_loss(db, study)
     if parquet:
         from vibecore.studies.exchange import export_parquet
 

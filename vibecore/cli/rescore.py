@@ -16,6 +16,7 @@ from vibecore.cli.base import (
     message_when_stopped,
     print_rows,
     say,
+    say_loss,
 )
 from vibecore.core.formats import counted
 from vibecore.core.paths import DEFAULT_DB
@@ -42,6 +43,8 @@ def rescore(
     """Score a study's stored outputs again, without a model."""
     from vibecore.studies.rescore import rescore as score_again
 
+    # Its checksum is made anew.
+    say_loss(db, study)
     found: list[Change] = []
     try:
         with message_when_stopped(lambda: STOPPED):

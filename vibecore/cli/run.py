@@ -19,6 +19,7 @@ from vibecore.cli.base import (
     listed,
     message_when_stopped,
     say,
+    say_loss,
 )
 from vibecore.core.errors import InputError
 from vibecore.core.paths import DEFAULT_DB, tracked_note
@@ -115,6 +116,9 @@ def run(
             expected = estimate_run(plan, resume=resume or extend)
             for line in estimate_lines(expected, plan.protocol.device):
                 say(line)
+        if resume or extend:
+            # Its checksum is made anew.
+            say_loss(plan.db, plan.name)
         if note := tracked_note(plan.db):
             say(note)
         with message_when_stopped(lambda: _stopped(plan.db, plan.name)):

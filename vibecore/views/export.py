@@ -13,7 +13,7 @@ from vibecore.core import formats
 from vibecore.core.errors import InputError
 from vibecore.core.paths import write_whole
 from vibecore.studies.fidelity_results import FidelityResults, read_fidelity_results
-from vibecore.studies.queries import read_outputs, read_prompts, read_runs, read_summary
+from vibecore.studies.queries import find_loss, read_outputs, read_prompts, read_runs, read_summary
 from vibecore.views.fidelity_rows import flat_rows
 from vibecore.views.models_asked import study_sentences
 from vibecore.views.terminal import metrics_table
@@ -64,7 +64,12 @@ def export_tables(db: Path, study: str) -> dict[str, str]:
     name, and the study's fidelity. Raises InputError for an unknown study."""
     summary, fidelity = read_summary(db, study), read_fidelity_results(db, study)
     outputs = read_outputs(db, study)
-    sentences = [summary.sweet_spot.reason, *study_sentences(summary.study, summary.rows)]
+    loss = find_loss(db, study)
+    sentences = [
+        *([loss] if loss else []),
+        summary.sweet_spot.reason,
+        *study_sentences(summary.study, summary.rows),
+    ]
     return {
         "summary.csv": formats.to_csv([vars(row) for row in summary.rows]),
         "summary.json": formats.to_json(summary.rows) + "\n",

@@ -17,6 +17,7 @@ from vibecore.studies.claims import read_findings
 from vibecore.studies.fidelity_results import read_fidelity_results
 from vibecore.studies.queries import (
     Summary,
+    find_loss,
     read_evidence,
     read_outputs,
     read_prompts,
@@ -153,7 +154,7 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         _fidelity(db, study, rows),
         _samples(db, study),
         tuple(_facts(summary, runs)),
-        tuple(asking_warnings(rows)),
+        tuple(filter(None, (find_loss(db, study), *asking_warnings(rows)))),
         tuple(_notes(summary)),
     )
 
