@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from vibecore.core.errors import InputError
+from vibecore.core.terminal_text import safe_text
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_DB = PROJECT_ROOT / "results.duckdb"
@@ -132,7 +133,7 @@ def _usable(wanted: Path) -> tuple[Path, str | None]:
         f"({reason}). {instead} is used instead, so what was kept before is not shown. Free or "
         f"mend it, or set {STATE_VARIABLE} to another folder."
     )
-    logging.getLogger(__name__).warning(note)
+    logging.getLogger(__name__).warning(safe_text(note))
     return instead, note
 
 

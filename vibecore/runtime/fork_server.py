@@ -28,6 +28,7 @@ from typing import BinaryIO
 
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.signals import finished_first
+from vibecore.runtime.child_words import LAST_SECONDS, pass_on
 
 # VIBECHECK_FORK=0 for a machine on which importing torch already touches the GPU.
 CAN_FORK = sys.platform == "linux" and os.environ.get("VIBECHECK_FORK") != "0"
@@ -81,6 +82,7 @@ class ForkServer:
 
     process: subprocess.Popen[bytes]
     channel: socket.socket
+    words: threading.Thread
     lock: threading.Lock = field(default_factory=threading.Lock)
     has_forked: bool = False
 
@@ -117,6 +119,7 @@ class ForkServer:
             # It may be importing still, for seconds, before it would see that nobody needs it.
             self.process.kill()
         self.process.wait()
+        self.words.join(LAST_SECONDS)
 
     def _ask(self, question: tuple, handles: list[int] | None = None) -> int | None:
         # Uninterrupted: an answer left unread would be read as that to the next question.
@@ -204,21 +207,16 @@ def _start() -> ForkServer:
     process = subprocess.Popen(
         [sys.executable, *SERVER, str(theirs.fileno())],
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr.fileno() if _has_handle(sys.stderr) else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         pass_fds=[theirs.fileno()],
         env=environment(),
         # Ctrl-C reaches every process of a terminal's session, and would end it mid-import.
         start_new_session=True,
     )
     theirs.close()
-    return ForkServer(process, ours)
-
-
-def _has_handle(stream: object) -> bool:
-    try:
-        return stream.fileno() >= 0  # type: ignore[attr-defined]
-    except (AttributeError, OSError, ValueError):
-        return False
+    assert process.stderr is not None
+    return ForkServer(process, ours, pass_on(process.stderr))
 
 
 def _exists(pid: int) -> bool:

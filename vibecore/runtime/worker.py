@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 from vibecore.core.errors import RunError
 from vibecore.core.records import GREEDY, Decoding, Generation, LoadReport, LoadRequest, TextPiece
 from vibecore.runtime import fork_server
+from vibecore.runtime.child_words import LAST_SECONDS, pass_on
 from vibecore.runtime.fork_server import Forked, ForkServerDied
 
 CLOSE_SECONDS = 10.0
@@ -45,6 +46,12 @@ class Worker:
     closed: bool = False
     # `stop` is called from another thread, and a long prompt takes several writes.
     sending: threading.Lock = field(default_factory=threading.Lock)
+    # Of an interpreter of its own; the fork server passes on what its forks write.
+    words: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.process, subprocess.Popen) and self.process.stderr is not None:
+            self.words = pass_on(self.process.stderr)
 
     def __enter__(self) -> Worker:
         return self
@@ -135,6 +142,8 @@ class Worker:
             process.wait()
         if process.stdout:
             process.stdout.close()
+        if self.words is not None:
+            self.words.join(LAST_SECONDS)
         if isinstance(process, Forked):
             fork_server.release()
 
@@ -188,6 +197,7 @@ def _start() -> Forked | subprocess.Popen[bytes]:
         [sys.executable, "-m", "vibecore.runtime.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=fork_server.environment(),
         start_new_session=True,
     )
@@ -198,6 +208,8 @@ def main() -> None:
     if sys.argv[1:2] == ["--fork-server"]:
         # The parent decides what becomes of workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # What a third party prints is for the same eyes as its warnings.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         # Once, so that the forks need not.
         engine = import_module("vibecore.engine")
         gc.freeze()
