@@ -4,8 +4,9 @@ The same study of six configs on random weights, three times in one run: on one 
 this machine (`--gpus all`), and on a local Ray cluster (`--ray auto`). Prints the wall time of each
 command, loads and imports included, the speed-up over one GPU, and how far each config's speed is
 from its speed on one GPU. Before them each way runs once with few tokens, untimed, so that none
-finds compiled kernels and cached files that another had to make. With `--device cpu` it is a dry
-run of the Ray part on the demo family.
+finds compiled kernels and cached files that another had to make. `--way` makes some ways only; the
+table has all that FOLDER holds. With `--device cpu` it is a dry run of the Ray part on the demo
+family.
 """
 
 from __future__ import annotations
@@ -50,24 +51,30 @@ def main() -> None:
     ]
     for way in ways:
         run(way, options.out / "first", options.device, 2)
-    seconds = {way: run(way, options.out, options.device, options.new_tokens) for way in ways}
-    speeds = {
-        way: {
-            row.config: row.tokens_per_second or 0.0
-            for row in read_summary(options.out / f"{way}.duckdb", way).rows
-        }
-        for way in ways
-    }
-    base = ways[0]
+    for way in ways:
+        seconds = run(way, options.out, options.device, options.new_tokens)
+        (options.out / f"{way}.seconds").write_text(str(seconds))
+    print_table(options.out)
+
+
+def print_table(out: Path) -> None:
+    """All ways that were made in a folder, beside one GPU."""
+    made = [way for way in WAYS if (out / f"{way}.seconds").exists()]
+    seconds = {way: float((out / f"{way}.seconds").read_text()) for way in made}
+    rows = {way: read_summary(out / f"{way}.duckdb", way).rows for way in made}
+    speeds = {way: {row.config: row.tokens_per_second or 0.0 for row in rows[way]} for way in made}
+    base = made[0]
     print(f"\n| | wall s | speed-up | {' | '.join(speeds[base])} |")
     print("| --- |" + " --- |" * (2 + len(speeds[base])))
-    for way in ways:
+    for way in made:
         figures = [
             f"{speed:.0f}" if way == base else f"{speed / speeds[base][config] - 1:+.1%}"
             for config, speed in speeds[way].items()
         ]
-        gain = seconds[base] / seconds[way]
-        print(f"| {way} | {seconds[way]:.1f} | {gain:.2f} | {' | '.join(figures)} |")
+        print(
+            f"| {way} | {seconds[way]:.1f} | {seconds[base] / seconds[way]:.2f} "
+            f"| {' | '.join(figures)} |"
+        )
 
 
 if __name__ == "__main__":

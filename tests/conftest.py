@@ -173,6 +173,10 @@ class FakeWorker:
             for prompt in prompts
         ]
 
+    def ask_to_generate(self, *arguments: Any, **named: Any) -> Callable[[], list[Generation]]:
+        """As of a worker that begins a batch when its outputs are waited for."""
+        return lambda: self.generate(*arguments, **named)
+
 
 @pytest.fixture(scope="session")
 def launch_chromium() -> Iterator[Callable[..., Browser]]:

@@ -11,7 +11,7 @@ import pytest
 
 from vibecore import read_summary, store
 from vibecore.core.errors import InputError
-from vibecore.store.damage import HEADER, WHAT_TO_DO, checksum, whole_until
+from vibecore.store.damage import HEADER, WHAT_TO_DO, checksum, refuse_damaged_log, whole_until
 from vibecore.studies.published import add_published
 
 PLACES = 24
@@ -25,7 +25,7 @@ def logged_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.prepare(path)
     add_published(path)
     for note in range(COMMITS):
-        with store.writing(path, more_follows=True) as connection:
+        with store.Writer(path).writing() as connection:
             store.set_note(connection, "published", f"note {note}")
     assert log_of(path).exists()
     return path
@@ -141,6 +141,22 @@ def test_a_log_that_would_lose_commits_without_a_word_is_refused(
     assert log_of(db).read_bytes() == broken
     log_of(db).unlink()
     assert not str(note_of(db)).startswith("note "), "the log is gone, the file is read"
+
+
+def test_a_new_log_under_the_old_one_s_inode_is_read_from_its_start(
+    logged_db: Path, tmp_path: Path
+) -> None:
+    """As a file system gives a file that is made anew after a checkpoint the number of the old."""
+    data = log_of(logged_db).read_bytes()
+    second = entries(data)[1]
+    db = copied(logged_db, tmp_path, data[:second])
+    refuse_damaged_log(db)
+    other = data[: len(HEADER)] + data[second:] + data[len(HEADER) : second]
+    log_of(db).write_bytes(other)
+    refuse_damaged_log(db)
+    log_of(db).write_bytes(flipped(other, entries(other)[1] + 2))
+    with pytest.raises(InputError, match=r"copy\.duckdb\.wal.*damaged"):
+        refuse_damaged_log(db)
 
 
 @pytest.mark.parametrize(

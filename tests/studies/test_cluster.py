@@ -49,11 +49,12 @@ def without(tmp_path_factory: pytest.TempPathFactory) -> list[tuple]:
     return rows(db)
 
 
-def actors() -> list[psutil.Process]:
+def actors(driver: int | None = None) -> list[psutil.Process]:
+    """Of a cluster that this process, or another driver, started for itself."""
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
-        if "ray::ConfigActor" in " ".join(process.info["cmdline"] or [])
+        for process in psutil.Process(driver).children(recursive=True)
+        if "ray::ConfigActor" in " ".join(process.cmdline())
     ]
 
 
@@ -94,10 +95,12 @@ def test_a_killed_driver_is_resumed_without_a_cluster(db: Path, without: list[tu
     for line in process.stderr:
         if "first output" in line:
             break
+    started = actors(process.pid)
+    assert started
     process.kill()
     process.wait()
     process.stderr.close()
-    wait_until(lambda: actors() == [])
+    wait_until(lambda: not any(one.is_running() for one in started))
     plan = resumed_plan(Options(study="s"), db)
     assert set(run_study(plan, lambda event: None, resume=True).values()) == {"complete"}
     assert rows(db) == without

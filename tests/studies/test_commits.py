@@ -60,17 +60,21 @@ class Transactions:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
         self.first, self.go = threading.Event(), threading.Event()
-        self._writing = store.writing
-        monkeypatch.setattr(store, "writing", self._counted)
+        writing = store.Writer.writing
 
-    @contextmanager
-    def _counted(self, path: Path, **named: Any) -> Iterator[Any]:
+        @contextmanager
+        def counted(writer: store.Writer, **named: Any) -> Iterator[Any]:
+            self._count()
+            with writing(writer, **named) as connection:
+                yield connection
+
+        monkeypatch.setattr(store.Writer, "writing", counted)
+
+    def _count(self) -> None:
         self.count += 1
         if self.count == 1:
             self.first.set()
             assert self.go.wait(PATIENCE)
-        with self._writing(path, **named) as connection:
-            yield connection
 
 
 def waiting(commits: Commits, count: int) -> None:
@@ -127,15 +131,15 @@ def test_an_interrupt_before_a_transaction_loses_nothing_that_waits(
     plan: Plan, monkeypatch
 ) -> None:
     commits, jobs = started(plan)
-    real = store.writing
+    real = store.Writer.writing
 
     @contextmanager
-    def interrupted(path: Path, **named: Any) -> Iterator[Any]:
-        monkeypatch.setattr(store, "writing", real)
+    def interrupted(writer: store.Writer, **named: Any) -> Iterator[Any]:
+        monkeypatch.setattr(store.Writer, "writing", real)
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(store, "writing", interrupted)
+    monkeypatch.setattr(store.Writer, "writing", interrupted)
     with pytest.raises(KeyboardInterrupt):
         commits.add(jobs[0], jobs[0].batches[0], generations(jobs[0]))
     commits.finish(jobs[0], "stopped")
@@ -156,7 +160,7 @@ def test_a_batch_is_seen_at_once_and_in_the_file_when_its_run_ends(plan: Plan) -
 
 
 def test_the_log_is_bounded(plan: Plan, monkeypatch) -> None:
-    monkeypatch.setattr("vibecore.store.connection.MOST_LOGGED", "100KB")
+    monkeypatch.setattr("vibecore.store.writer.MOST_LOGGED", "100KB")
     commits, [job, *_] = started(plan)
     log = plan.db.with_name(plan.db.name + ".wal")
     seen = []

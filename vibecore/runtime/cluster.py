@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -263,16 +263,19 @@ class RemoteWorker:
         """Prepare what these batches need before they are timed."""
         self._ask("prepare", [list(prompts) for prompts in batches], max_new_tokens, decoding)
 
-    def generate(
+    def ask_to_generate(
         self,
         prompts: Sequence[str],
         max_new_tokens: int,
         *,
         decoding: Decoding = GREEDY,
         seeds: Sequence[int] | None = None,
-    ) -> list[Generation]:
-        """Outputs of the prompts as one batch."""
-        return self._ask("generate", list(prompts), max_new_tokens, decoding=decoding, seeds=seeds)
+    ) -> Callable[[], list[Generation]]:
+        """Begin outputs of the prompts as one batch; what is returned waits for them."""
+        asked = self._actor.ask.remote(
+            "generate", list(prompts), max_new_tokens, decoding=decoding, seeds=seeds
+        )
+        return lambda: self._get(asked)
 
     def close(self) -> None:
         """End the worker; its actor stays for the next config. Raises WorkerDied."""
@@ -282,8 +285,8 @@ class RemoteWorker:
         """Kill the actor, and its worker with it. Safe from any thread."""
         end_actor(self._actor)
 
-    def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return self._get(self._actor.ask.remote(method, *arguments, **named))
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        return self._get(self._actor.ask.remote(method, *arguments))
 
     def _get(self, answer: Any) -> Any:
         import ray

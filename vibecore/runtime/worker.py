@@ -108,9 +108,24 @@ class Worker:
     ) -> list[Generation]:
         """Outputs of the prompts as one batch, sampled ones with a seed each, by default the
         decoding's own. Raises RunError; the worker stays usable unless it died (WorkerDied)."""
+        return self.ask_to_generate(
+            prompts, max_new_tokens, on_text, decoding=decoding, seeds=seeds
+        )()
+
+    def ask_to_generate(
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        on_text: OnText | None = None,
+        *,
+        decoding: Decoding = GREEDY,
+        seeds: Sequence[int] | None = None,
+    ) -> Callable[[], list[Generation]]:
+        """As `generate`, which begins at once; what is returned waits for its outputs. Nothing else
+        may be asked before."""
         streaming = on_text is not None
         self._send(("generate", list(prompts), max_new_tokens, streaming, decoding, seeds))
-        return self._receive(on_text)
+        return lambda: self._receive(on_text)
 
     def call(self, function: str, *arguments: Any) -> Any:
         """What `vibecore.engine.FUNCTION(loaded, *arguments)` returns, `module.name` as function.

@@ -1,6 +1,7 @@
 """All SQL, and the only importer of duckdb.
 
-Writers open, commit one short transaction and close; readers open read-only, query and close.
+Writers open, commit one short transaction and close (a run's `Writer` keeps what is not the file);
+readers open read-only, query and close.
 DuckDB allows one writing process or many reading ones, so no connection is kept open while idle.
 """
 
@@ -77,3 +78,4 @@ from vibecore.store.write import (
     set_bench,
     start_run,
 )
+from vibecore.store.writer import Writer

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -41,17 +41,18 @@ LOCK_MESSAGES = (
     "being used by another process",
     # A thread of this process reads what another wants to write, or the other way round.
     "different configuration than existing connections",
+    "Unique file handle conflict",
 )
 WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
 ROWS_A_STATEMENT = 2_000
-# A write-ahead log that is not yet part of the file is read again at every opening: 4 MB, some 700
-# outputs, take about 15 ms (docs/size.md).
-MOST_LOGGED = "4MB"
 # What a run is told while it waits; see `waiting_on`.
 _told_of_waits: list[Callable[[Path], None]] = []
 # Threads of one process would be let in together, and keys are checked before they are written.
-_one_writer = threading.RLock()
+one_writer = threading.RLock()
+
+
+T = TypeVar("T")
 
 
 class AlreadyStored(Exception):
@@ -81,31 +82,39 @@ def waiting_on(tell: Callable[[Path], None]) -> Iterator[None]:
 
 
 def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    config = LOCAL_ONLY if read_only else LOCAL_ONLY | STORAGE
+    return when_free(
+        path,
+        # Absolute: DuckDB takes a name that begins with `md:` or `postgres:` for a service.
+        lambda: duckdb.connect(str(path.absolute()), read_only=read_only, config=config),
+        wait_seconds=wait_seconds,
+    )
+
+
+def when_free(path: Path, opened: Callable[[], T], *, wait_seconds: float) -> T:
+    """What `opened` returns once no other process, and no thread of this one, has the database
+    open in a way that hinders it. Raises VibeError where that takes longer than `wait_seconds`,
+    InputError where the database cannot be opened at all."""
     _require_database_file(path)
     deadline, told = time.monotonic() + wait_seconds, False
-    config = LOCAL_ONLY if read_only else LOCAL_ONLY | STORAGE
     while True:
         refuse_damaged_log(path)
         try:
-            # Absolute: DuckDB takes a name that begins with `md:` or `postgres:` for a service.
-            return duckdb.connect(str(path.absolute()), read_only=read_only, config=config)
-        except (duckdb.IOException, duckdb.ConnectionException) as error:
-            if any(message in str(error) for message in LOCK_MESSAGES):
-                late = time.monotonic() >= deadline
-                if late and not told:
-                    told = True
-                    for tell in list(_told_of_waits):
-                        tell(path)
-                if not late or _told_of_waits:
-                    time.sleep(PAUSE_SECONDS)
-                    continue
+            return opened()
+        except duckdb.Error as error:
+            if not any(message in str(error) for message in LOCK_MESSAGES):
+                raise InputError(_not_readable(path, error)) from error
+            late = time.monotonic() >= deadline
+            if late and not told:
+                told = True
+                for tell in list(_told_of_waits):
+                    tell(path)
+            if late and not _told_of_waits:
                 raise VibeError(
                     f"{path} has been in use by another process for {wait_seconds:.0f} s. "
                     "Try again when that has finished, or name another file with --db."
                 ) from error
-            raise InputError(_not_readable(path, error)) from error
-        except duckdb.Error as error:
-            raise InputError(_not_readable(path, error)) from error
+            time.sleep(PAUSE_SECONDS)
 
 
 def _require_database_file(path: Path) -> None:
@@ -198,46 +207,42 @@ def _migrate_first(path: Path) -> None:
 
 @contextmanager
 def writing(
-    path: Path, *, wait_seconds: float = WAIT_SECONDS, more_follows: bool = False
+    path: Path, *, wait_seconds: float = WAIT_SECONDS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """One transaction on a prepared database: committed at the end, undone on an exception.
 
-    Ctrl-C has to wait for its end: KeyboardInterrupt comes after the commit. Where `more_follows`,
-    as in a run, what was committed may stay in the write-ahead log beside the file, durable and
-    seen by every reader, until there are MOST_LOGGED of it or somebody writes without it.
+    Ctrl-C has to wait for its end: KeyboardInterrupt comes after the commit.
     """
-    with _one_writer:
+    with one_writer:
         connection = _open(path, read_only=False, wait_seconds=wait_seconds)
-        yield from _transaction(connection, path, more_follows=more_follows)
-
-
-def _transaction(
-    connection: duckdb.DuckDBPyConnection, path: Path, *, more_follows: bool
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    with finished_first():
-        try:
-            if more_follows:
-                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-                connection.execute(f"SET checkpoint_threshold = '{MOST_LOGGED}'")
-            connection.begin()
+        with finished_first():
             try:
-                yield connection
-                connection.commit()
-            except (duckdb.ConstraintException, AlreadyStored):
-                connection.rollback()
-                raise VibeError(
-                    f"{path} already holds these outputs: another process is running the same "
-                    "study. Nothing was written twice. Let that process finish, then use --resume."
-                ) from None
-            except duckdb.Error as error:
-                if is_damage(error):
-                    raise damaged(path, error) from error
-                raise VibeError(f"{path} could not be written: {first_line(error)}") from error
-            except BaseException:
-                connection.rollback()
-                raise
-        finally:
-            _close(connection, path)
+                with transaction(connection, path):
+                    yield connection
+            finally:
+                _close(connection, path)
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """A transaction on the database at `path`. Raises VibeError where it cannot be committed."""
+    try:
+        connection.begin()
+        yield
+        connection.commit()
+    except (duckdb.ConstraintException, AlreadyStored):
+        connection.rollback()
+        raise VibeError(
+            f"{path} already holds these outputs: another process is running the same "
+            "study. Nothing was written twice. Let that process finish, then use --resume."
+        ) from None
+    except duckdb.Error as error:
+        if is_damage(error):
+            raise damaged(path, error) from error
+        raise VibeError(f"{path} could not be written: {first_line(error)}") from error
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -300,7 +305,10 @@ def insert(
     columns = list(rows[0])
     names = ", ".join(columns)
     # Table and column names are the store's own literals, never input.
-    kinds = [column[1] for column in connection.execute(f"SELECT {names} FROM {table}").description]
+    kinds = [
+        column[1]
+        for column in connection.execute(f"SELECT {names} FROM {table} LIMIT 0").description
+    ]
     # Each column as one list: as many parameters as values take three times as long.
     values = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
     for start in range(0, len(rows), ROWS_A_STATEMENT):

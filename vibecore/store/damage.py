@@ -9,8 +9,10 @@ word and, on the next write, drops for good what came after.
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import duckdb
 
@@ -32,8 +34,21 @@ DAMAGE_WORDS = ("replaying WAL", "Corrupt", "checksum", "INTERNAL Error", "Seria
 OTHER_TABLES = (duckdb.CatalogException, duckdb.BinderException)
 # What reading a value of another shape raises.
 OTHER_VALUES = (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError)
-# log -> (file, size, time, how far it was found whole): a run opens its database at every commit.
-_whole: dict[Path, tuple[int, int, int, int]] = {}
+
+
+class _Known(NamedTuple):
+    """A log as it was last read: the file, its time, how far it was found whole, and the CRC-32 of
+    so much of it."""
+
+    inode: int
+    size: int
+    changed: int
+    whole: int
+    crc: int
+
+
+# A run opens its database at every commit.
+_known_logs: dict[Path, _Known] = {}
 
 
 def first_line(error: BaseException) -> str:
@@ -88,17 +103,18 @@ def refuse_damaged_log(path: Path) -> None:
     """Raise InputError where the write-ahead log beside a database holds entries that DuckDB would
     leave out without a word. A log that a kill cut off in its last entry is whole."""
     log = path.with_name(path.name + ".wal")
-    known = _whole.get(log, (0, 0, 0, 0))
+    known = _known_logs.get(log)
     try:
         status = log.stat()
-        if known[:3] == (status.st_ino, status.st_size, status.st_mtime_ns):
+        if known and known[:3] == (status.st_ino, status.st_size, status.st_mtime_ns):
             return
         data = log.read_bytes()
     except OSError:
         # There is none, or DuckDB says why it cannot be read.
         return
-    grown = known[0] == status.st_ino and known[1] < status.st_size
-    start = known[3] if grown else 0
+    # Read on from there, unless it is another log: a file that is made anew after a checkpoint
+    # often has the number of the one before.
+    start = known.whole if known and zlib.crc32(data[: known.whole]) == known.crc else 0
     end = whole_until(data, start)
     if end is None:
         raise InputError(
@@ -106,7 +122,9 @@ def refuse_damaged_log(path: Path) -> None:
             "left out without a word. Restore copies of both files. To go on without what is in "
             f"the log, move {log.name} away; --resume makes missing outputs again."
         )
-    _whole[log] = (status.st_ino, status.st_size, status.st_mtime_ns, end)
+    _known_logs[log] = _Known(
+        *(status.st_ino, status.st_size, status.st_mtime_ns), end, zlib.crc32(data[:end])
+    )
 
 
 def whole_until(data: bytes, start: int = 0) -> int | None:

@@ -27,6 +27,7 @@ class Commits:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._store = store.Writer(plan.db)
         # run id -> where it is made, once it is loaded
         self._places: dict[int, int | None] = {}
         self._waiting: list[_Waiting] = []
@@ -89,9 +90,9 @@ class Commits:
 
     def _write(self, together: list[_Waiting]) -> None:
         begun = written = False
-        more_follows = not any(one.last for one in together)
+        last = any(one.last for one in together)
         try:
-            with store.writing(self._plan.db, more_follows=more_follows) as connection:
+            with self._store.writing(last=last) as connection:
                 begun = True
                 for one in together:
                     one.write(connection)
