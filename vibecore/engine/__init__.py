@@ -4,9 +4,11 @@ Imported inside a worker process, never in the parent. `load` makes a LoadedMode
 LoadRequest; `generate` decodes a batch of prompts with it.
 """
 
+from vibecore.engine.hub_kernels import refuse_hub_kernels
 from vibecore.engine.quiet import silence
 
 silence()
+refuse_hub_kernels()
 
 from vibecore.engine.light import import_lightly  # noqa: E402
 
