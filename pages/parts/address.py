@@ -13,9 +13,11 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts.plain import plain
+from pages.parts.plain import plain, shortened
 
 STUDY = "study"
+# Named in a warning; a page has some ten parameters.
+MOST_UNUSABLE = 10
 _WRITTEN = "address written"
 _REMEMBERED = "addresses of pages"
 # What holds a study's name: the picker, the other study of Compare, and the one Launch adds to.
@@ -94,13 +96,17 @@ def read(page: str, parameters: dict[str, Parameter]) -> None:
         if new or name not in st.session_state:
             value = parameter.parse(given[name]) if given.get(name) else None
             st.session_state[name] = parameter.default if value is None else value
-            unusable += [f"{name}={text}" for text in _unused(given.get(name, []), value)]
+            unusable += [
+                f"{name}={shortened(text)}" for text in _unused(given.get(name, []), value)
+            ]
         elif texts := _texts(st.session_state[name]):
             # The study may have changed under the widget, and its options with it.
             value = parameter.parse(texts)
             st.session_state[name] = parameter.default if value is None else value
     if unusable:
-        st.warning(plain(f"Not usable in this address, and left out: {'; '.join(unusable)}."))
+        more = len(unusable) - MOST_UNUSABLE
+        said = "; ".join(unusable[:MOST_UNUSABLE]) + (f" and {more} more" if more > 0 else "")
+        st.warning(plain(f"Not usable in this address, and left out: {said}."))
 
 
 def write(page: str, parameters: dict[str, Parameter]) -> None:

@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import address, cached, manage, page_table
 from pages.parts.components import close_menu
-from pages.parts.plain import plain
+from pages.parts.plain import plain, shortened
 from vibecore.analysis.asked import ModelAsked, model_asked
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path, state_note
@@ -128,7 +128,7 @@ def _picked_study() -> StudyRow | None:
         study = found[st.selectbox("Study", in_order(found), key=address.STUDY)]
         gone = next((name for name in (given, had) if name and name not in found), None)
         if gone is not None:
-            st.warning(plain(f"There is no study '{gone}'; this is '{study.name}'."))
+            st.warning(plain(f"There is no study '{shortened(gone)}'; this is '{study.name}'."))
         manage.show(study)
         st.html(_facts(study, _models_of(study.name)))
         if study.note:
