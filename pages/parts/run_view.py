@@ -24,6 +24,7 @@ REFRESH_SECONDS = 1.0
 SHOWN_RUNS = 20
 # Why the last start or resume failed, for the page to show once.
 FAILURE = "launch failure"
+ON_ONE_DEVICE = "Resume on one device"
 _STATES = "states of the runs shown"
 
 
@@ -94,6 +95,11 @@ def _show_actions(run: LaunchedRun, progress: launch.RunProgress) -> None:
                 threading.Thread(target=launch.cancel, args=(run,), daemon=True).start()
         elif progress.can_resume:
             show_resume(run.study, run.db, key="resume", type="primary")
+            if words := tables.place_words(run):
+                show_resume(
+                    run.study, run.db, on_one_device=True, key="resume-on-one", label=ON_ONE_DEVICE
+                )
+                frame.show_note(f"It goes on where it ran: {words}.")
         if progress.done:
             st.page_link(
                 page_table.file_of(page_table.FIRST_PAGE),
@@ -102,13 +108,15 @@ def _show_actions(run: LaunchedRun, progress: launch.RunProgress) -> None:
             )
 
 
-def show_resume(study: str, db: Path, **options: Any) -> None:
-    """A button that resumes a study and shows its run."""
-    st.button("Resume", on_click=_resume, args=(study, db), **options)
+def show_resume(
+    study: str, db: Path, *, label: str = "Resume", on_one_device: bool = False, **options: Any
+) -> None:
+    """A button that resumes a study, where it ran or on one device, and shows its run."""
+    st.button(label, on_click=_resume, args=(study, db, on_one_device), **options)
 
 
-def _resume(study: str, db: Path) -> None:
+def _resume(study: str, db: Path, on_one_device: bool) -> None:
     try:
-        open_run(launch.resume(study, db))
+        open_run(launch.resume(study, db, on_one_device=on_one_device))
     except VibeError as error:
         st.session_state[FAILURE] = str(error)

@@ -18,10 +18,13 @@ from tests.support import pages
 from tests.support.launched import TWO_PROMPTS, made
 from tests.support.pages import errors, html, table, warnings
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
+from vibecore.core.errors import InputError
 from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
 from vibecore.live.launch import LaunchedRun, control
+from vibecore.live.launch import record as launch_record
 from vibecore.runtime import cluster, device_queue
 from vibecore.studies.plan import Options, new_plan
+from vibecore.studies.run import run_study
 
 
 @pytest.fixture
@@ -224,8 +227,6 @@ def test_the_switch_for_fidelity_is_handed_on_and_says_what_it_needs(
 def test_configs_are_added_to_a_finished_study_under_its_own_protocol(
     use: Path, fake_worker, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vibecore.studies.run import run_study
-
     mine = Options(
         configs=("1M-bf16",), study="mine", suite=TWO_PROMPTS, max_new_tokens=50, chat="off"
     )
@@ -306,15 +307,14 @@ def test_an_unknown_run_is_told_and_the_form_is_there(use: Path) -> None:
 def test_a_study_begun_in_a_terminal_can_be_resumed(
     use: Path, fake_worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vibecore.studies.run import run_study
-
     fake_worker.interrupt_after = 1
     with pytest.raises(KeyboardInterrupt):
         options = Options(configs=("1M-bf16",), study="terminal", suite=TWO_PROMPTS)
         run_study(new_plan(options, use), lambda event: None)
     asked: list[str] = []
 
-    def pretend(study: str, db: Path) -> LaunchedRun:
+    def pretend(study: str, db: Path, *, on_one_device: bool) -> LaunchedRun:
+        assert not on_one_device
         asked.append(study)
         return made(db.parent, db=db, study=study)
 
@@ -381,8 +381,6 @@ def test_the_switch_hides_the_page_and_its_link_says_so(
 def test_why_configs_failed_is_told_once_and_the_log_is_folded(
     use: Path, fake_worker, state: Path
 ) -> None:
-    from vibecore.studies.run import run_study
-
     why = "The file is cut short. Fetch it again."
     fake_worker.broken = {"1M-bf16": why, "1M-4bit": why}
     mine = Options(configs=("1M-bf16", "1M-4bit"), study="s", suite=TWO_PROMPTS)
@@ -415,3 +413,46 @@ def test_a_launched_run_is_given_its_cluster() -> None:
     given = control.arguments(Options(family="demo", study="s", ray="auto"))
     assert "--ray=auto" in given
     assert "--gpus=0,1" in control.arguments(Options(family="demo", gpus="0,1"))
+
+
+def test_a_run_is_resumed_where_it_was_launched_or_on_one_device(
+    use: Path, state: Path, fake_worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_worker.interrupt_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        run_study(
+            new_plan(Options(configs=("1M-bf16",), study="s", suite=TWO_PROMPTS), use),
+            lambda event: None,
+        )
+    run = made(state, db=use.resolve(), ray="auto")
+    begun: list[tuple[LaunchedRun, list[str]]] = []
+
+    def begin(run: LaunchedRun, given: list[str]) -> LaunchedRun:
+        begun.append((run, given))
+        return run
+
+    monkeypatch.setattr(control, "_begin", begin)
+    app = visit(run="one")
+    assert "It goes on where it ran: Ray cluster, auto." in html(app)
+    app.button(key="resume").click().run()
+    resumed, given = begun.pop()
+    assert resumed == run and "--ray=auto" in given and "--resume" in given
+    monkeypatch.setattr(cluster, "RAY", replace(cluster.RAY, package="no-such-package"))
+    app.button(key="resume").click().run()
+    assert not begun
+    [said] = [error.value.replace("\\", "") for error in app.error]
+    assert "not there any more" in said and "requirements-ray.txt" in said
+    app.button(key="resume-on-one").click().run()
+    resumed, given = begun.pop()
+    assert resumed.ray is None and not [word for word in given if word.startswith("--ray")]
+    assert not app.exception
+
+
+def test_a_record_keeps_where_its_run_was_launched(state: Path) -> None:
+    run = made(state, gpus="0,1")
+    assert launch_record.find("one") == run
+    (run.folder / "record.json").write_text(
+        (run.folder / "record.json").read_text("utf-8").replace('"0,1"', "[0, 1]"), encoding="utf-8"
+    )
+    with pytest.raises(InputError, match="no launched run"):
+        launch_record.find("one")

@@ -27,6 +27,7 @@ from vibecore.live.launch.record import (
     runs_folder,
     save,
 )
+from vibecore.studies.dispatch import refuse_no_place
 from vibecore.studies.jobs import Plan
 from vibecore.studies.plan import Options, absolute, resumed_plan
 
@@ -87,22 +88,31 @@ def start(options: Options, db: Path, *, extend: bool = False) -> LaunchedRun:
                 else f"A run of the study '{plan.name}' has just been started."
             )
         expected = {config.config: config.seconds for config in guess.configs}
-        run = replace(_new_record(plan, guess.device, expected), fidelity=options.fidelity)
+        run = replace(
+            _new_record(plan, guess.device, expected),
+            fidelity=options.fidelity,
+            gpus=options.gpus,
+            ray=options.ray,
+        )
         if extend and earlier is not None:
             run = replace(
                 run,
                 id=earlier.id,
                 configs=(*earlier.configs, *run.configs),
                 expected_seconds={**earlier.expected_seconds, **run.expected_seconds},
+                gpus=earlier.gpus,
+                ray=earlier.ray,
             )
         given = arguments(replace(options, study=plan.name))
         return _begin(run, [*given, "--extend"] if extend else given)
 
 
-def resume(study: str, db: Path) -> LaunchedRun:
-    """Generate what a study lacks, in a process of its own; a launched run keeps its id.
+def resume(study: str, db: Path, *, on_one_device: bool = False) -> LaunchedRun:
+    """Generate what a study lacks, in a process of its own; a launched run keeps its id, and goes
+    on where it ran: on the GPUs or the cluster that it was launched on, unless `on_one_device`.
 
-    Raises InputError for an unknown study and for one that is running.
+    Raises InputError for an unknown study, for one that is running, and where those GPUs or what
+    joins a cluster are not there.
     """
     db = db.resolve()
     plan = resumed_plan(Options(study=study), db)
@@ -111,8 +121,22 @@ def resume(study: str, db: Path) -> LaunchedRun:
         if earlier is not None and earlier.alive():
             raise InputError(f"The study '{study}' is running now; there is nothing to resume.")
         run = earlier or _new_record(plan, likely_device(plan.protocol.device), {})
-        given = arguments(Options(study=study, fidelity=run.fidelity))
+        if on_one_device:
+            run = replace(run, gpus=None, ray=None)
+        _refuse_lost_place(replace(plan, gpus=run.gpus, cluster=run.ray))
+        given = arguments(Options(study=study, fidelity=run.fidelity, gpus=run.gpus, ray=run.ray))
         return _begin(run, [*given, "--resume"])
+
+
+def _refuse_lost_place(plan: Plan) -> None:
+    """Raise InputError, with what can be done, where the place that a run was launched on is not
+    there any more."""
+    try:
+        refuse_no_place(plan)
+    except InputError as error:
+        raise InputError(
+            f"Where it ran is not there any more. {error} Or resume it on one device."
+        ) from None
 
 
 def cancel(run: LaunchedRun) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import psutil
@@ -35,7 +36,8 @@ class LaunchedRun:
 
     `pid` with `process_started` identifies the process, also after the pid is reused.
     `expected_seconds`: each config's estimated time, None where unknown. Times are time.time().
-    `fidelity`: whether it is measured once all outputs are there.
+    `fidelity`: whether it is measured once all outputs are there. `gpus` and `ray` are the options
+    of `run` that say where its configs run side by side.
     """
 
     id: str
@@ -49,6 +51,8 @@ class LaunchedRun:
     process_started: float
     launched_at: float
     fidelity: bool = False
+    gpus: str | None = None
+    ray: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -185,6 +189,8 @@ def _read(folder: Path) -> LaunchedRun | None:
             ("pid", int),
             ("process_started", (int, float)),
             ("launched_at", (int, float)),
+            ("gpus", (str, NoneType)),
+            ("ray", (str, NoneType)),
         )
     )
     return run if whole and run.id == folder.name and run.pid >= 0 else None

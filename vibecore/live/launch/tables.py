@@ -24,6 +24,14 @@ def device_name(device: str) -> str:
     return "GPU" if device == "cuda" else "CPU"
 
 
+def place_words(run: LaunchedRun) -> str:
+    """Where a run's configs run side by side; "" for one that runs on one device of this
+    machine."""
+    if run.gpus is not None:
+        return f"GPUs of this machine, {run.gpus}"
+    return "" if run.ray is None else f"Ray cluster, {run.ray}"
+
+
 def estimate_table(estimate: Estimate) -> Table:
     """Memory and time that each config of a run would take."""
     return table(
