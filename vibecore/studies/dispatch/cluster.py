@@ -38,14 +38,22 @@ class Cluster:
     stopped: threading.Event = field(default_factory=threading.Event)
     # config -> ids of nodes that cannot run it
     ruled_out: dict[str, set[str]] = field(default_factory=dict)
+    _looking: threading.Lock = field(default_factory=threading.Lock)
+    _looked_at: float | None = None
+    _seen: list[Node] = field(default_factory=list)
 
     def places(self, plan: Plan, jobs: int, on_event: OnEvent) -> list[ClusterPlace]:
         """So many places that every job has one, or MOST_WAITING."""
         return [ClusterPlace(self, plan, on_event) for _ in range(min(jobs, MOST_WAITING))]
 
     def nodes(self) -> list[Node]:
-        """The nodes that are there now and could run a config."""
-        return cluster.live_nodes(self.device, self.cores)
+        """The nodes that could run a config, as they were LOOK_SECONDS ago at most: one look at
+        the cluster does for all places that wait."""
+        with self._looking:
+            if self._looked_at is None or time.monotonic() - self._looked_at >= LOOK_SECONDS:
+                self._seen = cluster.live_nodes(self.device, self.cores)
+                self._looked_at = time.monotonic()
+            return self._seen
 
 
 @contextmanager
