@@ -12,12 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from vibecore.catalog.gguf import read_gguf
 from vibecore.catalog.gguf_types import GgufType
 from vibecore.core.errors import InputError
-from vibecore.core.paths import state_folder
+from vibecore.core.locks import locked
+from vibecore.core.paths import state_subfolder
 from vibecore.core.terminal_text import safe_text
 
 # The folder of llama.cpp, or of its programs, where they are not on PATH.
@@ -59,10 +58,9 @@ def gguf_of(source: Path, type_: GgufType, identity: str) -> Path:
                 f"{type_.name} if it were quantised again. Run it as it is, --precision as-is, or "
                 "give a file in BF16, F16 or F32, or the original folder."
             )
-    folder = state_folder() / "gguf"
-    folder.mkdir(exist_ok=True)
+    folder = state_subfolder("gguf")
     made = _named(folder, identity, type_.name)
-    with FileLock(folder / "making.lock"):
+    with locked(folder / "making.lock"):
         if not made.exists():
             if missing := why_not_made(source):
                 raise InputError(

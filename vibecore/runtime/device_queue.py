@@ -23,7 +23,7 @@ from typing import Any
 
 from vibecore.core.errors import RunError
 from vibecore.core.machine import gpu_uuids
-from vibecore.core.paths import state_folder
+from vibecore.core.paths import state_subfolder
 from vibecore.runtime.locked_records import LockedRecord, mutex, new_record, valid_records
 
 FIRST_PAUSE_SECONDS = 0.02
@@ -161,9 +161,7 @@ def _first_gpu(_visible: str | None) -> str:
 
 def _folder(device: str) -> Path:
     name = _first_gpu(os.environ.get("CUDA_VISIBLE_DEVICES")) if device == "cuda" else device
-    folder = state_folder() / "queue" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return state_subfolder("queue", name)
 
 
 def _ahead(folder: Path, own: LockedRecord) -> list[QueueEntry]:

@@ -18,7 +18,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from vibecore.core.locks import locked
 from vibecore.core.paths import state_error, write_whole
+from vibecore.core.special_files import special_kind
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,8 @@ def _explained(folder: Path) -> Iterator[None]:
 @contextmanager
 def mutex(folder: Path) -> Iterator[None]:
     """Held while records are created, read or deleted. Raises InputError where it cannot be."""
-    lock = FileLock(folder / "mutex.lock", thread_local=False)
-    with _explained(folder):
-        lock.acquire()
-    try:
+    with locked(folder / "mutex.lock"):
         yield
-    finally:
-        lock.release()
 
 
 def new_record(folder: Path, kind: str, content: dict[str, Any]) -> LockedRecord:
@@ -115,6 +112,8 @@ def valid_records(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
 
 def _read(record: Path) -> dict[str, Any] | None:
     """What every owner writes and what it adds; None for a broken record."""
+    if special_kind(record):
+        return None
     try:
         row = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

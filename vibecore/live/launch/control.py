@@ -8,14 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
 
 from vibecore.catalog.weights import resolve
 from vibecore.core.errors import InputError
+from vibecore.core.locks import locked
 from vibecore.core.machine import likely_device
 from vibecore.core.paths import PROJECT_ROOT, STATE_VARIABLE, write_whole
 from vibecore.live.launch.estimates import estimate_plan, plan_of
@@ -249,6 +250,6 @@ def _gone(run: LaunchedRun, seconds: float) -> bool:
     return True
 
 
-def _launch_lock() -> FileLock:
-    """Held while a run is started, so that two clicks start one run."""
-    return FileLock(runs_folder() / "door.lock", thread_local=False)
+def _launch_lock() -> AbstractContextManager[None]:
+    """Held while a run is started, so that two clicks start one run. Raises InputError."""
+    return locked(runs_folder() / "door.lock")

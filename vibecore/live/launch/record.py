@@ -25,6 +25,7 @@ import psutil
 
 from vibecore.core.errors import INTERRUPTED, InputError, VibeError
 from vibecore.core.paths import state_subfolder, write_whole
+from vibecore.core.special_files import special_kind
 
 # The environment variable that tells a run the folder of its record.
 RUN_VARIABLE = "VIBECHECK_RUN"
@@ -198,6 +199,8 @@ def _read(folder: Path) -> LaunchedRun | None:
 
 def _read_json(file: Path) -> dict[str, Any] | None:
     """An object of JSON; None where there is none, or something else."""
+    if special_kind(file):
+        return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
