@@ -36,68 +36,9 @@ from vibecore.studies.commits import Commits
 from vibecore.studies.jobs import Job, Plan, PlannedBatch
 from vibecore.studies.queries import find_prompts, list_studies, read_outputs, read_runs
 
-STUDY = "size"
-CONFIGS, PROMPTS, SAMPLES = 1_000, 541, 8
-A_CONFIG = PROMPTS * SAMPLES
 # The last configs are left for what is timed.
 TIMED = 5
-CHARACTERS, TOKENS, VOCABULARY = 900, 200, 150_000
 BATCHES = {1: 100, 8: 60, 32: 40, 64: 40}
-# What makes a copy of the first config's rows another config's.
-CHANGED = {
-    "generation": """, (substr(md5(r::VARCHAR || prompt_id || sample), 1, 16) || text) AS text,
-        list_transform(token_ids, lambda x: (x + r * 7919 * (1 + x % 97)) % 150000) AS token_ids""",
-    "score": "",
-    "verdict": "",
-}
-COPIED_TOGETHER = 70
-
-
-def make_suite(sentences: list[str]) -> Suite:
-    """541 prompts with IFEval's instructions; two that need long texts and languages are left
-    out."""
-    chance = random.Random(0)
-    left_out = ("language", "english", "combination")
-    names = [name for name in INSTRUCTIONS if not any(word in name for word in left_out)]
-    prompts = []
-    for number in range(PROMPTS):
-        text = ". ".join(chance.sample(sentences, 4))
-        chosen = chance.sample(names, chance.choice((1, 1, 1, 2, 2, 3)))
-        arguments = [
-            {"instruction": n} | (ARGUMENTS[n](text, chance) if n in ARGUMENTS else {})
-            for n in chosen
-        ]
-        constraints = tuple(Constraint("ifeval", one) for one in arguments)
-        prompts.append(Prompt(f"{1000 + number}", "ifeval", text, constraints))
-    made = tuple(prompts)
-    return Suite("ifeval-like", "Size", "generated", made, content_hash(made))
-
-
-class Stub:
-    """An engine that takes no time: random sentences and tokens."""
-
-    def __init__(self, sentences: list[str]) -> None:
-        self._sentences = sentences
-        self._chance = random.Random(1)
-
-    def batch(self, suite: Suite, start: int, size: int) -> tuple[PlannedBatch, list[Generation]]:
-        """Outputs number `start` and on of a config."""
-        places = [(number % PROMPTS, number // PROMPTS) for number in range(start, start + size)]
-        prompts = tuple(suite.prompts[place] for place, _ in places)
-        samples = tuple(sample for _, sample in places)
-        return PlannedBatch(start, prompts, samples), [self._one(s, size) for s in samples]
-
-    def _one(self, sample: int, size: int) -> Generation:
-        text = ""
-        while len(text) < CHARACTERS:
-            text += self._chance.choice(self._sentences) + ". "
-        tokens = tuple(self._chance.randrange(VOCABULARY) for _ in range(TOKENS))
-        return Generation(
-            *(text, tokens, 60, "length", 0.05, 2.0, 10**9),
-            batch_size=size,
-            sample=sample,
-            rendered_prompt=text[:250],
-        )
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -117,41 +58,6 @@ def busy_of(call: Callable[[], Any]) -> float:
 def judge(prompt: Prompt, made: Generation) -> None:
     """Score an output as Commits does."""
     score_output(prompt, made.text or "", made.answer_token_ids, finish_reason=made.finish_reason)
-
-
-def make_study(db: Path, suite: Suite) -> tuple[Plan, list[Job]]:
-    """The rows of a study with nothing generated."""
-    store.prepare(db)
-    configs = tuple(
-        Config(Model(f"m{number:03}", "stub", "local", None), precision)
-        for number in range(CONFIGS // 4)
-        for precision in [PRECISIONS[name] for name in ("bf16", "fp16", "8bit", "4bit")]
-    )
-    protocol = Protocol(batch_size=64, samples=SAMPLES, decoding=Decoding(0.7))
-    plan = Plan(db, STUDY, suite, configs, protocol)
-    with store.writing(db) as connection:
-        study = store.NewStudy(
-            STUDY, "measured", "Size", suite.name, suite.prompts, PROMPTS, protocol, suite.sha256
-        )
-        runs = [
-            store.NewRun(c.id, c.model.name, c.precision.name, "stub", "local") for c in configs
-        ]
-        ids = store.create_study(connection, study, runs)
-    return plan, [Job(ids[config.id], config, None, ()) for config in configs]
-
-
-def copy_first(db: Path, count: int) -> None:
-    """Rows of configs 2 to `count` from those of the first."""
-    for start in range(2, count + 1, COPIED_TOGETHER):
-        end = min(start + COPIED_TOGETHER, count + 1)
-        with store.writing(db) as connection:
-            for table, changed in CHANGED.items():
-                connection.execute(
-                    f"""INSERT INTO {table} BY NAME
-                        SELECT {table}.* REPLACE (r::INTEGER AS run_id{changed})
-                        FROM {table}, range({start}, {end}) copies(r)
-                        WHERE run_id = 1 ORDER BY r"""
-                )
 
 
 def measure_writing(commits: Commits, job: Job, suite: Suite, stub: Stub) -> None:

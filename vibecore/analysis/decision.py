@@ -35,12 +35,9 @@ class Evidence:
     def draws(self) -> Draws | None:
         """The resampled studies, None where no config can be compared: made when they are needed,
         because the choice alone takes none."""
-        from vibecore.analysis.quality import FromOutcomes
         from vibecore.analysis.stability import draw_studies
 
-        like = None
-        if self.study.rows and isinstance(self.study.sampled, FromOutcomes):
-            like = self.study.sampled
+        like = self.study.sampled if self.study.rows else None
         return draw_studies(self.study.rows, self.outcomes, like=like)
 
 

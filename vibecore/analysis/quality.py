@@ -125,11 +125,34 @@ class Sampled(Protocol):
     how: str
 
     @property
+    def rates(self) -> Mapping[str, Array]:
+        """By metric of the rule: (studies, configs), NaN without a verdict."""
+
+    def judge(self, follow: float = 1.0) -> Quality:
+        """Apply the quality step to every study; p-values above `follow` are upper bounds."""
+
+
+class _Compared:
+    """What is judged by comparing all pairs."""
+
+    grid: Grid
+
+    @property
     def compared(self) -> Mapping[str, Compared]:
         """Each metric of the rule."""
+        raise NotImplementedError
+
+    @property
+    def rates(self) -> Mapping[str, Array]:
+        """By metric of the rule: (studies, configs), NaN without a verdict."""
+        return {name: one.rates for name, one in self.compared.items()}
+
+    def judge(self, follow: float = 1.0) -> Quality:
+        """Apply the quality step to every study; p-values above `follow` are upper bounds."""
+        return _judge(self.grid, self.compared, follow)
 
 
-class FromOutcomes:
+class FromOutcomes(_Compared):
     """Studies of the prompts of one whose outputs are known: `weights` (studies, units) says how
     often each unit is in a study; without it there is one, with each unit once. `like` are studies
     of the same rows, outcomes and seed, whose units and permutations are these studies' too."""
@@ -174,17 +197,15 @@ class FromOutcomes:
             self.grid.models, self.grid.blocks, units, permutation.DRAWS, self._seed
         )
         found: dict[str, list[tuple[Array, Array, Array]]] = {}
-        for name, metric in RULE_METRICS.items():
+        for name in RULE_METRICS:
             yes, known = self._yes[name], self._known[name]
-            # Beyond what the common rate gives: a missing verdict counts for nothing.
-            common = yes.sum() / max(1.0, known.sum())
-            values = (yes - common * known) * (-1.0 if metric.better == "more" else 1.0)
+            values = oriented(name, yes, known)
             drawn = np.take_along_axis(values[None], source, axis=2)
             found[name] = []
             for blocks in [None, self.grid.blocks] if self.grid.compares_models else [None]:
-                null = _columns(drawn, blocks)
+                null = columns_of(drawn, blocks)
                 found[name].append(
-                    (_columns(values, blocks), null.sum(axis=1), _squares_drawn(null))
+                    (columns_of(values, blocks), null.sum(axis=1), _squares_drawn(null))
                 )
         return found
 
@@ -205,7 +226,7 @@ class FromOutcomes:
         return found
 
 
-class FromCounts:
+class FromCounts(_Compared):
     """Studies of which counts alone are known: `counts`, by metric, is (studies, configs); without
     it there is one, with the counts of `rows`."""
 
@@ -239,13 +260,13 @@ class FromCounts:
 
         generator = np.random.default_rng([self._seed, 4])
         found = {}
-        for name, metric in RULE_METRICS.items():
+        for name in RULE_METRICS:
             counts, totals = self._counts[name], self._totals[name]
             rates = np.where(totals > 0, counts / np.maximum(1, totals), np.nan)
             prompts = int(min(totals.max(initial=0), MOST_UNITS)) or 1
             common = counts.sum() / max(1, totals.sum() * len(counts))
             alike, by_model = self._draw(generator, common, prompts, DRAWS)
-            sign = -1.0 if metric.better == "more" else 1.0
+            sign = sign_of(name)
             seen = self._levels(sign, np.nan_to_num(rates), float(totals.max(initial=1)))
             # Configs as if independent, so that agreement makes no difference of them too large.
             null = self._levels(sign, alike, float(prompts))[:1]
@@ -273,44 +294,67 @@ class FromCounts:
         levels = [(sign * prompts * rates, prompts * _expected(rates, spread))]
         if self.grid.compares_models:
             size = len(self.grid.blocks[0])
-            means = _columns(rates, self.grid.blocks)
-            within = _columns(spread, self.grid.blocks) * (1 + (size - 1) * SAME_MODEL) / size
+            means = columns_of(rates, self.grid.blocks)
+            within = columns_of(spread, self.grid.blocks) * (1 + (size - 1) * SAME_MODEL) / size
             levels.append((sign * prompts * means, prompts * _expected(means, within)))
         return levels
 
 
-def to_units(outcomes: Outcomes, values: Array) -> Array:
-    """Values (outputs, …) as sums over units: each prompt, or MOST_UNITS random groups of them."""
+def to_units(outcomes: Outcomes, values: Array, most: int = MOST_UNITS) -> Array:
+    """Values (outputs, …) as sums over units: each prompt, or `most` random groups of them."""
     from vibecore.analysis.stats.bootstrap import sum_groups
 
-    return sum_groups(outcomes.by_prompt(values), seed=0, most=MOST_UNITS)
+    return sum_groups(outcomes.by_prompt(values), seed=0, most=most)
 
 
-def judge(sampled: Sampled, follow: float = 1.0) -> Quality:
-    """Apply the quality step to every study of a batch; p-values above `follow` are upper
-    bounds."""
+def sign_of(name: str) -> float:
+    """What makes more of a metric of the rule worse."""
+    return -1.0 if RULE_METRICS[name].better == "more" else 1.0
+
+
+def oriented(name: str, yes: Array, known: Array) -> Array:
+    """Counts of a metric beyond what the common rate gives, more being worse: a missing verdict
+    counts for nothing."""
+    common = yes.sum() / max(1.0, known.sum())
+    return (yes - common * known) * sign_of(name)
+
+
+def begin(rates: Mapping[str, Array]) -> tuple[Quality, Mapping[str, Array]]:
+    """What is known before any comparison, every p 1, and by metric which configs are compared:
+    (studies, configs)."""
     import numpy as np
 
-    compared = sampled.compared
-    usable = ~(compared[BROKEN].rates >= MOST_BROKEN)
-    judged = {name: usable & ~np.isnan(one.rates) for name, one in compared.items()}
+    usable = ~(rates[BROKEN] >= MOST_BROKEN)
+    judged = {name: usable & ~np.isnan(one) for name, one in rates.items()}
     best, p, by_model = {}, {}, {}
-    for name, one in compared.items():
-        sign = -1.0 if RULE_METRICS[name].better == "more" else 1.0
-        first = np.where(judged[name], sign * np.nan_to_num(one.rates), np.inf).argmin(axis=1)
+    for name, one in rates.items():
+        signed = np.where(judged[name], sign_of(name) * np.nan_to_num(one), np.inf)
+        first = signed.argmin(axis=1)
         best[name] = np.where(judged[name].any(axis=1), first, -1)
         p[name] = np.where(judged[name], 1.0, np.nan)
         p[name][np.arange(len(first)), first] = np.nan
         by_model[name] = np.zeros(usable.shape, dtype=bool)
-    steps = _Steps(sampled.grid, compared, judged, best, follow)
+    return Quality(usable, best, p, by_model), judged
+
+
+def _judge(grid: Grid, compared: Mapping[str, Compared], follow: float) -> Quality:
+    quality, judged = begin({name: one.rates for name, one in compared.items()})
+    steps = _Steps(grid, compared, judged, quality.best, follow)
     names = list(compared)
     for metric, studies, columns, values, of_model in steps:
         name = names[metric]
-        lower = values < p[name][studies, columns]
+        lower = values < quality.p[name][studies, columns]
         where = studies[lower], columns[lower]
-        p[name][where] = values[lower]
-        by_model[name][where] = of_model
-    return Quality(usable, best, p, by_model)
+        quality.p[name][where] = values[lower]
+        quality.by_model[name][where] = of_model
+    return quality
+
+
+def take_lower(quality: Quality, name: str, judged: Array, p: Array, *, of_model: bool) -> None:
+    """Take p-values (studies, configs) of a metric where they are lower than those it has."""
+    lower = judged & (p < quality.p[name])
+    quality.p[name][lower] = p[lower]
+    quality.by_model[name][lower] = of_model
 
 
 # A metric, whether of its models, and which columns are compared, as bytes.
@@ -472,7 +516,7 @@ class _Steps:
         return found
 
 
-def _columns(values: Array, blocks: Sequence[Sequence[int]] | None) -> Array:
+def columns_of(values: Array, blocks: Sequence[Sequence[int]] | None) -> Array:
     """Values (…, configs) as they are, or their mean over each model's block: (…, models)."""
     import numpy as np
 

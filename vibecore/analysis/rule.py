@@ -8,7 +8,7 @@ reasons for every exclusion are written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,7 +45,7 @@ class Studies(Protocol):
         """Each config's speed in each study."""
 
     @property
-    def rates(self) -> dict[str, Array]:
+    def rates(self) -> Mapping[str, Array]:
         """By metric of the rule, each config's rate in each study, NaN without a verdict."""
 
     @property

@@ -1,4 +1,5 @@
-"""How stable the choice is: the whole rule applied again to 2,000 resampled studies.
+"""How stable the choice is: the whole rule applied again to 2,000 resampled studies, 500 of many
+configs.
 
 Where outputs are stored the prompts are drawn again, every config's outcome and time on them
 together (Efron & Tibshirani 1993, chapter 6). Where only counts are known each count is drawn
@@ -9,25 +10,18 @@ control moves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from vibecore.analysis import quality_of_many
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
 from vibecore.analysis.outcomes import Array, Outcomes
-from vibecore.analysis.quality import (
-    LARGEST_P,
-    MOST_UNITS,
-    FromCounts,
-    FromOutcomes,
-    Quality,
-    Sampled,
-    judge,
-    to_units,
-)
+from vibecore.analysis.quality import LARGEST_P, MOST_UNITS, Quality, Sampled, to_units
 from vibecore.analysis.rule import Rule, apply
+from vibecore.analysis.sampled import MOST_BY_PAIRS, sample_again, sample_counts
 from vibecore.analysis.stats.bootstrap import RESAMPLES, resample_counts
 from vibecore.analysis.sweet_spot import batch_size
 
@@ -54,15 +48,15 @@ class Draws:
         return len(self.speeds)
 
     @cached_property
-    def rates(self) -> dict[str, Array]:
+    def rates(self) -> Mapping[str, Array]:
         """By metric of the rule, each config's rate in each resample: (resamples, configs)."""
-        return {name: one.rates for name, one in self.sampled.compared.items()}
+        return self.sampled.rates
 
     @cached_property
     def quality(self) -> Quality:
         """The quality step of each resample. Its p-values come from the draws of the study itself,
         by statistics that are divided by each resample's own error."""
-        return judge(self.sampled, LARGEST_P)
+        return self.sampled.judge(LARGEST_P)
 
 
 @dataclass(frozen=True)
@@ -100,9 +94,9 @@ class Stability:
 def draw_studies(
     rows: Sequence[ConfigMetrics],
     outcomes: Outcomes | None,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
     seed: int = 0,
-    like: FromOutcomes | None = None,
+    like: Sampled | None = None,
 ) -> Draws | None:
     """Draw the prompts, or the counts, of comparable configs again; None where there is none.
 
@@ -110,8 +104,10 @@ def draw_studies(
     """
     if not rows:
         return None
+    if resamples is None:
+        resamples = RESAMPLES if len(rows) <= MOST_BY_PAIRS else quality_of_many.RESAMPLES
     if outcomes is None or not outcomes.covers(rows):
-        return _draw_counts(rows, resamples, seed)
+        return _draw_counts(rows, resamples, seed, like)
     return _draw_prompts(rows, outcomes, resamples, seed, like)
 
 
@@ -124,7 +120,9 @@ def find_stability(draws: Draws, rule: Rule, config: str | None) -> Stability:
     return Stability(config, shares.get(config, 0.0), shares, draws.resamples, draws.how)
 
 
-def _draw_counts(rows: Sequence[ConfigMetrics], resamples: int, seed: int) -> Draws:
+def _draw_counts(
+    rows: Sequence[ConfigMetrics], resamples: int, seed: int, like: Sampled | None
+) -> Draws:
     generator = np.random.default_rng(seed)
     counts = {}
     for name, metric in RULE_METRICS.items():
@@ -132,7 +130,9 @@ def _draw_counts(rows: Sequence[ConfigMetrics], resamples: int, seed: int) -> Dr
         shares = np.array([share(metric.value(row), metric.total(row)) or 0.0 for row in rows])
         counts[name] = generator.binomial(totals, shares, size=(resamples, len(rows)))
     how = "counts drawn again from their own rates, speeds and memory fixed"
-    return Draws(tuple(rows), FromCounts(rows, counts), _fixed_speeds(rows, resamples), how)
+    return Draws(
+        tuple(rows), sample_counts(rows, counts, like), _fixed_speeds(rows, resamples), how
+    )
 
 
 def _draw_prompts(
@@ -140,19 +140,21 @@ def _draw_prompts(
     outcomes: Outcomes,
     resamples: int,
     seed: int,
-    like: FromOutcomes | None,
+    like: Sampled | None,
 ) -> Draws:
     places = [outcomes.place(row.config) for row in rows]
-    draws = resample_counts(min(outcomes.prompts, MOST_UNITS), resamples, seed)
+    most = MOST_UNITS if len(rows) <= MOST_BY_PAIRS else quality_of_many.MOST_UNITS
+    draws = resample_counts(min(outcomes.prompts, most), resamples, seed)
     tokens, seconds = outcomes.tokens[:, places], outcomes.seconds[:, places]
     timed = all(batch_size(row) == 1 for row in rows)
     if timed and np.isfinite(tokens + seconds).all():
-        speeds = (draws @ to_units(outcomes, tokens)) / (draws @ to_units(outcomes, seconds))
+        speeds = draws @ to_units(outcomes, tokens, most)
+        speeds /= draws @ to_units(outcomes, seconds, most)
         fixed = "memory fixed"
     else:
         speeds = _fixed_speeds(rows, resamples)
         fixed = "batched speeds and memory fixed" if not timed else "speeds and memory fixed"
-    sampled = FromOutcomes(rows, outcomes, draws, like=like)
+    sampled = sample_again(rows, outcomes, draws, like)
     return Draws(tuple(rows), sampled, speeds, f"prompts drawn again, {fixed}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,13 +17,11 @@ from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
 from vibecore.analysis.outcomes import Array, Outcomes
 from vibecore.analysis.quality import (
     MOST_BROKEN,
-    FromCounts,
-    FromOutcomes,
     Quality,
     Sampled,
-    judge,
 )
 from vibecore.analysis.rule import Rule, Steps, apply, fits_memory, is_near
+from vibecore.analysis.sampled import sample_study
 from vibecore.analysis.stats.exact import fisher_exact
 from vibecore.analysis.stats.verdicts import p_value
 from vibecore.core import formats
@@ -110,19 +108,17 @@ class Observed:
     @cached_property
     def sampled(self) -> Sampled:
         """The study's outcomes, or its counts where outputs are not known."""
-        if self.outcomes is None:
-            return FromCounts(self.rows)
-        return FromOutcomes(self.rows, self.outcomes)
+        return sample_study(self.rows, self.outcomes)
 
     @cached_property
-    def rates(self) -> dict[str, Array]:
+    def rates(self) -> Mapping[str, Array]:
         """By metric of the rule, each config's rate: (1, configs)."""
-        return {name: one.rates for name, one in self.sampled.compared.items()}
+        return self.sampled.rates
 
     @cached_property
     def quality(self) -> Quality:
         """What the quality step found."""
-        return judge(self.sampled)
+        return self.sampled.judge()
 
     @cached_property
     def speeds(self) -> Array:
