@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics
+from vibecore.core.rows import RunOutcomes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,25 +71,36 @@ class Outcomes:
         return True
 
 
-def to_outcomes(columns: Mapping[str, Any], configs: Sequence[str]) -> Outcomes | None:
-    """Outcomes from the columns of store.read_outcomes; None where a study has no outputs.
+def to_outcomes(runs: Mapping[int, RunOutcomes], configs: Sequence[str]) -> Outcomes | None:
+    """Outcomes from store.read_outcomes, by a config's place; None where a study has no outputs.
 
     `configs` are all of the study's, in its order.
     """
     import numpy as np
 
-    if not len(columns["prompt"]):
+    filled = {place: run for place, run in runs.items() if len(run.prompt)}
+    if not filled:
         return None
-    samples = int(columns["sample"].max()) + 1
-    keys = columns["prompt"].astype(np.int64) * samples + columns["sample"]
-    found, rows = np.unique(keys, return_inverse=True)
+    samples = 1 + max(int(run.sample.max()) for run in filled.values())
+    last = max(int(run.prompt.max()) for run in filled.values())
+    there = np.zeros((last + 1) * samples, dtype=bool)
+    keys: dict[tuple[int, int], Array] = {}
+    for run in filled.values():
+        # Of one object for all runs it is made once.
+        same = id(run.prompt), id(run.sample)
+        if same not in keys:
+            keys[same] = run.prompt.astype(np.int64) * samples + run.sample
+            there[keys[same]] = True
+    found, row_of = np.flatnonzero(there), np.cumsum(there) - 1
+    rows = {same: row_of[one] for same, one in keys.items()}
     _, prompt = np.unique(found // samples, return_inverse=True)
-    shape = (len(found), len(configs))
 
     def spread(name: str, missing: float, kind: type) -> Array:
-        values: Array = np.full(shape, missing, dtype=kind)
-        values[rows, columns["config"]] = columns[name]
-        return values
+        # Each config's values lie beside each other.
+        values: Array = np.full((len(configs), len(found)), missing, dtype=kind)
+        for place, run in filled.items():
+            values[place, rows[id(run.prompt), id(run.sample)]] = getattr(run, name)
+        return values.T
 
     return Outcomes(
         tuple(configs),

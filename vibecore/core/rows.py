@@ -135,6 +135,22 @@ class RunRow:
         return record | record.pop("aggregates")
 
 
+@dataclass(frozen=True)
+class RunOutcomes:
+    """What each output of one run came to: NumPy columns of the same length.
+
+    `prompt` is its position in the suite; `broken` and `adherent` are 1, 0, or −1 where not known;
+    `new_tokens` and `total_seconds` are NaN where not known. Prompts without an output have no row.
+    """
+
+    prompt: Any
+    sample: Any
+    broken: Any
+    adherent: Any
+    new_tokens: Any
+    total_seconds: Any
+
+
 @dataclass
 class VerdictRow:
     """One constraint's verdict on an output: `status` is `pass`, `fail`, `error` or `skipped`;

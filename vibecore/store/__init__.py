@@ -18,6 +18,7 @@ from vibecore.store.connection import (
     writing,
 )
 from vibecore.store.copy import copy_studies, is_database
+from vibecore.store.digest import write_digests
 from vibecore.store.fidelity import (
     add_fidelity,
     drop_fidelity,
@@ -60,6 +61,7 @@ from vibecore.store.read import (
     read_scores,
     read_study,
     read_verdicts,
+    run_ids,
     study_exists,
 )
 from vibecore.store.run_progress import read_run_progress, read_speeds

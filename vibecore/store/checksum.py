@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import duckdb
 
+from vibecore.store.digest import drop_digest
 from vibecore.store.read import study_id_of
 
 # table -> what is summed of its rows, beside the config; a later column changes nothing.
@@ -34,7 +35,9 @@ def seal_study(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def unseal(connection: duckdb.DuckDBPyConnection, run_id: int) -> None:
-    """Take away the checksum of a run's study, whose rows are about to change."""
+    """Take away the checksum of a run's study, and the run's digest: its rows are about to
+    change."""
+    drop_digest(connection, run_id)
     connection.execute(
         """UPDATE study SET checksum = NULL WHERE checksum IS NOT NULL
            AND study_id = (SELECT study_id FROM run WHERE run_id = ?)""",

@@ -141,6 +141,19 @@ FUNCTIONS = {
 }
 
 
+# Tables that say of a run what other runs' rows are for.
+OF_SEVERAL_RUNS = ("fidelity", "parent")
+
+
+def of_one_run(aggregates: Mapping[str, Aggregate]) -> dict[str, Aggregate]:
+    """The aggregates that a run's own outputs decide."""
+    return {
+        name: one
+        for name, one in aggregates.items()
+        if _column(one.column)[0] not in OF_SEVERAL_RUNS
+    }
+
+
 def compile_aggregates(aggregates: Mapping[str, Aggregate]) -> str:
     """A query of `run_id` and one column an aggregate, by its name, over a CTE `runs` of run ids.
 

@@ -9,6 +9,7 @@ import duckdb
 from vibecore.core.errors import InputError
 from vibecore.store.connection import prepare, quoted, reading, writing
 from vibecore.store.damage import in_words
+from vibecore.store.digest import SCHEMA
 from vibecore.store.read import list_studies, read_study, study_exists
 
 # A DuckDB file has these bytes after an eight-byte checksum.
@@ -93,13 +94,19 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> None:
                                    JOIN copied_run ON rows.run_id = copied_run.old"""
     )
     copy_places(connection)
-    for table in RUN_TABLES:
+    # A digest says which queries made it, so that of another version is of no harm.
+    for table in (*RUN_TABLES, *(["digest"] if _has_digests(connection) else [])):
         renewed = f", {OTHER_KEYS[table]}" if table in OTHER_KEYS else ""
         execute(
             f"""INSERT INTO main.{table} BY NAME
                 SELECT rows.* REPLACE (copied_run.new AS run_id{renewed})
                 FROM copied_from.{table} AS rows JOIN copied_run ON rows.run_id = copied_run.old"""
         )
+
+
+def _has_digests(connection: duckdb.DuckDBPyConnection) -> bool:
+    row = connection.execute("SELECT max(version) FROM copied_from.schema_version").fetchone()
+    return row is not None and row[0] >= SCHEMA
 
 
 def copy_places(connection: duckdb.DuckDBPyConnection) -> None:

@@ -204,7 +204,9 @@ def _add_rows(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 
 def _settle(connection: duckdb.DuckDBPyConnection, ours: StudyRow) -> None:
-    """Runs that have begun now are no longer pending; those that are whole now are complete."""
+    """Runs that have begun now are no longer pending; those that are whole now are complete. None
+    has a digest: that of before is of other rows."""
+    connection.execute("DELETE FROM main.digest WHERE run_id IN (SELECT new FROM copied_run)")
     connection.execute(
         """UPDATE main.run SET status = 'stopped'
            WHERE status = 'pending' AND run_id IN (

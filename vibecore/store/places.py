@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -45,35 +45,20 @@ def _place(environment: Mapping[str, Any]) -> dict[str, str | None] | None:
     return {"node": node, "device": device, "driver": None}
 
 
-def read_device_speeds(
-    connection: duckdb.DuckDBPyConnection, study_id: int
+def device_speeds(
+    by_run: Mapping[int, Sequence[Sequence[Any]]],
 ) -> dict[int, tuple[DeviceSpeed, ...]]:
     """How fast each run of a study was on each kind of hardware, by run id; empty where all of the
-    study was made on one kind, or where that was not recorded."""
-    # Mostly one machine's, which is seen without reading a generation.
-    [there] = connection.execute("SELECT count(DISTINCT device) FROM place").fetchone() or [0]
-    if there < 2:
+    study was made on one kind, or where that was not recorded. `by_run` has (device, outputs,
+    tokens a second), the device None where it was not recorded."""
+    kinds = {device for found in by_run.values() for device, *_ in found if device is not None}
+    if len(kinds) < 2:
         return {}
-    of_study = "run_id IN (SELECT run_id FROM run WHERE study_id = $study)"
-    [kinds] = connection.execute(
-        f"""SELECT count(DISTINCT device) FROM place
-            WHERE place_id IN (SELECT place_id FROM generation WHERE {of_study})""",
-        {"study": study_id},
-    ).fetchone() or [0]
-    if kinds < 2:
-        return {}
-    rows = connection.execute(
-        f"""WITH batches AS (
-                SELECT run_id, coalesce(place.device, 'hardware not recorded') AS device,
-                       count(*) AS outputs, sum(new_tokens) AS tokens,
-                       max(total_seconds) AS seconds
-                FROM generation LEFT JOIN place USING (place_id)
-                WHERE {of_study} GROUP BY run_id, batch_index, place.device)
-            SELECT run_id, device, sum(outputs)::BIGINT, sum(tokens) / nullif(sum(seconds), 0)
-            FROM batches GROUP BY run_id, device ORDER BY run_id, sum(outputs) DESC, device""",
-        {"study": study_id},
-    ).fetchall()
-    found: dict[int, tuple[DeviceSpeed, ...]] = {}
-    for run_id, device, outputs, speed in rows:
-        found[run_id] = (*found.get(run_id, ()), DeviceSpeed(device, outputs, speed))
-    return found
+    return {
+        run_id: tuple(
+            DeviceSpeed("hardware not recorded" if device is None else device, outputs, speed)
+            for device, outputs, speed in found
+        )
+        for run_id, found in by_run.items()
+        if found
+    }

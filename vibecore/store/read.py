@@ -19,8 +19,9 @@ from vibecore.core.rows import (
     StudyRow,
     VerdictRow,
 )
-from vibecore.store.columns import BROKEN, compile_aggregates
-from vibecore.store.places import read_device_speeds
+from vibecore.store.columns import BROKEN, compile_aggregates, of_one_run
+from vibecore.store.digest import read_digests, read_sums
+from vibecore.store.places import device_speeds
 from vibecore.store.run_status import ERROR, SAMPLES, STATUS
 
 Row = dict[str, Any]
@@ -122,6 +123,15 @@ def study_id_of(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return row[0] if row else read_study(connection, name).study_id
 
 
+def run_ids(connection: duckdb.DuckDBPyConnection, name: str) -> list[int]:
+    """The ids of a study's runs, in their order."""
+    rows = connection.execute(
+        "SELECT run_id FROM run WHERE study_id = ? ORDER BY position, run_id",
+        [study_id_of(connection, name)],
+    ).fetchall()
+    return [run_id for (run_id,) in rows]
+
+
 def read_prompts(
     connection: duckdb.DuckDBPyConnection, name: str, most: int | None = None
 ) -> list[PromptRow]:
@@ -152,30 +162,12 @@ def read_configs(
     rows = rows_of(
         connection,
         f"""
-        WITH runs AS (
-            SELECT run_id FROM run WHERE study_id = $study
-        ), batches AS (
-            SELECT run_id, batch_index, max(total_seconds) AS seconds
-            FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id, batch_index
-        ), seconds AS (
-            SELECT run_id, sum(seconds) AS total_seconds FROM batches GROUP BY run_id
-        ), outputs AS (
-            SELECT run_id,
-                   count(*) AS generations,
-                   sum(new_tokens) AS new_tokens,
-                   max(batch_size) AS batch_size,
-                   max(prompt_tokens) AS longest_prompt,
-                   max(peak_memory_bytes) AS peak_memory_bytes
-            FROM generation WHERE run_id IN (FROM runs) GROUP BY run_id
-        ), scores AS (
-            SELECT run_id,
-                   min(scorer_version) AS scorer_version,
-                   max(scorer_version) AS newest_scorer_version
-            FROM score WHERE run_id IN (FROM runs) GROUP BY run_id
+        WITH outputs AS (
+            SELECT run_id, count(*) AS generations FROM generation
+            WHERE run_id IN (SELECT run_id FROM run WHERE study_id = $study) GROUP BY run_id
         )
         SELECT run.* EXCLUDE (bench, status, error), {STATUS} AS status, {ERROR} AS error,
-               bench IS NOT NULL AS benched,
-               outputs.* EXCLUDE (run_id), scores.* EXCLUDE (run_id), total_seconds,
+               bench IS NOT NULL AS benched, outputs.generations,
                aggregate.prompts AS published_prompts,
                aggregate.tokens_per_second AS published_tokens_per_second,
                aggregate.repetitive AS published_repetitive,
@@ -192,29 +184,41 @@ def read_configs(
                    )
                ] AS copy_bytes_per_second
         FROM run JOIN study USING (study_id)
-        LEFT JOIN outputs USING (run_id) LEFT JOIN scores USING (run_id)
-        LEFT JOIN seconds USING (run_id) LEFT JOIN aggregate USING (run_id)
+        LEFT JOIN outputs USING (run_id) LEFT JOIN aggregate USING (run_id)
         WHERE run.study_id = $study ORDER BY run.position""",
         {"study": study_id},
     )
-    found = _aggregates(connection, study_id, aggregates) if aggregates else {}
-    speeds = read_device_speeds(connection, study_id)
+    aggregates = aggregates or {}
+    runs = [row["run_id"] for row in rows]
+    found = read_digests(connection, runs, aggregates)
+    rest = [one for one in runs if one not in found]
+    # Mostly one machine's, which is seen without reading an output.
+    [there] = connection.execute("SELECT count(DISTINCT device) FROM place").fetchone() or [0]
+    if rest:
+        found |= read_sums(connection, rest, aggregates, devices=there > 1)
+    among = _of_several_runs(connection, study_id, aggregates)
+    speeds = device_speeds({run_id: found[run_id]["devices"] for run_id in runs})
     return [
         RunRow(
             **{**row, "environment": stored_object(row["environment"] or "{}")},
-            aggregates=found.get(row["run_id"], {}),
+            **found[row["run_id"]]["sums"],
+            aggregates=found[row["run_id"]]["aggregates"] | among.get(row["run_id"], {}),
             device_speeds=speeds.get(row["run_id"], ()),
         )
         for row in rows
     ]
 
 
-def _aggregates(
+def _of_several_runs(
     connection: duckdb.DuckDBPyConnection, study_id: int, aggregates: Mapping[str, Aggregate]
 ) -> dict[int, Row]:
-    """The aggregates of each run of a study, by run id."""
+    """The aggregates that compare a run's outputs with another's, by run id."""
+    own = of_one_run(aggregates)
+    rest = {name: one for name, one in aggregates.items() if name not in own}
+    if not rest:
+        return {}
     query = f"""WITH runs AS (SELECT run_id FROM run WHERE study_id = $study)
-                {compile_aggregates(aggregates)}"""
+                {compile_aggregates(rest)}"""
     return {row.pop("run_id"): row for row in rows_of(connection, query, {"study": study_id})}
 
 

@@ -2,7 +2,8 @@
 
 Tables: study (one suite under one protocol), prompt (the suite as it was), run (one config of a
 study), aggregate (published figures that have no outputs behind them), place (a node and its
-device), generation, score, verdict and fidelity. Times are UTC; durations are seconds, sizes bytes.
+device), generation, score, verdict, fidelity and digest. Times are UTC; durations are seconds,
+sizes bytes.
 """
 
 from __future__ import annotations
@@ -309,6 +310,27 @@ def m011_keys_held_by_the_writer(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"ALTER TABLE without_keys RENAME TO {table}")
 
 
+def m012_digests(connection: duckdb.DuckDBPyConnection) -> None:
+    """What each run's outputs came to, kept beside them (see store/digest.py): `outputs` and
+    `scores` count the rows that it is of, `figures` is JSON that may have NaN, what an output came
+    to is packed by column. Without a key: a row is written again in one transaction, which
+    DuckDB's index does not take."""
+    connection.execute("""
+        CREATE TABLE digest (
+            run_id INTEGER NOT NULL,
+            version VARCHAR NOT NULL,
+            outputs BIGINT NOT NULL,
+            scores BIGINT NOT NULL,
+            figures VARCHAR NOT NULL,
+            prompt BLOB NOT NULL,
+            sample BLOB NOT NULL,
+            broken BLOB NOT NULL,
+            adherent BLOB NOT NULL,
+            new_tokens BLOB NOT NULL,
+            total_seconds BLOB NOT NULL
+        )""")
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m001_studies,
     m002_runs,
@@ -321,6 +343,7 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m009_fidelity,
     m010_places,
     m011_keys_held_by_the_writer,
+    m012_digests,
 )
 # The oldest version whose tables have every column that is read: a later migration changes only how
 # rows are kept, and waits for a writer.

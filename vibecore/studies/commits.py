@@ -10,6 +10,7 @@ from typing import Any
 from vibecore import store
 from vibecore.core.records import Generation, LoadReport
 from vibecore.scoring import SCORER_VERSION, score_output
+from vibecore.studies.digests import finish_run
 from vibecore.studies.jobs import Job, Plan, PlannedBatch
 
 # What is written inside a transaction; only the store knows whose connection it is.
@@ -72,7 +73,7 @@ class Commits:
         """The run's final status: `complete`, `stopped`, or `failed` with its error. The file is
         whole without a write-ahead log then, unless another thread writes on."""
         self._commit(
-            lambda connection: store.finish_run(connection, job.run_id, status, error), last=True
+            lambda connection: finish_run(connection, job.run_id, status, error), last=True
         )
 
     def _commit(self, write: Write, *, last: bool = False) -> None:

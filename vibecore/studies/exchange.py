@@ -13,6 +13,7 @@ from pathlib import Path
 from vibecore import store
 from vibecore.core.errors import InputError
 from vibecore.runtime import study_use
+from vibecore.studies.digests import digest_study
 from vibecore.studies.names import study_name
 
 
@@ -68,7 +69,9 @@ def import_parquet(
         with study_use.changing(db, name):
             with store.reading(db) as connection:
                 there = store.study_exists(connection, name)
-            if there:
-                return name, store.join_study(staged, db, name)
-            store.copy_studies(staged, db, (name,))
-            return name, None
+            joined = store.join_study(staged, db, name) if there else None
+            if joined is None:
+                store.copy_studies(staged, db, (name,))
+            with store.writing(db) as connection:
+                digest_study(connection, name)
+            return name, joined

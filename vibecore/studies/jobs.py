@@ -19,6 +19,7 @@ from vibecore.core.machine import free_bytes
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.records import EARLIER_SAMPLER, LoadReport, Protocol
 from vibecore.core.rows import RunRow
+from vibecore.studies import digests
 from vibecore.studies.batches import auto_batch_size, make_batches
 
 # A prompt, and the number of its sample.
@@ -161,9 +162,9 @@ def settle_rows(plan: Plan) -> None:
 
 
 def seal_rows(plan: Plan) -> None:
-    """Write the checksum of a study whose run has ended."""
+    """Write the digests and the checksum of a study whose run has ended."""
     with store.writing(plan.db) as connection:
-        store.seal_study(connection, plan.name)
+        digests.seal(connection, plan.name)
 
 
 def unfinished(plan: Plan) -> tuple[Config, ...]:

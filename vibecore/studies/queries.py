@@ -115,8 +115,7 @@ def _compared(connection: Connection, study: str) -> tuple[list[ConfigMetrics], 
     rows = summarise(store.read_configs(connection, study, AGGREGATES))
     if any(row.mean_kld is not None for row in rows):
         rows = with_kld_intervals(rows, store.read_kld_sums(connection, study))
-    columns = store.read_outcomes(connection, study)
-    return rows, to_outcomes(columns, [row.config for row in rows])
+    return rows, to_outcomes(store.read_outcomes(connection, study), [row.config for row in rows])
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from vibecore.runtime import study_use
 from vibecore.scoring import SCORER_VERSION, Score, score_output
 from vibecore.scoring.judge import EXECUTING
 from vibecore.scoring.sandbox import require_isolation
+from vibecore.studies import digests
 from vibecore.studies.plan import stored_prompt
 from vibecore.studies.published import score_sample
 from vibecore.studies.score_changes import Change, find_changes
@@ -99,7 +100,7 @@ def _rescore(
         with store.writing(db) as connection:
             store.set_protocol(connection, study, replace(protocol, execute_code=True))
     with store.writing(db) as connection:
-        store.seal_study(connection, study)
+        digests.seal(connection, study)
     with store.reading(db) as connection:
         after = store.count_scores(connection, study)
     versions = {"measure": "scorer version", "before": old, "after": str(SCORER_VERSION)}
