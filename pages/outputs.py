@@ -342,7 +342,9 @@ def show_side_by_side(configs: list[str], found: list[str]) -> None:
     if len(everything.ids) > 1:
         step_through(prompt, found)
     with frame.errors_in_words():
-        results = cached.prompt_results(key, study.name, near(prompt, found))
+        # Of one config where none is chosen: what the prompts are is read all the same.
+        read = tuple(configs or list(runs)[:1])
+        results = cached.prompt_results(key, study.name, near(prompt, found), read)
         shown = next(row for row in results if row.prompt_id == prompt)
         chosen = show_cards(
             {

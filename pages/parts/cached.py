@@ -119,9 +119,11 @@ def prompt_list(key: Key, study: str, wanted: PromptFilter | None = None) -> Pro
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
-def prompt_results(key: Key, study: str, prompt_ids: tuple[str, ...]) -> list[PromptResult]:
-    """How each config did on some prompts."""
-    return vibecore.read_prompt_results(Path(key[0]), study, prompt_ids)
+def prompt_results(
+    key: Key, study: str, prompt_ids: tuple[str, ...], configs: tuple[str, ...]
+) -> list[PromptResult]:
+    """How some configs did on some prompts."""
+    return vibecore.read_prompt_results(Path(key[0]), study, prompt_ids, configs)
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)

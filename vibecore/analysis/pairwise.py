@@ -8,7 +8,6 @@ a speed without a spread behind it; `note` says why.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -156,5 +155,7 @@ def adjust(judged: Sequence[Judgement]) -> list[Judgement]:
 
 def _whole(rows: Sequence[ConfigMetrics], outcomes: Outcomes, values: Array) -> bool:
     """Whether every prompt of these configs has its value."""
+    import numpy as np
+
     places = [outcomes.place(row.config) for row in rows]
-    return all(math.isfinite(sum(values[:, place])) for place in places)
+    return bool(np.isfinite(values[:, places]).all())

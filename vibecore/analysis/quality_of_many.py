@@ -1,13 +1,14 @@
 """The rule's quality step for a study of many configs: what analysis.quality does, in a time that
 grows with the number of configs and not with its square.
 
-The statistic, the two levels and the one error rate are the same. Four things differ, and none
-makes an error more frequent: orders are rotations, a draw's statistic is the largest against its
-own best config in place of the largest of all pairs (stats.rotation says why both are valid),
-prompts are grouped more coarsely, and the step-down goes by groups: all that has p under STEP
-leaves at once, and the rest is compared again until no more leave (Romano & Wolf 2005, JASA 100:94:
-the step-down at that level; at any other it is cautious). A set of configs that are left is judged
-by the smallest of SHRINKING nested sets that it is in, again cautious.
+The statistic, the two levels and the one error rate are the same. Five things differ, and none
+makes an error more frequent. Orders are rotations, and a draw's statistic is the largest against
+its own best config in place of the largest of all pairs (stats.rotation says why both are valid).
+Prompts are grouped more coarsely. The p that a config of a worse model needs of its own is of any
+config against the best one rather than of any pair: the best of many is far from most. The
+step-down goes by groups: all that has p under STEP leaves at once, and the rest is compared again
+until no more leave (Romano & Wolf 2005, JASA 100:94: the step-down at that level; at any other it
+is cautious), by the smallest of the nested sets that holds what is left, again cautious.
 
 Of resampled studies each is judged in one step, by what the study itself was judged with last.
 
@@ -77,7 +78,7 @@ class Seen:
 @dataclass(frozen=True)
 class Judged:
     """How one study was judged in the end: `smallest` has the families of `keys` in their order
-    (None where there are none), `own` by metric ascending statistics of any pair."""
+    (None where there are none), `own` by metric ascending statistics of any config."""
 
     keys: tuple[Key, ...]
     smallest: SmallestP | None
@@ -85,7 +86,8 @@ class Judged:
     quality: Quality
 
     def own_p(self, name: str, against: Array) -> Array:
-        """The p of comparisons with the best one, each for itself."""
+        """The p of comparisons with the best one, each for itself: they pay for picking the best
+        on the same data, not for picking the config."""
         return np.where(against > 0, tail_share(self.own[name], against), 1.0)
 
 
@@ -223,13 +225,11 @@ class OutcomesOfMany(OfMany):
 
     def _draw(self, sets: Mapping[Key, Sequence[Array]]) -> dict[Key, Drawn]:
         rotations = Rotations(self.grid.models, self.grid.blocks, self._units, DRAWS, self._seed)
-        generator = np.random.default_rng([self._seed, 6])
         wanted = [
             Wanted(
                 self._values(name, of_model=of_model),
                 nested,
                 "models" if of_model and self.grid.blocks else "configs",
-                None if of_model else _pairs_of(generator, nested[0]),
             )
             for (name, of_model), nested in sets.items()
         ]
@@ -286,17 +286,14 @@ class CountsOfMany(OfMany):
             # Configs as if independent, so that agreement makes no difference of them too large.
             drawn = self._alike(generator, rate, prompts, by_model=of_model)
             level = _Rates(self.grid, name, drawn, of_model=of_model)
-            largest = []
+            against = []
             for columns in nested:
                 part = level.among(columns)
                 best = part.rates.argmin(axis=1)
                 counted = np.ones(part.rates.shape, dtype=bool)
-                largest.append(part.against(prompts, counted, best).max(axis=1))
-            pairs = np.empty(0)
-            if not of_model:
-                one, other = _pairs_of(generator, nested[0])
-                pairs = np.sort(np.abs(level.of_pairs(prompts, one, other)), axis=None)
-            found[name, of_model] = Drawn(largest, pairs)
+                against.append(part.against(prompts, counted, best))
+            largest = [one.max(axis=1) for one in against]
+            found[name, of_model] = Drawn(largest, np.sort(against[0], axis=None))
         return found
 
     def _alike(self, generator: Generator, rate: float, prompts: int, *, by_model: bool) -> Array:
@@ -348,19 +345,6 @@ class _Rates:
         mean = self.mean(prompts, counted)
         return statistic(prompts * gaps, prompts * (own + gaps**2), mean)
 
-    def of_pairs(self, prompts: float, one: Array, other: Array) -> Array:
-        """Statistics of pairs of columns: (studies, pairs)."""
-        gaps = self.rates[:, one] - self.rates[:, other]
-        own = self.spread[:, one] + self.spread[:, other] + gaps**2
-        mean = self.mean(prompts, np.ones(self.rates.shape, dtype=bool))
-        return statistic(prompts * gaps, prompts * own, mean)
-
-
-def _pairs_of(generator: Generator, columns: Array) -> Array:
-    """Columns in random pairs, each in one: (2, pairs)."""
-    number = len(columns) // 2
-    return generator.permutation(columns)[: 2 * number].reshape(2, number)
-
 
 def _nested(against: Array, counted: Array) -> list[Array]:
     """Nested sets of the columns that are compared, those that look worst leaving first; none
@@ -387,7 +371,7 @@ def _step_down(
     """Judge the one study, and fill in its quality."""
     keys = tuple(drawn)
     alive = {key: np.isin(np.arange(seen[key].against.shape[1]), sets[key][0]) for key in keys}
-    own = {name: drawn[name, False].any_pair for name, of_model in keys if not of_model}
+    own = {name: drawn[name, False].any_column for name, of_model in keys if not of_model}
     judged = Judged(keys, None, own, quality)
     floor, going = 0.0, bool(keys)
     while going:

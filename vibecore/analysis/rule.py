@@ -29,6 +29,25 @@ class Rule:
     kld_cap: float | None = None
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What the configs take of each cap, (configs,): bytes of memory, NaN where that is not known,
+    and mean KLD from 16 bit, 0 of a parent, NaN where that is not known."""
+
+    memory: Array
+    kld: Array
+
+
+def needs_of(rows: Sequence[ConfigMetrics]) -> Needs:
+    """What configs take of each cap."""
+    import numpy as np
+
+    klds = [0.0 if row.config == row.parent else row.mean_kld for row in rows]
+    return Needs(
+        np.array([row.fit_bytes for row in rows], dtype=float), np.array(klds, dtype=float)
+    )
+
+
 class Studies(Protocol):
     """A batch of studies of the same configs, all of which can be compared.
 
@@ -39,6 +58,10 @@ class Studies(Protocol):
     @property
     def rows(self) -> Sequence[ConfigMetrics]:
         """The configs."""
+
+    @property
+    def needs(self) -> Needs:
+        """What the configs take of each cap."""
 
     @property
     def speeds(self) -> Array:
@@ -60,8 +83,8 @@ class Steps:
     `good` are usable and not significantly worse than the best usable config; `fits` is (configs,),
     by memory and KLD;
     `left` are good and fit; `fast` are left and reach the speed floor. `choice` (studies,) is a
-    place among the configs, −1 for no sweet spot; `best_that_fits` (studies,) is the usable config
-    with the fewest broken outputs among those that fit, −1 where none is.
+    place among the configs, −1 for no sweet spot; `best_that_fits` (studies,) is, where there is
+    none, the usable config with the fewest broken outputs among those that fit, else −1.
     """
 
     quality: Quality
@@ -101,14 +124,19 @@ def apply(studies: Studies, rule: Rule) -> Steps:
     good = quality.usable
     for p in quality.p.values():
         good = good & ~(p < rule.alpha)
-    within = np.array([fits(row, rule) for row in studies.rows])
+    needs = studies.needs
+    within = np.ones(len(studies.rows), dtype=bool)
+    if rule.vram_gib is not None:
+        within &= needs.memory <= rule.vram_gib * GIB
+    if rule.kld_cap is not None:
+        # A parent passes any cap, one below zero too.
+        within &= (needs.kld <= rule.kld_cap) | (needs.kld == 0)
     left = good & within
     speeds = np.where(left, studies.speeds, 0.0)
     fast = left & (speeds >= rule.speed_floor * speeds.max(axis=1, keepdims=True))
     # Unknown memory comes last, but before what was dropped.
     unknown = np.finfo(float).max
-    memory = [unknown if row.fit_bytes is None else row.fit_bytes for row in studies.rows]
-    costs = np.where(fast, np.array(memory, dtype=float), np.inf)
+    costs = np.where(fast, np.where(np.isnan(needs.memory), unknown, needs.memory), np.inf)
     least = fast & (costs == costs.min(axis=1, keepdims=True))
     choice = np.where(least, speeds, -np.inf).argmax(axis=1)
     return Steps(
@@ -118,19 +146,30 @@ def apply(studies: Studies, rule: Rule) -> Steps:
         left,
         fast,
         np.where(fast.any(axis=1), choice, -1),
-        _best(studies, quality.usable & within),
+        _best(studies, quality.usable & within, ~fast.any(axis=1)),
     )
 
 
-def _best(studies: Studies, among: Array) -> Array:
+def _best(studies: Studies, among: Array, wanted: Array) -> Array:
     """The place of the best config among some: fewest broken outputs, then most adherent, then
-    fastest; −1 where there is none."""
+    fastest; −1 where there is none, and in studies where it is not wanted."""
     import numpy as np
 
-    keys = [-studies.speeds]
-    for name, metric in reversed(RULE_METRICS.items()):
+    among = among & wanted[:, None]
+    if not among.any():
+        return np.full(len(among), -1)
+    left = among
+    for name, metric in RULE_METRICS.items():
         rates = np.nan_to_num(studies.rates[name])
-        keys.append(-rates if metric.better == "more" else rates)
+        left = _least(-rates if metric.better == "more" else rates, left)
     assert next(iter(RULE_METRICS)) == BROKEN, "compared first"
-    order = np.lexsort([*keys, ~among], axis=1)
-    return np.where(among.any(axis=1), order[:, 0], -1)
+    left = _least(-studies.speeds, left)
+    return np.where(among.any(axis=1), left.argmax(axis=1), -1)
+
+
+def _least(values: Array, among: Array) -> Array:
+    """Which of some have their least value: (studies, configs)."""
+    import numpy as np
+
+    of_these = np.where(among, values, np.inf)
+    return among & (of_these == of_these.min(axis=1, keepdims=True))

@@ -20,7 +20,7 @@ from vibecore.analysis import quality_of_many
 from vibecore.analysis.metrics import RULE_METRICS, ConfigMetrics, share
 from vibecore.analysis.outcomes import Array, Outcomes
 from vibecore.analysis.quality import LARGEST_P, MOST_UNITS, Quality, Sampled, to_units
-from vibecore.analysis.rule import Rule, apply
+from vibecore.analysis.rule import Needs, Rule, apply, needs_of
 from vibecore.analysis.sampled import MOST_BY_PAIRS, sample_again, sample_counts
 from vibecore.analysis.stats.bootstrap import RESAMPLES, resample_counts
 from vibecore.analysis.sweet_spot import batch_size
@@ -51,6 +51,11 @@ class Draws:
     def rates(self) -> Mapping[str, Array]:
         """By metric of the rule, each config's rate in each resample: (resamples, configs)."""
         return self.sampled.rates
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What the configs take of each cap."""
+        return needs_of(self.rows)
 
     @cached_property
     def quality(self) -> Quality:

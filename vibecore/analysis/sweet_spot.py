@@ -20,7 +20,7 @@ from vibecore.analysis.quality import (
     Quality,
     Sampled,
 )
-from vibecore.analysis.rule import Rule, Steps, apply, fits_memory, is_near
+from vibecore.analysis.rule import Needs, Rule, Steps, apply, fits_memory, is_near, needs_of
 from vibecore.analysis.sampled import sample_study
 from vibecore.analysis.stats.exact import fisher_exact
 from vibecore.analysis.stats.verdicts import p_value
@@ -104,6 +104,7 @@ class Observed:
         covered = outcomes is not None and outcomes.covers(self.rows)
         self.outcomes = outcomes if covered else None
         self.missing = _missing(summary, self.rows)
+        self._pairs: dict[tuple[str, str], list[tuple[int, int, int, int] | None]] = {}
 
     @cached_property
     def sampled(self) -> Sampled:
@@ -116,9 +117,29 @@ class Observed:
         return self.sampled.rates
 
     @cached_property
+    def needs(self) -> Needs:
+        """What the configs take of each cap."""
+        return needs_of(self.rows)
+
+    @cached_property
     def quality(self) -> Quality:
         """What the quality step found."""
         return self.sampled.judge()
+
+    @cached_property
+    def models(self) -> dict[str, tuple[int, list[tuple[int, int]]]]:
+        """By metric of the rule, the place of the best model and each one's (count, total), over
+        the precisions that all have; only where models are compared."""
+        found = {}
+        for name, metric in RULE_METRICS.items():
+            totals = []
+            for block in self.sampled.grid.blocks:
+                counts = [_counts(self.rows[one], name) for one in block]
+                totals.append((sum(count for count, _ in counts), sum(n for _, n in counts)))
+            sign = -1 if metric.better == "more" else 1
+            shares = [sign * count / max(1, total) for count, total in totals]
+            found[name] = (shares.index(min(shares)) if shares else -1, totals)
+        return found
 
     @cached_property
     def speeds(self) -> Array:
@@ -132,13 +153,27 @@ class Observed:
         prompt has both verdicts."""
         if self.outcomes is None:
             return None
-        flags = self.outcomes.flags[metric]
-        one, other = flags[:, self.outcomes.place(own)], flags[:, self.outcomes.place(best)]
-        if (one < 0).any() or (other < 0).any():
-            return None
-        counts = ((one == a) & (other == b) for a, b in ((1, 1), (1, 0), (0, 1), (0, 0)))
-        both, only_own, only_best, neither = (int(count.sum()) for count in counts)
-        return both, only_own, only_best, neither
+        found = self._pairs.get((metric, best))
+        if found is None:
+            found = self._pairs[metric, best] = _pairs_with(self.outcomes, metric, best)
+        return found[self.outcomes.place(own)]
+
+
+def _pairs_with(
+    outcomes: Outcomes, metric: str, best: str
+) -> list[tuple[int, int, int, int] | None]:
+    """What Observed.pairs gives, of every config of a study."""
+    import numpy as np
+
+    flags, place = outcomes.flags[metric], outcomes.place(best)
+    yes = np.asarray(flags == 1)
+    known = np.asarray((flags >= 0).all(axis=0))
+    number, own = len(flags), yes.sum(axis=0)
+    both = (yes & yes[:, [place]]).sum(axis=0)
+    columns = (both, own - both, own[place] - both, number - own - own[place] + both)
+    counts = zip(*(column.tolist() for column in columns), strict=True)
+    whole = known & known[place]
+    return [count if all_known else None for count, all_known in zip(counts, whole, strict=True)]
 
 
 def find_sweet_spot(
@@ -326,12 +361,7 @@ def _comparisons(study: Observed, steps: Steps) -> tuple[Comparison, ...]:
 def _models(study: Observed, metric: str, place: int) -> Models:
     """A config's model against the best model on a metric, over the precisions of both."""
     grid = study.sampled.grid
-    totals = []
-    for block in grid.blocks:
-        counts = [_counts(study.rows[one], metric) for one in block]
-        totals.append((sum(count for count, _ in counts), sum(total for _, total in counts)))
-    sign = -1 if RULE_METRICS[metric].better == "more" else 1
-    best = min(range(len(totals)), key=lambda one: sign * totals[one][0] / max(1, totals[one][1]))
+    best, totals = study.models[metric]
     own = grid.models[place]
     return Models(
         grid.names[own], grid.names[best], len(grid.blocks[0]), *totals[own], *totals[best]

@@ -9,6 +9,7 @@ those of the product page and, where it differs, of the driver.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 # From this share of the bandwidth on, memory is what a decode step waits for.
@@ -80,6 +81,7 @@ GPUS = {
 }
 
 
+@lru_cache(maxsize=1_024)
 def find_gpu(name: str) -> Gpu | None:
     """A GPU by name, ignoring vendor, case and spaces; None for one that is not in the table."""
     wanted = _words(name)

@@ -174,14 +174,18 @@ def read_digests(
     counts = _counts(connection, runs) if counts is None else counts
     rows = connection.execute(
         f"""SELECT run_id, outputs, scores, figures FROM digest
-            WHERE run_id IN ({_ids(runs)}) AND split_part(version, '/', 1) = ?""",
-        [_version(aggregates).split("/")[0]],
+            WHERE run_id IN ({_ids(runs)}) AND starts_with(version, ?)""",
+        # Without aggregates any will do.
+        [_version(aggregates).rpartition("/")[0] if aggregates else _hash(SUMS, DEVICES)],
     ).fetchall()
-    return {
-        run_id: json.loads(figures)
-        for run_id, outputs, scores, figures in rows
-        if counts.get(run_id) == (outputs, scores)
-    }
+    own = of_one_run(aggregates)
+    found = {}
+    for run_id, outputs, scores, figures in rows:
+        if counts.get(run_id) == (outputs, scores):
+            found[run_id] = json.loads(figures)
+            stored = found[run_id]["aggregates"]
+            found[run_id]["aggregates"] = {name: stored[name] for name in own}
+    return found
 
 
 def read_outcomes_of(
@@ -211,8 +215,8 @@ def _stored_outcomes(
 
     rows = connection.execute(
         f"""SELECT run_id, outputs, scores, {", ".join(STORED)} FROM digest
-            WHERE run_id IN ({_ids(runs)}) AND split_part(version, '/', 2) = ?""",
-        [_version({}).split("/")[1]],
+            WHERE run_id IN ({_ids(runs)}) AND ends_with(version, ?)""",
+        [_hash(OUTCOMES)],
     ).fetchall()
     found: dict[int, RunOutcomes] = {}
     # Runs mostly have the same prompts and samples: one array for all.
@@ -239,9 +243,13 @@ def _packed(outcomes: RunOutcomes) -> list[bytes]:
 
 
 def _version(aggregates: Mapping[str, Aggregate]) -> str:
-    """Which queries a digest is of: a hash for the figures, and one for the outcomes."""
-    figures = f"{SUMS}{DEVICES}{compile_aggregates(of_one_run(aggregates))}"
-    return "/".join(sha256(query.encode()).hexdigest()[:16] for query in (figures, OUTCOMES))
+    """Which queries a digest is of: a hash for the sums, the aggregates and the outcomes."""
+    figures = compile_aggregates(of_one_run(aggregates))
+    return "/".join((_hash(SUMS, DEVICES), _hash(figures), _hash(OUTCOMES)))
+
+
+def _hash(*queries: str) -> str:
+    return sha256("".join(queries).encode()).hexdigest()[:16]
 
 
 def _counts(

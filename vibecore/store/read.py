@@ -217,6 +217,13 @@ def _of_several_runs(
     rest = {name: one for name, one in aggregates.items() if name not in own}
     if not rest:
         return {}
+    runs = "SELECT run_id FROM run WHERE study_id = ?"
+    if not connection.execute(
+        f"SELECT 1 FROM fidelity WHERE run_id IN ({runs}) LIMIT 1", [study_id]
+    ).fetchone():
+        # Nothing was compared: a join of all outputs with themselves would say so too.
+        nothing = dict.fromkeys(rest)
+        return {run_id: nothing for (run_id,) in connection.execute(runs, [study_id]).fetchall()}
     query = f"""WITH runs AS (SELECT run_id FROM run WHERE study_id = $study)
                 {compile_aggregates(rest)}"""
     return {row.pop("run_id"): row for row in rows_of(connection, query, {"study": study_id})}
@@ -272,12 +279,12 @@ def read_outputs(
     study_id = study_id_of(connection, name)
     _require(connection, "prompt", "prompt_id", study_id, prompt_id)
     _require(connection, "run", "config", study_id, config)
-    runs = _run_ids(connection, study_id, configs or ([config] if config else ()))
+    runs = runs_of(connection, study_id, configs or ([config] if config else ()))
     of_prompt = "AND prompt_id = $prompt" if prompt_id is not None else ""
     rows = rows_of(
         connection,
-        f"""WITH generation AS ({_of_runs("generation", runs, of_prompt)}),
-                 score AS ({_of_runs("score", runs, of_prompt)})
+        f"""WITH generation AS ({of_runs("generation", runs, of_prompt)}),
+                 score AS ({of_runs("score", runs, of_prompt)})
            SELECT run.config, generation.* EXCLUDE (run_id, place_id), prompt.category,
                   place.node, place.device, place.driver,
                   score.* EXCLUDE (run_id, prompt_id, sample), {BROKEN} AS broken
@@ -293,7 +300,7 @@ def read_outputs(
     return [OutputRow(**{**row, "duplicates": _duplicates(row["duplicates"])}) for row in rows]
 
 
-def _run_ids(
+def runs_of(
     connection: duckdb.DuckDBPyConnection, study_id: int, configs: Sequence[str]
 ) -> list[int]:
     """The runs of these configs, or of all where none is named, in their order."""
@@ -306,7 +313,7 @@ def _run_ids(
     return [run_id for (run_id,) in rows]
 
 
-def _of_runs(table: str, runs: Sequence[int], condition: str) -> str:
+def of_runs(table: str, runs: Sequence[int], condition: str) -> str:
     """A query of a table's rows of some runs, ids as literals.
 
     Rows are stored by run, and DuckDB skips blocks by an id that it is given alone: a few runs are
@@ -348,10 +355,10 @@ def read_verdicts(
     """Constraint verdicts in their order, by (config, prompt id, sample); of `configs` alone where
     some are named."""
     of_prompt = "AND prompt_id = $prompt" if prompt_id is not None else ""
-    runs = _run_ids(connection, study_id_of(connection, name), configs)
+    runs = runs_of(connection, study_id_of(connection, name), configs)
     rows = rows_of(
         connection,
-        f"""WITH verdict AS ({_of_runs("verdict", runs, of_prompt)})
+        f"""WITH verdict AS ({of_runs("verdict", runs, of_prompt)})
            SELECT run.config, verdict.prompt_id, sample, check_name AS "check", arguments,
                   verdict.status, status_loose, explanation, cut
            FROM verdict JOIN run USING (run_id)

@@ -31,8 +31,8 @@ DRAWS = 499
 MOST_TURNS = 5_040
 # Draws are computed in single precision; what differs from the data by less is a tie.
 TIE = 1e-5
-# Statistics of any pair, from as many draws as that takes.
-ANY_PAIRS = 50_000
+# Statistics of any column, from as many draws as that takes.
+ANY_COLUMNS = 50_000
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,21 @@ class Wanted:
     """What is drawn of one metric at one level.
 
     `values` (units, columns) are oriented so that more is worse; `sets` are nested sets of columns,
-    the largest first. `moved` says with what its columns move: "configs" or "models". `pairs`
-    (2, n) are pairs of columns whose statistics are collected too; none where it is None.
+    the largest first. `moved` says with what its columns move: "configs" or "models".
     """
 
     values: Any
     sets: Sequence[Any]
     moved: str
-    pairs: Any | None = None
 
 
 @dataclass(frozen=True)
 class Drawn:
     """`largest` has (draws,) a set: of any column of the set against its best one in that draw.
-    `any_pair` are ascending absolute statistics of pairs that nobody picked."""
+    `any_column` are ascending statistics of columns that nobody picked against that best one."""
 
     largest: list[Any]
-    any_pair: Any
+    any_column: Any
 
 
 class Rotations:
@@ -148,8 +146,7 @@ class _Metric:
         self._weights = self._member.T.astype(np.float32)
         self._number = self._member.sum(axis=1)
         self._largest = np.empty((draws, len(wanted.sets)))
-        self._wanted = wanted.pairs
-        self._pairs: list[Any] = []
+        self._any: list[Any] = []
 
     def add(self, number: int, values: Any, squared: Any) -> None:
         """Collect a draw from its values and their squares: (units, columns)."""
@@ -161,15 +158,13 @@ class _Metric:
         own = squares + squares[best][:, None] - 2 * (values[:, best].T @ values)
         z = statistic(sums - sums[best][:, None], own, mean[:, None])
         self._largest[number] = np.where(self._member, z, 0.0).max(axis=1)
-        if self._wanted is not None and number * self._wanted.shape[1] < ANY_PAIRS:
-            one, other = self._wanted
-            own = np.square(values[:, one] - values[:, other]).sum(axis=0)
-            self._pairs.append(np.abs(statistic(sums[one] - sums[other], own, mean[0])))
+        if number * self._number[0] < ANY_COLUMNS:
+            self._any.append(z[0][self._member[0]])
 
     def drawn(self) -> Drawn:
         """What was collected."""
         largest = self._largest.T * (1 + TIE)
-        return Drawn(list(largest), np.sort(np.concatenate([np.empty(0), *self._pairs])))
+        return Drawn(list(largest), np.sort(np.concatenate(self._any)))
 
 
 def statistic(gaps: Any, own: Any, mean: Any) -> Any:

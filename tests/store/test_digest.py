@@ -1,0 +1,82 @@
+"""A digest says what the rows say, and is not read once it could say something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vibecore import store
+from vibecore.analysis.metrics import AGGREGATES
+from vibecore.store.digest import read_digests, read_outcomes_of, read_sums, rows_of_outcomes
+from vibecore.studies import digests
+from vibecore.studies.queries import list_studies, read_summary
+from vibecore.studies.rescore import rescore
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """The shipped database, with digests of every study."""
+    copy = tmp_path / "results.duckdb"
+    copy.write_bytes(Path("results.duckdb").read_bytes())
+    store.prepare(copy)
+    for study in list_studies(copy):
+        with store.writing(copy) as connection:
+            digests.digest_study(connection, study.name)
+    return copy
+
+
+def runs_with_outputs(connection, study: str) -> list[int]:
+    rows = connection.execute(
+        """SELECT DISTINCT run_id FROM generation JOIN run USING (run_id)
+           JOIN study USING (study_id) WHERE study.name = ? ORDER BY run_id""",
+        [study],
+    ).fetchall()
+    return [run_id for (run_id,) in rows]
+
+
+def test_every_shipped_study_has_the_same_figures_from_digests(db: Path) -> None:
+    for study in list_studies(db):
+        with store.reading(db) as connection:
+            runs = runs_with_outputs(connection, study.name)
+            stored = read_digests(connection, runs, AGGREGATES)
+            assert stored == read_sums(connection, runs, AGGREGATES)
+            outcomes, rows = read_outcomes_of(connection, runs), rows_of_outcomes(connection, runs)
+            assert set(outcomes) == set(rows) == set(stored) == set(runs)
+            for run_id, one in outcomes.items():
+                other = rows[run_id]
+                order = np.lexsort([other.sample, other.prompt])
+                for name in vars(one):
+                    mine, theirs = getattr(one, name), getattr(other, name)[order]
+                    assert np.array_equal(mine, theirs, equal_nan=True), (study.name, name)
+        assert read_summary(db, study.name) == read_summary(Path("results.duckdb"), study.name)
+
+
+def test_a_changed_run_has_no_digest(db: Path) -> None:
+    with store.writing(db) as connection:
+        runs = runs_with_outputs(connection, "demo")
+        store.unseal(connection, runs[0])
+        connection.execute(
+            "DELETE FROM score WHERE run_id = ? AND prompt_id = (SELECT min(prompt_id) FROM score)",
+            [runs[1]],
+        )
+        connection.execute("UPDATE digest SET version = 'older' WHERE run_id = ?", [runs[2]])
+    with store.reading(db) as connection:
+        left = set(read_digests(connection, runs, AGGREGATES))
+        assert left == set(runs[3:])
+        # Their rows are read.
+        assert set(read_outcomes_of(connection, runs)) == set(runs)
+
+
+def test_a_rescoring_makes_them_anew(db: Path) -> None:
+    with store.writing(db) as connection:
+        connection.execute("UPDATE score SET empty = NOT empty")
+    with store.reading(db) as connection:
+        before = read_digests(connection, runs_with_outputs(connection, "demo"), AGGREGATES)
+    rescore(db, "demo")
+    with store.reading(db) as connection:
+        runs = runs_with_outputs(connection, "demo")
+        after = read_digests(connection, runs, AGGREGATES)
+        assert set(after) == set(before) == set(runs)
+        assert after == read_sums(connection, runs, AGGREGATES)
