@@ -2,19 +2,16 @@
 
     python -m benchmarks.size [--generations 4306360] [--folder FOLDER] [--db results.duckdb]
 
-A stub stands for the engine: it answers at once, with sentences of stored outputs in random order,
-900 characters and 200 random tokens an output. Prompts have one to three of IFEval's instructions.
-The first config goes through the driver's own code; the others are copies of its rows, each text
-and token changed, until the size is reached. Then batches of 1, 8, 32 and 64 outputs go through
-`Commits.add` as in a run: scored, committed and durable. What is read is read for the first time.
-All figures are of one run. Time "at work" is the process's own, on all its cores: on a busy machine
-it is less than the clock's.
+The study is that of benchmarks/size_study.py. Five configs are left for what is timed: batches of
+1, 8, 32 and 64 outputs go through `Commits.add` as in a run: scored, committed and durable. Then they
+are filled, the study is sealed, and what is read is read for the first time. All figures are of one
+run. Time "at work" is the process's own, on all its cores: on a busy machine it is less than the
+clock's.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,18 +20,34 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ifeval_cases import ARGUMENTS
-from vibecore import store
-from vibecore.catalog.models import Config, Model
-from vibecore.catalog.precisions import PRECISIONS
-from vibecore.catalog.suites import Constraint, Prompt, Suite, content_hash
+from benchmarks.size_study import (
+    A_CONFIG,
+    CONFIGS,
+    STUDY,
+    Stub,
+    add_first,
+    copy_first,
+    make_study,
+    make_suite,
+    read_sentences,
+    seal,
+    start,
+)
+from vibecore.analysis import Rule, answer
+from vibecore.catalog.suites import Prompt, Suite
 from vibecore.core.paths import DEFAULT_DB
-from vibecore.core.records import Decoding, Generation, LoadReport, Protocol
+from vibecore.core.records import Generation
 from vibecore.scoring import score_output
-from vibecore.scoring.ifeval import INSTRUCTIONS
 from vibecore.studies.commits import Commits
-from vibecore.studies.jobs import Job, Plan, PlannedBatch
-from vibecore.studies.queries import find_prompts, list_studies, read_outputs, read_runs
+from vibecore.studies.jobs import Job, PlannedBatch
+from vibecore.studies.queries import (
+    find_prompts,
+    list_studies,
+    read_evidence,
+    read_outputs,
+    read_prompt_results,
+    read_runs,
+)
 
 # The last configs are left for what is timed.
 TIMED = 5
@@ -97,15 +110,25 @@ def measure_threads(commits: Commits, jobs: list[Job], suite: Suite, stub: Stub)
 def measure_reading(db: Path, jobs: list[Job]) -> None:
     """What Outputs and the list of studies read."""
     shown = [job.config.id for job in jobs[: len(jobs) // 2 : max(1, len(jobs) // 16)]][:8]
+    ids = find_prompts(db, STUDY).ids[:200]
     reads: dict[str, Callable[[], Any]] = {
         "list of studies": lambda: list_studies(db),
         "configs with what their outputs took": lambda: read_runs(db, STUDY),
         "list of prompts": lambda: find_prompts(db, STUDY),
+        "200 prompts in the list, by eight configs": lambda: read_prompt_results(
+            db, STUDY, ids, shown
+        ),
         "one prompt by eight configs": lambda: read_outputs(db, STUDY, "1005", configs=shown),
         "one config, all outputs": lambda: read_outputs(db, STUDY, config=shown[0]),
+        "figures of all configs and outcomes of all outputs": lambda: read_evidence(db, STUDY),
+        "the same, with the choice and its stability": lambda: answer(
+            read_evidence(db, STUDY), Rule()
+        ),
     }
     for name, read in reads.items():
-        print(f"{name}: {timed(read):.2f} s")
+        busy = time.process_time()
+        took = timed(read)
+        print(f"{name}: {took:.2f} s, {time.process_time() - busy:.2f} at work")
 
 
 def main() -> None:
@@ -116,27 +139,24 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--db", type=Path, default=DEFAULT_DB, help="whose outputs the stub reads")
     options = parser.parse_args()
-    texts = [row.text for row in read_outputs(options.db, "qwen2.5-coder") if row.text]
-    parts = {part.strip() for text in texts for part in text.replace("\n", ". ").split(". ")}
-    sentences = sorted(part for part in parts if 20 < len(part) < 200)
-    count = max(1, min(CONFIGS - TIMED, options.generations // A_CONFIG))
+    sentences = read_sentences(options.db)
+    count = max(2, min(CONFIGS - TIMED, options.generations // A_CONFIG))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         db, suite, stub = Path(folder) / "size.duckdb", make_suite(sentences), Stub(sentences)
-        plan, jobs = make_study(db, suite)
+        plan, jobs = make_study(db, suite, count + TIMED)
         commits = Commits(plan)
-        for job in (jobs[0], *jobs[-TIMED:]):
-            commits.start(job, LoadReport(1.0, 10**9, "bfloat16", {"device": "cpu"}))
-        for start in range(0, A_CONFIG, 64):
-            batch, outputs = stub.batch(suite, start, min(64, A_CONFIG - start))
-            commits.add(jobs[0], batch, outputs)
-        commits.finish(jobs[0], "complete")
-        copy_first(db, count)
+        add_first(commits, jobs, suite, sentences)
+        for job in jobs[-TIMED:]:
+            start(commits, job)
+        copy_first(db, 3, count)
         size = db.stat().st_size
         print(f"{count * A_CONFIG:,} outputs of {count} configs: {size / 1e9:.2f} GB", end="")
         print(f", {size / count / A_CONFIG:.0f} bytes an output")
         measure_writing(commits, jobs[-1], suite, stub)
         measure_threads(commits, jobs[-TIMED:-1], suite, stub)
         print(f"end of a config: {timed(lambda: commits.finish(jobs[-1], 'complete')):.2f} s")
+        copy_first(db, count + 1, count + TIMED)
+        print(f"end of the study: {timed(lambda: seal(db)):.2f} s")
         measure_reading(db, jobs)
 
 

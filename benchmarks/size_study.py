@@ -20,6 +20,7 @@ from vibecore.catalog.precisions import PRECISIONS
 from vibecore.catalog.suites import Constraint, Prompt, Suite, content_hash
 from vibecore.core.records import Decoding, Generation, LoadReport, Protocol
 from vibecore.scoring.ifeval import INSTRUCTIONS
+from vibecore.studies import digests
 from vibecore.studies.commits import Commits
 from vibecore.studies.jobs import Job, Plan, PlannedBatch
 from vibecore.studies.queries import read_outputs
@@ -160,9 +161,9 @@ def copy_first(db: Path, first: int, last: int) -> None:
         end = min(begin + COPIED_TOGETHER, last + 1)
         with store.writing(db) as connection:
             for table, changed in CHANGED.items():
-                connection.execute(
-                    f"DELETE FROM {table} WHERE run_id >= {begin} AND run_id < {end}"
-                )
+                among = f"run_id >= {begin} AND run_id < {end}"
+                connection.execute(f"DELETE FROM {table} WHERE {among}")
+                connection.execute(f"DELETE FROM digest WHERE {among}")
                 connection.execute(
                     f"""INSERT INTO {table} BY NAME
                         SELECT {table}.* REPLACE (r::INTEGER AS run_id{changed})
@@ -180,6 +181,6 @@ def copy_first(db: Path, first: int, last: int) -> None:
 
 
 def seal(db: Path) -> None:
-    """What the end of a run does: the study's checksum."""
+    """What the end of a run does: digests that are missing, and the study's checksum."""
     with store.writing(db) as connection:
-        store.seal_study(connection, STUDY)
+        digests.seal(connection, STUDY)

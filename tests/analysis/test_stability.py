@@ -215,7 +215,7 @@ def test_outcomes_are_what_the_scores_say(tmp_path: Path) -> None:
 
 
 def test_a_study_without_outputs_has_no_outcomes(db: Path) -> None:
-    assert to_outcomes({"prompt": np.array([])}, ["a"]) is None
+    assert to_outcomes({}, ["a"]) is None
 
 
 def test_find_stability_counts_every_answer() -> None:

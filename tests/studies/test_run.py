@@ -223,7 +223,7 @@ def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_
     assert to_outcomes(outcomes, [run.config]).flags["broken outputs"].shape == (60, 1)
     assert (progress.done, progress.total) == (60, 60)
     assert [result.sample for result in results] == [0, 1]
-    assert sorted(outcomes["sample"]) == [0] * 30 + [1] * 30
+    assert sorted(outcomes[0].sample) == [0] * 30 + [1] * 30
 
 
 def batches_by_sample(plan: Plan) -> list[tuple[jobs.Output, ...]]:
