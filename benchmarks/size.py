@@ -3,10 +3,10 @@
     python -m benchmarks.size [--generations 4306360] [--folder FOLDER] [--db results.duckdb]
 
 The study is that of benchmarks/size_study.py. Five configs are left for what is timed: batches of
-1, 8, 32 and 64 outputs go through `Commits.add` as in a run: scored, committed and durable. Then they
-are filled, the study is sealed, and what is read is read for the first time. All figures are of one
-run. Time "at work" is the process's own, on all its cores: on a busy machine it is less than the
-clock's.
+1, 8, 32 and 64 outputs go through `Commits.add` as in a run: scored, committed and durable. Then
+they are filled, the study is sealed, and what is read is read for the first time. All figures are
+of one run. Time "at work" is the process's own, on all its cores: on a busy machine it is less than
+the clock's.
 """
 
 from __future__ import annotations
