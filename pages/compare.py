@@ -10,10 +10,9 @@ import streamlit as st
 
 from pages.parts import address, cached, frame
 from pages.parts.components import show_table
-from vibecore import InputError
 from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.claims.wording import beside, verdict_text
-from vibecore.analysis.comparison import StudyComparison
+from vibecore.analysis.comparison import NothingShared, StudyComparison
 from vibecore.core.rows import StudyRow
 from vibecore.views.charts.findings import evidence_figure
 from vibecore.views.findings import rows_in_short
@@ -114,7 +113,7 @@ with frame.errors_in_words():
     names = names_of([*cached.runs(key, second), *cached.runs(key, first)])
     try:
         found = cached.comparison(key, first, second)
-    except InputError as error:
+    except NothingShared as error:
         # Studies that share no config are no fault: some of the shipped ones share none.
         frame.show_html("p", f"{error} Choose another study to compare with.")
         st.stop()

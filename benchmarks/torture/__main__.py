@@ -33,6 +33,12 @@ def _kills(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
             yield kill(ground, target, share)
 
 
+def _nodes(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.nodes import join_late
+
+    yield join_late(ground, options.nodes)
+
+
 def _files(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
     from benchmarks.torture.files import Damage
 
@@ -42,6 +48,12 @@ def _files(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
     yield damage.truncate(options.flips // 10)
     yield damage.change_schema()
     yield damage.give_foreign_files()
+
+
+def _pages(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.pages import flip_pages
+
+    yield flip_pages(ground, options.flips // 5)
 
 
 def _sandbox(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
@@ -62,7 +74,9 @@ def _places(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
 # What there is, in the order in which it is done.
 KINDS: dict[str, Callable[[Ground, argparse.Namespace], Iterator[Figures]]] = {
     "kills": _kills,
+    "nodes": _nodes,
     "files": _files,
+    "pages": _pages,
     "places": _places,
     "sandbox": _sandbox,
 }
@@ -78,7 +92,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--targets", default="", help="of what is killed; default: all")
-    parser.add_argument("--flips", type=int, default=500, help="a fifth as many in the log")
+    parser.add_argument(
+        "--flips", type=int, default=500, help="a fifth as many in the log, and shown on pages"
+    )
+    parser.add_argument("--nodes", type=int, default=2, help="that join a Ray cluster late")
     parser.add_argument("--rounds", type=int, default=20, help="full disks")
     parser.add_argument("--processes", type=int, default=12, help="at once on one database")
     options = parser.parse_args()

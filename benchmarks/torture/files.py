@@ -78,7 +78,7 @@ class Damage:
 
         def flipped(db: Path) -> str:
             place = self.ground.chance.randrange(size)
-            return f"byte {place} {_flip(db, place, self.ground.chance.randrange(1, 256))}"
+            return f"byte {place} {flip_byte(db, place, self.ground.chance.randrange(1, 256))}"
 
         return self._each("byte flipped", tries, flipped)
 
@@ -95,7 +95,7 @@ class Damage:
         def flipped(db: Path) -> str:
             shutil.copy(log, _log_of(db))
             place = self.ground.chance.randrange(log.stat().st_size)
-            done = _flip(_log_of(db), place, self.ground.chance.randrange(1, 256))
+            done = flip_byte(_log_of(db), place, self.ground.chance.randrange(1, 256))
             return f"byte {place} of {log.stat().st_size} of the log {done}"
 
         return self._each("byte of the log flipped", tries, flipped, logged)
@@ -240,7 +240,8 @@ def _lacks_outputs(out: str, whole: str) -> bool:
     return False
 
 
-def _flip(file: Path, place: int, bits: int) -> str:
+def flip_byte(file: Path, place: int, bits: int) -> str:
+    """Change some `bits` of a byte of a file, and say how."""
     with file.open("r+b") as opened:
         opened.seek(place)
         byte = opened.read(1)[0]

@@ -36,7 +36,8 @@ def _be_the_command(order: dict[str, Any]) -> None:
     os._exit(code)
 
 
-def _wait(child: int, seconds: float) -> int | None:
+def wait_for(child: int, seconds: float) -> int | None:
+    """A child's exit code, negative for a signal; None where it had to be killed for its time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -61,7 +62,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             _be_the_command(order)
-        print(json.dumps(_wait(child, order["seconds"])), flush=True)
+        print(json.dumps(wait_for(child, order["seconds"])), flush=True)
 
 
 if __name__ == "__main__":

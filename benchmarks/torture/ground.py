@@ -52,7 +52,7 @@ class Ground:
         self.seed = seed
         self.chance = random.Random(seed)
         self.mark = uuid.uuid4().hex
-        for name in ("state", "home", "tmp"):
+        for name in ("state", "home", "tmp", "ray"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         # This process too: launched runs inherit it.
         os.environ.update(self.environment())
@@ -66,6 +66,7 @@ class Ground:
             DATABASE_VARIABLE: str(self.folder / "unnamed.duckdb"),
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
+            "RAY_TMPDIR": str(self.folder / "ray"),
             "OMP_NUM_THREADS": "1",
             "HF_HUB_OFFLINE": "1",
         }

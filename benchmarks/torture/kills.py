@@ -1,24 +1,28 @@
-"""Kills at random moments: of a run, its worker, its fork server, a launched run and a Try.
+"""Kills at random moments: of a run, its worker, its fork server, a launched run and a Try; of the
+driver of a run on Ray, its actors and its raylet.
 
 A study is resumed and cut short again until it is complete. What was acknowledged before a kill has
-to be there after it, byte for byte and once; a study all of whose outputs are stored has to be
-called complete; and nothing may be left running.
+to be there after it, byte for byte and once; a complete study has to be called so and to have the
+rows of one that nobody disturbed, token ids included; and nothing may be left running.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from benchmarks.torture.figures import Figures
-from benchmarks.torture.ground import TRACEBACK, Ground, last_line, lines_of
+from benchmarks.torture.ground import GONE_SECONDS, TRACEBACK, Ground, last_line, lines_of
 from vibecore import store
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import PROJECT_ROOT
@@ -27,15 +31,30 @@ from vibecore.studies.plan import Options
 from vibecore.studies.queries import list_studies, read_outputs, read_runs
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-TARGETS = ("run", "worker", "fork server", "launched run", "try")
+# What is killed of a run on a Ray cluster of this machine's, by the name of its process.
+RAY_TARGETS = {"driver on Ray": "", "actor": "ray::ConfigActor", "raylet": "raylet"}
+TARGETS = (
+    *("run", "worker", "fork server", "launched run"),
+    *RAY_TARGETS,
+    *("try", "worker of a playground", "playground"),
+)
 CONFIGS = ("1M-bf16", "1M-4bit")
 TOKENS = 6
 SUITE = str(PROJECT_ROOT / "prompts" / "vibe30.yaml")
 # An undisturbed run of what is left takes about so long on two cores; a kill comes within it.
 RUN_SECONDS = 9.0
+# The cluster takes six of them.
+RAY_SECONDS = 16.0
+# Ray's agents look for their raylet for a minute before they end.
+RAY_GONE_SECONDS = 100.0
 MAKING_SECONDS = 2.0
 TRY_SECONDS = 8.0
 WHOLE_SECONDS = 240.0
+
+NEW = (
+    *(part for config in CONFIGS for part in ("--config", config)),
+    *("--suite", SUITE, "--max-new-tokens", str(TOKENS), "--device", "cpu"),
+)
 
 Stored = dict[tuple[str, str, int], str]
 
@@ -47,6 +66,9 @@ def kill(ground: Ground, target: str, kills: int) -> Figures:
     if target == "try":
         for number in range(kills):
             _cut_try(ground, figures, SIGNALS[number % len(SIGNALS)])
+    elif "playground" in target:
+        for number in range(kills):
+            _cut_playground(ground, figures, SIGNALS[number % len(SIGNALS)], target)
     else:
         chain = _Chain(ground, target, figures)
         for number in range(kills):
@@ -54,6 +76,16 @@ def kill(ground: Ground, target: str, kills: int) -> Figures:
         chain.finish()
     figures.seconds = time.monotonic() - started
     return figures
+
+
+@functools.cache
+def undisturbed(ground: Ground) -> Stored:
+    """The outputs of the study where nobody kills anything, made without Ray."""
+    db = ground.fresh("undisturbed.duckdb")
+    ended = ground.command("run", *NEW, "--study", "k", "--db", str(db), seconds=WHOLE_SECONDS)
+    stored = read_stored(db) if ended.code == 0 else None
+    assert stored, ended
+    return stored
 
 
 class _Chain:
@@ -71,13 +103,15 @@ class _Chain:
     def cut(self, signal_number: signal.Signals) -> None:
         """Run or resume the study, and end the target at a random moment."""
         self.figures.tries += 1
-        moment = self.ground.chance.uniform(0, RUN_SECONDS)
+        most = RAY_SECONDS if self.target in RAY_TARGETS else RUN_SECONDS
+        moment = self.ground.chance.uniform(0, most)
         how = f"{signal_number.name} to the {self.target} after {moment:.2f} s, {self.db.name}"
         if self.target == "launched run":
             acknowledged = self._cut_launched(signal_number, moment)
         else:
             acknowledged = self._cut_run(signal_number, moment, how)
-        if left := self.ground.left_running():
+        gone = RAY_GONE_SECONDS if self.target in RAY_TARGETS else GONE_SECONDS
+        if left := self.ground.left_running(seconds=gone):
             self.figures.count("left running", f"{how}: {left}")
         self._look(acknowledged, how)
 
@@ -96,15 +130,8 @@ class _Chain:
             self.figures.count("stuck", f"{self.db.name} is not complete after its last resume")
 
     def _given(self) -> list[str]:
-        if self.begun:
-            return ["--resume"]
-        return [
-            *(part for config in CONFIGS for part in ("--config", config)),
-            "--suite",
-            SUITE,
-            "--max-new-tokens",
-            str(TOKENS),
-        ]
+        given = ["--resume"] if self.begun else list(NEW)
+        return [*given, "--ray", "auto"] if self.target in RAY_TARGETS else given
 
     def _cut_run(self, signal_number: signal.Signals, moment: float, how: str) -> Counter[str]:
         reading, writing = os.pipe()
@@ -156,7 +183,9 @@ class _Chain:
         if self.begun:
             run = launch.resume("k", self.db)
         else:
-            options = Options(configs=CONFIGS, suite=SUITE, study="k", max_new_tokens=TOKENS)
+            options = Options(
+                configs=CONFIGS, suite=SUITE, study="k", max_new_tokens=TOKENS, device="cpu"
+            )
             run = launch.start(options, self.db)
         time.sleep(moment)
         process = run.process()
@@ -199,6 +228,8 @@ class _Chain:
         whole = len(read_prompt_ids(self.db)) * len(CONFIGS)
         if len(now) == whole:
             self.figures.count("studies complete")
+            if now != undisturbed(self.ground):
+                self.figures.count("changed", f"{how}: not the rows of an undisturbed run")
             unfinished = [row.config for row in read_runs(self.db, "k") if row.status != "complete"]
             for config in unfinished:
                 self.figures.count("stuck", f"{how}: {config}")
@@ -230,21 +261,107 @@ def read_prompt_ids(db: Path) -> list[str]:
 
 def _chosen(process: subprocess.Popen[bytes], target: str) -> list[int]:
     """The process to end: the run itself where its worker or fork server is not there."""
-    if target == "run":
+    if target in ("run", "driver on Ray"):
         return [process.pid]
-    servers = _children(process.pid, "--fork-server")
+    if target in RAY_TARGETS:
+        return descendants_of(process.pid, RAY_TARGETS[target])[:1] or [process.pid]
+    servers = children_of(process.pid, "--fork-server")
     if target == "fork server":
         return servers[:1] or [process.pid]
-    workers = [worker for server in servers for worker in _children(server, "")]
+    workers = [worker for server in servers for worker in children_of(server, "")]
     return workers[:1] or servers[:1] or [process.pid]
 
 
-def _children(pid: int, word: str) -> list[int]:
+def children_of(pid: int, word: str) -> list[int]:
+    """Processes that one has started, those with a word in their command line where one is
+    given."""
     try:
         found = psutil.Process(pid).children()
         return [one.pid for one in found if not word or word in one.cmdline()]
     except psutil.Error:
         return []
+
+
+def descendants_of(pid: int, name: str) -> list[int]:
+    """Processes below one whose program or title begins so."""
+    found = []
+    with suppress(psutil.Error):
+        for process in psutil.Process(pid).children(recursive=True):
+            with suppress(psutil.Error):
+                words = process.cmdline() or [""]
+                if Path(words[0]).name.startswith(name) or words[0].startswith(name):
+                    found.append(process.pid)
+    return found
+
+
+def _cut_playground(
+    ground: Ground, figures: Figures, signal_number: signal.Signals, target: str
+) -> None:
+    """End the process whose playground a page of Try would use, or the worker of its session: what
+    was lost has to be said, by the next prompt too where it got a worker that was about to end, and
+    the one after it be answered."""
+    figures.tries += 1
+    moment = ground.chance.uniform(0, TRY_SECONDS)
+    how = f"{signal_number.name} to the {target} after {moment:.2f} s"
+    log = ground.fresh("playground.log")
+    with log.open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.torture.playing"],
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=told,
+            start_new_session=True,
+        )
+    assert process.stdin is not None and process.stdout is not None
+    answers = process.stdout.fileno()
+    process.stdin.write(b"prompt\n")
+    process.stdin.flush()
+    said = lines_of(answers, moment, at_first=True)
+    chosen = [process.pid]
+    if target != "playground":
+        servers = children_of(process.pid, "--fork-server")
+        chosen = [worker for server in servers for worker in children_of(server, "")][:1]
+    for pid in chosen:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal_number)
+            figures.count(signal_number.name)
+    if not chosen:
+        figures.count("no worker yet")
+    if target == "playground":
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    else:
+        said += b"" if said else lines_of(answers, WHOLE_SECONDS, at_first=True)
+        figures.count(_read_status(said, figures, how))
+        process.stdin.write(b"prompt\nprompt\n")
+        process.stdin.close()
+        last = lines_of(answers, WHOLE_SECONDS).splitlines()[1:]
+        if (status := _read_status(b"".join(last), figures, how)) != "done":
+            figures.count("stuck", f"{how}: a later prompt is {status}")
+    try:
+        process.wait(WHOLE_SECONDS)
+    except subprocess.TimeoutExpired:
+        figures.count("hang", how)
+        process.kill()
+        process.wait()
+    process.stdout.close()
+    if TRACEBACK in (text := log.read_text("utf-8", "replace")):
+        figures.count("traceback", f"{how}: {last_line(text)}")
+    if left := ground.left_running():
+        figures.count("left running", f"{how}: {left}")
+
+
+def _read_status(said: bytes, figures: Figures, how: str) -> str:
+    """What a pane of the playground became, and whether that was explained."""
+    lines = said.decode().splitlines()
+    if not lines:
+        figures.count("hang", f"{how}: the session never ended")
+        return "hanging"
+    answer = json.loads(lines[0])
+    if answer["status"] == "failed" and not answer["error"]:
+        figures.count("error", f"{how}: failed without a word")
+    return str(answer["status"])
 
 
 def _cut_try(ground: Ground, figures: Figures, signal_number: signal.Signals) -> None:

@@ -13,11 +13,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
+from pages.parts import cached
 from tests.analysis.test_comparison import add_study
 from tests.support.pages import component, has_component, html, visit
 from vibecore.analysis.claims import CLAIMS, VERDICTS
 from vibecore.cli import app
 from vibecore.cli.judging import AUDIT_VERDICTS, bounded
+from vibecore.core.errors import InputError
 from vibecore.core.paths import DATABASE_VARIABLE
 from vibecore.studies.claims import read_findings
 from vibecore.studies.published import DATA
@@ -147,6 +149,18 @@ def test_studies_without_a_common_config_are_explained() -> None:
     shown = view("compare", "published", **{"with": "varied"})
     assert "No config is in both studies" in html(shown)
     assert not shown.error
+
+
+def test_a_damaged_file_is_an_error_and_no_other_study_is_advised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def damaged(*_: object) -> None:
+        raise InputError("results.duckdb is damaged.")
+
+    monkeypatch.setattr(cached, "comparison", damaged)
+    shown = view("compare", "published", **{"with": "varied"})
+    assert [error.value for error in shown.error] == [r"results\.duckdb is damaged\."]
+    assert "another study" not in html(shown)
 
 
 def test_what_is_not_compared_is_said_on_the_page() -> None:

@@ -75,15 +75,19 @@ class Side:
     outputs: Mapping[str, Outputs]
 
 
+class NothingShared(InputError):
+    """No config is in both of two studies, which is no fault of either."""
+
+
 def compare(before: Side, after: Side) -> StudyComparison:
-    """Compare `after` with `before`. Raises InputError where no config is in both.
+    """Compare `after` with `before`. Raises NothingShared where no config is in both.
 
     A config that is another model in the second study has no rows; one that was asked otherwise
     there has none of quality.
     """
     both = [config for config in before.rows if config in after.rows]
     if not both:
-        raise InputError(
+        raise NothingShared(
             f"No config is in both studies. '{before.study.name}': {', '.join(before.rows)}; "
             f"'{after.study.name}': {', '.join(after.rows)}."
         )

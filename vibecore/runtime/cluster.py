@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -73,9 +75,9 @@ def require_ray() -> None:
 
 
 @contextmanager
-def joined(address: str) -> Iterator[None]:
+def joined(address: str) -> Iterator[bool]:
     """Be a driver of the cluster at `HOST:PORT`, or, with `auto`, of the one that runs here, else
-    of one of this machine alone that ends with it. Raises InputError."""
+    of one of this machine alone that ends with it: whether it is the latter. Raises InputError."""
     require_ray()
     if "://" in address:
         raise InputError(
@@ -86,6 +88,8 @@ def joined(address: str) -> Iterator[None]:
         address = _running_here() or LOCAL
     else:
         _require_answer(address)
+    if address == LOCAL and "ray" not in sys.modules:
+        _let_nobody_in()
     # Ray reports its use to its makers unless told otherwise. Read at import.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # An accelerator is hidden from an actor that asks for none either way; Ray warns of a change.
@@ -101,12 +105,28 @@ def joined(address: str) -> Iterator[None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+    except Exception as error:  # Ray raises Exception itself where its processes end as they start
         raise InputError(_no_cluster(address, _first_line(error))) from None
+    _silence(ray)
     try:
-        yield
+        yield address == LOCAL
     finally:
         ray.shutdown()
+
+
+def _let_nobody_in() -> None:
+    """Give a cluster of this process's own a token that nobody else has: its ports listen on every
+    interface, also where one asks for 127.0.0.1, and whoever reaches them could run code as this
+    user. Read at import."""
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _silence(ray: Any) -> None:
+    """Keep what Ray's processes tell of each other's deaths, coloured and with pages of their logs,
+    from standard output: its listener knows no option (ray/_private/worker.py,
+    listen_error_messages). What a death means for the study is said by the study."""
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _running_here() -> str | None:
@@ -340,4 +360,4 @@ def place_of(answer: Any) -> tuple[str, str]:
 
 def _first_line(error: Exception) -> str:
     """The first sentence of Ray's words, which go on for pages."""
-    return str(error).strip().splitlines()[0].rstrip(".")
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -26,15 +26,19 @@ LOOK_SECONDS = 0.5
 # After so long without any node it is said, and after so long the run ends.
 QUIET_SECONDS = 15.0
 NO_NODE_SECONDS = 300.0
+# The node of a cluster that this process has started is never replaced.
+OWN_NODE_SECONDS = 5.0
 
 
 @dataclass
 class Cluster:
-    """A cluster that this process is a driver of. `cores` are the CPU slots that a config takes."""
+    """A cluster that this process is a driver of, and with `own` has started. `cores` are the CPU
+    slots that a config takes."""
 
     device: str
     cores: int
     hardware: str
+    own: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
     # config -> ids of nodes that cannot run it
     ruled_out: dict[str, set[str]] = field(default_factory=dict)
@@ -60,7 +64,7 @@ class Cluster:
 def connected(address: str, device: str, cores: int = 1) -> Iterator[Cluster]:
     """Join a cluster. `device` is `auto` (GPUs where it has any), `cpu` or `cuda`. Raises
     InputError."""
-    with cluster.joined(address):
+    with cluster.joined(address) as own:
         if device == "auto":
             device = "cuda" if cluster.live_nodes("cuda", cores) else "cpu"
         nodes = cluster.live_nodes(device, cores)
@@ -70,7 +74,7 @@ def connected(address: str, device: str, cores: int = 1) -> Iterator[Cluster]:
                 f"No node of the Ray cluster has {what}. Add one with `ray start --address "
                 "HOST:PORT`, or choose another --device."
             )
-        yield Cluster(device, cores, _hardware(nodes, device))
+        yield Cluster(device, cores, _hardware(nodes, device), own)
 
 
 def _hardware(nodes: list[Node], device: str) -> str:
@@ -151,6 +155,11 @@ class ClusterPlace:
             now = time.monotonic()
             nodes = self.cluster.nodes()
             seen = now if nodes else seen
+            if self.cluster.own and now - seen > OWN_NODE_SECONDS:
+                raise RunError(
+                    "The Ray cluster that was started on this machine for the run has lost its "
+                    "node: a process of Ray's (raylet) has ended."
+                )
             if now - seen > NO_NODE_SECONDS:
                 raise RunError(
                     f"The Ray cluster has had no node to run on for {NO_NODE_SECONDS:.0f} s. Add "

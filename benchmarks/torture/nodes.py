@@ -1,0 +1,142 @@
+"""A Ray cluster of two nodes on this machine: one that joins while a run goes on, and is killed
+then. What it had begun is made on the other, and the rows are those of a run without Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.torture.figures import Figures
+from benchmarks.torture.ground import TRACEBACK, Ground, last_line
+from benchmarks.torture.kills import (
+    RAY_GONE_SECONDS,
+    WHOLE_SECONDS,
+    children_of,
+    count_rows,
+    descendants_of,
+    read_stored,
+)
+from vibecore.core.paths import PROJECT_ROOT
+
+RAY = (sys.executable, "-c", "from ray.scripts.scripts import main; main()")
+# Long enough that a node which takes ten seconds to come finds something left.
+STUDY = (
+    *("--family", "demo", "--max-new-tokens", "24", "--batch-size", "5", "--device", "cpu"),
+    *("--study", "k"),
+)
+
+
+def join_late(ground: Ground, tries: int) -> Figures:
+    """A second node comes once the first has begun, gets a config, and is killed in it."""
+    figures = Figures("node that joins late, and is killed")
+    started = time.monotonic()
+    alone = ground.fresh("alone.duckdb")
+    ended = ground.command("run", *STUDY, "--db", str(alone), seconds=WHOLE_SECONDS)
+    assert ended.code == 0, ended
+    truth = read_stored(alone)
+    for _ in range(tries):
+        figures.tries += 1
+        _join(ground, figures, truth)
+        if left := ground.left_running(seconds=RAY_GONE_SECONDS):
+            figures.count("left running", str(left))
+    figures.seconds = time.monotonic() - started
+    return figures
+
+
+def _join(ground: Ground, figures: Figures, truth: object) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    head = _start_node(ground, "--head", "--port", address.rpartition(":")[2])
+    db, log = ground.fresh("nodes.duckdb"), ground.fresh("nodes.log")
+    late = None
+    try:
+        with log.open("wb") as told:
+            run = subprocess.Popen(
+                [sys.executable, "-m", "vibecore", "run", *STUDY, "--ray", address, f"--db={db}"],
+                cwd=PROJECT_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=told,
+            )
+        _wait_until(lambda: b"first output" in log.read_bytes() or run.poll() is not None)
+        late = _start_node(ground, "--address", address)
+        _wait_until(lambda: _works(late) or run.poll() is not None)
+        if run.poll() is None:
+            figures.count("late node got a config")
+            time.sleep(ground.chance.uniform(0, 2))
+            for raylet in descendants_of(late.pid, "raylet"):
+                os.kill(raylet, signal.SIGKILL)
+                figures.count("late node killed")
+        else:
+            figures.count("error", f"the late node got no config: {_end_of(log)}")
+        try:
+            code = run.wait(WHOLE_SECONDS)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+            figures.count("hang", _end_of(log))
+            return
+        if TRACEBACK in log.read_text("utf-8", "replace"):
+            figures.count("traceback", _end_of(log))
+        elif code != 0:
+            figures.count("error", f"exit {code}: {_end_of(log)}")
+        stored = read_stored(db)
+        if stored != truth:
+            figures.count("changed", "not the rows of a run without Ray")
+        elif count_rows(db) != len(stored or ()):
+            figures.count("doubled")
+        else:
+            figures.count("same rows as without Ray")
+    finally:
+        for node in (late, head):
+            if node is not None:
+                node.terminate()
+                node.wait()
+
+
+def _start_node(ground: Ground, *given: str) -> subprocess.Popen[bytes]:
+    """A node of one CPU slot that lasts as long as its process."""
+    log = ground.fresh("node.log")
+    with log.open("wb") as told:
+        node = subprocess.Popen(
+            [
+                *(*RAY, "start", *given, "--block", "--num-cpus", "1", "--num-gpus", "0"),
+                *("--node-ip-address", "127.0.0.1", "--disable-usage-stats"),
+                *("--object-store-memory", str(100 * 2**20), "--dashboard-agent-listen-port", "0"),
+                *(("--include-dashboard", "false") if "--head" in given else ()),
+            ],
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
+        )
+    _wait_until(lambda: b"Ray runtime started" in log.read_bytes() or node.poll() is not None)
+    assert node.poll() is None, log.read_text("utf-8", "replace")
+    return node
+
+
+def _works(node: subprocess.Popen[bytes]) -> bool:
+    """Whether a worker process of ours runs on the node."""
+    actors = descendants_of(node.pid, "ray::ConfigActor")
+    servers = [server for actor in actors for server in children_of(actor, "--fork-server")]
+    return any(children_of(server, "") for server in servers)
+
+
+def _wait_until(holds: object) -> None:
+    assert callable(holds)
+    deadline = time.monotonic() + WHOLE_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError("a node or a run did not come so far")
+        time.sleep(0.05)
+
+
+def _end_of(log: Path) -> str:
+    return last_line(log.read_text("utf-8", "replace"))
