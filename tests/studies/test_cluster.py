@@ -15,10 +15,11 @@ import pytest
 
 from tests.support.playground_fakes import wait_until
 from vibecore.catalog.weights import resolve
-from vibecore.core.errors import InputError
+from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.runtime import cluster as runtime_cluster
 from vibecore.studies import run as run_module
+from vibecore.studies.dispatch import cluster as dispatch_cluster
 from vibecore.studies.events import Event
 from vibecore.studies.plan import Options, new_plan, resumed_plan
 from vibecore.studies.queries import read_outputs, read_runs
@@ -84,22 +85,63 @@ def test_a_killed_actor_costs_nothing(db: Path, without: list[tuple]) -> None:
     assert rows(db) == without
 
 
-def test_a_killed_driver_is_resumed_without_a_cluster(db: Path, without: list[tuple]) -> None:
+def begun_driver(db: Path) -> subprocess.Popen[str]:
+    """A run on a cluster of its own that has made outputs."""
     command = [sys.executable, "-m", "vibecore", "run", "--study=s", "--device=cpu"]
     command += [f"--config={config}" for config in CONFIGS]
     command += ["--max-new-tokens=6", "--batch-size=10", "--ray=auto", f"--db={db}"]
     process = subprocess.Popen(
-        command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     for line in process.stderr:
         if "first output" in line:
             break
+    return process
+
+
+def test_a_killed_raylet_costs_nothing_and_is_told_in_our_words(
+    db: Path, without: list[tuple]
+) -> None:
+    """Whether the run can go on depends on what had begun; Ray prints pages in colour of it."""
+    process = begun_driver(db)
+    [raylet] = [
+        one for one in psutil.Process(process.pid).children() if Path(one.exe()).name == "raylet"
+    ]
+    assert len(raylet.environ()["RAY_AUTH_TOKEN"]) == 64, "its ports are open to the network"
+    raylet.kill()
+    out, told = process.communicate(timeout=300)
+    assert "raylet" not in out and "\x1b" not in out
+    assert "Traceback" not in told
+    if process.returncode != 0:
+        assert "--resume" in told
+        plan = resumed_plan(Options(study="s"), db)
+        run_study(plan, lambda event: None, resume=True)
+    assert rows(db) == without
+
+
+def test_a_cluster_of_this_machine_whose_node_is_gone_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No other node can join it."""
+    monkeypatch.setattr(runtime_cluster, "is_ready", lambda *_: False)
+    monkeypatch.setattr(runtime_cluster, "live_nodes", lambda *_: [])
+    monkeypatch.setattr(dispatch_cluster, "OWN_NODE_SECONDS", 0.0)
+    place = dispatch_cluster.ClusterPlace(
+        dispatch_cluster.Cluster("cpu", 1, "", own=True), None, lambda event: None
+    )
+    with pytest.raises(RunError, match="has lost its node"):
+        place._wait(None, lambda: True)
+
+
+def test_a_killed_driver_is_resumed_without_a_cluster(db: Path, without: list[tuple]) -> None:
+    process = begun_driver(db)
     started = actors(process.pid)
     assert started
     process.kill()
     process.wait()
-    process.stderr.close()
+    for stream in (process.stdout, process.stderr):
+        stream.close()
     wait_until(lambda: not any(one.is_running() for one in started))
     plan = resumed_plan(Options(study="s"), db)
     assert set(run_study(plan, lambda event: None, resume=True).values()) == {"complete"}
@@ -151,13 +193,22 @@ def test_a_cluster_that_was_killed_is_not_waited_for(
     assert runtime_cluster._running_here() is None
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    # Ray raises Exception itself where its processes are killed as they start.
+    [
+        (RuntimeError("no room\nand pages more"), "no room"),
+        (Exception("timed out"), "timed out"),
+        (Exception(), "Exception"),
+    ],
+)
 def test_a_cluster_that_does_not_start_here_is_no_address_that_is_wrong(
-    db: Path, monkeypatch: pytest.MonkeyPatch
+    db: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     def fail(**_: object) -> None:
-        raise RuntimeError("no room\nand pages more")
+        raise error
 
     monkeypatch.setattr(ray, "init", fail)
     monkeypatch.setattr(runtime_cluster, "_running_here", lambda: None)
-    with pytest.raises(InputError, match=r"could not be started on this machine \(no room\)"):
+    with pytest.raises(InputError, match=rf"could not be started on this machine \({reason}\)"):
         run(db, ray="auto")
