@@ -67,6 +67,8 @@ def _places(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
 
     places = Places(ground)
     yield places.fill_the_disk(options.rounds)
+    yield places.full_disk(options.rounds)
+    yield places.read_only()
     yield places.break_the_state()
     yield places.crowd(options.processes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -22,6 +23,8 @@ MARK = "VIBECHECK_TORTURE"
 COMMAND_SECONDS = 120.0
 # A worker that lost its parent, or a run that was told to stop, has so long.
 GONE_SECONDS = 45.0
+# linux/prctl.h; CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+PR_CAPBSET_DROP, DAC_CAPABILITIES = 24, (1, 2, 3)
 TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -83,14 +86,17 @@ class Ground:
         seconds: float = COMMAND_SECONDS,
         environment: dict[str, str] | None = None,
         most_file_bytes: int | None = None,
-        user: int | None = None,
+        obeys_modes: bool = False,
     ) -> Ended:
         """`python -m vibecore ARGUMENTS` in a process of its own; `most_file_bytes` is what a full
-        disk leaves of a file, `user` who it is."""
+        disk leaves of a file; one that `obeys_modes` has not root's right to write what they
+        forbid."""
 
         def limit() -> None:
             if most_file_bytes is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most_file_bytes, most_file_bytes))
+            for capability in DAC_CAPABILITIES if obeys_modes else ():
+                ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
         with subprocess.Popen(
             [sys.executable, "-m", "vibecore", *arguments],
@@ -100,7 +106,6 @@ class Ground:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             preexec_fn=limit,
-            user=user,
         ) as process:
             try:
                 out, told = process.communicate(timeout=seconds)

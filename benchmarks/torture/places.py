@@ -1,4 +1,5 @@
-"""A disk that fills up, a state folder that cannot be used, and many processes at once."""
+"""A disk that fills up or is full, places that nobody or another user alone may write, a state
+folder that cannot be used, and many processes at once."""
 
 from __future__ import annotations
 
@@ -8,17 +9,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from benchmarks.torture.figures import Figures
 from benchmarks.torture.files import STUDY, small_database
 from benchmarks.torture.ground import TRACEBACK, Ended, Ground, last_line
-from benchmarks.torture.kills import CONFIGS, SUITE, TOKENS, read_stored
+from benchmarks.torture.kills import (
+    CONFIGS,
+    NEW,
+    SUITE,
+    TOKENS,
+    WHOLE_SECONDS,
+    read_stored,
+    undisturbed,
+)
+from benchmarks.torture.mounts import own_namespace, read_only, small_disk
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import PROJECT_ROOT, STATE_VARIABLE
 
 # Twelve commands share two cores.
 CROWD_SECONDS = 600.0
+# Another user than the one who runs this.
+NOBODY = 65534
 
 
 class Places:
@@ -87,6 +100,152 @@ class Places:
                 self._judge(figures, ended, how)
         figures.seconds = time.monotonic() - started
         return figures
+
+    def read_only(self) -> Figures:
+        """The database's folder, the database, the folder of outputs or the state folder cannot be
+        written: on a read-only mount, and by a user whom their modes do not let."""
+        figures = Figures("read-only place")
+        started = time.monotonic()
+        if not own_namespace():
+            figures.count("no mounts on this machine")
+        for way in ("mount", "modes"):
+            for place in ("folder of the database", "database", "output", "state"):
+                if way == "mount" and own_namespace():
+                    self._read_only(figures, place, way)
+                # Root may write whatever the modes say: this is somebody else.
+                if way == "modes" and os.getuid() == 0:
+                    self._read_only(figures, place, way)
+        figures.seconds = time.monotonic() - started
+        return figures
+
+    def _read_only(self, figures: Figures, place: str, way: str) -> None:
+        folder = self.ground.fresh("read-only")
+        (folder / "data").mkdir(parents=True)
+        for name in ("out", "state", "home"):
+            (folder / name).mkdir()
+        db = folder / "data" / "r.duckdb"
+        shutil.copy(self.whole, db)
+        (folder / "out" / "report.html").write_text("old")
+        closed = {
+            "folder of the database": folder / "data",
+            "database": db,
+            "output": folder / "out",
+            "state": folder / "state",
+        }[place]
+        before = read_stored(db, STUDY)
+        if way == "modes":
+            for one in (closed, *closed.rglob("*")):
+                os.chown(one, NOBODY, NOBODY)
+                one.chmod(0o555 if one.is_dir() else 0o444)
+        environment = {
+            STATE_VARIABLE: str(folder / "state"),
+            "HOME": str(folder / "home"),
+            "TMPDIR": str(folder / "home"),
+        }
+        one = ("--config", CONFIGS[0], "--suite", SUITE, "--max-new-tokens", "2")
+        out = str(folder / "out")
+        commands: tuple[tuple[str, ...], ...] = (
+            ("summary", "--study", STUDY),
+            ("rescore", "--study", STUDY),
+            ("studies", "rename", STUDY, "other"),
+            ("run", *one, "--study", "new"),
+            ("report", "--study", STUDY, "--out", f"{out}/report.html"),
+            ("export", "--study", STUDY, "--out", f"{out}/export"),
+            ("export", "--study", STUDY, "--parquet", "--out", f"{out}/parquet"),
+        )
+        # What does not write to the place has to go on.
+        needs = {
+            "folder of the database": {"rescore", "studies", "run"},
+            "database": {"rescore", "studies", "run"},
+            "output": {"report", "export"},
+            "state": set[str](),
+        }[place]
+        with read_only(closed) if way == "mount" else nullcontext():
+            for command in commands:
+                if command[0] == "studies" and not needs & {"studies"}:
+                    continue
+                figures.tries += 1
+                ended = self.ground.command(
+                    *command,
+                    *("--db", str(db)),
+                    environment=environment,
+                    obeys_modes=way == "modes",
+                )
+                how = f"{way}, {place}, {command[0]}: exit {ended.code}, {last_line(ended.told)}"
+                self._judge(figures, ended, how)
+                if command[0] not in needs and ended.code != 0:
+                    figures.count("error", f"{how} (it writes nothing there)")
+                if command[0] in needs and ended.code == 0:
+                    figures.count("changed", f"{how} (it cannot have written)")
+        if read_stored(db, STUDY) != before:
+            figures.count("changed", f"{way}, {place}: the study")
+        if place == "output" and [one.name for one in closed.iterdir()] != ["report.html"]:
+            figures.count("changed", f"{way}, {place}: {sorted(closed.iterdir())}")
+        if place == "output" and (closed / "report.html").read_text() != "old":
+            figures.count("changed", f"{way}, {place}: the older report")
+
+    def full_disk(self, tries: int) -> Figures:
+        """A disk of a few MB that has a random number of bytes left. What is stored stays, and once
+        there is room again what was refused is done."""
+        figures = Figures("full disk")
+        started = time.monotonic()
+        if not own_namespace():
+            figures.count("no mounts on this machine")
+            return figures
+        for number in range(tries):
+            figures.tries += 1
+            disk = self.ground.fresh("disk")
+            disk.mkdir()
+            size = self.whole.stat().st_size
+            with small_disk(disk, 12 * size):
+                self._fill(figures, disk, number, self.ground.chance.randrange(0, 2 * size))
+        figures.seconds = time.monotonic() - started
+        return figures
+
+    def _fill(self, figures: Figures, disk: Path, number: int, left: int) -> None:
+        db = disk / "full.duckdb"
+        shutil.copy(self.whole, db)
+        before = read_stored(db, STUDY)
+        report = disk / "report.html"
+        report.write_text("old")
+        commands: tuple[tuple[str, ...], ...] = (
+            ("run", *NEW, "--study", "k", "--db", str(db)),
+            ("rescore", "--study", STUDY, "--db", str(db)),
+            ("report", "--study", STUDY, "--db", str(db), "--out", str(report)),
+            ("export", "--study", STUDY, "--db", str(db), "--out", str(disk / "out")),
+            ("import", str(self.whole), "--db", str(disk / "new.duckdb")),
+        )
+        command = commands[number % len(commands)]
+        filler = disk / "filler"
+        room = os.statvfs(disk)
+        with filler.open("wb") as opened:
+            os.posix_fallocate(opened.fileno(), 0, max(1, room.f_bavail * room.f_frsize - left))
+        state = {STATE_VARIABLE: str(disk / "state")}
+        ended = self.ground.command(*command, environment=state, seconds=WHOLE_SECONDS)
+        how = f"{command[0]}, {left} bytes left: exit {ended.code}, {last_line(ended.told)}"
+        self._judge(figures, ended, how)
+        filler.unlink()
+        try:
+            if read_stored(db, STUDY) != before:
+                figures.count("changed", how)
+            begun = read_stored(db) if command[0] == "run" else None
+        except VibeError as error:
+            figures.count("lost", f"{how}; {error}")
+            return
+        if report.read_text()[:3] not in ("old", "<!D", "<!d"):
+            figures.count("lost", f"{how}: the older report")
+        again = (
+            ("run", "--resume", "--study", "k", "--db", str(db)) if begun is not None else command
+        )
+        if command[0] == "import" and ended.code == 0:
+            return
+        if ended.code != 0:
+            ended = self.ground.command(*again, environment=state, seconds=WHOLE_SECONDS)
+            if ended.fault or ended.code != 0:
+                figures.count(ended.fault or "stuck", f"{how}; with room: {last_line(ended.told)}")
+                return
+        if command[0] == "run" and read_stored(db) != undisturbed(self.ground):
+            figures.count("changed", f"{how}: not the rows of an undisturbed run")
 
     def crowd(self, processes: int) -> Figures:
         """Runs, rescorings, imports and readings of one database at once: none may fail."""
