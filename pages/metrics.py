@@ -25,6 +25,7 @@ from vibecore.analysis.switches import sentences_by_control
 from vibecore.views.beside import read_beside
 from vibecore.views.headline import Headline, headline, page_line
 from vibecore.views.snippet import snippet_of
+from vibecore.views.tables.hardware import NOTE, hardware_kinds, hardware_table
 from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
 
 SPEED_NOTE = "Speed is new tokens ÷ total time, and configs write texts of different length."
@@ -204,6 +205,9 @@ with figures:
         frame.show_note(" ".join(terms))
     if any(row.adherence_cut or row.constraints_cut for row in summary.rows):
         frame.show_note(CUT_NOTE)
+    if hardware_kinds(summary.rows):
+        show_table(hardware_table(summary.rows), key="hardware")
+        frame.show_note(NOTE)
     frame.show_model_notes(study.name)
     frame.show_scorers(study.name)
     downloads.show(

@@ -16,6 +16,7 @@ from vibecore.core.rows import OutputRow
 from vibecore.studies.queries import Summary
 from vibecore.views.fidelity_rows import flat_rows, terminal_rows
 from vibecore.views.models_asked import study_sentences
+from vibecore.views.tables.hardware import hardware_rows
 from vibecore.views.terminal import metrics_table
 
 Row = dict[str, Any]
@@ -61,11 +62,12 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
 def metrics(summary: Summary) -> Contents:
     """A summary's rows; in Markdown the table with units, and the reason for the sweet spot."""
     sentences = [summary.sweet_spot.reason, *study_sentences(summary.study, summary.rows)]
-    rows = [vars(row) for row in summary.rows]
+    rows, by_kind = [vars(row) for row in summary.rows], hardware_rows(summary.rows)
     return {
         "CSV": lambda: formats.to_csv(rows),
         "Markdown": lambda: (
             formats.to_markdown(metrics_table(summary.rows))
+            + (f"\n{formats.to_markdown(by_kind)}" if by_kind else "")
             + "".join(f"\n{formats.markdown_text(sentence)}\n" for sentence in sentences)
         ),
         "Parquet": lambda: to_parquet(rows),

@@ -48,10 +48,13 @@ def summary(
     if format is Format.table:
         from vibecore.views.headline import headline
         from vibecore.views.models_asked import study_sentences
+        from vibecore.views.tables.hardware import CAPTION, hardware_rows
         from vibecore.views.terminal import metrics_table
 
         show(headline(found.study, found.rows, found.sweet_spot, rule).text(), end="\n\n")
         print_rows(metrics_table(found.rows), format, found.study.title)
+        if by_kind := hardware_rows(found.rows):
+            print_rows(by_kind, format, CAPTION)
         for sentence in study_sentences(found.study, found.rows):
             say(sentence)
     else:

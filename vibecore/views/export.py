@@ -16,6 +16,7 @@ from vibecore.studies.fidelity_results import FidelityResults, read_fidelity_res
 from vibecore.studies.queries import find_loss, read_outputs, read_prompts, read_runs, read_summary
 from vibecore.views.fidelity_rows import flat_rows
 from vibecore.views.models_asked import study_sentences
+from vibecore.views.tables.hardware import hardware_rows
 from vibecore.views.terminal import metrics_table
 
 # The whole study, which `import` copies into another database.
@@ -64,7 +65,7 @@ def export_tables(db: Path, study: str) -> dict[str, str]:
     name, and the study's fidelity. Raises InputError for an unknown study."""
     summary, fidelity = read_summary(db, study), read_fidelity_results(db, study)
     outputs = read_outputs(db, study)
-    loss = find_loss(db, study)
+    loss, by_kind = find_loss(db, study), hardware_rows(summary.rows)
     sentences = [
         *([loss] if loss else []),
         summary.sweet_spot.reason,
@@ -74,6 +75,7 @@ def export_tables(db: Path, study: str) -> dict[str, str]:
         "summary.csv": formats.to_csv([vars(row) for row in summary.rows]),
         "summary.json": formats.to_json(summary.rows) + "\n",
         "summary.md": formats.to_markdown(metrics_table(summary.rows))
+        + (f"\n{formats.to_markdown(by_kind)}" if by_kind else "")
         + "".join(f"\n{formats.markdown_text(sentence)}\n" for sentence in sentences),
         "outputs.jsonl": _lines(outputs),
         "prompts.jsonl": _lines(read_prompts(db, study)),

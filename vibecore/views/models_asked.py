@@ -115,19 +115,13 @@ def asking_notes(rows: Sequence[ModelAsked]) -> list[str]:
 
 
 def _hardware_notes(rows: Sequence[ModelAsked]) -> list[str]:
-    """That a study was made on several kinds of hardware: which config on which, and how fast."""
-    by_device: dict[str, list[str]] = {}
-    for row in rows:
-        for speed in row.device_speeds:
-            many = f" ({formats.counted(speed.outputs, 'output')})" if len(row.devices) > 1 else ""
-            fast = f" {speed.tokens_per_second:.1f} tok/s" if speed.tokens_per_second else ""
-            by_device.setdefault(speed.device, []).append(f"{row.config}{many}{fast}")
-    if len(by_device) < 2:
+    """That a study was made on several kinds of hardware (see views.tables.hardware)."""
+    kinds = sorted({device for row in rows for device in row.devices})
+    if len(kinds) < 2:
         return []
     return [
-        "Made on several kinds of hardware, whose speeds do not compare. "
-        + "; ".join(f"{device}: {', '.join(by_device[device])}" for device in sorted(by_device))
-        + "."
+        f"Made on several kinds of hardware, whose speeds do not compare: {formats.listed(kinds)}. "
+        "Metrics, the command summary and the report list the speeds by kind."
     ]
 
 

@@ -18,6 +18,7 @@ from vibecore.views.charts.findings import evidence_figure
 from vibecore.views.glossary import LIMITS, PROTOCOL
 from vibecore.views.report.content import Content
 from vibecore.views.report.drawings import to_svgs
+from vibecore.views.tables.hardware import CAPTION, NOTE, hardware_rows
 from vibecore.views.terminal import metrics_table, pair_rows
 
 
@@ -74,6 +75,8 @@ def to_html(content: Content) -> str:
         study=content.summary.study,
         spot=spot,
         metrics=metrics_table(content.summary.rows),
+        hardware=hardware_rows(content.summary.rows),
+        hardware_words=(CAPTION, NOTE),
         excluded=[{"not chosen": name, "because": why} for name, why in spot.excluded.items()],
         pairs=pair_rows(content.decision),
         drawings=list(islice(drawn, len(content.figures))),

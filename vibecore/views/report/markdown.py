@@ -7,6 +7,7 @@ from html import escape
 
 from vibecore.core import formats
 from vibecore.views.report.content import Content, Sample
+from vibecore.views.tables.hardware import CAPTION, NOTE, hardware_rows
 from vibecore.views.terminal import metrics_table
 
 # Markdown's own least number of backticks.
@@ -35,6 +36,8 @@ def to_markdown(content: Content) -> str:
     how += [f"- {text(sentence)}" for sentence in content.switches]
     lines += _folded("How this was decided", how)
     lines += [formats.to_markdown(metrics_table(content.summary.rows))]
+    if by_kind := hardware_rows(content.summary.rows):
+        lines += [f"{CAPTION}. {NOTE}", "", formats.to_markdown(by_kind)]
     lines += [f"- {text(note)}" for note in content.notes]
     if content.fidelity is not None:
         lines += ["", "## Fidelity", ""]
