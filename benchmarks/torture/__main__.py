@@ -56,6 +56,12 @@ def _pages(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
     yield flip_pages(ground, options.flips // 5)
 
 
+def _visitors(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.visitors import visit
+
+    yield visit(ground, options.sessions, options.loads)
+
+
 def _sandbox(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
     from benchmarks.torture.sandbox import attack
 
@@ -79,6 +85,7 @@ KINDS: dict[str, Callable[[Ground, argparse.Namespace], Iterator[Figures]]] = {
     "nodes": _nodes,
     "files": _files,
     "pages": _pages,
+    "visitors": _visitors,
     "places": _places,
     "sandbox": _sandbox,
 }
@@ -98,6 +105,8 @@ def main() -> None:
         "--flips", type=int, default=500, help="a fifth as many in the log, and shown on pages"
     )
     parser.add_argument("--nodes", type=int, default=2, help="that join a Ray cluster late")
+    parser.add_argument("--sessions", type=int, default=15, help="of visitors at once")
+    parser.add_argument("--loads", type=int, default=500, help="of pages, by all visitors")
     parser.add_argument("--rounds", type=int, default=20, help="full disks")
     parser.add_argument("--processes", type=int, default=12, help="at once on one database")
     options = parser.parse_args()

@@ -35,6 +35,11 @@ class Figures:
     counted: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, words: str) -> None:
+        """A figure that is no count, shown with what came of it."""
+        self.notes.append(words)
 
     def count(self, what: str, how: str = "") -> None:
         """One more of `what`; `how` it was made is told where it is a fault."""
@@ -55,6 +60,6 @@ class Figures:
             "attack": self.attack,
             "tries": self.tries,
             "faults": ", ".join(faults) or "0",
-            "what came of it": ", ".join(counted),
+            "what came of it": ", ".join([*counted, *self.notes]),
             "seconds": round(self.seconds),
         }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -17,7 +19,7 @@ from tests.support.metric_rows import metric_row
 from vibecore.analysis import wilson_interval
 from vibecore.analysis.speed_interval import speed_interval
 from vibecore.catalog.precisions import PRECISIONS
-from vibecore.core.paths import DEFAULT_DB
+from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT
 from vibecore.studies.queries import Summary, read_evidence, read_scores, read_summary
 from vibecore.views.charts.figure import LEGEND_ROW, PICKED, Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
@@ -272,3 +274,13 @@ def test_labels_of_points_that_are_close_do_not_cover_each_other(published: Summ
 def json_values(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """The values of every layer that has its own."""
     return [layer["data"]["values"] for layer in spec["layer"] if "data" in layer]
+
+
+def test_altair_is_used_only_once_pandas_is_whole() -> None:
+    """A chart looks into a pandas that another visitor's thread is just importing, and fails."""
+    importing = re.compile(r"^\s*(import altair|from altair)", re.MULTILINE)
+    files = [*(PROJECT_ROOT / "vibecore").rglob("*.py"), *(PROJECT_ROOT / "pages").rglob("*.py")]
+    found = [file.name for file in files if importing.search(file.read_text("utf-8"))]
+    assert found == ["vega.py"]
+    program = "import sys, vibecore.views.charts.vega; assert 'pandas' in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=PROJECT_ROOT)

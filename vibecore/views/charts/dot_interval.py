@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Literal
 
-import altair as alt
-
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.views.charts.figure import (
     AXIS_HEIGHT,
@@ -31,6 +29,7 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.style import ACCENT, NEUTRAL, PRECISION_MARKS, Mark
+from vibecore.views.charts.vega import alt
 
 # Pixels from one line of a label to the next.
 TEXT_LINE = 12

@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import altair as alt
-
 from vibecore.catalog.engines import LLAMA_CPP, engine_in_words, left_to
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
@@ -30,6 +28,7 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.style import NEUTRAL, Mark
+from vibecore.views.charts.vega import alt
 
 # A bench's JSON: a result, or what one measured at a batch size.
 Json = Mapping[str, Any]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import altair as alt
-
 from vibecore.analysis.fidelity.floor import NoiseFloor
 from vibecore.analysis.fidelity.summary import (
     NOT_ABOVE,
@@ -36,6 +34,7 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.log_axis import log_scale, with_labels
+from vibecore.views.charts.vega import alt
 from vibecore.views.short_names import short_names
 
 NOT_MEASURED = "Fidelity is not measured in this study"

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from vibecore.views.charts.style import Mark, mark_of
+from vibecore.views.charts.vega import alt
 
 # One datum of a drawing, as Vega takes it.
 Value = dict[str, Any]

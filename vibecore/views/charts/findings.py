@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import altair as alt
-
 from vibecore.analysis.claims.evidence import EvidenceRow
 from vibecore.analysis.claims.wording import estimate, verdict_text
 from vibecore.analysis.stats.verdicts import RESOLVED
 from vibecore.views.charts.dot_interval import Axis, Dot, dot_chart
 from vibecore.views.charts.figure import Figure
+from vibecore.views.charts.vega import alt
 
 # A ratio's interval can reach far; so many times beyond the ratio itself, or beyond no difference,
 # the drawing ends, and the table has the figure.

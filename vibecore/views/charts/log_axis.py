@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import altair as alt
-
 from vibecore.views.charts.dot_interval import GAP, Axis, Dot, with_sweet_spot
 from vibecore.views.charts.figure import CHARACTER, beside_names
+from vibecore.views.charts.vega import alt
 
 # What fits below a drawing on a phone.
 MOST_TICKS = 6

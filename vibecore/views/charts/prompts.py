@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import altair as alt
-
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.analysis.stats.clustered import clustered_interval, clusters_of
 from vibecore.core import formats
@@ -24,6 +22,7 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.style import NEUTRAL
+from vibecore.views.charts.vega import alt
 from vibecore.views.short_names import short_names
 
 # Pixels of a column's heading.

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import altair as alt
-
 from vibecore.analysis.metrics import BASELINE_PRECISION, ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.speed_interval import speed_interval
 from vibecore.core import formats
 from vibecore.views.charts.dot_interval import Axis, config_dot, dot_chart
 from vibecore.views.charts.figure import Figure, beside_names, precision_marks, room_for
+from vibecore.views.charts.vega import alt
 from vibecore.views.short_names import short_names
 
 LOSS_AXIS = "speed against bf16 of the same model"

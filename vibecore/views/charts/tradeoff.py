@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import altair as alt
-
 from vibecore.analysis import wilson_interval
 from vibecore.analysis.metrics import ConfigMetrics
 from vibecore.core import formats
@@ -27,6 +25,7 @@ from vibecore.views.charts.figure import (
     tip,
 )
 from vibecore.views.charts.style import ACCENT, NEUTRAL
+from vibecore.views.charts.vega import alt
 from vibecore.views.short_names import names_of, short_names
 
 MIB = 1024**2

@@ -9,8 +9,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import altair as alt
-
 from vibecore.catalog.engines import LLAMA_CPP, engine_in_words
 from vibecore.core import formats
 from vibecore.studies.bench.figures import answer_rates
@@ -23,6 +21,7 @@ from vibecore.views.charts.figure import (
     scaled,
     tip,
 )
+from vibecore.views.charts.vega import alt
 
 Json = Mapping[str, Any]
 
