@@ -56,6 +56,13 @@ def _pages(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
     yield flip_pages(ground, options.flips // 5)
 
 
+def _hostile(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.hostile import name_hostile_files, say_hostile_things
+
+    yield from say_hostile_things(ground)
+    yield name_hostile_files(ground)
+
+
 def _visitors(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
     from benchmarks.torture.visitors import visit
 
@@ -85,6 +92,7 @@ KINDS: dict[str, Callable[[Ground, argparse.Namespace], Iterator[Figures]]] = {
     "nodes": _nodes,
     "files": _files,
     "pages": _pages,
+    "hostile": _hostile,
     "visitors": _visitors,
     "places": _places,
     "sandbox": _sandbox,

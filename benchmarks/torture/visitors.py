@@ -120,6 +120,9 @@ def _load(port: int, page: str) -> str | None:
                     return f"{page}: {message.delta.new_element.exception.message[:200]}"
                 elements += message.HasField("delta")
                 if message.HasField("script_finished"):
+                    # The first visitor of all is sent on once the pages are known.
+                    if message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                        continue
                     return None if elements else f"{page}: it shows nothing"
     except (OSError, TimeoutError, EOFError) as error:
         return f"{page}: {type(error).__name__}: {error}"

@@ -141,6 +141,13 @@ def test_a_comparison_has_one_p_in_every_finding(published: dict[str, Finding]) 
     assert (p, unresolved) == (pytest.approx(5 * 0.02018, abs=1e-3), True)
 
 
+def test_a_model_that_a_database_names_twice_at_one_precision_is_judged() -> None:
+    """As one that another wrote may; it was a KeyError."""
+    rows = [replace(row, model="one") for row in study().rows]
+    found = find_findings(StudyData(tuple(rows)))
+    assert {finding.verdict for finding in found} <= set(VERDICTS)
+
+
 def test_what_never_happened_supports_nothing() -> None:
     """0 of 1,000 against 0 of 1,000, or all against all, would pass a test of equivalence."""
     for count in (0, 1000):

@@ -172,6 +172,9 @@ def judge_of_family(study: StudyData, comparisons: Sequence[Comparison]) -> list
         for pairs in (study.by_size(), study.by_precision()):
             family = compared(pairs, REPETITION, ADHERENCE)
             study.adjusted.update(_adjusted(study, family))
+    # Another's database may name one model at one precision twice, which no family pairs.
+    others = [one for one in comparisons if one.key not in study.adjusted]
+    study.adjusted.update(_adjusted(study, others))
     return [_judge(study, one, study.adjusted) for one in comparisons if one.counts]
 
 
