@@ -13,6 +13,7 @@ from pages.parts import frame, page_table
 st.set_page_config(page_title="Vibe check", layout="wide", initial_sidebar_state="auto")
 frame.show_style()
 page = page_table.navigation()
+page_table.import_first(page.title)
 study = frame.choose_study(page.title)
 page.run()
 frame.show_names(study)

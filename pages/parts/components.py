@@ -7,6 +7,7 @@ model or a user wrote can become markup. Layout and colours are in the files bes
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -46,26 +47,26 @@ def link(page: str, **parameters: Any) -> dict[str, Any]:
 
 def show_table(table: dict[str, Any], key: str) -> None:
     """Show a table (see views.tables.metrics) and open the view of a row that was clicked."""
-    result = _table(data=_plain(table), key=key, on_open_change=_nothing)
+    result = _table(data=_plain(table), key=_key(key), on_open_change=_nothing)
     if result.open:
         open_view(result.open)
 
 
 def show_cards(cards: dict[str, Any], key: str) -> str | None:
     """Show the prompt list and output cards; the prompt that was clicked, if one was."""
-    return _cards(data=_plain(cards), key=key, on_prompt_change=_nothing).prompt
+    return _cards(data=_plain(cards), key=_key(key), on_prompt_change=_nothing).prompt
 
 
 def show_grid(grid: dict[str, Any], key: str) -> None:
     """Show a grid of prompts × configs (see views.grid) and open the view that was clicked."""
-    result = _grid(data=_plain(grid), key=key, on_open_change=_nothing)
+    result = _grid(data=_plain(grid), key=_key(key), on_open_change=_nothing)
     if result.open:
         open_view(result.open)
 
 
 def show_panes(panes: dict[str, Any], key: str) -> None:
     """Show a session's panes: `cards` (see live.playground.cards) and `session`, its id."""
-    _panes(data=_plain(panes), key=key)
+    _panes(data=_plain(panes), key=_key(key))
 
 
 def close_menu(view: str) -> None:
@@ -76,6 +77,12 @@ def close_menu(view: str) -> None:
 def open_view(target: dict[str, Any]) -> None:
     """Go to the view of a `link`."""
     st.switch_page(file_of(target["page"]), query_params=target["parameters"])
+
+
+def _key(key: str) -> str:
+    """A key without two underscores in a row, which Streamlit keeps for itself and refuses; names
+    of models and configs are in keys, and may have them."""
+    return re.sub("_(?=_)", "_-", key)
 
 
 def _plain(data: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ast
 import os
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import streamlit as st
 
@@ -34,6 +35,7 @@ FIRST_PAGE = next(iter(PAGES))
 # The pages that load models and start runs, which a server open to others may switch off.
 ACTING = ("try", "launch")
 ACTING_VARIABLE = "VIBECHECK_ACTING"
+_importing = Lock()
 
 
 def may_act() -> bool:
@@ -53,6 +55,22 @@ def what_it_shows(page: str) -> str:
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     line = " ".join(docstring.split("\n\n")[0].split()).partition(": ")[2]
     return (line[:1].upper() + line[1:]).replace("`", "")
+
+
+def import_first(title: str) -> None:
+    """Import what the page of a title imports, one visitor's thread at a time: several that import
+    modules of one package for the first time can deadlock, which is an error of the page."""
+    page = next(page for page, its_title in PAGES.items() if its_title == title)
+    with _importing:
+        _imported(page)
+
+
+@cache
+def _imported(page: str) -> None:
+    file = Path(__file__).resolve().parents[2] / file_of(page)
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec(compile(tree, str(file), "exec"), {"__name__": page})
 
 
 def navigation() -> st.Page:

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +18,12 @@ from typer.testing import CliRunner
 from pages.parts import cached
 from tests.analysis.test_comparison import add_study
 from tests.support.pages import component, has_component, html, visit
+from vibecore import store
 from vibecore.analysis.claims import CLAIMS, VERDICTS
 from vibecore.cli import app
 from vibecore.cli.judging import AUDIT_VERDICTS, bounded
 from vibecore.core.errors import InputError
-from vibecore.core.paths import DATABASE_VARIABLE
+from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
 from vibecore.studies.claims import read_findings
 from vibecore.studies.published import DATA
 from vibecore.studies.queries import read_runs
@@ -117,6 +120,31 @@ def test_a_claim_is_opened_by_its_address() -> None:
     assert len(rows) == 2
     unknown = view("findings", "published", claim="nonsense")
     assert unknown.selectbox(key="claim").value == next(iter(CLAIMS))
+
+
+def test_a_name_with_two_underscores_ends_no_page(
+    studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit refuses them in a component's key."""
+    db = Path(shutil.copy(studies, tmp_path / "underscores.duckdb"))
+    with store.writing(db) as connection:
+        connection.execute("UPDATE study SET name = 'a__b___c' WHERE name = 'varied'")
+        connection.execute("UPDATE run SET config = 'a__' || config, model = 'a__' || model")
+    monkeypatch.setenv(DATABASE_VARIABLE, str(db))
+    for page in ("metrics", "outputs", "findings"):
+        visit(page, study="a__b___c")
+
+
+def test_what_pages_import_is_imported_by_one_thread_at_a_time() -> None:
+    """The first visitors of a server deadlocked in each other's imports."""
+    program = (
+        "import sys; from pages.parts import page_table\n"
+        "for title in page_table.PAGES.values(): page_table.import_first(title)\n"
+        "assert {'vibecore.analysis.claims', 'pages.parts.drawing'} <= set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=PROJECT_ROOT)
+    script = (PROJECT_ROOT / "dashboard.py").read_text(encoding="utf-8")
+    assert script.index("import_first(") < script.index("page.run()")
 
 
 def test_a_claim_is_chosen_on_the_page() -> None:
