@@ -55,6 +55,7 @@ def test_what_the_token_limit_decided_is_counted_apart(db: Path, fake_worker) ->
     # What older scorers did not know is not known, and nothing is said of it.
     with store.writing(db) as connection:
         connection.execute("UPDATE score SET adherent_cut = NULL, constraints_cut = NULL")
+        connection.execute("DELETE FROM digest")
     older = read_summary(db, "s").rows[0]
     assert (older.adherence_cut, older.constraints_cut) == (None, None)
     assert "limit" not in str(metrics_table([older]))

@@ -22,7 +22,7 @@ class Commits:
     called from several threads: a job's batches come in order, jobs in any.
 
     What threads bring while a transaction is under way is committed together in the next one: to
-    open and close the file costs as much as to write 60 outputs. Between two transactions the
+    open and close the file costs as much as to write 20 outputs. Between two transactions the
     file is free for readers.
     """
 

@@ -14,11 +14,9 @@ def read_beside(config: str, rows: Sequence[ConfigMetrics], sweet_spot: str | No
     none, it is opened beside `sweet_spot` (or the best that fits, if the caller has no sweet spot);
     alone where that is itself or does not exist.
     """
-    models = {row.config: row.model for row in rows}
+    model = next(row.model for row in rows if row.config == config)
     baseline = [
-        row.config
-        for row in rows
-        if row.precision == BASELINE_PRECISION and row.model == models[config]
+        row.config for row in rows if row.precision == BASELINE_PRECISION and row.model == model
     ]
     if baseline and config not in baseline:
         return [*baseline, config]
