@@ -82,6 +82,33 @@ def test_an_error_of_the_database_is_a_sentence_and_the_next_transaction_works(
     assert note_of(filled) == "after"
 
 
+@pytest.mark.parametrize("failing", ["CHECKPOINT", "DETACH"])
+def test_what_is_committed_stays_so_where_the_log_cannot_be_folded_in(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """As on a full disk: a caller that was told of an error would write the rows again."""
+
+    class Full:
+        def __init__(self, instance: duckdb.DuckDBPyConnection) -> None:
+            self.instance = instance
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.instance, name)
+
+        def execute(self, query: str, *given: object) -> object:
+            if query.startswith(failing):
+                raise duckdb.IOException("No space left on device")
+            return self.instance.execute(query, *given)
+
+    made = writer_module._make_instance
+    monkeypatch.setattr(writer_module, "_make_instance", lambda path: Full(made(path)))
+    monkeypatch.setattr(writer_module, "MOST_COMMITS", 1)
+    writer = store.Writer(filled)
+    for text in ("once", "again"):
+        note(writer, text)
+        assert note_of(filled) == text
+
+
 def test_a_file_that_is_none_of_ours_any_more_is_refused(filled: Path) -> None:
     writer = store.Writer(filled)
     note(writer, "before")

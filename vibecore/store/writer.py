@@ -64,19 +64,30 @@ class Writer:
                     instance.execute("USE study_file")
                     with transaction(instance, self._path):
                         yield instance
-                    self._commits += 1
-                    if self._commits % MOST_COMMITS == 0:
-                        instance.execute("CHECKPOINT")
-                    instance.execute("USE memory")
-                    instance.execute("DETACH study_file")
+                    self._leave(instance)
             except BaseException:
-                # Whatever state it is in: the file is not held by it any more.
-                self._instance = None
-                with suppress(duckdb.Error):
-                    instance.close()
+                self._drop(instance)
                 raise
             finally:
                 self._closed_at = time.monotonic()
+
+    def _leave(self, instance: duckdb.DuckDBPyConnection) -> None:
+        """Let go of the file, its log folded in where that is due. What was committed is durable
+        though this fails, as on a full disk: the next one to open the file is told."""
+        self._commits += 1
+        try:
+            if self._commits % MOST_COMMITS == 0:
+                instance.execute("CHECKPOINT")
+            instance.execute("USE memory")
+            instance.execute("DETACH study_file")
+        except duckdb.Error:
+            self._drop(instance)
+
+    def _drop(self, instance: duckdb.DuckDBPyConnection) -> None:
+        """Whatever state it is in: the file is not held by it any more."""
+        self._instance = None
+        with suppress(duckdb.Error):
+            instance.close()
 
     def _let_others_in(self) -> None:
         since = time.monotonic() - self._closed_at
