@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 
 def _be_the_command(order: dict[str, Any]) -> None:
@@ -26,14 +27,29 @@ def _be_the_command(order: dict[str, Any]) -> None:
     code = 0
     try:
         main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1
     except BaseException:
         traceback.print_exc()
         code = 1
+    end(code)
+
+
+def end(code: int) -> NoReturn:
+    """End a fork with all that it wrote."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def serve(obey: Callable[[dict[str, Any]], None]) -> None:
+    """Fork a process for each order of standard input, which obeys it and ends, and answer."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            obey(order)
+        print(json.dumps(wait_for(child, order["seconds"])), flush=True)
 
 
 def wait_for(child: int, seconds: float) -> int | None:
@@ -57,12 +73,7 @@ def main() -> None:
     import vibecore.views.headline
     import vibecore.views.terminal  # noqa: F401
 
-    for line in sys.stdin:
-        order = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _be_the_command(order)
-        print(json.dumps(wait_for(child, order["seconds"])), flush=True)
+    serve(_be_the_command)
 
 
 if __name__ == "__main__":

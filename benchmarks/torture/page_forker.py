@@ -11,12 +11,11 @@ import functools
 import importlib
 import json
 import os
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
-from benchmarks.torture.forker import wait_for
+from benchmarks.torture.forker import end, serve
 from vibecore.core.paths import DATABASE_VARIABLE, PROJECT_ROOT
 
 PATIENCE = 60
@@ -75,9 +74,7 @@ def _show_all(order: dict[str, Any]) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    end(code)
 
 
 def main() -> None:
@@ -90,12 +87,7 @@ def main() -> None:
     # Else every visit reads the metadata of every installed package.
     scan = manifest_scanner.scan_component_manifests
     manifest_scanner.scan_component_manifests = functools.cache(scan)
-    for line in sys.stdin:
-        order = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _show_all(order)
-        print(json.dumps(wait_for(child, order["seconds"])), flush=True)
+    serve(_show_all)
 
 
 if __name__ == "__main__":

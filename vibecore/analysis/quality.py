@@ -238,18 +238,9 @@ class FromCounts(_Compared):
         counts: Mapping[str, Array] | None = None,
         seed: int = 0,
     ) -> None:
-        import numpy as np
-
         self.grid, self._seed = find_grid(rows), seed
-        seen = {
-            name: np.array([[metric.value(row) or 0 for row in rows]])
-            for name, metric in RULE_METRICS.items()
-        }
+        seen, self._totals = counted_of(rows)
         self._counts = seen if counts is None else counts
-        self._totals = {
-            name: np.array([metric.total(row) or 0 for row in rows])
-            for name, metric in RULE_METRICS.items()
-        }
 
     @cached_property
     def compared(self) -> Mapping[str, Compared]:
@@ -298,6 +289,18 @@ class FromCounts(_Compared):
             within = columns_of(spread, self.grid.blocks) * (1 + (size - 1) * SAME_MODEL) / size
             levels.append((sign * prompts * means, prompts * _expected(means, within)))
         return levels
+
+
+def counted_of(rows: Sequence[ConfigMetrics]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What a study of which counts alone are known has, by metric of the rule: counts (1, configs)
+    and totals (configs,)."""
+    import numpy as np
+
+    counts, totals = {}, {}
+    for name, metric in RULE_METRICS.items():
+        counts[name] = np.array([[metric.value(row) or 0 for row in rows]])
+        totals[name] = np.array([metric.total(row) or 0 for row in rows])
+    return counts, totals
 
 
 def to_units(outcomes: Outcomes, values: Array, most: int = MOST_UNITS) -> Array:

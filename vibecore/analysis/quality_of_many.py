@@ -34,6 +34,7 @@ from vibecore.analysis.quality import (
     Quality,
     begin,
     columns_of,
+    counted_of,
     find_grid,
     oriented,
     sign_of,
@@ -251,15 +252,8 @@ class CountsOfMany(OfMany):
     ) -> None:
         super().__init__(rows, like)
         self._seed = seed
-        seen = {
-            name: np.array([[metric.value(row) or 0 for row in rows]])
-            for name, metric in RULE_METRICS.items()
-        }
+        seen, self._totals = counted_of(rows)
         self._counts = seen if counts is None else counts
-        self._totals = {
-            name: np.array([metric.total(row) or 0 for row in rows])
-            for name, metric in RULE_METRICS.items()
-        }
 
     @cached_property
     def rates(self) -> Mapping[str, Array]:
