@@ -5,12 +5,14 @@
 It works in a folder of its own (--folder, by default a temporary one), never in a database or a
 state folder of the user's; what it connects to is 127.0.0.1. The exit status is 1 where anything
 happened that must not (figures.FAULTS). `--seed` repeats the same chances; the moments at which
-signals arrive depend on the machine.
+signals arrive depend on the machine. Ctrl-C, SIGTERM and SIGHUP end it with all that it started,
+and show what was found so far.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -19,8 +21,10 @@ from pathlib import Path
 
 from benchmarks.torture.figures import Figures
 from benchmarks.torture.ground import Ground
+from vibecore.cli import END_BY_SIGNAL
 from vibecore.core import formats
 from vibecore.core.formats import counted
+from vibecore.core.signals import ended_as_by_ctrl_c
 
 
 def _kills(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
@@ -124,7 +128,8 @@ def main() -> None:
         parser.error(f"--only names {', '.join(unknown)}; there are {', '.join(KINDS)}")
     if options.folder is not None and options.folder.exists() and any(options.folder.iterdir()):
         parser.error(f"{options.folder} is not empty: torture needs a folder of its own")
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+    interrupted = False
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder, ended_as_by_ctrl_c() as came:
         ground = Ground(options.folder or Path(folder), options.seed)
         found: list[Figures] = []
         begin = time.monotonic()
@@ -134,6 +139,8 @@ def main() -> None:
                     found.append(figures)
                     row = figures.row()
                     print(*row.values(), sep=" | ", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            interrupted = True
         finally:
             ground.close()
             print(formats.to_markdown([figures.row() for figures in found]), end="")
@@ -143,6 +150,9 @@ def main() -> None:
     tries = sum(figures.tries for figures in found)
     seconds = time.monotonic() - begin
     print(f"\n{counted(tries, 'attack')}, {counted(faults, 'fault')}, {seconds:.0f} s")
+    if interrupted:
+        print("Stopped: what it had started was ended.", file=sys.stderr)
+        sys.exit(END_BY_SIGNAL + (came[0] if came else signal.SIGINT))
     sys.exit(1 if faults else 0)
 
 

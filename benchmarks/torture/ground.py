@@ -168,12 +168,15 @@ class Ground:
         return sorted(left)
 
     def close(self) -> None:
-        """End what was started."""
+        """End what was started, whatever it is doing."""
         if self._forker is not None:
-            assert self._forker.stdin is not None
-            self._forker.stdin.close()
+            self._forker.kill()
             self._forker.wait()
             self._forker = None
+        # What is ended may have started another meanwhile.
+        deadline = time.monotonic() + GONE_SECONDS
+        while self.left_running(seconds=0) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def lines_of(descriptor: int, seconds: float, *, at_first: bool = False) -> bytes:
