@@ -55,6 +55,17 @@ COLUMNS = {
 # Names go into every row that names them.
 NAMED = {"study": "name", "run": "config"}
 MOST_IN_ALL_ROWS = 200_000
+# Where a longer one goes: the study that the commands read, and the first output of its first run.
+_OF_STUDY = f"study_id = (SELECT study_id FROM study WHERE name = '{STUDY}')"
+_FIRST_RUN = f"run_id = (SELECT min(run_id) FROM run WHERE {_OF_STUDY})"
+_FIRST_PROMPT = f"prompt_id = (SELECT min(prompt_id) FROM prompt WHERE {_OF_STUDY})"
+ONE_ROW = {
+    "study": _OF_STUDY,
+    "run": _FIRST_RUN,
+    "generation": f"{_FIRST_RUN} AND {_FIRST_PROMPT}",
+    "verdict": f"{_FIRST_RUN} AND {_FIRST_PROMPT} AND position = 0",
+    "prompt": f"{_OF_STUDY} AND {_FIRST_PROMPT}",
+}
 
 _WRITER = f"""
 import json, sys, duckdb
@@ -63,7 +74,8 @@ connection = duckdb.connect(order["db"], config={STORAGE!r})
 for table, columns in order["columns"].items():
     known = {{row[0] for row in connection.execute(f"DESCRIBE {{table}}").fetchall()}}
     for column in set(columns) & known:
-        some = "" if order["all"] else f"WHERE rowid = (SELECT max(rowid) FROM {{table}})"
+        place = order["place"].get(table) if order["place"] else None
+        some = f"WHERE {{place}}" if place else ""
         connection.execute(f"UPDATE {{table}} SET {{column}} = ? {{some}}", [order["text"]])
 for table, column in order["named"].items():
     connection.execute(f"UPDATE {{table}} SET {{column}} = {{column}} || ?", [order["name"]])
@@ -117,7 +129,7 @@ def _write(db: Path, text: str, name: str) -> None:
         "named": NAMED,
         "text": text,
         "name": name,
-        "all": len(text) < MOST_IN_ALL_ROWS,
+        "place": ONE_ROW if len(text) >= MOST_IN_ALL_ROWS else None,
     }
     subprocess.run(
         [sys.executable, "-c", _WRITER],
