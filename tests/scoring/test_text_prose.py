@@ -93,3 +93,11 @@ def test_text_loops(text: str, loops: bool) -> None:
 )
 def test_character_repetition(text: str, share: float) -> None:
     assert character_repetition(text) == share
+
+
+@pytest.mark.parametrize("clause", ["so x = y, ", "return x, ", "x = return y; "])
+def test_a_line_of_a_million_signs_is_read_once(clause: str) -> None:
+    """Read again from each sign on, it would take hours."""
+    line = clause * (1_000_000 // len(clause))
+    assert prose(f"{line}then") == f"{line}then"
+    assert prose(f"{line};") == ""

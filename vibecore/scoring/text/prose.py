@@ -45,11 +45,12 @@ _SIGNS = re.compile(r"[\s\d.,:;%$€£°^_+\-−–—*/×·÷=≈≠<>≤≥|&(
 _OPERATOR = re.compile(r"[=≈≠<>≤≥+×·÷*/^√∑∫→]|\d\s*[-−–]\s*\d")
 # A formula may name what it computes: "Total = 5 * 12 = 60".
 _MOST_WORDS_OF_A_FORMULA, _LONGEST_FORMULA = 1, 200
-# How a line of code or of data ends or begins, in most languages that are not Python.
+# How a line of code or of data begins or ends, in most languages that are not Python.
 _CODE_LINE = re.compile(
-    r"(?:[{}]|\);|=[^;]*;|\b(?:return|break|continue)\b[^.]*;)$"
+    r"(?:[{}]|\);)$"
     r'|^(?:</?[A-Za-z][^>]*>|[\[\]{}(),]+$|"[^"\n]*"\s*:\s|//|/\*|\$ [a-z]|>>> |@\w+$)'
 )
+_LEAVES = re.compile(r"\b(?:return|break|continue)\b")
 # A line without any of these has neither marker nor formula.
 _SIGN = re.compile(r"[\\|{}\[\]<>=;@$#+*/•●▪^≈≠≤≥×·÷√∑∫→]")
 _NO_LETTER = re.compile(r"[\W\d]")
@@ -105,9 +106,20 @@ def _one_piece(formula: re.Match[str]) -> str:
     return "".join(formula[0].split())
 
 
+def _is_statement(line: str) -> bool:
+    """Whether a line ends as a statement of code: one that assigns, or one that leaves a block
+    ("x = 1;", "return x;"), with no other statement and no sentence behind."""
+    if not line.endswith(";"):
+        return False
+    return (
+        "=" in line[line.rfind(";", 0, -1) + 1 :]
+        or _LEAVES.search(line, line.rfind(".") + 1) is not None
+    )
+
+
 def _prose_of(line: str) -> str:
     """A line without its marker and its bars; nothing where it is code, a formula or a rule."""
-    if _CODE_LINE.search(line):
+    if _CODE_LINE.search(line) or _is_statement(line):
         return ""
     line = unmarked(line)
     if "|" in line:
