@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.support.rows import row_of
-from vibecore.core.rows import OutputRow
+from vibecore.core.rows import OutputRow, VerdictRow
 from vibecore.views.cards import output_card
 from vibecore.views.long_text import MOST_CHARACTERS, beginning
-from vibecore.views.terminal import print_outputs
+from vibecore.views.terminal import MOST_CHARACTERS_OF_A_CELL, print_outputs, print_table
 
 LONG = "over and " * 1_000_000
 
@@ -40,6 +40,20 @@ def test_a_terminal_shows_a_part_and_names_the_way_to_the_rest(capsys) -> None:
         "(the first 40,000 of the answer's 9,000,000 characters are shown; --format json has all)"
     )
     assert note in shown
+
+
+def test_a_table_shows_the_beginning_of_a_cell_a_heading_and_a_title(capsys) -> None:
+    print_table([{"name": LONG, LONG: "x"}, {"name": "short", LONG: "y"}], LONG)
+    shown = capsys.readouterr().out
+    # A cell's column beside it is as high as it is.
+    assert len(shown) < 20 * MOST_CHARACTERS_OF_A_CELL
+    assert shown.count("9,000,000") == 3
+
+
+def test_a_long_explanation_is_cut_in_a_terminal(capsys) -> None:
+    verdict = VerdictRow("word_count", {}, "fail", None, LONG, cut=False)
+    print_outputs([output(text="short", constraints=[verdict])])
+    assert len(capsys.readouterr().out) < 2 * MOST_CHARACTERS_OF_A_CELL
 
 
 def test_a_card_shows_a_part_and_names_the_files() -> None:

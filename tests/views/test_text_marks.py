@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vibecore.scoring.measures.repetition import repetition_ratio
 from vibecore.studies.published import read_samples
-from vibecore.views.differences import find_divergence, spans_not_in
+from vibecore.views.differences import MOST_PAIRS, find_divergence, spans_not_in
 from vibecore.views.text_marks import (
     cut,
     loop_start,
@@ -83,6 +85,54 @@ def test_divergence_counts_tokens_where_they_compare() -> None:
 def test_difference_marks_what_the_baseline_lacks() -> None:
     text, baseline = "a quick brown fox ran", "a brown fox sat"
     assert [text[a:b] for a, b in spans_not_in(text, baseline)] == ["quick", "ran"]
+
+
+@pytest.mark.parametrize(
+    ("text", "baseline"),
+    [
+        ("word and " * 3_000, "word or " * 2_000 + "and word " * 1_000),
+        ("a. " * 10_000, "a. b. " * 5_000),
+        (" ".join(f"x{n % 50} y" for n in range(5_000)), "y x1 " * 5_000),
+    ],
+)
+def test_a_diff_of_texts_that_repeat_looks_at_few_pairs(
+    text: str, baseline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = 0
+    find = SequenceMatcher.find_longest_match
+
+    def counted(self, alo=0, ahi=None, blo=0, bhi=None):
+        nonlocal looked_at
+        looked_at += sum(len(self.b2j.get(word, ())) for word in self.a[alo:ahi])
+        assert looked_at <= 2 * MOST_PAIRS
+        return find(self, alo, ahi, blo, bhi)
+
+    monkeypatch.setattr(SequenceMatcher, "find_longest_match", counted)
+    assert spans_not_in(text, baseline)
+    assert spans_not_in(text, text) == []
+
+
+def test_a_text_that_repeats_is_marked_between_its_common_beginning_and_end() -> None:
+    text = "word and " * 2_000 + "never " + "word and " * 2_000
+    baseline = "word and " * 4_000
+    assert [text[a:b] for a, b in spans_not_in(text, baseline)] == ["never"]
+
+
+def test_a_text_of_many_spans_is_cut_in_one_pass() -> None:
+    class Place(int):
+        """A place that counts how often it is compared."""
+
+        compared = 0
+
+        def __le__(self, other: int) -> bool:
+            Place.compared += 1
+            return int(self) <= int(other)
+
+    many = 2_000
+    spans = [(Place(3 * n), Place(3 * n + 2), "x") for n in range(many)]
+    pieces = cut("abc" * many, spans)
+    assert [piece["marks"] for piece in pieces[:3]] == [["x"], [], ["x"]]
+    assert len(pieces) == 2 * many and Place.compared <= 10 * many
 
 
 def test_cut_at_overlapping_spans() -> None:

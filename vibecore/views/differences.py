@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from itertools import takewhile
 
 _WORD = re.compile(r"\S+")
+# Pairs of equal words that a diff looks at, about a second's worth. A text of a few words over and
+# over has more pairs than any machine could look at; one of 2,000 ordinary words has 10,000.
+MOST_PAIRS = 2_000_000
+# Of all words: as in difflib, where such a word begins no match in a text of 200 words or more.
+FREQUENT = 0.01
 
 
 @dataclass(frozen=True)
@@ -50,16 +56,55 @@ def find_divergence(
 
 
 def spans_not_in(text: str, baseline: str) -> list[tuple[int, int]]:
-    """Character spans of the words that a word-by-word diff finds in the text alone."""
-    words = list(_WORD.finditer(text))
-    matcher = SequenceMatcher(
-        None, baseline.split(), [word.group() for word in words], autojunk=False
-    )
-    return [
-        (words[start].start(), words[end - 1].end())
-        for operation, _, _, start, end in matcher.get_opcodes()
-        if operation in ("replace", "insert")
-    ]
+    """Character spans of the words that a word-by-word diff finds in the text alone.
+
+    Where the texts have more than MOST_PAIRS pairs of equal words to look at, what stands between
+    their common beginning and end is compared by its rarer words, and what is left when so many
+    pairs were looked at counts as not in the baseline.
+    """
+    places = list(_WORD.finditer(text))
+    old, new = baseline.split(), [place.group() for place in places]
+    matcher, begin = _Bounded(old, new), 0
+    spans = matcher.spans()
+    if matcher.pairs_left < 0:
+        begin = _common(old, new)
+        end = _common(old[begin:][::-1], new[begin:][::-1])
+        old, new = old[begin : len(old) - end], new[begin : len(new) - end]
+        most = FREQUENT * len(new)
+        frequent = {word for word, count in Counter(new).items() if count > most}
+        spans = _Bounded(old, new, frequent).spans()
+    return [(places[begin + start].start(), places[begin + end - 1].end()) for start, end in spans]
+
+
+class _Bounded(SequenceMatcher[str]):
+    """A diff of words that finds no further match once it has looked at MOST_PAIRS pairs. Words
+    that are `left_out` only belong to a match beside others."""
+
+    def __init__(
+        self, old: Sequence[str], new: Sequence[str], left_out: Container[str] = frozenset()
+    ) -> None:
+        super().__init__(left_out.__contains__, old, new, autojunk=False)
+        self.pairs_left = MOST_PAIRS
+        equal = {word: count for word, count in Counter(new).items() if word not in left_out}
+        self._pairs = [equal.get(word, 0) for word in old]
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> Match:
+        """As difflib has it."""
+        if self.pairs_left >= 0:
+            self.pairs_left -= sum(self._pairs[alo:ahi])
+        if self.pairs_left < 0:
+            return Match(alo, blo, 0)
+        return super().find_longest_match(alo, ahi, blo, bhi)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Runs of words that are in the new text alone, as from and to."""
+        return [
+            (start, end)
+            for operation, _, _, start, end in self.get_opcodes()
+            if operation in ("replace", "insert")
+        ]
 
 
 def _common(first: Sequence[object], second: Sequence[object]) -> int:

@@ -12,6 +12,13 @@ MOST_CHARACTERS = 40_000
 _TEXTS = {"text": "answer", "reasoning": "reasoning", "rendered_prompt": "prompt"}
 
 
+def short_text(text: str, most: int = MOST_CHARACTERS) -> str:
+    """A text as it is, or its beginning and how long it is; `most` in characters."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… (the first {most:,} of {len(text):,} characters; --format json has all)"
+
+
 def beginning(row: OutputRow, most: int = MOST_CHARACTERS) -> tuple[OutputRow, list[str]]:
     """An output with at most so many characters of each of its texts, and a note on each that was
     longer: `the first 40,000 of the answer's 9,000,000 characters are shown`.

@@ -18,7 +18,7 @@ from vibecore.core.rows import OutputRow
 from vibecore.core.terminal_text import safe_text
 from vibecore.views.broken import NOT_MEASURED, broken_because
 from vibecore.views.cut_off import explained, whole_decided
-from vibecore.views.long_text import beginning
+from vibecore.views.long_text import beginning, short_text
 from vibecore.views.models_asked import model_column
 
 Row = dict[str, Any]
@@ -38,6 +38,8 @@ STUDY_COLUMNS = (
 )
 # Wide enough for every column when the output is a pipe or a file.
 PIPE_WIDTH = 200
+# A terminal wraps a longer one for minutes, and all rows beside it with it.
+MOST_CHARACTERS_OF_A_CELL = 4_000
 
 
 def metrics_table(rows: Sequence[ConfigMetrics]) -> list[Row]:
@@ -97,22 +99,22 @@ def print_table(rows: Sequence[Row], title: str) -> None:
     if not rows:
         console.print("Nothing to show.")
         return
-    table = Table(title=_safe(title) if title else None, title_justify="left")
+    table = Table(title=_cell_text(title) if title else None, title_justify="left")
     for name in rows[0]:
-        table.add_column(_safe(name), overflow="fold")
+        table.add_column(_cell_text(name), overflow="fold")
     for row in rows:
-        table.add_row(*(_safe(_cell(value)) for value in row.values()))
+        table.add_row(*(_cell_text(_cell(value)) for value in row.values()))
     console.print(table)
 
 
 def print_heading(title: str) -> None:
     """Print a rule with a title."""
-    _console().rule(_safe(title), align="left")
+    _console().rule(_cell_text(title), align="left")
 
 
 def print_text(text: str) -> None:
     """Print a text as it is: nothing in it is read as markup, or obeyed by a terminal."""
-    _console().print(_safe(text))
+    _console().print(_safe(short_text(text)))
 
 
 def print_outputs(rows: Sequence[OutputRow]) -> None:
@@ -122,7 +124,7 @@ def print_outputs(rows: Sequence[OutputRow]) -> None:
         console.print("Nothing to show.")
     for whole in rows:
         row, cut = beginning(whole)
-        console.rule(_safe(f"{row.prompt_id} · {row.config}"), align="left")
+        console.rule(_cell_text(f"{row.prompt_id} · {row.config}"), align="left")
         if row.reasoning:
             tokens = counted(row.reasoning_tokens or 0, "token")
             console.print(_safe(f"(reasoning, {tokens})\n{row.reasoning}\n"))
@@ -132,7 +134,7 @@ def print_outputs(rows: Sequence[OutputRow]) -> None:
             console.print(_safe(f"({note}; --format json has all)"), style="dim")
         for verdict in row.constraints:
             why = explained(verdict, row.new_tokens)
-            console.print(_safe(f"{verdict.status:7} {verdict.check}: {why}"))
+            console.print(_cell_text(f"{verdict.status:7} {verdict.check}: {why}"))
 
 
 def _text_of(row: OutputRow) -> str:
@@ -174,6 +176,11 @@ FINISH_WORDS: Mapping[str, str] = {
 def _safe(text: str) -> Text:
     """A text without markup that a terminal shows and does not obey."""
     return Text(safe_text(text))
+
+
+def _cell_text(text: str) -> Text:
+    """The same of a cell or a heading: the beginning of a long one."""
+    return _safe(short_text(text, MOST_CHARACTERS_OF_A_CELL))
 
 
 def _cell(value: Any) -> str:

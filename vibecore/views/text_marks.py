@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NotRequired, TypedDict
@@ -90,17 +91,22 @@ def mark_difference(
 
 def cut(text: str, spans: Sequence[Span], remarks: Sequence[Remark] = ()) -> list[Piece]:
     """Cut a text at every edge of a span and at every remark; the pieces joined are the text."""
-    edges = {0, len(text)}
-    for start, end, _ in spans:
-        edges |= {start, end}
-    edges |= {place for place, _ in remarks}
-    order = sorted(edges)
+    begins: defaultdict[int, list[str]] = defaultdict(list)
+    ends: defaultdict[int, list[str]] = defaultdict(list)
+    for start, end, name in spans:
+        begins[start].append(name)
+        ends[end].append(name)
+    order = sorted({0, len(text), *begins, *ends, *(place for place, _ in remarks)})
     pieces: list[Piece] = []
+    # A text may have thousands of spans: those that are open are counted on the way.
+    marks: Counter[str] = Counter()
     for start, end in pairwise(order):
+        marks.update(begins[start])
+        marks.subtract(ends[start])
         pieces.append(
             {
                 "text": text[start:end],
-                "marks": sorted({name for low, high, name in spans if low <= start < high}),
+                "marks": sorted(name for name in marks if marks[name] > 0),
                 "here": "; ".join(note for place, note in remarks if place == start) or None,
             }
         )
