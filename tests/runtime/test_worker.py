@@ -14,10 +14,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from tests.support.processes import fork_servers
 from vibecore.catalog.models import find_configs
 from vibecore.catalog.weights import load_request, resolve
 from vibecore.core.errors import RunError
 from vibecore.core.records import Decoding, LoadRequest, TextPiece
+from vibecore.runtime import fork_server
 from vibecore.runtime.worker import Worker, WorkerDied
 
 PROMPTS = ["Write a Python function that adds two numbers.", "Name a colour."]
@@ -33,6 +35,13 @@ def worker() -> Iterator[Worker]:
     with Worker() as started:
         started.load(request("1M-bf16"))
         yield started
+
+
+@pytest.mark.skipif(not fork_server.CAN_FORK, reason="no fork on this system")
+def test_a_fork_has_its_imports_from_the_fork_server(worker: Worker) -> None:
+    [server] = fork_servers()
+    # torch's libraries are mapped in the parent, not loaded by each worker.
+    assert any("libtorch" in mapped.path for mapped in server.memory_maps())
 
 
 def test_a_generation_is_timed_and_counted(worker: Worker) -> None:
