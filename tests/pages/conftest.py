@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
 
 from tests.support import dashboard_database
-from tests.support.visitor import Visitor
+from tests.support.visitor import Tab, Visitor
 from vibecore.core.paths import DATABASE_VARIABLE
 
 if TYPE_CHECKING:
@@ -45,9 +45,29 @@ def browser(launch_chromium: Callable[[], Browser]) -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def tab(browser: Browser) -> Iterator[Tab]:
+    kept = Tab(browser)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def visitor(browser: Browser, server: str) -> Iterator[Visitor]:
-    """A tab on the server of the test's module, which a fixture `server` gives."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    yield Visitor(context.new_page(), server)
-    context.close()
+def visit(tab: Tab, server: str) -> Iterator[Callable[..., Visitor]]:
+    """Opens the tab on the server of the test's module, which a fixture `server` gives: `visit()`,
+    or with the width, height and scheme that are wanted."""
+    visitors: list[Visitor] = []
+
+    def opened(**screen: Any) -> Visitor:
+        assert not visitors, "there is one tab"
+        visitors.append(tab.open(server, **screen))
+        return visitors[0]
+
+    yield opened
+    for visitor in visitors:
+        tab.leave(visitor)
+
+
+@pytest.fixture
+def visitor(visit: Callable[..., Visitor]) -> Visitor:
+    return visit()

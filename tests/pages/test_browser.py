@@ -6,11 +6,11 @@ Chromium, unless VIBECHECK_REQUIRE_CHROMIUM is set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from pages.parts.page_table import FIRST_PAGE, PAGES, SECTIONS
 from tests.support import dashboard_database as made
@@ -52,9 +52,8 @@ def test_the_menu_has_the_pages_in_sections(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (700, "dark")])
-def test_every_page_is_whole(browser: Browser, server: str, width: int, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    visitor = Visitor(context.new_page(), server)
+def test_every_page_is_whole(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width=width, scheme=scheme)
     for study in ("published", "varied"):
         for name, path in PATHS.items():
             page = visitor.go(f"{path}?study={study}")
@@ -68,7 +67,6 @@ def test_every_page_is_whole(browser: Browser, server: str, width: int, scheme: 
     assert dark == {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 24, 27)"}[scheme]
     assert visitor.problems == []
     assert visitor.foreign == []
-    context.close()
 
 
 def test_the_sweet_spot_is_marked_and_follows_the_cap(visitor: Visitor) -> None:

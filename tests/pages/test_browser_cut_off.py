@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,8 @@ def server(
 
 
 @pytest.mark.parametrize("width", [1400, 700, 390])
-def test_it_is_drawn_at_every_width(visitor: Visitor, width: int) -> None:
-    visitor.page.set_viewport_size({"width": width, "height": 900})
+def test_it_is_drawn_at_every_width(visit: Callable[..., Visitor], width: int) -> None:
+    visitor = visit(width=width)
     page = visitor.go("?study=varied")
     also = page.locator("tr[data-row='1M-bf16'] .also")
     expect(also).to_have_text([f"1 {LIMIT}", f"2 {LIMIT}"])

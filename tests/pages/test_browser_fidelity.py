@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,10 +40,9 @@ def server(running: Server) -> str:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 700, 390])
 def test_the_page_fits_at_every_width(
-    browser: Browser, server: str, width: int, scheme: str
+    visit: Callable[..., Visitor], width: int, scheme: str
 ) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    visitor = Visitor(context.new_page(), server)
+    visitor = visit(width=width, scheme=scheme)
     for study in ("varied", "several", "published"):
         page = visitor.go(f"fidelity?study={study}")
         if study != "published":
@@ -52,7 +51,6 @@ def test_the_page_fits_at_every_width(
         assert not page.evaluate(TOO_WIDE), study
     assert visitor.problems == []
     assert visitor.foreign == []
-    context.close()
 
 
 def test_a_flip_opens_both_outputs_with_the_other_choices_marked(visitor: Visitor) -> None:

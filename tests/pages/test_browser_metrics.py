@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,9 +10,6 @@ from tests.support import dashboard_database, several_models
 from tests.support.chromium import needs_chromium
 from tests.support.server import serve
 from tests.support.visitor import TOO_WIDE, Visitor
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 pytestmark = needs_chromium
 PHONE = {"width": 390, "height": 844}
@@ -27,9 +23,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.address
 
 
-def test_the_code_is_copied_in_two_clicks(browser: Browser, server: str) -> None:
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    visitor = Visitor(context.new_page(), server)
+def test_the_code_is_copied_in_two_clicks(visitor: Visitor) -> None:
+    visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visitor.go("?study=published")
     page.get_by_text("How to run 1.5B-4bit").click()
     page.get_by_test_id("stCode").hover()
@@ -38,30 +33,25 @@ def test_the_code_is_copied_in_two_clicks(browser: Browser, server: str) -> None
     compile(copied, "code", "exec")
     assert 'source = "Qwen/Qwen2.5-1.5B"' in copied
     assert visitor.problems == []
-    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("study", ["published", "several"])
 def test_on_a_phone_the_first_screen_is_the_answer(
-    browser: Browser, server: str, study: str, scheme: str
+    visit: Callable[..., Visitor], study: str, scheme: str
 ) -> None:
-    context = browser.new_context(viewport=PHONE, color_scheme=scheme)
-    page = Visitor(context.new_page(), server).go(f"?study={study}")
+    page = visit(**PHONE, scheme=scheme).go(f"?study={study}")
     box = page.locator(".vc-spot").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] < PHONE["height"]
     for role in ("model", "did", "bad", "sure", "why"):
         assert page.locator(f".vc-{role}").count() == 1, role
     assert not page.evaluate(TOO_WIDE)
-    context.close()
 
 
-def test_statistics_are_one_click_deeper(browser: Browser, server: str) -> None:
-    context = browser.new_context()
-    page = Visitor(context.new_page(), server).go("?study=published")
+def test_statistics_are_one_click_deeper(visitor: Visitor) -> None:
+    page = visitor.go("?study=published")
     level = page.get_by_text("Significance level α", exact=True)
     assert not level.is_visible()
     page.get_by_text("How this was decided").click()
     level.wait_for(state="visible")
-    context.close()

@@ -3,7 +3,7 @@ on a phone, and what is folded at an output."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -52,9 +52,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (700, "dark"), (390, "light")])
-def test_long_names_fit(browser: Browser, server: str, width: int, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    visitor = Visitor(context.new_page(), server)
+def test_long_names_fit(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width=width, scheme=scheme)
     views = [
         f"{path}{'' if path.endswith('&') else '?'}study=several" for path in (*PATHS, *OTHERS)
     ]
@@ -68,19 +67,16 @@ def test_long_names_fit(browser: Browser, server: str, width: int, scheme: str) 
         assert page.evaluate(CUT) == [], where
     assert visitor.problems == []
     assert visitor.foreign == []
-    context.close()
 
 
-def test_a_text_that_is_cut_is_found(browser: Browser, server: str) -> None:
+def test_a_text_that_is_cut_is_found(visitor: Visitor) -> None:
     """The control of the test above: a name in a box too narrow for it."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = Visitor(context.new_page(), server).go("about?study=several")
+    page = visitor.go("about?study=several")
     assert page.evaluate(CUT) == []
     page.locator("h1").evaluate(
         "e => { e.style.cssText = 'width: 20px; overflow: hidden; white-space: nowrap'; }"
     )
     assert page.evaluate(CUT) == ["H1 About"]
-    context.close()
 
 
 def test_a_short_name_shows_the_full_one_on_focus_and_tap(browser: Browser, server: str) -> None:
@@ -98,9 +94,8 @@ def test_a_short_name_shows_the_full_one_on_focus_and_tap(browser: Browser, serv
     context.close()
 
 
-def test_on_a_phone_the_menu_closes_after_a_choice(browser: Browser, server: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    visitor = Visitor(context.new_page(), server)
+def test_on_a_phone_the_menu_closes_after_a_choice(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(width=390, height=844)
     page = visitor.go("?study=several")
     menu = page.get_by_test_id("stExpandSidebarButton")
     menu.click()
@@ -117,14 +112,11 @@ def test_on_a_phone_the_menu_closes_after_a_choice(browser: Browser, server: str
     expect(menu).to_be_visible()
     visitor.settle()
     assert visitor.query()["study"] == ["mixed"]
-    context.close()
 
 
-def test_what_was_asked_opens_and_stays_open(browser: Browser, server: str) -> None:
+def test_what_was_asked_opens_and_stays_open(visitor: Visitor) -> None:
     """The prompt as asked and the reasoning are folded, are characters, and stay as the reader left
     them on the next prompt."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    visitor = Visitor(context.new_page(), server)
     page = visitor.go("outputs?study=mixed&prompt=code_001&configs=Qwen3-0.6B-bf16")
     folds = page.locator("article details")
     expect(folds).to_have_count(2)
@@ -138,4 +130,3 @@ def test_what_was_asked_opens_and_stays_open(browser: Browser, server: str) -> N
     expect(page.locator("article details").first.locator("pre")).to_be_visible()
     assert visitor.foreign == []
     assert visitor.problems == []
-    context.close()

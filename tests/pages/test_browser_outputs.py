@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.support import dashboard_database, several_models
 from tests.support.chromium import needs_chromium
@@ -79,10 +79,9 @@ def test_texts_in_the_grid_are_characters(visitor: Visitor) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 700, 390])
 def test_nothing_is_cut_with_long_names(
-    browser: Browser, server: str, width: int, scheme: str
+    visit: Callable[..., Visitor], width: int, scheme: str
 ) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    visitor = Visitor(context.new_page(), server)
+    visitor = visit(width=width, scheme=scheme)
     for study in ("several", "mixed", "varied"):
         page = visitor.go(f"outputs?study={study}&view=grid")
         expect(page.locator("table.grid tbody tr").first).to_be_visible()
@@ -97,4 +96,3 @@ def test_nothing_is_cut_with_long_names(
     wide = "cards => cards.some((e) => e.scrollWidth > e.clientWidth + 1)"
     assert not page.locator("article").evaluate_all(wide)
     assert visitor.problems == []
-    context.close()

@@ -22,7 +22,7 @@ from tests.support.chromium import needs_chromium
 from tests.support.playground_fakes import wait_until
 from tests.support.real_study import demo_outputs
 from tests.support.server import LOG, Server, serve
-from tests.support.visitor import Visitor
+from tests.support.visitor import Tab, Visitor
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
 from vibecore.core.paths import DEFAULT_DB, STATE_VARIABLE
 from vibecore.live.playground import suite_prompt
@@ -57,12 +57,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, server: Server) -> Iterator[Visitor]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    tab = Visitor(context.new_page(), server.address)
-    yield tab
-    context.close()
-    assert tab.problems == []
+def visitor(tab: Tab, server: Server) -> Iterator[Visitor]:
+    opened = tab.open(server.address, height=1000)
+    yield opened
+    tab.leave(opened)
+    assert opened.problems == []
 
 
 def pane(page: Page, config: str, status: str = "") -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 PATIENCE = 90_000
 # Two files of tests run side by side, so a page can take longer than Playwright's five seconds.
@@ -33,10 +34,14 @@ class Visitor:
         self.problems: list[str] = []
         self.foreign: list[str] = []
         page.set_default_timeout(PATIENCE)
-        page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("request", lambda request: self._on_request(request.url))
-        page.on("response", lambda response: self._on_response(response.status, response.url))
+        self._listeners: dict[Any, Any] = {
+            "console": self._on_console,
+            "pageerror": lambda error: self.problems.append(str(error)),
+            "request": lambda request: self._on_request(request.url),
+            "response": lambda response: self._on_response(response.status, response.url),
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
 
     def _on_console(self, message) -> None:
         # A failed request is judged by its status and address in _on_response.
@@ -65,3 +70,49 @@ class Visitor:
 
     def query(self) -> dict[str, list[str]]:
         return parse_qs(urlparse(self.page.url).query)
+
+    def leave(self) -> None:
+        """Empty the tab of all that this visitor did, for the next one."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        context = self.page.context
+        for other in context.pages:
+            if other != self.page:
+                other.close()
+        context.clear_cookies()
+        context.clear_permissions()
+        if self.page.url.startswith(self.server):
+            self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        self.page.goto("about:blank")
+
+
+class Tab:
+    """A tab that one test after the other uses, emptied in between: a tab of each one's own would
+    compile Streamlit's scripts anew, for three seconds of processor time."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._page: Page | None = None
+
+    def open(
+        self, server: str, width: int = 1400, height: int = 900, scheme: Any = "light"
+    ) -> Visitor:
+        """The empty tab, at a size in pixels and a colour scheme."""
+        if self._page is None:
+            self._page = self._browser.new_context().new_page()
+        self._page.set_viewport_size({"width": width, "height": height})
+        self._page.emulate_media(color_scheme=scheme)
+        return Visitor(self._page, server)
+
+    def leave(self, visitor: Visitor) -> None:
+        """Empty the tab, or give it up where that fails."""
+        try:
+            visitor.leave()
+        except Error:
+            visitor.page.context.close()
+            self._page = None
+
+    def close(self) -> None:
+        """Close it and its context."""
+        if self._page is not None:
+            self._page.context.close()
