@@ -64,6 +64,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: object) -> Any:
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_of_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The state folder of what is made once for several tests: before any test has its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(STATE_VARIABLE, str(tmp_path_factory.mktemp("state-of-fixtures")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The state folder, this test's own: nothing of the user's is read, queued for or changed."""

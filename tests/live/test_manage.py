@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.conftest import FakeWorker
 from tests.support.launched import TWO_PROMPTS, made
 from vibecore import list_studies, read_outputs, store
 from vibecore.cli import app
@@ -34,14 +36,21 @@ def run(db: Path, study: str, *configs: str) -> None:
     run_study(new_plan(options, db), lambda event: None)
 
 
-@pytest.fixture
-def two(published_db: Path, tmp_path: Path, fake_worker) -> Path:
-    """A database with the published study and two measured ones, `kept` and `mine`."""
-    path = tmp_path / "two.duckdb"
+@pytest.fixture(scope="module")
+def made_two(published_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of `two`, to copy."""
+    path = tmp_path_factory.mktemp("two") / "two.duckdb"
     shutil.copy(published_db, path)
-    run(path, "kept")
-    run(path, "mine", "1M-bf16", "1M-4bit")
+    with patch("vibecore.studies.workers.Worker", FakeWorker()):
+        run(path, "kept")
+        run(path, "mine", "1M-bf16", "1M-4bit")
     return path
+
+
+@pytest.fixture
+def two(made_two: Path, tmp_path: Path, fake_worker) -> Path:
+    """A database with the published study and two measured ones, `kept` and `mine`."""
+    return shutil.copy(made_two, tmp_path / "two.duckdb")
 
 
 def content(db: Path) -> dict[str, list[tuple[object, ...]]]:

@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.page_table import ACTING_VARIABLE
+from tests.conftest import FakeWorker
 from tests.support.launched import TWO_PROMPTS
 from tests.support.pages import buttons, errors, press, visit
 from vibecore import list_studies, read_outputs
@@ -23,14 +25,22 @@ from vibecore.studies.run import run_study
 from vibecore.views.export import export_database, export_study, export_zip
 
 
-@pytest.fixture
-def use(published_db: Path, tmp_path: Path, fake_worker, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database with the published study and two measured ones, the dashboard's own."""
-    path = tmp_path / "page.duckdb"
+@pytest.fixture(scope="module")
+def three_studies(published_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published study and two measured ones, to copy."""
+    path = tmp_path_factory.mktemp("manage") / "page.duckdb"
     shutil.copy(published_db, path)
-    for study in ("mine", "other"):
-        options = Options(configs=("1M-bf16", "1M-4bit"), study=study, suite=TWO_PROMPTS)
-        run_study(new_plan(options, path), lambda event: None)
+    with patch("vibecore.studies.workers.Worker", FakeWorker()):
+        for study in ("mine", "other"):
+            options = Options(configs=("1M-bf16", "1M-4bit"), study=study, suite=TWO_PROMPTS)
+            run_study(new_plan(options, path), lambda event: None)
+    return path
+
+
+@pytest.fixture
+def use(three_studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of three studies, the dashboard's own."""
+    path = shutil.copy(three_studies, tmp_path / "page.duckdb")
     monkeypatch.setenv(DATABASE_VARIABLE, str(path))
     return path
 

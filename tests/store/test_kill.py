@@ -1,4 +1,8 @@
-"""`kill -9` of a running study, three times, then resume: nothing lost, nothing twice."""
+"""`kill -9` of a running study, three times, then resume: nothing lost, nothing twice.
+
+Its worker is a fake, so outputs come as fast as they are stored; runs with real workers are killed
+in tests/live/test_launch.py.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ KILLS = 3
 STUDY = """
 import sys
 from pathlib import Path
+from tests.conftest import FakeWorker
+from vibecore.studies import workers
 from vibecore.studies.plan import Options, resumed_plan
 from vibecore.studies.run import run_study
 
@@ -24,20 +30,20 @@ def acknowledge(event):
     if event.kind == "generated":
         print(event.config, event.done, flush=True)
 
+workers.Worker = FakeWorker()
 plan = resumed_plan(Options(study="kill"), Path(sys.argv[1]))
 run_study(plan, acknowledge, resume=True)
 print("finished", flush=True)
 """
 
 
-def test_killed_three_times_and_resumed(db: Path, fake_worker, monkeypatch) -> None:
-    # The study's rows are made without running anything, then only real workers run it.
+def test_killed_three_times_and_resumed(db: Path, fake_worker) -> None:
+    # The study's rows are made without running anything.
     fake_worker.broken = dict.fromkeys(("1M-bf16", "1M-8bit", "1M-4bit"), "later")
     from vibecore.studies.run import run_study
 
     options = Options(configs=tuple(fake_worker.broken), study="kill", max_new_tokens=8)
     run_study(new_plan(options, db), lambda event: None)
-    monkeypatch.undo()
     choose = random.Random(20261123)
     acknowledged = 0
     for _ in range(KILLS):

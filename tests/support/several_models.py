@@ -7,6 +7,8 @@ file, an already quantised folder, and outputs that broke numerically or ended i
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -79,10 +81,21 @@ MIXED = (
 
 def build(path: Path) -> Path:
     """Write both studies into a database, a new one or one that is there."""
-    store.prepare(path)
-    _add(path, "several", SEVERAL, "SmolLM2 beside Qwen2.5-Coder", NOTE)
-    _add(path, "mixed", MIXED, "Every kind of model", None)
+    path.write_bytes(_built(path.read_bytes() if path.exists() else None))
     return path
+
+
+@functools.cache
+def _built(before: bytes | None) -> bytes:
+    """The database's file, made once a process of what it was before."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "built.duckdb"
+        if before is not None:
+            path.write_bytes(before)
+        store.prepare(path)
+        _add(path, "several", SEVERAL, "SmolLM2 beside Qwen2.5-Coder", NOTE)
+        _add(path, "mixed", MIXED, "Every kind of model", None)
+        return path.read_bytes()
 
 
 def _add(path: Path, name: str, made: tuple[Made, ...], title: str, note: str | None) -> None:
