@@ -15,9 +15,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.support.commands import called
 from tests.support.playground_fakes import wait_until
 from tests.support.processes import own_processes, workers
-from tests.support.real_study import demo_outputs
+from tests.support.real_study import NEW_TOKENS, demo_outputs
 from vibecore.catalog.models import family_configs
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.core.rows import OutputRow
@@ -30,12 +31,21 @@ from vibecore.live.playground import (
     own_prompt,
     suite_prompt,
 )
+from vibecore.runtime import fork_server
 
 PROMPT = "code_003"
 # Llm.int8() of the larger demo model is the slowest: some 100 tokens a second.
 SLOW = "5M-8bit"
 # The demo models answer it to the last token they may.
 LONG = "aaaa aaaa aaaa"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forks() -> Iterator[None]:
+    """One fork server for all of these, which ends where nobody else holds it."""
+    with fork_server.kept_running():
+        yield
+    assert own_processes() == []
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +91,8 @@ def wait_for_pieces(session: Session, count: int) -> None:
 def test_six_configs_write_what_the_study_has_stored(
     playground: Playground, stored: dict[str, OutputRow]
 ) -> None:
-    request = make_request(suite_prompt("vibe30", PROMPT), family_configs("demo"), device="cpu")
+    prompt, configs = suite_prompt("vibe30", PROMPT), family_configs("demo")
+    request = make_request(prompt, configs, device="cpu", max_new_tokens=NEW_TOKENS)
     session = playground.submit(request, is_watched=lambda: True)
     assert session.finished.wait(180)
     assert [pane.error for pane in session.panes] == [None] * 6
@@ -149,7 +160,7 @@ def test_twenty_tries_leave_memory_and_processes_as_they_were(playground: Playgr
     for process in workers():
         assert process.memory_info().rss < held[process.pid] * 1.05
     playground.unload()
-    assert own_processes() == []
+    assert workers() == []
 
 
 def command(*words: str) -> list[str]:
@@ -158,7 +169,10 @@ def command(*words: str) -> list[str]:
 
 def test_the_command_streams_texts_and_tells_figures(stored: dict[str, OutputRow]) -> None:
     done = subprocess.run(
-        command("--suite", "vibe30", "--prompt", PROMPT, "--config", "1M-bf16"),
+        command(
+            *("--suite", "vibe30", "--prompt", PROMPT, "--config", "1M-bf16"),
+            f"--max-new-tokens={NEW_TOKENS}",
+        ),
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
@@ -188,7 +202,7 @@ def test_the_command_writes_json_alone_and_fails_by_its_kind(tmp_path) -> None:
         ("Hello", "--model", str(tmp_path), "--precision", "bf16"),
     ]
     for words in wrong:
-        failed = subprocess.run(command(*words), cwd=PROJECT_ROOT, capture_output=True, text=True)
+        failed = called("try", *words, "--device", "cpu")
         assert failed.returncode == 2, words
         assert "Traceback" not in failed.stderr
         assert failed.stdout == ""

@@ -16,7 +16,7 @@ from pages.parts.page_table import FIRST_PAGE, PAGES, SECTIONS
 from tests.support import dashboard_database as made
 from tests.support.chromium import needs_chromium
 from tests.support.server import serve
-from tests.support.visitor import POINTER_ONLY, TOO_WIDE, Visitor
+from tests.support.visitor import BACKGROUNDS, POINTER_ONLY, TOO_WIDE, Visitor
 
 pytestmark = needs_chromium
 PATHS = {page: "" if page == FIRST_PAGE else page for page in PAGES}
@@ -64,7 +64,7 @@ def test_every_page_is_whole(visit: Callable[..., Visitor], width: int, scheme: 
             # What the texts of `varied` would make it.
             assert page.title() != "owned", where
     dark = page.evaluate("() => getComputedStyle(document.querySelector('.stApp')).backgroundColor")
-    assert dark == {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 24, 27)"}[scheme]
+    assert dark == BACKGROUNDS[scheme]
     assert visitor.problems == []
     assert visitor.foreign == []
 

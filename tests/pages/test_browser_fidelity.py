@@ -37,18 +37,16 @@ def server(running: Server) -> str:
     return running.address
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 700, 390])
-def test_the_page_fits_at_every_width(
-    visit: Callable[..., Visitor], width: int, scheme: str
-) -> None:
-    visitor = visit(width=width, scheme=scheme)
+def test_the_page_fits_at_every_width(visit: Callable[..., Visitor], width: int) -> None:
+    visitor = visit(width=width)
     for study in ("varied", "several", "published"):
         page = visitor.go(f"fidelity?study={study}")
-        if study != "published":
-            expect(page.locator('[data-testid="stVegaLiteChart"] svg')).to_have_count(3)
-            expect(page.locator("[data-row]").first).to_be_visible()
-        assert not page.evaluate(TOO_WIDE), study
+        for scheme in visitor.in_each_scheme():
+            if study != "published":
+                expect(page.locator('[data-testid="stVegaLiteChart"] svg')).to_have_count(3)
+                expect(page.locator("[data-row]").first).to_be_visible()
+            assert not page.evaluate(TOO_WIDE), f"{study}, {scheme}"
     assert visitor.problems == []
     assert visitor.foreign == []
 

@@ -35,18 +35,19 @@ def test_the_code_is_copied_in_two_clicks(visitor: Visitor) -> None:
     assert visitor.problems == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("study", ["published", "several"])
 def test_on_a_phone_the_first_screen_is_the_answer(
-    visit: Callable[..., Visitor], study: str, scheme: str
+    visit: Callable[..., Visitor], study: str
 ) -> None:
-    page = visit(**PHONE, scheme=scheme).go(f"?study={study}")
-    box = page.locator(".vc-spot").bounding_box()
-    assert box is not None
-    assert box["y"] + box["height"] < PHONE["height"]
-    for role in ("model", "did", "bad", "sure", "why"):
-        assert page.locator(f".vc-{role}").count() == 1, role
-    assert not page.evaluate(TOO_WIDE)
+    visitor = visit(**PHONE)
+    page = visitor.go(f"?study={study}")
+    for scheme in visitor.in_each_scheme():
+        box = page.locator(".vc-spot").bounding_box()
+        assert box is not None, scheme
+        assert box["y"] + box["height"] < PHONE["height"], scheme
+        for role in ("model", "did", "bad", "sure", "why"):
+            assert page.locator(f".vc-{role}").count() == 1, f"{role}, {scheme}"
+        assert not page.evaluate(TOO_WIDE), scheme
 
 
 def test_statistics_are_one_click_deeper(visitor: Visitor) -> None:

@@ -76,23 +76,23 @@ def test_texts_in_the_grid_are_characters(visitor: Visitor) -> None:
     assert visitor.problems == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 700, 390])
-def test_nothing_is_cut_with_long_names(
-    visit: Callable[..., Visitor], width: int, scheme: str
-) -> None:
-    visitor = visit(width=width, scheme=scheme)
+def test_nothing_is_cut_with_long_names(visit: Callable[..., Visitor], width: int) -> None:
+    visitor = visit(width=width)
     for study in ("several", "mixed", "varied"):
         page = visitor.go(f"outputs?study={study}&view=grid")
-        expect(page.locator("table.grid tbody tr").first).to_be_visible()
-        assert not page.evaluate(TOO_WIDE), study
-        assert not page.locator("table.grid").evaluate(CUT), study
-        names = page.locator("thead div.name").all_inner_texts()
-        assert len(set(names)) == len(names)
+        for scheme in visitor.in_each_scheme():
+            where = f"{study}, {scheme}"
+            expect(page.locator("table.grid tbody tr").first).to_be_visible()
+            assert not page.evaluate(TOO_WIDE), where
+            assert not page.locator("table.grid").evaluate(CUT), where
+            names = page.locator("thead div.name").all_inner_texts()
+            assert len(set(names)) == len(names), where
     configs = urlencode({"configs": [one.id for one in several_models.MIXED]}, doseq=True)
     page = visitor.go(f"outputs?study=mixed&{configs}")
-    expect(page.locator("article")).to_have_count(len(several_models.MIXED))
-    assert not page.evaluate(TOO_WIDE)
-    wide = "cards => cards.some((e) => e.scrollWidth > e.clientWidth + 1)"
-    assert not page.locator("article").evaluate_all(wide)
+    for scheme in visitor.in_each_scheme():
+        expect(page.locator("article")).to_have_count(len(several_models.MIXED))
+        assert not page.evaluate(TOO_WIDE), scheme
+        wide = "cards => cards.some((e) => e.scrollWidth > e.clientWidth + 1)"
+        assert not page.locator("article").evaluate_all(wide), scheme
     assert visitor.problems == []

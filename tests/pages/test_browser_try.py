@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support import processes
 from tests.support.chromium import needs_chromium
 from tests.support.playground_fakes import wait_until
-from tests.support.real_study import demo_outputs
+from tests.support.real_study import NEW_TOKENS, demo_outputs
 from tests.support.server import LOG, Server, serve
 from tests.support.visitor import Tab, Visitor
 from vibecore.catalog.demo_models import MODELS_DIR as DEMO_MODELS_DIR
@@ -89,7 +89,9 @@ def test_six_streamed_answers_are_those_of_a_study(
 ) -> None:
     stored = demo_outputs(tmp_path, PROMPT)
     constraints = len(suite_prompt("vibe30", PROMPT).constraints)
-    page = visitor.go(f"try?study=demo&try_suite=vibe30&try_prompt={PROMPT}")
+    page = visitor.go(
+        f"try?study=demo&try_suite=vibe30&try_prompt={PROMPT}&try_tokens={NEW_TOKENS}"
+    )
     page.get_by_role("combobox", name="Take the configs of a family").click()
     page.get_by_role("option", name="demo", exact=True).click()
     for config in stored:
@@ -147,7 +149,6 @@ def test_stop_and_kill_in_mid_stream(visitor: Visitor, server: Server) -> None:
     assert failed.locator(ANSWER).text_content()
     expect(page.locator(pane(page, "5M-bf16", "done"))).to_be_visible(timeout=PATIENCE)
     assert "Traceback" not in page.content()
-    unload_all(visitor, server)
 
 
 def test_reasoning_streams_into_a_fold_that_stays_open(
@@ -178,8 +179,6 @@ def test_reasoning_streams_into_a_fold_that_stays_open(
     expect(done.locator("dl")).to_be_empty()
     done.locator("details[data-fold=prompt] summary").click()
     expect(done.locator("details[data-fold=prompt] pre")).to_have_text(f"Hello<think>\n{LONG}")
-    visitor.settle()
-    unload_all(visitor, server)
 
 
 def test_two_tabs_share_one_device(visitor: Visitor, server: Server, browser: Browser) -> None:

@@ -12,6 +12,9 @@ from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.queries import read_outputs
 from vibecore.studies.run import run_study
 
+# Tokens of each output, at most.
+NEW_TOKENS = 100
+
 
 def demo_outputs(folder: Path, prompt_id: str) -> dict[str, OutputRow]:
     """One prompt's output by config. Another processor rounds otherwise and can write other tokens
@@ -20,6 +23,8 @@ def demo_outputs(folder: Path, prompt_id: str) -> dict[str, OutputRow]:
     suite["prompts"] = [prompt for prompt in suite["prompts"] if prompt["id"] == prompt_id]
     file, db = folder / "one.yaml", folder / "one.duckdb"
     file.write_text(yaml.safe_dump(suite), "utf-8")
-    options = Options(family="demo", suite=str(file), study="one", device="cpu")
+    options = Options(
+        family="demo", suite=str(file), study="one", device="cpu", max_new_tokens=NEW_TOKENS
+    )
     run_study(new_plan(options, db), lambda event: None)
     return {row.config: row for row in read_outputs(db, "one")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
@@ -16,6 +17,8 @@ EXPECTED_404 = re.compile(r"/_stcore/(health|host-config)$")
 # Whether anything makes the page scroll sideways.
 TOO_WIDE = """() => [document.documentElement, document.querySelector('[data-testid=stMain]')]
     .some((e) => e.scrollWidth > e.clientWidth)"""
+# Of the page, by colour scheme.
+BACKGROUNDS = {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 24, 27)"}
 # Steps inside a number field (its arrow keys do the same), and buttons that say so themselves.
 POINTER_ONLY = """() => {
     const excused = '[data-testid=stNumberInput], [data-baseweb], .react-aria-ComboBox';
@@ -67,6 +70,15 @@ class Visitor:
         self.page.wait_for_selector(
             '[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=PATIENCE
         )
+
+    def in_each_scheme(self) -> Iterator[str]:
+        """Gives the page, which follows the system's colour scheme, the one and then the other."""
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)
+            app = self.page.locator(".stApp")
+            expect(app).to_have_css("background-color", BACKGROUNDS[scheme])
+            self.settle()
+            yield scheme
 
     def query(self) -> dict[str, list[str]]:
         return parse_qs(urlparse(self.page.url).query)
