@@ -158,7 +158,7 @@ def test_weights_that_a_node_has_not_name_the_node(
 
     monkeypatch.setattr(run_module, "resolve", other_weights)
     events: list[Event] = []
-    statuses = run(db, ray="auto", on_event=events.append)
+    statuses = run(db, ray="auto", configs=CONFIGS[:1], on_event=events.append)
     assert set(statuses.values()) == {"failed"}
     errors = {row.error for row in read_runs(db, "s")}
     assert all(socket.gethostname() in error and "are not those" in error for error in errors)
