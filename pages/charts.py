@@ -10,8 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import address, cached, drawing, frame
+from pages.parts import address, cached, drawing, frame, part
 from pages.parts.components import link, open_view, show_table
+from vibecore.analysis.metrics import known_metrics
 from vibecore.views.charts.figure import Figure
 from vibecore.views.charts.prompts import category_figure, prompt_figure
 from vibecore.views.charts.quality import (
@@ -24,6 +25,7 @@ from vibecore.views.charts.tradeoff import tradeoff_figure
 from vibecore.views.short_names import names_of
 from vibecore.views.tables.metrics import prompt_table
 
+OF_THESE = "What the charts and their titles say is of these configs, not of the others."
 # A grid of more prompts than a person scans; Outputs has a list that filters.
 MOST_PROMPTS = 200
 
@@ -47,24 +49,34 @@ def behind(picked: dict[str, Any]) -> dict[str, Any]:
 
 study = frame.current_study()
 key = cached.content()
-address.read("charts", {})
-address.write("charts", {})
 frame.show_html("h1", "Charts")
 frame.show_warnings(study.name)
 with frame.errors_in_words():
     summary = cached.summary(key, study.name)
-    few = study.prompt_count <= MOST_PROMPTS
-    scores = cached.scores(key, study.name) if few else []
     outcomes = cached.evidence(key, study.name).outcomes
+known = known_metrics(summary.rows)
+parameters = part.parameters(summary.rows, known)
+address.read("charts", parameters)
+shown = part.choose(summary.rows, known, summary.sweet_spot)
+address.write("charts", parameters)
+rows = shown.rows
+if not rows:
+    st.stop()
+if not shown.whole:
+    frame.show_note(OF_THESE)
+few = study.prompt_count <= MOST_PROMPTS
+with frame.errors_in_words():
+    named = () if shown.whole else tuple(row.config for row in rows)
+    scores = cached.scores(key, study.name, named) if few else []
 
 wide = {
-    "speed": speed_figure(summary.rows, outcomes),
-    "loss": loss_figure(summary.rows, outcomes),
-    "repetition": repetition_figure(summary.rows),
-    "by-prompt": prompt_adherence_figure(summary.rows),
-    "by-constraint": constraint_adherence_figure(summary.rows),
+    "speed": speed_figure(rows, outcomes),
+    "loss": loss_figure(rows, outcomes),
+    "repetition": repetition_figure(rows),
+    "by-prompt": prompt_adherence_figure(rows),
+    "by-constraint": constraint_adherence_figure(rows),
 }
-show(tradeoff_figure(summary.rows), "tradeoff")
+show(tradeoff_figure(rows), "tradeoff")
 for name, figure in wide.items():
     show(figure, name)
 if study.source == "published":
@@ -76,8 +88,8 @@ elif not few:
     frame.show_html("h2", f"{study.prompt_count:,} prompts are too many to draw one by one")
     frame.show_html("p", "Outputs lists them, with filters.")
 else:
-    show(category_figure(scores, summary.rows), "category")
-    show(prompt_figure(scores, summary.rows), "prompts")
+    show(category_figure(scores, rows), "category")
+    show(prompt_figure(scores, rows), "prompts")
     if scores:
         with st.expander("The same grid as a table of links"):
             show_table(

@@ -17,13 +17,14 @@ from html import escape
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts import address, cached, downloads, frame
+from pages.parts import address, cached, downloads, frame, part
 from pages.parts.components import link, show_table
 from vibecore.analysis import Decision, Rule
 from vibecore.analysis.metrics import known_metrics
 from vibecore.analysis.switches import sentences_by_control
 from vibecore.views.beside import read_beside
 from vibecore.views.headline import Headline, headline, page_line
+from vibecore.views.shown_configs import Shown
 from vibecore.views.snippet import snippet_of
 from vibecore.views.tables.hardware import NOTE, hardware_kinds, hardware_table
 from vibecore.views.tables.metrics import exclusion_table, judgement_table, metric_table
@@ -99,8 +100,9 @@ def show_list(sentences: Sequence[str]) -> None:
     st.html(f'<ul class="vc-list">{items}</ul>')
 
 
-def show_decision(decision: Decision) -> None:
-    """The statistics behind the answer: tests, level, stability, every judgement."""
+def show_decision(decision: Decision, shown: Shown) -> None:
+    """The statistics behind the answer: tests, level, stability, every judgement of the configs
+    that are shown."""
     spot = decision.sweet_spot
     for sentence in (spot.reason, spot.how):
         if sentence:
@@ -110,17 +112,15 @@ def show_decision(decision: Decision) -> None:
         frame.show_note(STABILITY_NOTE)
     if decision.pairs:
         frame.show_html("h3", "Against the best, metric by metric")
-        show_table(judgement_table(decision, summary.rows), key="judgements")
+        show_table(judgement_table(decision, summary.rows, shown.rows), key="judgements")
         frame.show_note(JUDGEMENT_NOTE)
 
 
 def choose_rule(limits: DeltaGenerator, level: DeltaGenerator, *, by_kld: bool) -> Rule:
     """The rule's thresholds: what a person has and wants among the `limits`, α at `level`; `by_kld`
     says whether there is a mean KLD to cap."""
-    parameters = PARAMETERS | (KLD_PARAMETER if by_kld else {})
-    address.read("metrics", parameters)
     cap, floor, *nearness = limits.columns(3 if by_kld else 2)
-    rule = Rule(
+    return Rule(
         cap.number_input(
             "Memory cap, GiB",
             min_value=0.0,
@@ -161,8 +161,6 @@ def choose_rule(limits: DeltaGenerator, level: DeltaGenerator, *, by_kld: bool) 
         if by_kld
         else None,
     )
-    address.write("metrics", parameters)
-    return rule
 
 
 def outputs_of(config: str) -> dict:
@@ -182,6 +180,9 @@ frame.show_note(page_line(study, summary.rows))
 answer, limits, figures = st.container(), st.container(), st.container()
 fold = st.expander("How this was decided: tests, significance level and stability")
 by_kld = any(row.mean_kld is not None for row in summary.rows)
+known = known_metrics(summary.rows)
+parameters = PARAMETERS | (KLD_PARAMETER if by_kld else {}) | part.parameters(summary.rows, known)
+address.read("metrics", parameters)
 rule = choose_rule(limits, fold.container(), by_kld=by_kld)
 thresholds = (rule.vram_gib, rule.speed_floor, rule.alpha, rule.kld_cap)
 with frame.errors_in_words():
@@ -190,23 +191,23 @@ spot, stability = decision.sweet_spot, decision.stability
 summary = summary.with_choice(spot)
 
 with answer:
-    shown = headline(study, summary.rows, spot, rule, stability)
-    show_headline(shown)
+    said = headline(study, summary.rows, spot, rule, stability)
+    show_headline(said)
     frame.show_warnings(study.name)
-    if shown.config is not None:
-        show_how_to_run(shown.config)
+    if said.config is not None:
+        show_how_to_run(said.config)
 
 with figures:
-    show_table(metric_table(summary, outputs_of), key="metrics")
+    shown = part.choose(summary.rows, known, spot)
+    show_table(metric_table(summary, outputs_of, shown.rows), key="metrics")
     scored = any(row.broken is not None for row in summary.rows)
     frame.show_note(SCORED_NOTE if scored else UNSCORED_NOTE)
-    known = [metric.name for metric in known_metrics(summary.rows)]
-    if terms := [ABBREVIATIONS[name] for name in known if name in ABBREVIATIONS]:
+    if terms := [ABBREVIATIONS[one.name] for one in known if one.name in ABBREVIATIONS]:
         frame.show_note(" ".join(terms))
     if any(row.adherence_cut or row.constraints_cut for row in summary.rows):
         frame.show_note(CUT_NOTE)
     if hardware_kinds(summary.rows):
-        show_table(hardware_table(summary.rows), key="hardware")
+        show_table(hardware_table(summary.rows, shown.rows), key="hardware")
         frame.show_note(NOTE)
     frame.show_model_notes(study.name)
     frame.show_scorers(study.name)
@@ -215,17 +216,21 @@ with figures:
         study.name,
         "metrics",
     )
-    if spot.excluded:
+    excluded = exclusion_table(summary, shown.rows)
+    if excluded["rows"]:
         frame.show_html("h2", "Not chosen, and why")
-        show_table(exclusion_table(summary), key="excluded")
+        show_table(excluded, key="excluded")
     changes = sentences_by_control(decision.switches, rule)
     if stability is not None:
         frame.show_html("h2", "What would change it")
         show_list([changes[name] for name in ("cap", "floor", "kld") if name in changes])
+address.write("metrics", parameters)
 
 with fold:
     if stability is not None:
         show_list([changes["alpha"]])
-    with frame.errors_in_words():
-        decision = cached.judged(content, study.name, *thresholds)
-    show_decision(decision)
+    among = () if shown.whole else tuple(row.config for row in shown.rows)
+    if shown.rows:
+        with frame.errors_in_words():
+            decision = cached.judged(content, study.name, *thresholds, among)
+    show_decision(decision, shown)

@@ -1,6 +1,8 @@
 """Reading for the pages, cached on the database's content: a finished run shows at once.
 
-Every function takes the content key first, so that no cached entry is older than the file.
+Every function takes the content key first, so that no cached entry is older than the file. What is
+long is one object for all sessions (cache_resource), which nobody changes; of the rest each has a
+copy.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from vibecore.core.paths import database_path
 
 if TYPE_CHECKING:
     from vibecore.analysis import Decision, Evidence
+    from vibecore.analysis.asked import ModelAsked
     from vibecore.analysis.comparison import StudyComparison
     from vibecore.core.fidelity import TokenMarks
     from vibecore.core.rows import OutputRow, PromptOutput, PromptResult, RunRow, ScoreRow, StudyRow
@@ -56,7 +59,7 @@ def benches(key: Key) -> list[StudyRow]:
     return [study for study in studies(key) if study.name in names]
 
 
-@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+@st.cache_resource(show_spinner=False, max_entries=ENTRIES)
 def summary(
     key: Key,
     study: str,
@@ -77,11 +80,11 @@ def summary(
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def evidence(key: Key, study: str) -> Evidence:
-    """What a study's choice is based on; one object for all sessions, because it is large."""
-    return vibecore.read_evidence(Path(key[0]), study)
+    """What a study's choice is based on."""
+    return vibecore.read_evidence(Path(key[0]), study, runs(key, study))
 
 
-@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+@st.cache_resource(show_spinner=False, max_entries=ENTRIES)
 def decision(
     key: Key,
     study: str,
@@ -96,14 +99,21 @@ def decision(
     return answer(evidence(key, study), vibecore.Rule(cap, floor, alpha, kld))
 
 
-@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+@st.cache_resource(show_spinner=False, max_entries=ENTRIES)
 def judged(
-    key: Key, study: str, cap: float | None, floor: float, alpha: float, kld: float | None
+    key: Key,
+    study: str,
+    cap: float | None,
+    floor: float,
+    alpha: float,
+    kld: float | None,
+    among: tuple[str, ...] = (),
 ) -> Decision:
-    """The same with judged pairs, which take as long again."""
+    """The same with judged pairs, which take as long again; of some configs where any is named."""
     from vibecore.analysis import with_pairs
 
-    return with_pairs(decision(key, study, cap, floor, alpha, kld), evidence(key, study))
+    made = decision(key, study, cap, floor, alpha, kld)
+    return with_pairs(made, evidence(key, study), among)
 
 
 @st.cache_data(show_spinner=False, max_entries=ENTRIES)
@@ -114,7 +124,7 @@ def outputs(key: Key, study: str, prompt: str, configs: tuple[str, ...] = ()) ->
 
 @st.cache_resource(show_spinner=False, max_entries=ENTRIES)
 def prompt_list(key: Key, study: str, wanted: PromptFilter | None = None) -> PromptList:
-    """The PromptList of a filter; one object for all sessions, because it can be long."""
+    """The PromptList of a filter."""
     return vibecore.find_prompts(Path(key[0]), study, wanted)
 
 
@@ -142,14 +152,14 @@ def first_prompt(key: Key, study: str) -> str | None:
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def scores(key: Key, study: str) -> list[ScoreRow]:
-    """Scores of every output of a study."""
-    return vibecore.read_scores(Path(key[0]), study)
+def scores(key: Key, study: str, configs: tuple[str, ...] = ()) -> list[ScoreRow]:
+    """Scores of every output of a study, or of some of its configs."""
+    return vibecore.read_scores(Path(key[0]), study, configs)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def fidelity(key: Key, study: str) -> FidelityResults:
-    """What is known of a study's fidelity; one object for all sessions, because it is large."""
+    """What is known of a study's fidelity."""
     from vibecore.studies.fidelity_results import read_fidelity_results
 
     return read_fidelity_results(Path(key[0]), study)
@@ -189,13 +199,23 @@ def comparison(key: Key, first: str, second: str) -> StudyComparison:
     return compare_studies(Path(key[0]), first, second)
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def runs(key: Key, study: str) -> list[RunRow]:
-    """Runs of a study with their environment."""
-    return vibecore.read_runs(Path(key[0]), study)
+    """Runs of a study with their environment, and the aggregates of every metric."""
+    from vibecore.studies.queries import read_measured_runs
+
+    return read_measured_runs(Path(key[0]), study)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def models(key: Key, study: str) -> list[ModelAsked]:
+    """What each run of a study says of its model, its weights and its prompts."""
+    from vibecore.analysis.asked import model_asked
+
+    return [model_asked(run) for run in runs(key, study)]
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def bench(key: Key, study: str) -> list[Any]:
-    """What `bench` measured; one object for all sessions, because profiles are long."""
+    """What `bench` measured."""
     return vibecore.read_bench(Path(key[0]), study)

@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.parts import address, cached, manage, page_table
 from pages.parts.components import close_menu
 from pages.parts.plain import plain, shortened
-from vibecore.analysis.asked import ModelAsked, model_asked
+from vibecore.analysis.asked import ModelAsked
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import DATABASE_VARIABLE, DEFAULT_DB, database_path, state_note
 from vibecore.core.rows import StudyRow
@@ -91,7 +91,7 @@ def show_model_notes(study: str) -> None:
 
 def _models_of(study: str) -> list[ModelAsked]:
     with errors_in_words():
-        return [model_asked(run) for run in cached.runs(cached.content(), study)]
+        return cached.models(cached.content(), study)
 
 
 def show_names(study: StudyRow | None) -> None:

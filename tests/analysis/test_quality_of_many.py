@@ -11,7 +11,7 @@ from vibecore.analysis.outcomes import Outcomes
 from vibecore.analysis.quality import BROKEN
 from vibecore.analysis.quality_of_many import OutcomesOfMany
 from vibecore.analysis.sampled import MOST_BY_PAIRS
-from vibecore.analysis.stats.permutation import pair_statistics
+from vibecore.analysis.stats.permutation import Family, SmallestP, pair_statistics
 from vibecore.analysis.stats.rotation import Rotations, statistics_against
 from vibecore.analysis.sweet_spot import Comparison, SweetSpot, find_sweet_spot
 
@@ -141,3 +141,14 @@ def test_resampled_studies_are_judged_as_the_study_itself() -> None:
     dropped = study.judge().p[BROKEN] < 0.05
     assert dropped[0, 4]
     assert ((again.p[BROKEN] < 0.05) == dropped).all()
+
+
+@pytest.mark.parametrize("p", [0.001, 0.01, 0.15, 0.5, 1.0])
+def test_what_has_a_small_p_reaches_the_statistic_of_that_p(p: float) -> None:
+    rng = np.random.default_rng(2)
+    families = [Family(rng.normal(size=199)), Family(rng.integers(0, 5, 199).astype(float))]
+    smallest = SmallestP(families)
+    values = np.concatenate([np.linspace(-3, 6, 400), np.arange(6.0)])
+    for place in range(2):
+        small = smallest.adjusted(place, values) <= p
+        assert (values[small] > smallest.reaching(place, p)).all()

@@ -9,6 +9,7 @@ import pytest
 
 from vibecore import store
 from vibecore.analysis.metrics import AGGREGATES
+from vibecore.analysis.outcomes import to_outcomes
 from vibecore.store.digest import read_digests, read_outcomes_of, read_sums, rows_of_outcomes
 from vibecore.studies import digests
 from vibecore.studies.queries import list_studies, read_summary
@@ -80,3 +81,51 @@ def test_a_rescoring_makes_them_anew(db: Path) -> None:
         after = read_digests(connection, runs, AGGREGATES)
         assert set(after) == set(before) == set(runs)
         assert after == read_sums(connection, runs, AGGREGATES)
+
+
+def test_outcomes_without_times_are_the_same_but_for_them(db: Path) -> None:
+    with store.reading(db) as connection:
+        runs = runs_with_outputs(connection, "demo")
+        whole, bare = (read_outcomes_of(connection, runs, times=times) for times in (True, False))
+    assert set(whole) == set(bare)
+    for run_id, one in bare.items():
+        assert one.new_tokens is None
+        assert one.total_seconds is None
+        for name in ("prompt", "sample", "broken", "adherent"):
+            assert np.array_equal(getattr(one, name), getattr(whole[run_id], name))
+    configs = [str(run_id) for run_id in runs]
+    timed, untimed = (
+        to_outcomes({place: one[run_id] for place, run_id in enumerate(runs)}, configs)
+        for one in (whole, bare)
+    )
+    assert timed is not None
+    assert untimed is not None
+    assert all(np.array_equal(timed.flags[name], untimed.flags[name]) for name in timed.flags)
+    assert np.isfinite(timed.seconds).all()
+    assert np.isnan(untimed.seconds).all()
+    assert untimed.seconds.shape == timed.seconds.shape
+
+
+def test_runs_of_other_prompts_keep_their_places(db: Path) -> None:
+    """What all runs have in common is read once only where it is common to all."""
+    with store.writing(db) as connection:
+        runs = runs_with_outputs(connection, "demo")
+        for table in ("verdict", "score", "generation"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE run_id = ? AND prompt_id < 'creative'", [runs[0]]
+            )
+        connection.execute("DELETE FROM digest WHERE run_id = ?", [runs[0]])
+        digests.digest_study(connection, "demo")
+        outcomes, rows = read_outcomes_of(connection, runs), rows_of_outcomes(connection, runs)
+    assert 0 < len(outcomes[runs[0]].prompt) < len(outcomes[runs[1]].prompt)
+    configs = [str(run_id) for run_id in runs]
+    mine, theirs = (
+        to_outcomes({place: one[run_id] for place, run_id in enumerate(runs)}, configs)
+        for one in (outcomes, rows)
+    )
+    assert mine is not None
+    assert theirs is not None
+    assert (mine.flags["adherence"][:, 0] < 0).any()
+    for name, flags in mine.flags.items():
+        assert np.array_equal(flags, theirs.flags[name])
+    assert np.array_equal(mine.seconds, theirs.seconds, equal_nan=True)

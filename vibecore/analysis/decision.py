@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -75,10 +75,12 @@ def answer(evidence: Evidence, rule: Rule) -> Decision:
     return Decision(rule, spot, stability, find_switches(evidence.study, rule, spot))
 
 
-def with_pairs(decision: Decision, evidence: Evidence) -> Decision:
-    """A decision on this evidence, with every config judged against the best."""
+def with_pairs(decision: Decision, evidence: Evidence, among: Collection[str] = ()) -> Decision:
+    """A decision on this evidence, with every config judged against the best, or those `among`
+    which any is named: with the same result for each."""
     rows, spot = evidence.study.rows, decision.sweet_spot
-    return replace(decision, pairs=judge_pairs(rows, evidence.outcomes, decision.rule, spot))
+    pairs = judge_pairs(rows, evidence.outcomes, decision.rule, spot, among)
+    return replace(decision, pairs=pairs)
 
 
 def decision_record(decision: Decision) -> dict[str, Any]:

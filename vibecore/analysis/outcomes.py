@@ -23,7 +23,7 @@ class Outcomes:
 
     `prompt` (outputs,) numbers the prompt that each row is of, in ascending order. `flags` has one
     array a metric of the rule: 1, 0, or −1 where not known. `tokens` and `seconds` are NaN where
-    not known.
+    not known, as in a study all of which was decoded in batches.
     """
 
     configs: tuple[str, ...]
@@ -93,19 +93,30 @@ def to_outcomes(runs: Mapping[int, RunOutcomes], configs: Sequence[str]) -> Outc
             there[keys[same]] = True
     found, row_of = np.flatnonzero(there), np.cumsum(there) - 1
     rows = {same: row_of[one] for same, one in keys.items()}
+    # Of runs that have every output in order nothing has to be found a place.
+    whole = {same for same, one in rows.items() if np.array_equal(one, np.arange(len(found)))}
     _, prompt = np.unique(found // samples, return_inverse=True)
 
     def spread(name: str, missing: float, kind: type) -> Array:
         # Each config's values lie beside each other.
-        values: Array = np.full((len(configs), len(found)), missing, dtype=kind)
-        for place, run in filled.items():
-            values[place, rows[id(run.prompt), id(run.sample)]] = getattr(run, name)
+        values: Array = np.empty((len(configs), len(found)), dtype=kind)
+        for place, own in enumerate(values):
+            run = filled.get(place)
+            same = (id(run.prompt), id(run.sample)) if run is not None else None
+            if same in whole:
+                own[:] = getattr(run, name)
+            else:
+                own.fill(missing)
+                if run is not None and same is not None:
+                    own[rows[same]] = getattr(run, name)
         return values.T
 
+    timed = all(run.total_seconds is not None for run in filled.values())
+    unknown = np.broadcast_to(np.nan, (len(found), len(configs)))
     return Outcomes(
         tuple(configs),
         {name: spread(metric.flag, -1, np.int8) for name, metric in RULE_METRICS.items()},
-        spread("new_tokens", np.nan, float),
-        spread("total_seconds", np.nan, float),
+        spread("new_tokens", np.nan, float) if timed else unknown,
+        spread("total_seconds", np.nan, float) if timed else unknown,
         prompt,
     )

@@ -8,7 +8,7 @@ a speed without a spread behind it; `note` says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,14 +49,25 @@ class Pair:
 
 
 def judge_pairs(
-    comparable: Sequence[ConfigMetrics], outcomes: Outcomes | None, rule: Rule, spot: SweetSpot
+    comparable: Sequence[ConfigMetrics],
+    outcomes: Outcomes | None,
+    rule: Rule,
+    spot: SweetSpot,
+    among: Collection[str] = (),
 ) -> tuple[Pair, ...]:
-    """Judge the comparable configs that fit, by metric in the order of the rule."""
+    """Judge the comparable configs that fit, by metric in the order of the rule: all, or those
+    `among` which any is named, each with the same result."""
     rows = [row for row in comparable if fits(row, rule)]
-    pairs = [_judge_rate(comparison, rule.alpha) for comparison in spot.comparisons]
+    pairs = [
+        _judge_rate(comparison, rule.alpha)
+        for comparison in spot.comparisons
+        if not among or comparison.config in among
+    ]
     if rows:
-        pairs += _judge_speeds(rows, outcomes, rule.alpha)
-        pairs += _ratios("memory", [row for row in rows if row.memory_bytes], _measured_how)
+        rest = _judge_speeds(rows, outcomes, rule.alpha)
+        rest += _ratios("memory", [row for row in rows if row.memory_bytes], _measured_how)
+        # Of all, because their p-values are adjusted for each other.
+        pairs += [pair for pair in rest if not among or pair.config in among]
     return tuple(pairs)
 
 
@@ -77,10 +88,10 @@ def _judge_rate(comparison: Comparison, alpha: float) -> Pair:
 def _judge_speeds(
     rows: Sequence[ConfigMetrics], outcomes: Outcomes | None, alpha: float
 ) -> list[Pair]:
-    if outcomes is None or not _whole(rows, outcomes, outcomes.tokens + outcomes.seconds):
-        note = "one figure a config, no spread between prompts"
-    elif batch_size(rows[0]) > 1:
+    if outcomes is not None and batch_size(rows[0]) > 1:
         note = "batched, so no prompt has a time of its own"
+    elif outcomes is None or not _whole(rows, outcomes, outcomes.tokens + outcomes.seconds):
+        note = "one figure a config, no spread between prompts"
     else:
         return _judge_by_prompt(rows, outcomes, alpha)
     return _ratios("speed", rows, lambda row, best: note)

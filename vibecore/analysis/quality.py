@@ -63,11 +63,11 @@ class Grid:
 
 def find_grid(rows: Sequence[ConfigMetrics]) -> Grid:
     """The grid that the configs make."""
-    names = tuple(dict.fromkeys(row.model for row in rows))
-    places = {
-        name: {row.precision: place for place, row in enumerate(rows) if row.model == name}
-        for name in names
-    }
+    places: dict[str, dict[str, int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(row.model, {})[row.precision] = place
+    names = tuple(places)
+    number = {name: place for place, name in enumerate(names)}
     shared = [
         precision
         for precision in dict.fromkeys(row.precision for row in rows)
@@ -75,7 +75,7 @@ def find_grid(rows: Sequence[ConfigMetrics]) -> Grid:
     ]
     blocks = tuple(tuple(places[name][one] for one in shared) for name in names)
     alone = len(names) == 1 or not shared
-    return Grid(names, tuple(names.index(row.model) for row in rows), () if alone else blocks)
+    return Grid(names, tuple(number[row.model] for row in rows), () if alone else blocks)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 # Prompts are rotated in so many random groups, each as one.
-MOST_UNITS = 100
+MOST_UNITS = 64
 RESAMPLES = 500
 # What has a smaller p leaves before the rest is compared again.
 STEP = 0.05
@@ -111,7 +111,7 @@ class OfMany:
         """What the quality step finds; p-values above `follow` are as good as those below."""
         if self._like is None:
             return self.judged.quality
-        return self._judge_as(self._like.judged)
+        return self._judge_as(self._like.judged, follow)
 
     @cached_property
     def judged(self) -> Judged:
@@ -147,7 +147,7 @@ class OfMany:
         mask = counted[name]
         return np.ones((len(mask), len(self.grid.names)), dtype=bool) if of_model else mask
 
-    def _judge_as(self, judged: Judged) -> Quality:
+    def _judge_as(self, judged: Judged, follow: float) -> Quality:
         quality, counted = begin(self.rates)
         seen = self._seen(quality, counted)
         models = list(self.grid.models)
@@ -155,10 +155,13 @@ class OfMany:
             return quality
         for place, (name, of_model) in enumerate(judged.keys):
             against = seen[name, of_model].against
-            p = np.where(against > 0, judged.smallest.adjusted(place, against), 1.0)
+            p = np.ones(against.shape)
+            low = against > max(0.0, judged.smallest.reaching(place, follow))
+            p[low] = judged.smallest.adjusted(place, against[low])
             if of_model:
-                own = judged.own_p(name, seen[name, False].against)
-                p = np.maximum(p[:, models], own)
+                p = p[:, models]
+                low = p < 1
+                p[low] = np.maximum(p[low], judged.own_p(name, seen[name, False].against[low]))
             take_lower(quality, name, counted[name], p, of_model=of_model)
         return quality
 

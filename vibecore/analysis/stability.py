@@ -150,17 +150,26 @@ def _draw_prompts(
     places = [outcomes.place(row.config) for row in rows]
     most = MOST_UNITS if len(rows) <= MOST_BY_PAIRS else quality_of_many.MOST_UNITS
     draws = resample_counts(min(outcomes.prompts, most), resamples, seed)
-    tokens, seconds = outcomes.tokens[:, places], outcomes.seconds[:, places]
     timed = all(batch_size(row) == 1 for row in rows)
-    if timed and np.isfinite(tokens + seconds).all():
-        speeds = draws @ to_units(outcomes, tokens, most)
-        speeds /= draws @ to_units(outcomes, seconds, most)
+    speeds = _drawn_speeds(outcomes, places, draws, most) if timed else None
+    if speeds is not None:
         fixed = "memory fixed"
     else:
         speeds = _fixed_speeds(rows, resamples)
         fixed = "batched speeds and memory fixed" if not timed else "speeds and memory fixed"
     sampled = sample_again(rows, outcomes, draws, like)
     return Draws(tuple(rows), sampled, speeds, f"prompts drawn again, {fixed}")
+
+
+def _drawn_speeds(
+    outcomes: Outcomes, places: Sequence[int], draws: Array, most: int
+) -> Array | None:
+    """Speeds of some configs in each resample; None where an output's time is not known."""
+    tokens, seconds = outcomes.tokens[:, places], outcomes.seconds[:, places]
+    if not np.isfinite(tokens + seconds).all():
+        return None
+    speeds: Array = draws @ to_units(outcomes, tokens, most)
+    return speeds / (draws @ to_units(outcomes, seconds, most))
 
 
 def _fixed_speeds(rows: Sequence[ConfigMetrics], resamples: int) -> Array:

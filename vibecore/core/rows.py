@@ -140,7 +140,8 @@ class RunOutcomes:
     """What each output of one run came to: NumPy columns of the same length.
 
     `prompt` is its position in the suite; `broken` and `adherent` are 1, 0, or −1 where not known;
-    `new_tokens` and `total_seconds` are NaN where not known. Prompts without an output have no row.
+    `new_tokens` and `total_seconds` are NaN where not known, and None where they were not asked
+    for. Prompts without an output have no row.
     """
 
     prompt: Any

@@ -51,6 +51,7 @@ from vibecore.store.prompt_list import (
 )
 from vibecore.store.read import (
     count_batches,
+    count_outputs,
     list_benches,
     list_studies,
     missing_prompts,

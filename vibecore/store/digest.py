@@ -86,6 +86,10 @@ STORED = {
     "new_tokens": "<f4",
     "total_seconds": "<f8",
 }
+# Those that say which output a value is of.
+PLACES = ("prompt", "sample")
+# What of them most of the bytes are.
+TIMES = ("new_tokens", "total_seconds")
 
 
 def read_sums(
@@ -189,13 +193,14 @@ def read_digests(
 
 
 def read_outcomes_of(
-    connection: duckdb.DuckDBPyConnection, runs: Sequence[int]
+    connection: duckdb.DuckDBPyConnection, runs: Sequence[int], *, times: bool = True
 ) -> dict[int, RunOutcomes]:
-    """What each output of runs came to, by run id; runs without outputs are left out."""
+    """What each output of runs came to, by run id; runs without outputs are left out. Without
+    `times`, new tokens and seconds may be None."""
     if not has_digests(connection):
         return rows_of_outcomes(connection, runs)
     counts = _counts(connection, runs)
-    found = _stored_outcomes(connection, runs, counts)
+    found = _stored_outcomes(connection, runs, counts, times=times)
     rest = [run_id for run_id in runs if counts[run_id][0] and run_id not in found]
     return found | (rows_of_outcomes(connection, rest) if rest else {})
 
@@ -210,28 +215,37 @@ def _stored_outcomes(
     connection: duckdb.DuckDBPyConnection,
     runs: Sequence[int],
     counts: Mapping[int, tuple[int, int]],
+    *,
+    times: bool = True,
 ) -> dict[int, RunOutcomes]:
     import numpy as np
 
-    rows = connection.execute(
-        f"""SELECT run_id, outputs, scores, {", ".join(STORED)} FROM digest
-            WHERE run_id IN ({_ids(runs)}) AND ends_with(version, ?)""",
-        [_hash(OUTCOMES)],
+    true = f"run_id IN ({_ids(runs)}) AND ends_with(version, '{_hash(OUTCOMES)}')"
+    # Runs mostly have the same prompts and samples: read once, and one array for all.
+    places = connection.execute(
+        f"SELECT DISTINCT {', '.join(PLACES)} FROM digest WHERE {true} LIMIT 2"
     ).fetchall()
-    found: dict[int, RunOutcomes] = {}
-    # Runs mostly have the same prompts and samples: one array for all.
-    shared: dict[bytes, Any] = {}
-    for run_id, outputs, scores, *packed in rows:
-        if counts.get(run_id) != (outputs, scores):
-            continue
-        columns = {
-            name: shared.setdefault(data, np.frombuffer(data, kind))
-            if name in ("prompt", "sample")
-            else np.frombuffer(data, kind)
-            for (name, kind), data in zip(STORED.items(), packed, strict=True)
-        }
-        found[run_id] = RunOutcomes(**columns)
-    return found
+    same = places[0] if len(places) == 1 else ()
+    left_out = {*(PLACES if same else ()), *(() if times else TIMES)}
+    own = [name for name in STORED if name not in left_out]
+    rows = connection.execute(
+        f"SELECT run_id, outputs, scores, {', '.join(own)} FROM digest WHERE {true}"
+    ).fetchall()
+    shared: dict[str, Any] = {
+        name: np.frombuffer(data, STORED[name]) for name, data in zip(PLACES, same, strict=False)
+    }
+    shared |= {} if times else dict.fromkeys(TIMES)
+    return {
+        run_id: RunOutcomes(
+            **shared,
+            **{
+                name: np.frombuffer(data, STORED[name])
+                for name, data in zip(own, packed, strict=True)
+            },
+        )
+        for run_id, outputs, scores, *packed in rows
+        if counts.get(run_id) == (outputs, scores)
+    }
 
 
 def _packed(outcomes: RunOutcomes) -> list[bytes]:

@@ -247,8 +247,11 @@ def list_benches(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[ScoreRow]:
-    """One row a scored output: config, prompt, category and its scores, without the text."""
+def read_scores(
+    connection: duckdb.DuckDBPyConnection, name: str, configs: Sequence[str] = ()
+) -> list[ScoreRow]:
+    """One row a scored output: config, prompt, category and its scores, without the text; of
+    `configs` alone, where some are named."""
     rows = rows_of(
         connection,
         f"""SELECT run.config, prompt.category, prompt.position,
@@ -257,10 +260,35 @@ def read_scores(connection: duckdb.DuckDBPyConnection, name: str) -> list[ScoreR
            FROM score JOIN run USING (run_id)
            JOIN generation USING (run_id, prompt_id, sample)
            JOIN prompt ON prompt.study_id = run.study_id AND prompt.prompt_id = score.prompt_id
-           WHERE run.study_id = ? ORDER BY prompt.position, run.position, sample""",
-        [study_id_of(connection, name)],
+           WHERE run.study_id = $study AND (len($configs) = 0 OR run.config IN $configs)
+           ORDER BY prompt.position, run.position, sample""",
+        {"study": study_id_of(connection, name), "configs": list(configs)},
     )
     return [ScoreRow(**row) for row in rows]
+
+
+def count_outputs(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    prompt_id: str | None = None,
+    configs: Sequence[str] = (),
+) -> int:
+    """How many outputs a study has, of a prompt and of `configs` where they are named. Raises
+    InputError for an unknown study."""
+    row = connection.execute(
+        """SELECT count(*) FROM generation
+           WHERE ($prompt IS NULL OR prompt_id = $prompt)
+             AND run_id IN (
+                 SELECT run_id FROM run WHERE study_id = $study
+                 AND (len($configs) = 0 OR config IN $configs)
+             )""",
+        {
+            "study": study_id_of(connection, name),
+            "prompt": prompt_id,
+            "configs": list(configs),
+        },
+    ).fetchone()
+    return row[0] if row else 0
 
 
 def read_outputs(

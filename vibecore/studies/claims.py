@@ -14,10 +14,10 @@ from vibecore.analysis.comparison import Side, StudyComparison, compare
 from vibecore.core.errors import InputError
 from vibecore.core.rows import OutputRow, Outputs, RunRow
 from vibecore.studies.queries import (
+    read_all_outputs,
     read_bench,
     read_evidence,
     read_fidelity,
-    read_outputs,
     read_prompts,
     read_runs,
     read_summary,
@@ -45,6 +45,7 @@ def compare_studies(
 
 def read_study_data(db: Path, study: str) -> StudyData:
     """A stored study as the claims see it. Raises InputError for one that does not exist."""
+    outputs = read_all_outputs(db, study, "Checking claims")
     decision = decide(read_evidence(db, study), Rule())
     spot, stability = decision.sweet_spot, decision.stability
     reason = spot.reason
@@ -53,7 +54,7 @@ def read_study_data(db: Path, study: str) -> StudyData:
     summary = read_summary(db, study)
     return StudyData(
         tuple(summary.rows),
-        outcomes=_by_config(read_outputs(db, study), read_runs(db, study)),
+        outcomes=_by_config(outputs, read_runs(db, study)),
         choice=spot.config,
         choice_reason=reason,
         shares=stability.shares if stability else {},
@@ -89,5 +90,5 @@ def _read_side(db: Path, study: str) -> Side:
         {row.config: row for row in summary.rows if row.status == "complete"},
         {run.config: run for run in runs},
         {prompt.prompt_id: prompt for prompt in read_prompts(db, study)},
-        _by_config(read_outputs(db, study), runs),
+        _by_config(read_all_outputs(db, study, "Comparing studies"), runs),
     )

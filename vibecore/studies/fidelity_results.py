@@ -15,7 +15,7 @@ from vibecore.analysis.fidelity.pairs import KldPair, judge_kld_pairs
 from vibecore.analysis.fidelity.summary import FidelitySummary, summarise_fidelity
 from vibecore.core.fidelity import FLOOR_WAYS, Reference
 from vibecore.core.rows import OutputRow
-from vibecore.studies.queries import read_outputs
+from vibecore.studies.queries import read_all_outputs
 
 REFERENCES: tuple[Reference, ...] = ("outputs", "text")
 
@@ -73,9 +73,9 @@ def read_fidelity_results(db: Path, study: str) -> FidelityResults:
             prompt.prompt_id: prompt.category for prompt in store.read_prompts(connection, study)
         }
     outputs: dict[str, dict[tuple[str, int], OutputRow]] = {}
-    for row in read_outputs(db, study):
-        if row.config in parents:
-            outputs.setdefault(row.config, {})[row.prompt_id, row.sample] = row
+    answers = read_all_outputs(db, study, "Counting flips", list(parents)) if parents else []
+    for row in answers:
+        outputs.setdefault(row.config, {})[row.prompt_id, row.sample] = row
     flips, divergences = [], []
     for config, parent in parents.items():
         if config == parent or not (config in outputs and parent in outputs):

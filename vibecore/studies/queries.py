@@ -25,13 +25,17 @@ from vibecore.analysis.fidelity.mean_kld import with_kld_intervals
 from vibecore.analysis.fidelity.summary import FidelitySummary, summarise_fidelity
 from vibecore.analysis.metrics import AGGREGATES, ConfigMetrics
 from vibecore.analysis.outcomes import Outcomes
-from vibecore.analysis.sweet_spot import choose
+from vibecore.analysis.sweet_spot import batch_size, choose
+from vibecore.core.errors import InputError
 from vibecore.core.fidelity import TokenMarks
 from vibecore.core.rows import (
     OutputRow,
+    RunRow,
     StudyRow,
 )
 
+# With tokens and verdicts so many outputs take about a gigabyte.
+MOST_READ = 100_000
 # Only the store knows whose connections they are.
 Connection = Any
 P = ParamSpec("P")
@@ -49,7 +53,12 @@ class Summary:
     def with_choice(self, choice: SweetSpot) -> Summary:
         """The same study under another rule's choice. One that only leads is not marked."""
         chosen = None if choice.leading else choice.config
-        rows = [replace(row, sweet_spot=row.config == chosen) for row in self.rows]
+        rows = [
+            row
+            if row.sweet_spot == (row.config == chosen)
+            else replace(row, sweet_spot=not row.sweet_spot)
+            for row in self.rows
+        ]
         return replace(self, rows=rows, sweet_spot=choice)
 
 
@@ -96,10 +105,16 @@ def summary_of(study: StudyRow, evidence: Evidence, rule: Rule | None = None) ->
     return Summary(study, list(evidence.rows), choice).with_choice(choice)
 
 
-def read_evidence(db: Path, study: str) -> Evidence:
-    """What a study's choice rests on, resampled studies among it, for analysis.decide."""
+def read_evidence(db: Path, study: str, runs: Sequence[RunRow] | None = None) -> Evidence:
+    """What a study's choice rests on, resampled studies among it, for analysis.decide. `runs` are
+    those of read_measured_runs, where they have been read."""
     with store.reading(db) as connection:
-        return gather(*_compared(connection, study))
+        return gather(*_compared(connection, study, runs))
+
+
+def read_measured_runs(db: Path, study: str) -> list[RunRow]:
+    """What read_runs gives, with the aggregates of every metric."""
+    return read_runs(db, study, AGGREGATES)
 
 
 def read_fidelity_summaries(db: Path, study: str) -> list[FidelitySummary]:
@@ -110,12 +125,17 @@ def read_fidelity_summaries(db: Path, study: str) -> list[FidelitySummary]:
     return summarise_fidelity(tokens, categories)
 
 
-def _compared(connection: Connection, study: str) -> tuple[list[ConfigMetrics], Outcomes | None]:
+def _compared(
+    connection: Connection, study: str, runs: Sequence[RunRow] | None = None
+) -> tuple[list[ConfigMetrics], Outcomes | None]:
     """The metrics table, and what each output came to."""
-    rows = summarise(store.read_configs(connection, study, AGGREGATES))
+    rows = summarise(store.read_configs(connection, study, AGGREGATES) if runs is None else runs)
     if any(row.mean_kld is not None for row in rows):
         rows = with_kld_intervals(rows, store.read_kld_sums(connection, study))
-    return rows, to_outcomes(store.read_outcomes(connection, study), [row.config for row in rows])
+    # The outputs of a batch have no time of their own.
+    times = any(batch_size(row) == 1 for row in rows)
+    outcomes = store.read_outcomes(connection, study, times=times)
+    return rows, to_outcomes(outcomes, [row.config for row in rows])
 
 
 @dataclass(frozen=True)
@@ -151,14 +171,49 @@ def read_outputs(
     configs: Sequence[str] = (),
 ) -> list[OutputRow]:
     """Outputs with their scores and a list `constraints` of verdicts, in suite order; of `configs`
-    alone where some are named."""
+    alone where some are named. Raises InputError where they are more than MOST_READ."""
     with store.reading(db) as connection:
+        _refuse_too_many(connection, study, prompt, configs or ([config] if config else ()))
         rows = store.read_outputs(connection, study, prompt, config, configs=configs)
         of = configs or ([config] if config else ())
         verdicts = store.read_verdicts(connection, study, prompt, of)
     for row in rows:
         row.constraints = verdicts.get((row.config, row.prompt_id, row.sample), [])
     return rows
+
+
+def too_many_outputs(db: Path, study: str) -> str | None:
+    """A sentence where a study's outputs are more than are read at once; None where they are not.
+    Raises InputError for an unknown study."""
+    with store.reading(db) as connection:
+        number = store.count_outputs(connection, study)
+    return None if number <= MOST_READ else _too_many(study, number)
+
+
+def read_all_outputs(
+    db: Path, study: str, what: str, configs: Sequence[str] = ()
+) -> list[OutputRow]:
+    """What read_outputs gives, of all prompts, for `what` compares them with each other. Raises
+    InputError, which says so, where they are more than MOST_READ."""
+    with store.reading(db) as connection:
+        number = store.count_outputs(connection, study, None, configs)
+    if number > MOST_READ:
+        raise InputError(f"{what} takes all outputs at once. {_too_many(study, number)}")
+    return read_outputs(db, study, configs=configs)
+
+
+def _refuse_too_many(
+    connection: Connection, study: str, prompt: str | None, configs: Sequence[str]
+) -> None:
+    number = store.count_outputs(connection, study, prompt, configs)
+    if number > MOST_READ:
+        raise InputError(
+            f"{_too_many(study, number)} Name a prompt or a config, or use export --parquet."
+        )
+
+
+def _too_many(study: str, number: int) -> str:
+    return f"At most {MOST_READ:,} outputs are read at once; those of '{study}' are {number:,}."
 
 
 def read_token_marks(

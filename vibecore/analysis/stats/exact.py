@@ -73,15 +73,14 @@ def _fisher_by_logarithms(first: int, first_total: int, second: int, second_tota
     """The same of counts whose number of tables is no whole number to compute with. scipy.stats has
     the test itself, and takes a second to import."""
     import numpy as np
-    from scipy.special import gammaln
 
-    def ways(total: int, chosen: Any) -> Any:
-        return gammaln(total + 1) - gammaln(chosen + 1) - gammaln(total - chosen + 1)
+    def ways(total: int, chosen: int) -> float:
+        return math.lgamma(total + 1) - math.lgamma(chosen + 1) - math.lgamma(total - chosen + 1)
 
     successes = first + second
     lowest, highest = max(0, successes - second_total), min(first_total, successes)
-    tables = np.arange(lowest, highest + 1)
-    logs = ways(first_total, tables) + ways(second_total, successes - tables)
+    tables = range(lowest, highest + 1)
+    logs = np.array([ways(first_total, k) + ways(second_total, successes - k) for k in tables])
     shares = np.exp(logs - logs.max())
     # Two tables as likely as each other differ by rounding.
     as_likely = logs <= logs[first - lowest] + SAME_LOG

@@ -16,6 +16,7 @@ Shapes: `draws` orders, `units` prompts or groups of them, `columns` configs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -103,6 +104,13 @@ class Family:
         """The p of statistics within the family."""
         return tail_share(self._sorted, values)
 
+    def reaching(self, p: float) -> float:
+        """A statistic that all with this p or a smaller one reach."""
+        beyond = math.floor(p * (len(self._sorted) + 1)) - 1
+        if beyond >= len(self._sorted):
+            return -math.inf
+        return float(self._sorted[-max(1, beyond + 1)]) - ROUNDING
+
 
 class SmallestP:
     """Several families under one error rate: the distribution, over the draws, of the smallest of
@@ -111,6 +119,10 @@ class SmallestP:
     def __init__(self, families: Sequence[Family]) -> None:
         self._families = list(families)
         self._smallest = np.sort(np.min([one.own_p for one in families], axis=0))
+
+    def reaching(self, family: int, p: float) -> float:
+        """A statistic that all of one family with this adjusted p or a smaller one reach."""
+        return self._families[family].reaching(p)
 
     def adjusted(self, family: int, values: Any) -> Any:
         """The adjusted p of statistics of one family, by its place: an upper limit, because it is

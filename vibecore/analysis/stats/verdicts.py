@@ -130,17 +130,19 @@ def judge_counts(
         n = sum(pairs)
         if n != first[1] or n != second[1] or both + only_first != first[0]:
             raise ValueError("pairs must add up to the counts")
-        p, method = mcnemar_exact(only_first, only_second), "exact McNemar"
+        test, method = partial(mcnemar_exact, only_first, only_second), "exact McNemar"
         interval = partial(tango_interval, only_first, only_second, n)
         equivalence_p = equivalence.paired_equivalence(only_first, only_second, n, margin)
         exact, kind = equivalence.is_exact(n), "paired"
     else:
         n = min(first[1], second[1])
-        p, method = fisher_exact(*first, *second), "Fisher"
+        test, method = partial(fisher_exact, *first, *second), "Fisher"
         interval = partial(newcombe_interval, *first, *second)
         equivalence_p = equivalence.independent_equivalence(*first, *second, margin)
         exact, kind = equivalence.is_exact(first[1], second[1]), "independent"
-    if p_adjusted is not None:
+    if p_adjusted is None:
+        p = test()
+    else:
         p, method = p_adjusted, adjusted_by or f"{method}, Holm"
     outer, inner = interval(1 - alpha), interval(1 - 2 * alpha)
     margins = (-margin, margin)

@@ -25,6 +25,7 @@ from vibecore.studies.queries import (
     read_scores,
     read_study,
     summary_of,
+    too_many_outputs,
 )
 from vibecore.views.charts.fidelity import category_figure as kld_by_category
 from vibecore.views.charts.fidelity import distribution_figure, kld_figure
@@ -44,6 +45,7 @@ from vibecore.views.fidelity_rows import terminal_rows
 from vibecore.views.findings import testable, whose
 from vibecore.views.headline import headline
 from vibecore.views.models_asked import agreed_facts, asking_notes, asking_warnings
+from vibecore.views.shown_configs import Shown, Wanted, offers, show_all, show_part
 from vibecore.views.snippet import Snippet, snippet_of
 from vibecore.views.terminal import output_facts
 
@@ -123,8 +125,14 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
     evidence = read_evidence(db, study)
     summary = summary_of(read_study(db, study), evidence, rule)
     decision = decide(evidence, rule)
-    rows, few = summary.rows, summary.study.prompt_count <= MOST_PROMPTS
-    scores = read_scores(db, study) if few and summary.study.source == "measured" else []
+    few = summary.study.prompt_count <= MOST_PROMPTS
+    drawn = _drawn(summary)
+    rows = drawn.rows
+    named = () if drawn.whole else [row.config for row in rows]
+    measured = summary.study.source == "measured"
+    scores = read_scores(db, study, named) if few and measured else []
+    # What compares all outputs with each other is left out of a study of millions.
+    too_many = too_many_outputs(db, study)
     figures = [
         tradeoff_figure(rows),
         speed_figure(rows, evidence.outcomes),
@@ -138,8 +146,8 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         still = replace(grid, note=grid.note.removesuffix(" A click opens it."))
         figures += [category_figure(scores, rows), still]
     runs = read_runs(db, study)
-    first = headline(summary.study, rows, decision.sweet_spot, rule, decision.stability)
-    shown, folded = testable(read_findings(db, study), runs)
+    first = headline(summary.study, summary.rows, decision.sweet_spot, rule, decision.stability)
+    shown, folded = testable([] if too_many else read_findings(db, study), runs)
     return Content(
         summary,
         decision,
@@ -151,11 +159,11 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         tuple(shown),
         tuple(folded),
         tuple(figures),
-        _fidelity(db, study, rows),
-        _samples(db, study),
+        None if too_many else _fidelity(db, study, rows),
+        _samples(db, study, named),
         tuple(_facts(summary, runs)),
-        tuple(filter(None, (find_loss(db, study), *asking_warnings(rows)))),
-        tuple(_notes(summary)),
+        tuple(filter(None, (find_loss(db, study), *asking_warnings(summary.rows)))),
+        tuple(_notes(summary, drawn, too_many)),
     )
 
 
@@ -183,8 +191,17 @@ def _fidelity(db: Path, study: str, configs: Sequence[ConfigMetrics]) -> Fidelit
     )
 
 
-def _samples(db: Path, study: str) -> tuple[Sample, ...]:
-    """The first prompt of each category that has outputs: by place in the suite, not by result."""
+def _drawn(summary: Summary) -> Shown:
+    """The configs of which figures are drawn and samples shown: of many, the nearest to the
+    choice."""
+    if not offers(summary.rows):
+        return show_all(summary.rows)
+    return show_part(summary.rows, Wanted(), summary.sweet_spot)
+
+
+def _samples(db: Path, study: str, configs: Sequence[str]) -> tuple[Sample, ...]:
+    """The first prompt of each category that has outputs, of `configs` where some are named: by
+    place in the suite, not by result."""
     samples: dict[str, Sample] = {}
     for prompt in read_prompts(db, study):
         if prompt.category in samples:
@@ -201,7 +218,7 @@ def _samples(db: Path, study: str) -> tuple[Sample, ...]:
                 row.rendered_prompt,
                 row.reasoning,
             )
-            for row in read_outputs(db, study, prompt.prompt_id)
+            for row in read_outputs(db, study, prompt.prompt_id, configs=configs)
             if row.text is not None
         )
         if outputs:
@@ -252,9 +269,13 @@ def _identity(run: RunRow) -> str:
     return " ".join(known)
 
 
-def _notes(summary: Summary) -> list[str]:
+def _notes(summary: Summary, drawn: Shown, too_many: str | None) -> list[str]:
     """What a reader has to know before any figure."""
     notes = [summary.study.note] if summary.study.note else []
+    if not drawn.whole:
+        notes.append(f"Figures and samples are of part of the configs. {drawn.sentence()}")
+    if too_many:
+        notes.append(f"Findings and fidelity are left out. {too_many}")
     notes += asking_notes(summary.rows)
     unfinished = [row.config for row in summary.rows if row.status != "complete"]
     if unfinished:

@@ -40,8 +40,10 @@ def hardware_rows(rows: Sequence[ModelAsked]) -> list[dict[str, str]]:
     return made
 
 
-def hardware_table(rows: Sequence[ConfigMetrics]) -> dict[str, Any]:
-    """The table for the page's table component."""
+def hardware_table(
+    rows: Sequence[ConfigMetrics], some: Sequence[ConfigMetrics] | None = None
+) -> dict[str, Any]:
+    """The table for the table component, of all configs or of `some` (see tables.metrics)."""
     kinds, names = hardware_kinds(rows), names_of(rows)
     return {
         "caption": f"{CAPTION}, {UNIT}",
@@ -57,7 +59,7 @@ def hardware_table(rows: Sequence[ConfigMetrics]) -> dict[str, Any]:
                     *(_cell(row, kind) for kind in kinds),
                 ],
             }
-            for row in rows
+            for row in (rows if some is None else some)
         ],
     }
 

@@ -3,6 +3,9 @@
 A cell is a dict, sent to the table component as JSON: `text` is what a person reads, `note` the
 small line under it, `also` a second one, `sort` the number behind it (None sorts last), `interval`
 (low, rate, high) as fractions.
+
+A table has a row for each config of a study, or for `some` of them; its columns and its short names
+are those of the whole study either way.
 """
 
 from __future__ import annotations
@@ -31,10 +34,15 @@ from vibecore.views.short_names import Names, names_of
 Cell = dict[str, Any]
 
 
-def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """The table of every config's metrics; `link` gives the view that a config's row opens."""
+def metric_table(
+    summary: Summary,
+    link: Callable[[str], dict[str, Any]],
+    some: Sequence[ConfigMetrics] | None = None,
+) -> dict[str, Any]:
+    """The table of the configs' metrics; `link` gives the view that a config's row opens."""
     metrics = known_metrics(summary.rows)
-    models, names = model_column(summary.rows), names_of(summary.rows)
+    column, names = model_column(summary.rows), names_of(summary.rows)
+    models = {row.config: cell for row, cell in zip(summary.rows, column or (), strict=False)}
     return {
         "caption": f"Metrics of study {summary.study.name}, one row a config",
         "columns": [
@@ -52,16 +60,18 @@ def metric_table(summary: Summary, link: Callable[[str], dict[str, Any]]) -> dic
                 "link": link(row.config),
                 "cells": [
                     _config(row, names, choice_badge(summary.sweet_spot, row.config)),
-                    *([_model_cell(*models[place])] if models else []),
+                    *([_model_cell(*models[row.config])] if models else []),
                     *(_metric_cell(metric, row) for metric in metrics),
                 ],
             }
-            for place, row in enumerate(summary.rows)
+            for row in (summary.rows if some is None else some)
         ],
     }
 
 
-def exclusion_table(summary: Summary) -> dict[str, Any]:
+def exclusion_table(
+    summary: Summary, some: Sequence[ConfigMetrics] | None = None
+) -> dict[str, Any]:
     """What kept every config but the sweet spot from being it."""
     names = names_of(summary.rows)
     return {
@@ -77,14 +87,19 @@ def exclusion_table(summary: Summary) -> dict[str, Any]:
                     {"text": names.in_text(summary.sweet_spot.excluded[row.config])},
                 ],
             }
-            for row in summary.rows
+            for row in (summary.rows if some is None else some)
             if row.config in summary.sweet_spot.excluded
         ],
     }
 
 
-def judgement_table(decision: Decision, rows: Sequence[ConfigMetrics]) -> dict[str, Any]:
-    """Each config judged on each metric against the one that did best on it.
+def judgement_table(
+    decision: Decision,
+    rows: Sequence[ConfigMetrics],
+    some: Sequence[ConfigMetrics] | None = None,
+) -> dict[str, Any]:
+    """Each config judged on each metric against the one that did best on it; `rows` are all of the
+    study.
 
     A cell shows the verdict; its note the estimate, interval, method, p and n.
     """
@@ -122,7 +137,7 @@ def judgement_table(decision: Decision, rows: Sequence[ConfigMetrics]) -> dict[s
                     ),
                 ],
             }
-            for row in rows
+            for row in (rows if some is None else some)
             if row.config in shown
         ],
     }
