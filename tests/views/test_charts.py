@@ -19,6 +19,7 @@ from tests.support.metric_rows import metric_row
 from vibecore.analysis import wilson_interval
 from vibecore.analysis.speed_interval import speed_interval
 from vibecore.catalog.precisions import PRECISIONS
+from vibecore.core.machine import GIB
 from vibecore.core.paths import DEFAULT_DB, PROJECT_ROOT
 from vibecore.studies.queries import Summary, read_evidence, read_scores, read_summary
 from vibecore.views.charts.figure import LEGEND_ROW, PICKED, Figure
@@ -284,3 +285,28 @@ def test_altair_is_used_only_once_pandas_is_whole() -> None:
     assert found == ["vega.py"]
     program = "import sys, vibecore.views.charts.vega; assert 'pandas' in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=PROJECT_ROOT)
+
+
+def test_of_many_configs_the_front_alone_has_labels_and_a_title_that_counts() -> None:
+    rows = [
+        metric_row(
+            f"m{n:02}-bf16",
+            memory_bytes=GIB + n,
+            tokens_per_second=100.0 + (n % 10) * (1 if n < 30 else -1),
+            repetitive=n,
+            repetition_judged=100,
+            repetition_rate=n / 100,
+            sweet_spot=n == 5,
+        )
+        for n in range(40)
+    ]
+    figure = tradeoff_figure(rows)
+    assert figure.title.startswith("10 of 40 configs are on the Pareto front")
+    assert figure.title.endswith("the sweet spot, m05-bf16, is on the front")
+    words = [
+        value["config"]
+        for layer in figure.chart.to_dict()["layer"]
+        if layer["mark"]["type"] == "text"
+        for value in layer["data"]["values"]
+    ]
+    assert sorted(words) == [f"m{n:02}-bf16" for n in range(10)]

@@ -123,12 +123,12 @@ def bad_news(row: ConfigMetrics, spot: SweetSpot) -> str:
     news = []
     if row.broken and row.broken_judged and row.broken / row.broken_judged >= MANY_BROKEN:
         news.append(
-            f"{row.broken} of its {row.broken_judged:,} outputs are broken (looping, empty or "
+            f"{row.broken:,} of its {row.broken_judged:,} outputs are broken (looping, empty or "
             "garbled)"
         )
     met, judged = row.adherent_prompts, row.adherence_judged
     if met is not None and judged and 1 - met / judged >= MANY_UNMET:
-        news.append(f"{judged - met} of {judged:,} leave a demand unmet")
+        news.append(f"{judged - met:,} of {judged:,} leave a demand unmet")
     if not news:
         return ""
     best = "The best trade-off is not good in itself" if spot.config else "What fits is not good"
@@ -237,7 +237,7 @@ def _why(spot: SweetSpot, rule: Rule) -> str:
         if not spot.comparisons:
             return f"Why: no other config can be compared with it{' so far' * spot.leading}."
         return f"Why: it is the only config that was not found worse than the best{cap}."
-    among = f"Why: of the {left} configs that were not found worse than the best{cap}"
+    among = f"Why: of the {left:,} configs that were not found worse than the best{cap}"
     if rule.speed_floor == 0:
         return f"{among}, it needs the least memory."
     percent = f"{100 * rule.speed_floor:g} %"
@@ -246,7 +246,7 @@ def _why(spot: SweetSpot, rule: Rule) -> str:
         return f"{among}, it is the fastest, and no other reaches {percent} of its speed."
     if fast == 1:
         return f"{among}, it is the only one that reaches {floor}."
-    return f"{among}, {fast} reach {floor}, and it needs the least memory of those."
+    return f"{among}, {fast:,} reach {floor}, and it needs the least memory of those."
 
 
 def _why_none(spot: SweetSpot, rule: Rule) -> str:
@@ -276,7 +276,7 @@ def _worse_at(spot: SweetSpot, rule: Rule) -> str:
             did += f" over all {model.precisions} precisions of {model.model}"
             own = (model.count, model.total)
             best = (model.best_count, model.best_total, model.best)
-        found.append(f"{own[0]} of {own[1]} {did}, {best[0]} of {best[1]} for {best[2]}")
+        found.append(f"{own[0]:,} of {own[1]:,} {did}, {best[0]:,} of {best[1]:,} for {best[2]}")
     return "; ".join(found)
 
 
@@ -287,7 +287,7 @@ def _failed(rows: Sequence[ConfigMetrics]) -> list[str]:
     shown = [*names[:MOST_NAMES], *(["others"] if len(names) > MOST_NAMES else [])]
     are = "is" if len(names) == 1 else "are"
     return [
-        f"{len(names)} of {formats.counted(len(rows), 'config')} failed and {are} not compared: "
+        f"{len(names):,} of {formats.counted(len(rows), 'config')} failed and {are} not compared: "
         f"{_listed(shown)}."
     ]
 
@@ -314,7 +314,7 @@ def _is_speed_only(rows: Sequence[ConfigMetrics]) -> bool:
 
 
 def _these(rows: Sequence[ConfigMetrics]) -> str:
-    return "this config" if len(rows) == 1 else f"these {len(rows)} configs"
+    return "this config" if len(rows) == 1 else f"these {len(rows):,} configs"
 
 
 def _count(count: int) -> str:

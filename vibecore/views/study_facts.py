@@ -25,10 +25,10 @@ def study_facts(study: StudyRow, asked: Sequence[ModelAsked] = ()) -> dict[str, 
         # Each sequence of a batch is stored as a prompt of its own.
         facts["repetitions"] = str(study.prompt_count // protocol.batch_size)
     else:
-        facts["prompts"] = f"n = {study.prompt_count}"
+        facts["prompts"] = f"n = {study.prompt_count:,}"
     ended = study.complete + study.failed == study.configs
     facts["configs"] = (
-        str(study.configs) if ended else f"{study.complete} of {study.configs} complete"
+        f"{study.configs:,}" if ended else f"{study.complete:,} of {study.configs:,} complete"
     )
     if key := names_of(asked).key():
         facts["names"] = key.removesuffix(".")

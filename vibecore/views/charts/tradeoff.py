@@ -37,6 +37,9 @@ LONG_LABEL = 15
 # drawing on a phone.
 LABEL_DISTANCE, CHARACTER_WIDTH, LABEL_HEIGHT = 0.07, 0.022, 0.06
 HALF = 0.5
+# Of more marks than this only the front's, and of more on the front only the sweet spot's, has a
+# label; of more configs off the front a title says how many.
+MOST_LABELS, MOST_IN_TITLE = 24, 8
 # Where a label may stand, in heights above or below its mark, the nearest first.
 PLACES = (0, *(sign * steps for steps in range(1, 9) for sign in (1, -1)))
 
@@ -86,10 +89,11 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
     names = short_names([point.row for point in points])
     labels = _labels([point.row for point in points], names)
     values = [_value(point, size, point.row.config in front, labels) for point in points]
+    labelled = _labelled(values)
     # Room at the right for a name, on a phone too.
     right = 1.3 * max(v["memory"] for v in values)
     top = 1.18 * max(v["speed"] for v in values)
-    _place_labels(values, right, top)
+    _place_labels(labelled, values, right, top)
 
     x = scaled("memory", f"memory, {unit}", right)
     y = _speed_axis("speed", top)
@@ -126,7 +130,7 @@ def tradeoff_figure(rows: Sequence[ConfigMetrics]) -> Figure:
         ),
     ]
     for chosen, side in product((False, True), ("left", "right")):
-        named = [v for v in values if (v["sweet_spot"], v["side"]) == (chosen, side)]
+        named = [v for v in labelled if (v["sweet_spot"], v["side"]) == (chosen, side)]
         if named:
             words = drawn(named).encode(x=x, y=_speed_axis("label_y", top), text="label:N")
             words = words.mark_text(
@@ -189,11 +193,22 @@ class Strip:
         return not apart and abs(self.height - other.height) < LABEL_HEIGHT
 
 
-def _place_labels(values: Sequence[Value], right: float, top: float) -> None:
-    """Give each value the side of its mark on which its label stands, and the label's height, so
-    that labels cover neither each other nor other marks where there is room."""
+def _labelled(values: Sequence[Value]) -> list[Value]:
+    """Those whose marks have a label: all of few."""
+    found = list(values)
+    for less in (lambda v: v["front"] == "yes" or v["sweet_spot"], lambda v: v["sweet_spot"]):
+        if len(found) > MOST_LABELS:
+            found = list(filter(less, found))
+    return found
+
+
+def _place_labels(
+    labelled: Sequence[Value], values: Sequence[Value], right: float, top: float
+) -> None:
+    """Give each labelled value the side of its mark on which its label stands, and the label's
+    height, so that labels cover neither each other nor other marks where there is room."""
     taken: list[Strip] = []
-    for value in sorted(values, key=lambda v: -v["speed"]):
+    for value in sorted(labelled, key=lambda v: -v["speed"]):
         x, y = value["memory"] / right, value["speed"] / top
         value["side"] = "right" if x < HALF else "left"
         longest = max(map(len, value["label"].split("\n")))
@@ -247,6 +262,11 @@ def _title(points: Sequence[Point], front: list[str], names: Mapping[str, str]) 
         first = (
             f"{names[beaten[0].row.config]} alone is off the Pareto front of memory, speed and "
             f"repetition{_by_how_much(beaten[0], points, names)}"
+        )
+    elif len(beaten) > MOST_IN_TITLE:
+        first = (
+            f"{len(front)} of {len(points)} configs are on the Pareto front of memory, speed and "
+            "repetition"
         )
     else:
         which = ", ".join(names[point.row.config] for point in beaten)
