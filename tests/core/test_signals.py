@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from vibecore import read_outputs, read_runs, store
+from vibecore.core.signals import ended_as_by_ctrl_c
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
 
@@ -24,6 +26,43 @@ def test_a_write_is_finished_before_it_is_interrupted(db: Path) -> None:
     with store.reading(db) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.fixture
+def in_background() -> Iterator[None]:
+    """A process that a script has started with `&` ignores Ctrl-C."""
+    wanted = {
+        signal.SIGINT: signal.SIG_IGN,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_write_in_the_background_is_finished_before_it_is_ended(
+    db: Path, in_background: None, name: str
+) -> None:
+    with pytest.raises(KeyboardInterrupt), ended_as_by_ctrl_c() as came:
+        with store.writing(db) as connection:
+            connection.execute("CREATE TABLE kept (number INTEGER)")
+            signal.raise_signal(getattr(signal, name))
+            connection.execute("INSERT INTO kept SELECT range FROM range(1000)")
+        raise AssertionError("it went on")
+    assert [one.name for one in came] == [name]
+    with store.reading(db) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
+
+
+def test_a_write_in_the_background_ignores_ctrl_c(db: Path, in_background: None) -> None:
+    with ended_as_by_ctrl_c() as came, store.writing(db) as connection:
+        connection.execute("CREATE TABLE kept (number INTEGER)")
+        signal.raise_signal(signal.SIGINT)
+    assert came == []
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_a_read_is_interrupted_as_by_ctrl_c(db: Path) -> None:

@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED_QUERY = "Query interrupted"
+# Whether this process was told to end by another signal than Ctrl-C.
+_told_to_end = threading.Event()
 
 
 @contextmanager
 def finished_first() -> Iterator[None]:
     """Delay a KeyboardInterrupt until the block has ended; an error of the block goes first.
 
-    Only the main thread receives one: in other threads, and where Ctrl-C is ignored, this does
-    nothing.
+    Only the main thread receives one: in others this does nothing. Where Ctrl-C is ignored, as in a
+    shell's background process, it stays so, and a signal that ends the process is delayed.
     """
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    delays = callable(before) or before == signal.SIG_IGN
+    if threading.current_thread() is not threading.main_thread() or not delays:
         yield
         return
     came: list[FrameType | None] = []
@@ -28,8 +31,10 @@ def finished_first() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came:
+    if came and callable(before):
         before(signal.SIGINT, came[0])
+    elif came and _told_to_end.is_set():
+        _as_by_ctrl_c()
 
 
 @contextmanager
@@ -40,10 +45,8 @@ def ended_as_by_ctrl_c() -> Iterator[list[signal.Signals]]:
 
     def forward(number: int, frame: FrameType | None) -> None:
         came.append(signal.Signals(number))
-        if not callable(signal.getsignal(signal.SIGINT)):
-            # A shell's background process ignores Ctrl-C.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.raise_signal(signal.SIGINT)
+        _told_to_end.set()
+        _as_by_ctrl_c()
 
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -56,6 +59,14 @@ def ended_as_by_ctrl_c() -> Iterator[list[signal.Signals]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _told_to_end.clear()
+
+
+def _as_by_ctrl_c() -> None:
+    if not callable(signal.getsignal(signal.SIGINT)):
+        # A shell's background process ignores Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
