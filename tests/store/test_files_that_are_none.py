@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from vibecore import store
 from vibecore.core.errors import InputError
 from vibecore.store import connection as connections
+from vibecore.studies.exchange import export_parquet
 
 
 @pytest.fixture
@@ -87,3 +89,25 @@ def test_an_older_database_that_cannot_be_written_says_what_to_do(
     said = r"of an older Vibe check and has to be migrated once.*Read-only file system.*cp .*--db F"
     with pytest.raises(InputError, match=said), connections.reading(db):
         pass
+
+
+def test_a_path_that_is_not_utf_8_is_refused(
+    published_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only the folder that a command runs in is named so."""
+    folder = tmp_path / "a\udcff"
+    folder.mkdir()
+    shutil.copy(published_db, folder / "b.duckdb")
+    monkeypatch.chdir(folder)
+    uses: list[Callable[[], object]] = [
+        lambda: connections.reading(Path("b.duckdb")).__enter__(),
+        lambda: store.prepare(Path("new.duckdb")),
+        lambda: store.Writer(Path("b.duckdb")).writing().__enter__(),
+        lambda: export_parquet(published_db, "published", Path("out")),
+        lambda: store.read_parquet(Path("out"), tmp_path / "c.duckdb"),
+    ]
+    for use in uses:
+        with pytest.raises(InputError, match=r"a\\udcff.* is not UTF-8") as refused:
+            use()
+        assert str(refused.value).encode("utf-8")
+    assert [path.name for path in folder.iterdir()] == ["b.duckdb"]

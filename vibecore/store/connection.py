@@ -14,6 +14,7 @@ import duckdb
 from vibecore.core.errors import InputError, VibeError
 from vibecore.core.signals import as_keyboard_interrupt, finished_first
 from vibecore.core.special_files import refuse_special
+from vibecore.core.text_files import no_character
 from vibecore.store.damage import (
     OTHER_VALUES,
     damaged,
@@ -85,8 +86,7 @@ def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBP
     config = LOCAL_ONLY if read_only else LOCAL_ONLY | STORAGE
     return when_free(
         path,
-        # Absolute: DuckDB takes a name that begins with `md:` or `postgres:` for a service.
-        lambda: duckdb.connect(str(path.absolute()), read_only=read_only, config=config),
+        lambda: duckdb.connect(duckdb_path(path), read_only=read_only, config=config),
         wait_seconds=wait_seconds,
     )
 
@@ -277,9 +277,19 @@ def prepare(path: Path) -> None:
         migrate(connection)
 
 
+def duckdb_path(path: Path) -> str:
+    """A path as DuckDB takes it. Absolute: a name that begins with `md:` or `postgres:` is a
+    service to it. Raises InputError for one whose bytes are not UTF-8, which it cannot open."""
+    name = str(path.absolute())
+    if no_character(name) is not None:
+        shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
+        raise InputError(f"{shown} is not UTF-8 text, so DuckDB cannot open it. Rename it.")
+    return name
+
+
 def quoted(path: Path) -> str:
-    """A path inside an SQL string, absolute: `md:x` names a service to DuckDB."""
-    return str(path.absolute()).replace("'", "''")
+    """A path inside an SQL string. Raises InputError for one that is not UTF-8."""
+    return duckdb_path(path).replace("'", "''")
 
 
 def copy_compact(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ import duckdb
 
 from vibecore.core.errors import InputError
 from vibecore.core.special_files import refuse_special_in
-from vibecore.store.connection import LOCAL_ONLY, STORAGE, prepare, quoted
+from vibecore.store.connection import LOCAL_ONLY, STORAGE, duckdb_path, prepare, quoted
 from vibecore.store.read import study_id_of
 from vibecore.store.schema import MIGRATIONS
 
@@ -98,7 +98,7 @@ def read_parquet(folder: Path, target: Path) -> str:
     refuse_special_in(folder)
     prepare(target)
     connection = duckdb.connect(
-        str(target.absolute()), config=LOCAL_ONLY | STORAGE | {"memory_limit": MEMORY}
+        duckdb_path(target), config=LOCAL_ONLY | STORAGE | {"memory_limit": MEMORY}
     )
     try:
         version, parts, counts = _contents(connection, folder)
@@ -137,7 +137,7 @@ def _contents(
 
 def _file(folder: Path, name: str) -> str:
     # A path is a pattern to DuckDB: its signs stand for themselves in brackets.
-    path = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(folder / name))
+    path = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in duckdb_path(folder / name))
     return "read_parquet('" + path.replace("'", "''") + "')"
 
 

@@ -18,6 +18,7 @@ from vibecore.store.connection import (
     LOCAL_ONLY,
     PAUSE_SECONDS,
     WAIT_SECONDS,
+    duckdb_path,
     one_writer,
     quoted,
     transaction,
@@ -104,6 +105,6 @@ def _make_instance(path: Path) -> duckdb.DuckDBPyConnection:
         | {
             "checkpoint_threshold": MOST_LOGGED,
             "checkpoint_on_detach": "DISABLED",
-            "temp_directory": f"{path.absolute()}.tmp",
+            "temp_directory": f"{duckdb_path(path)}.tmp",
         }
     )
