@@ -61,10 +61,15 @@ def _pages(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
 
 
 def _hostile(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
-    from benchmarks.torture.hostile import name_hostile_files, say_hostile_things
+    from benchmarks.torture.hostile import say_hostile_things
 
     yield from say_hostile_things(ground)
-    yield name_hostile_files(ground)
+
+
+def _names(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
+    from benchmarks.torture.names import name_hostile_files
+
+    yield from name_hostile_files(ground)
 
 
 def _visitors(ground: Ground, options: argparse.Namespace) -> Iterator[Figures]:
@@ -97,6 +102,7 @@ KINDS: dict[str, Callable[[Ground, argparse.Namespace], Iterator[Figures]]] = {
     "files": _files,
     "pages": _pages,
     "hostile": _hostile,
+    "names": _names,
     "visitors": _visitors,
     "places": _places,
     "sandbox": _sandbox,

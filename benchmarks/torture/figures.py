@@ -17,6 +17,7 @@ FAULTS = (
     "hang",
     "wrong in silence",
     "raw control character",
+    "written elsewhere",
     "escape",
     "false pass",
     "let in",

@@ -21,6 +21,8 @@ def _be_the_command(order: dict[str, Any]) -> None:
     for name, number in (("out", 1), ("told", 2)):
         file = os.open(f"{order['base']}.{name}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         os.dup2(file, number)
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
     from vibecore.cli import main
 
     sys.argv = ["vibecore", *order["arguments"]]

@@ -87,10 +87,11 @@ class Ground:
         environment: dict[str, str] | None = None,
         most_file_bytes: int | None = None,
         obeys_modes: bool = False,
+        folder: Path = PROJECT_ROOT,
     ) -> Ended:
-        """`python -m vibecore ARGUMENTS` in a process of its own; `most_file_bytes` is what a full
-        disk leaves of a file; one that `obeys_modes` has not root's right to write what they
-        forbid."""
+        """`python -m vibecore ARGUMENTS` in a process of its own, in a folder; `most_file_bytes` is
+        what a full disk leaves of a file; one that `obeys_modes` has not root's right to write what
+        they forbid."""
 
         def limit() -> None:
             if most_file_bytes is not None:
@@ -100,8 +101,8 @@ class Ground:
 
         with subprocess.Popen(
             [sys.executable, "-m", "vibecore", *arguments],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -115,7 +116,13 @@ class Ground:
                 return Ended(None, _text(out), _text(told))
         return Ended(process.returncode, _text(out), _text(told))
 
-    def quick(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> Ended:
+    def quick(
+        self,
+        *arguments: str,
+        seconds: float = COMMAND_SECONDS,
+        environment: dict[str, str] | None = None,
+        folder: Path = PROJECT_ROOT,
+    ) -> Ended:
         """The same in a process forked from one that has imported the command line: 20 a second."""
         if self._forker is None:
             self._forker = subprocess.Popen(
@@ -127,7 +134,13 @@ class Ground:
             )
         assert self._forker.stdin is not None and self._forker.stdout is not None
         base = self.fresh("quick")
-        order = {"arguments": arguments, "base": str(base), "seconds": seconds}
+        order = {
+            "arguments": arguments,
+            "base": str(base),
+            "seconds": seconds,
+            "environment": environment or {},
+            "folder": str(folder),
+        }
         self._forker.stdin.write(json.dumps(order) + "\n")
         self._forker.stdin.flush()
         code = json.loads(self._forker.stdout.readline())
@@ -177,6 +190,13 @@ class Ground:
         deadline = time.monotonic() + GONE_SECONDS
         while self.left_running(seconds=0) and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def heed_signals() -> None:
+    """In a process that is about to be started: what nohup and a shell's background ignore, and
+    what would be ignored by all that torture starts, is heeded."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def lines_of(descriptor: int, seconds: float, *, at_first: bool = False) -> bytes:

@@ -1,5 +1,5 @@
-"""Texts and names that mean something to a terminal, a browser, a file format or a file system, in
-every text of a database, through every command and every page."""
+"""Texts that mean something to a terminal, a browser, a file format or a spreadsheet, in every text
+of a database, through every command and every page."""
 
 from __future__ import annotations
 
@@ -39,10 +39,6 @@ TEXTS = {
     "combining": "a" + "\u0301" * 3000,
     "long word": "x" * 100_000,
     "ten million": "word and " * 1_150_000,
-}
-# Names of files: those of the texts that a file can have, and one that is no UTF-8.
-NAMES = {name: text for name, text in TEXTS.items() if not set(text) & set("/\0")} | {
-    "no UTF-8": "a\udcff\udc80b"
 }
 MOST_NAME_BYTES = 200
 COLUMNS = {
@@ -96,30 +92,10 @@ def say_hostile_things(ground: Ground) -> Iterator[Figures]:
             short = text if len(text) < MOST_NAME_BYTES else ""
             _write(db, text, short)
             _command_all(ground, figures, name, db, STUDY + short)
-            _show_all(forker, figures, name, db, STUDY + short)
+            show_all(forker, figures, name, db, STUDY + short)
             db.unlink()
             figures.seconds = time.monotonic() - started
             yield figures
-
-
-def name_hostile_files(ground: Ground) -> Figures:
-    """A database, an export and a report whose files have such names."""
-    figures = Figures("hostile name of a file")
-    started = time.monotonic()
-    whole = small_database(ground)
-    with closing(Forker(ground)) as forker:
-        for name, text in NAMES.items():
-            if len(text.encode("utf-8", "surrogateescape")) > MOST_NAME_BYTES:
-                continue
-            folder = ground.fresh("names")
-            folder.mkdir()
-            db = folder / f"{text}.duckdb"
-            shutil.copy(whole, db)
-            _command_all(ground, figures, name, db, STUDY, text)
-            _show_all(forker, figures, name, db, STUDY)
-            shutil.rmtree(folder)
-    figures.seconds = time.monotonic() - started
-    return figures
 
 
 def _write(db: Path, text: str, name: str) -> None:
@@ -139,9 +115,7 @@ def _write(db: Path, text: str, name: str) -> None:
     )
 
 
-def _command_all(
-    ground: Ground, figures: Figures, name: str, db: Path, study: str, part: str = "x"
-) -> None:
+def _command_all(ground: Ground, figures: Figures, name: str, db: Path, study: str) -> None:
     """Every command that takes a database; `study` cannot be an argument where NUL is in it."""
     out = ground.fresh("out")
     out.mkdir()
@@ -154,22 +128,23 @@ def _command_all(
         ("compare", *named, "--study=published", "--format=table"),
         ("sweet-spot", *named, "--code"),
         ("rescore", *named),
-        ("export", *named, f"--out={out / part}"),
-        ("export", *named, "--parquet", f"--out={out / f'{part}p'}"),
-        ("report", *named, f"--out={out / f'{part}.html'}"),
-        ("report", *named, f"--out={out / f'{part}.md'}"),
+        ("export", *named, f"--out={out / 'x'}"),
+        ("export", *named, "--parquet", f"--out={out / 'parquet'}"),
+        ("report", *named, f"--out={out / 'x.html'}"),
+        ("report", *named, f"--out={out / 'x.md'}"),
     ]
     for command in commands:
         figures.tries += 1
-        _judge(figures, ground.quick(*command, f"--db={db}"), f"{name}, {command[0]}")
-    for given in (db, out / f"{part}p"):
+        judge(figures, ground.quick(*command, f"--db={db}"), f"{name}, {command[0]}")
+    for given in (db, out / "parquet"):
         figures.tries += 1
         into = f"--db={out / 'new.duckdb'}"
-        _judge(figures, ground.quick("import", str(given), into), f"{name}, import")
+        judge(figures, ground.quick("import", str(given), into), f"{name}, import")
     shutil.rmtree(out)
 
 
-def _judge(figures: Figures, ended: Ended, how: str) -> None:
+def judge(figures: Figures, ended: Ended, how: str) -> None:
+    """Count how a command ended, and what it printed raw."""
     how = f"{how}: exit {ended.code}, {last_line(ended.told)!a}"
     if found := RAW.search(ended.out + ended.told):
         figures.count("raw control character", f"{how}: {found[0]!a}")
@@ -181,7 +156,8 @@ def _judge(figures: Figures, ended: Ended, how: str) -> None:
         figures.count("refused" if ended.told.strip() else "error", how)
 
 
-def _show_all(forker: Forker, figures: Figures, name: str, db: Path, study: str) -> None:
+def show_all(forker: Forker, figures: Figures, name: str, db: Path, study: str) -> None:
+    """Show every page of a database and count what came of it."""
     ended, shown = forker.show(db, [(page, {"study": study}) for page in PAGES])
     figures.tries += len(PAGES)
     if ended.code != 0:

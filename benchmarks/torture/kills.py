@@ -22,7 +22,14 @@ from pathlib import Path
 import psutil
 
 from benchmarks.torture.figures import Figures
-from benchmarks.torture.ground import GONE_SECONDS, TRACEBACK, Ground, last_line, lines_of
+from benchmarks.torture.ground import (
+    GONE_SECONDS,
+    TRACEBACK,
+    Ground,
+    heed_signals,
+    last_line,
+    lines_of,
+)
 from vibecore import store
 from vibecore.core.errors import VibeError
 from vibecore.core.paths import PROJECT_ROOT
@@ -146,6 +153,7 @@ class _Chain:
                 stderr=told,
                 pass_fds=[writing],
                 start_new_session=True,
+                preexec_fn=heed_signals,
             )
         os.close(writing)
         said = lines_of(reading, moment)
@@ -312,6 +320,7 @@ def _cut_playground(
             stdout=subprocess.PIPE,
             stderr=told,
             start_new_session=True,
+            preexec_fn=heed_signals,
         )
     assert process.stdin is not None and process.stdout is not None
     answers = process.stdout.fileno()
@@ -374,6 +383,7 @@ def _cut_try(ground: Ground, figures: Figures, signal_number: signal.Signals) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=heed_signals,
     )
     try:
         process.wait(moment)
