@@ -104,6 +104,7 @@ def _load(port: int, page: str) -> str | None:
                 origin=origin,  # type: ignore[arg-type]
                 subprotocols=["streamlit"],  # type: ignore[list-item]
                 max_size=None,
+                open_timeout=LOAD_SECONDS,
             ) as stream,
         ):
             answer.read()
@@ -111,7 +112,7 @@ def _load(port: int, page: str) -> str | None:
             asked.rerun_script.query_string = f"study={STUDY}"
             asked.rerun_script.page_name = "" if page == PAGES[0] else page
             stream.send(asked.SerializeToString())
-            elements = 0
+            elements, kinds = 0, []
             while True:
                 data = stream.recv(timeout=LOAD_SECONDS)
                 message = ForwardMsg()
@@ -119,11 +120,12 @@ def _load(port: int, page: str) -> str | None:
                 if message.delta.new_element.HasField("exception"):
                     return f"{page}: {message.delta.new_element.exception.message[:200]}"
                 elements += message.HasField("delta")
+                kinds.append(message.WhichOneof("type"))
                 if message.HasField("script_finished"):
                     # The first visitor of all is sent on once the pages are known.
                     if message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                         continue
-                    return None if elements else f"{page}: it shows nothing"
+                    return None if elements else f"{page}: it shows nothing, after {kinds}"
     except (OSError, TimeoutError, EOFError) as error:
         return f"{page}: {type(error).__name__}: {error}"
 
