@@ -111,6 +111,7 @@ def show_folded(folded: list[Finding]) -> None:
 
 
 study = frame.current_study()
+frame.show_html("h1", "Findings")
 with frame.errors_in_words():
     key = cached.content()
     runs = cached.runs(key, study.name)
@@ -121,7 +122,6 @@ shown, folded = testable(found.get(study.name, []), runs)
 ids = [finding.id for finding in shown]
 PARAMETERS = {"claim": address.one_of(ids, ids[0])} if ids else {}
 address.read("findings", PARAMETERS)
-frame.show_html("h1", "Findings")
 frame.show_html("p", whose(runs))
 frame.show_note(
     "A claim is supported or contradicted only where its interval shows it; what shows neither is "

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import many_configs
 from tests.support.commands import called
-from tests.support.pages import errors, visit
+from tests.support.pages import errors, html, visit
 from vibecore.core.errors import InputError
 from vibecore.studies import queries
 from vibecore.studies.claims import compare_studies, read_findings
@@ -54,7 +54,9 @@ def test_what_compares_all_outputs_says_why_it_does_not(many: Path) -> None:
 
 @pytest.mark.parametrize("page", ["findings", "fidelity"])
 def test_its_pages_say_so(page: str) -> None:
-    assert TOO_MANY in errors(visit(page))
+    app = visit(page)
+    assert TOO_MANY in errors(app)
+    assert f">{page.capitalize()}</h1>" in html(app)
 
 
 @pytest.mark.parametrize("page", ["metrics", "charts", "outputs", "about", "speed"])
