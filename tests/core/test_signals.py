@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vibecore import read_outputs, read_runs, store
-from vibecore.core.signals import ended_as_by_ctrl_c
+from vibecore.core.signals import INTERRUPTED_QUERY, ended_as_by_ctrl_c
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
 
@@ -70,6 +70,19 @@ def test_a_read_is_interrupted_as_by_ctrl_c(db: Path) -> None:
         threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
         while True:
             connection.execute(QUERY).fetchall()
+
+
+@pytest.mark.parametrize("module", ["writer", "connection"])
+def test_an_opening_to_write_is_interrupted_as_by_ctrl_c(
+    db: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise RuntimeError(INTERRUPTED_QUERY)
+
+    monkeypatch.setattr(f"vibecore.store.{module}.when_free", interrupted)
+    opening = store.Writer(db).writing() if module == "writer" else store.writing(db)
+    with pytest.raises(KeyboardInterrupt), opening:
+        raise AssertionError("it was opened")
 
 
 def test_another_error_of_a_read_is_what_it_was(db: Path) -> None:

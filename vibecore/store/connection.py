@@ -214,7 +214,8 @@ def writing(
     Ctrl-C has to wait for its end: KeyboardInterrupt comes after the commit.
     """
     with one_writer:
-        connection = _open(path, read_only=False, wait_seconds=wait_seconds)
+        with as_keyboard_interrupt():
+            connection = _open(path, read_only=False, wait_seconds=wait_seconds)
         with finished_first():
             try:
                 with transaction(connection, path):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from vibecore.core.signals import finished_first
+from vibecore.core.signals import as_keyboard_interrupt, finished_first
 from vibecore.store.connection import (
     LOCAL_ONLY,
     PAUSE_SECONDS,
@@ -60,7 +60,10 @@ class Writer:
             instance = self._instance = self._instance or _make_instance(self._path)
             attach = f"ATTACH '{quoted(self._path)}' AS study_file (STORAGE_VERSION 'v1.0.0')"
             try:
-                when_free(self._path, lambda: instance.execute(attach), wait_seconds=WAIT_SECONDS)
+                with as_keyboard_interrupt():
+                    when_free(
+                        self._path, lambda: instance.execute(attach), wait_seconds=WAIT_SECONDS
+                    )
                 with finished_first():
                     instance.execute("USE study_file")
                     with transaction(instance, self._path):
