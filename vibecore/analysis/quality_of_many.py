@@ -61,7 +61,7 @@ RESAMPLES = 500
 # What has a smaller p leaves before the rest is compared again.
 STEP = 0.05
 # Each nested set has this share of the one before, down to so many columns.
-SHRINKING, FEWEST = 0.5, 12
+SHRINKING, FEWEST = 0.25, 12
 ROTATED = "rotation within prompts"
 # A metric, and whether of its models.
 Key = tuple[str, bool]
