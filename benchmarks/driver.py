@@ -1,9 +1,9 @@
 """What the driver adds to a generation: `python -m benchmarks.driver [--device cuda]`.
 
-Runs a study of one config for each batch size and prints the time between two batches less the
-worker's own time for the second, by generation: scoring, storing, and messages, so far as the
-worker waits for them. On a GPU the next batch is made while one is stored
-(vibecore/studies/dispatch/attempt.py).
+Runs a study of one config for each batch size and prints the time between the answers of two
+batches less the worker's own time for the second, by generation: scoring, storing, and messages, so
+far as the worker waits for them. On a GPU the next batch is made while one is stored; batches that
+come fast are stored together, so that most wait for none (vibecore/studies/dispatch/attempt.py).
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
-from vibecore.studies.events import Event
+from vibecore.core.records import Generation
+from vibecore.runtime.worker import Worker
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
 
@@ -23,16 +27,23 @@ def measure(db: Path, options: Options) -> list[float]:
     """Seconds between two batches beside the worker's own, from the second batch on."""
     waits: list[float] = []
     last: list[float] = []
+    ask = Worker.ask_to_generate
 
-    def follow(event: Event) -> None:
-        now = time.perf_counter()
-        if event.kind == "generated":
+    def ask_timed(*given: Any, **named: Any) -> Callable[[], list[Generation]]:
+        answer = ask(*given, **named)
+
+        def answer_timed() -> list[Generation]:
+            made, now = answer(), time.perf_counter()
             if last:
-                spent = max(one.total_seconds for one in event.generations)
-                waits.append((now - last[-1] - spent) / len(event.generations))
+                spent = max(one.total_seconds for one in made)
+                waits.append((now - last[-1] - spent) / len(made))
             last.append(now)
+            return made
 
-    run_study(new_plan(options, db), follow)
+        return answer_timed
+
+    with patch.object(Worker, "ask_to_generate", ask_timed):
+        run_study(new_plan(options, db), lambda event: None)
     return waits
 
 

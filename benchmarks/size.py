@@ -2,8 +2,9 @@
 
     python -m benchmarks.size [--generations 4306360] [--folder FOLDER] [--db results.duckdb]
 
-The study is that of benchmarks/size_study.py. Five configs are left for what is timed: batches of
-1, 8, 32 and 64 outputs go through `Commits.add` as in a run: scored, committed and durable. Then
+The study is that of benchmarks/size_study.py. Six configs are left for what is timed: batches of 1,
+8, 32 and 64 outputs go through `Attempt.keep` as in a run, as fast as they can be taken: scored,
+committed and durable; and each in a transaction of its own, as where they come more slowly. Then
 they are filled, the study is sealed, and what is read is read for the first time. All figures are
 of one run. Time "at work" is the process's own, on all its cores: on a busy machine it is less than
 the clock's.
@@ -39,7 +40,8 @@ from vibecore.core.paths import DEFAULT_DB
 from vibecore.core.records import Generation
 from vibecore.scoring import score_output
 from vibecore.studies.commits import Commits
-from vibecore.studies.jobs import Job, PlannedBatch
+from vibecore.studies.dispatch.attempt import Attempt
+from vibecore.studies.jobs import Job, Plan, PlannedBatch
 from vibecore.studies.queries import (
     find_prompts,
     list_studies,
@@ -50,8 +52,11 @@ from vibecore.studies.queries import (
 )
 
 # The last configs are left for what is timed.
-TIMED = 5
-BATCHES = {1: 100, 8: 60, 32: 40, 64: 40}
+TIMED = 6
+# Outputs a batch -> batches, taken as fast as they come, and each in a transaction of its own.
+TOGETHER = {1: 800, 8: 100, 32: 32, 64: 24}
+ALONE = {1: 100, 8: 60, 32: 40, 64: 30}
+FROM_THREADS = {1: 400, 32: 20}
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -73,38 +78,53 @@ def judge(prompt: Prompt, made: Generation) -> None:
     score_output(prompt, made.text or "", made.answer_token_ids, finish_reason=made.finish_reason)
 
 
-def measure_writing(commits: Commits, job: Job, suite: Suite, stub: Stub) -> None:
-    """Milliseconds an output, by batch, with the longest call; then from four threads."""
-    at = 0
-    for size, count in BATCHES.items():
-        made = [stub.batch(suite, at + size * number, size) for number in range(count)]
-        at += size * count
-        judged = [pair for b, g in made[:5] for pair in zip(b.prompts, g, strict=True)]
-        scoring = sum(busy_of(partial(judge, *pair)) for pair in judged) / len(judged)
-        busy = time.process_time()
-        took = [timed(partial(commits.add, job, b, g)) for b, g in made]
-        busy = (time.process_time() - busy) / size / count
-        each = sum(took) / size / count
-        print(
-            f"batches of {size}: {1e3 * each:.2f} ms an output, {1e3 * busy:.2f} of them at work; "
-            f"scoring takes {1e3 * scoring:.2f}; longest call {max(took):.2f} s"
-        )
+def measure_writing(
+    plan: Plan, commits: Commits, jobs: list[Job], suite: Suite, stub: Stub
+) -> None:
+    """Milliseconds an output of two configs, by batch, with the longest call."""
+    for how, counts, job in zip(("together", "alone"), (TOGETHER, ALONE), jobs, strict=True):
+        at = 0
+        for size, count in counts.items():
+            made = [stub.batch(suite, at + size * number, size) for number in range(count)]
+            at += size * count
+            judged = [pair for b, g in made[:5] for pair in zip(b.prompts, g, strict=True)]
+            scoring = sum(busy_of(partial(judge, *pair)) for pair in judged) / len(judged)
+            attempt = Attempt(plan, job, commits, lambda event: None)
+            busy, begun, took = time.process_time(), time.perf_counter(), []
+            for batch, outputs in made:
+                took.append(timed(partial(attempt.keep, batch, outputs)))
+                if how == "alone":
+                    took[-1] += timed(attempt.store_kept)
+            took.append(timed(attempt.store_kept))
+            each = (time.perf_counter() - begun) / size / count
+            busy = (time.process_time() - busy) / size / count
+            print(
+                f"batches of {size}, {how}: {1e3 * each:.2f} ms an output, {1e3 * busy:.2f} of "
+                f"them at work; scoring takes {1e3 * scoring:.2f}; longest call {max(took):.2f} s"
+            )
 
 
-def measure_threads(commits: Commits, jobs: list[Job], suite: Suite, stub: Stub) -> None:
-    """Four configs side by side, batches of 32."""
-    made = [[stub.batch(suite, 32 * n, 32) for n in range(20)] for _ in jobs]
+def measure_threads(
+    plan: Plan, commits: Commits, jobs: list[Job], suite: Suite, stub: Stub
+) -> None:
+    """Four configs side by side, as fast as they come."""
 
     def work(job: Job, batches: list[tuple[PlannedBatch, list[Generation]]]) -> None:
+        attempt = Attempt(plan, job, commits, lambda event: None)
         for batch, outputs in batches:
-            commits.add(job, batch, outputs)
+            attempt.keep(batch, outputs)
+        attempt.store_kept()
 
     def together() -> None:
         with ThreadPoolExecutor(len(jobs)) as pool:
             list(pool.map(work, jobs, made))
 
-    each = timed(together) / (len(jobs) * 20 * 32)
-    print(f"batches of 32 from {len(jobs)} threads: {1e3 * each:.2f} ms an output")
+    at = 0
+    for size, count in FROM_THREADS.items():
+        made = [[stub.batch(suite, at + size * n, size) for n in range(count)] for _ in jobs]
+        at += size * count
+        each = timed(together) / (len(jobs) * count * size)
+        print(f"batches of {size} from {len(jobs)} threads: {1e3 * each:.2f} ms an output")
 
 
 def measure_reading(db: Path, jobs: list[Job]) -> None:
@@ -152,8 +172,8 @@ def main() -> None:
         size = db.stat().st_size
         print(f"{count * A_CONFIG:,} outputs of {count} configs: {size / 1e9:.2f} GB", end="")
         print(f", {size / count / A_CONFIG:.0f} bytes an output")
-        measure_writing(commits, jobs[-1], suite, stub)
-        measure_threads(commits, jobs[-TIMED:-1], suite, stub)
+        measure_writing(plan, commits, jobs[-2:], suite, stub)
+        measure_threads(plan, commits, jobs[-TIMED:-2], suite, stub)
         print(f"end of a config: {timed(lambda: commits.finish(jobs[-1], 'complete')):.2f} s")
         copy_first(db, count + 1, count + TIMED)
         print(f"end of the study: {timed(lambda: seal(db)):.2f} s")

@@ -151,7 +151,8 @@ def add_first(commits: Commits, jobs: list[Job], suite: Suite, sentences: list[s
         stub = Stub(sentences, repeats=repeats)
         start(commits, job)
         for place in range(0, A_CONFIG, BATCH):
-            commits.add(job, *stub.batch(suite, place, min(BATCH, A_CONFIG - place)))
+            made = stub.batch(suite, place, min(BATCH, A_CONFIG - place))
+            commits.add([commits.score(job, *made)])
         commits.finish(job, "complete")
 
 

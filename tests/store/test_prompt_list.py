@@ -137,7 +137,7 @@ def test_prompts_decided_by_the_token_limit(filled: Path) -> None:
                 Prompt(prompt, "code", "", (ENDS,)), "hi and more", finish_reason="length"
             )
             scored = [(prompt, sample, score)]
-            store.add_scores(connection, run, scored, SCORER_VERSION, replace=True)
+            store.replace_scores(connection, run, scored, SCORER_VERSION)
         # An older scorer did not say.
         connection.execute("UPDATE score SET adherent_cut = NULL WHERE prompt_id = 'same'")
     assert found(filled, only=limit) == ["half"]

@@ -331,7 +331,7 @@ def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
     assert (texts.text, texts.token_ids, texts.finish_reason) == (looping, [1, 2], "eos")
     with store.writing(db) as connection:
         again = [("p1", 0, score_output(PROMPT, "no"))]
-        store.add_scores(connection, run_id, again, SCORER_VERSION, replace=True)
+        store.replace_scores(connection, run_id, again, SCORER_VERSION)
     with store.reading(db) as connection:
         [output] = store.read_outputs(connection, "s")
         [[verdict]] = store.read_verdicts(connection, "s").values()

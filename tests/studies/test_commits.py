@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from vibecore import read_outputs, read_runs, store
 from vibecore.catalog.weights import resolve
 from vibecore.core.errors import VibeError
 from vibecore.core.records import Generation, LoadReport
+from vibecore.store import scores as scores_module
+from vibecore.store import write as write_module
 from vibecore.studies.commits import Commits
 from vibecore.studies.jobs import Job, Plan, create_rows, remaining_jobs
 from vibecore.studies.plan import Options, new_plan
@@ -52,6 +55,10 @@ def generations(job: Job, batch: int = 0) -> list[Generation]:
         Generation(f"{job.config.id} on {prompt.id}", (1, 2), 3, "eos", 0.1, 0.2, 1, 10)
         for prompt in job.batches[batch].prompts
     ]
+
+
+def add(commits: Commits, job: Job, batch: int = 0) -> None:
+    commits.add([commits.score(job, job.batches[batch], generations(job, batch))])
 
 
 class Transactions:
@@ -102,7 +109,7 @@ def test_what_threads_bring_meanwhile_is_one_transaction(plan: Plan, monkeypatch
     commits, jobs = started(plan)
     transactions = Transactions(monkeypatch)
     with ThreadPoolExecutor(4) as pool:
-        calls = [(commits.add, job, job.batches[0], generations(job)) for job in jobs]
+        calls = [(add, commits, job) for job in jobs]
         for future in held(transactions, commits, pool, calls):
             future.result()
     assert transactions.count == 2
@@ -111,12 +118,41 @@ def test_what_threads_bring_meanwhile_is_one_transaction(plan: Plan, monkeypatch
     assert len(rows) == 40
 
 
+def test_rows_of_several_runs_are_one_statement_a_table(plan: Plan, monkeypatch) -> None:
+    commits, jobs = started(plan)
+    written: list[tuple[str, int]] = []
+    insert = write_module.insert
+
+    def counted(connection: Any, table: str, rows: Any) -> None:
+        written.append((table, len(rows)))
+        insert(connection, table, rows)
+
+    for module in (write_module, scores_module):
+        monkeypatch.setattr(module, "insert", counted)
+    # Runs that come in any order, one of them with two batches.
+    wanted = [(jobs[2], 0), (jobs[0], 0), (jobs[0], 1)]
+    commits.add([commits.score(j, j.batches[b], generations(j, b)) for j, b in wanted])
+    [generations_written, scores, verdicts] = written
+    assert (generations_written, scores) == (("generation", 30), ("score", 30))
+    assert verdicts[0] == "verdict"
+    by_config = Counter((row.config, row.batch_index) for row in read_outputs(plan.db, "s"))
+    assert by_config == {(job.config.id, batch): 10 for job, batch in wanted}
+
+
+def test_an_output_twice_in_what_comes_together_is_refused(plan: Plan) -> None:
+    commits, [job, *_] = started(plan)
+    batch = commits.score(job, job.batches[0], generations(job))
+    with pytest.raises(VibeError, match="already holds"):
+        commits.add([batch, batch])
+    assert read_outputs(plan.db, "s") == []
+
+
 def test_what_one_thread_may_not_write_hinders_no_other(plan: Plan, monkeypatch) -> None:
     commits, jobs = started(plan)
-    commits.add(jobs[1], jobs[1].batches[0], generations(jobs[1]))
+    add(commits, jobs[1])
     transactions = Transactions(monkeypatch)
     with ThreadPoolExecutor(4) as pool:
-        calls = [(commits.add, job, job.batches[0], generations(job)) for job in jobs]
+        calls = [(add, commits, job) for job in jobs]
         futures = held(transactions, commits, pool, calls)
     assert [type(future.exception()) for future in futures] == [
         type(None),
@@ -141,7 +177,7 @@ def test_an_interrupt_before_a_transaction_loses_nothing_that_waits(
 
     monkeypatch.setattr(store.Writer, "writing", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        commits.add(jobs[0], jobs[0].batches[0], generations(jobs[0]))
+        add(commits, jobs[0])
     commits.finish(jobs[0], "stopped")
     assert len(read_outputs(plan.db, "s")) == 10
     assert read_runs(plan.db, "s")[0].status == "stopped"
@@ -151,7 +187,7 @@ def test_a_batch_is_seen_at_once_and_in_the_file_when_its_run_ends(plan: Plan) -
     commits, [job, *_] = started(plan)
     log = plan.db.with_name(plan.db.name + ".wal")
     for number in range(3):
-        commits.add(job, job.batches[number], generations(job, number))
+        add(commits, job, number)
         assert len(read_outputs(plan.db, "s")) == 10 * (number + 1)
     assert log.exists()
     commits.finish(job, "complete")
@@ -166,7 +202,7 @@ def test_the_log_is_bounded(plan: Plan, monkeypatch) -> None:
     seen = []
     for number in range(3):
         long = [replace(one, text=one.text + "x" * 5_000) for one in generations(job, number)]
-        commits.add(job, job.batches[number], long)
+        commits.add([commits.score(job, job.batches[number], long)])
         seen.append(log.stat().st_size if log.exists() else 0)
     assert max(seen) < 200_000
     assert min(seen) == 0 or seen != sorted(seen)

@@ -115,7 +115,7 @@ def test_a_run_that_cannot_write_names_resume(db: Path, fake_worker, monkeypatch
     def full(*given: object) -> None:
         raise VibeError("could not be written: No space left on device")
 
-    monkeypatch.setattr("vibecore.store.add_generations", full)
+    monkeypatch.setattr("vibecore.store.add_batches", full)
     with pytest.raises(VibeError, match=r"No space left.*run --resume --study 's t'"):
         run(db, configs=TWO, study="s t")
     monkeypatch.undo()

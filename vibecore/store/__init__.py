@@ -67,11 +67,19 @@ from vibecore.store.read import (
 )
 from vibecore.store.run_progress import read_run_progress, read_speeds
 from vibecore.store.run_status import settle_runs
-from vibecore.store.scores import add_scores, count_scores, read_judged, read_texts, set_protocol
+from vibecore.store.scores import (
+    count_scores,
+    read_judged,
+    read_texts,
+    replace_scores,
+    set_protocol,
+)
 from vibecore.store.write import (
+    NewBatch,
     NewRun,
     NewStudy,
     add_aggregate,
+    add_batches,
     add_generations,
     add_runs,
     create_study,

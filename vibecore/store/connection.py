@@ -51,7 +51,8 @@ ROWS_A_STATEMENT = 2_000
 _told_of_waits: list[Callable[[Path], None]] = []
 # Threads of one process would be let in together, and keys are checked before they are written.
 one_writer = threading.RLock()
-
+# (table, columns) -> their types, which no migration changes: to ask takes a millisecond.
+_kinds: dict[tuple[str, str], list[str]] = {}
 
 T = TypeVar("T")
 
@@ -316,10 +317,10 @@ def insert(
     columns = list(rows[0])
     names = ", ".join(columns)
     # Table and column names are the store's own literals, never input.
-    kinds = [
-        column[1]
-        for column in connection.execute(f"SELECT {names} FROM {table} LIMIT 0").description
-    ]
+    kinds = _kinds.get((table, names))
+    if kinds is None:
+        described = connection.execute(f"SELECT {names} FROM {table} LIMIT 0").description
+        kinds = _kinds[table, names] = [str(column[1]) for column in described]
     # Each column as one list: as many parameters as values take three times as long.
     values = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
     for start in range(0, len(rows), ROWS_A_STATEMENT):

@@ -17,21 +17,31 @@ from vibecore.store.connection import insert
 from vibecore.store.read import AMONG, Row, among, rows_of, study_id_of, verdict_of
 
 
-def add_scores(
+def replace_scores(
     connection: duckdb.DuckDBPyConnection,
     run_id: int,
     scored: Sequence[tuple[str, int, Any]],
     scorer_version: int,
-    *,
-    replace: bool = False,
 ) -> None:
     """Write (prompt id, sample, scoring.Score) of one run with all verdicts, in place of older
-    ones where `replace` says so."""
-    if replace:
-        unseal(connection, run_id)
-        keys = [(prompt_id, sample) for prompt_id, sample, _ in scored]
-        for table in ("score", "verdict"):
-            connection.execute(f"DELETE FROM {table} {AMONG}", among(run_id, keys))
+    ones."""
+    unseal(connection, run_id)
+    keys = [(prompt_id, sample) for prompt_id, sample, _ in scored]
+    for table in ("score", "verdict"):
+        connection.execute(f"DELETE FROM {table} {AMONG}", among(run_id, keys))
+    insert_scores(
+        connection,
+        [((run_id, prompt_id, sample), score) for prompt_id, sample, score in scored],
+        scorer_version,
+    )
+
+
+def insert_scores(
+    connection: duckdb.DuckDBPyConnection,
+    scored: Sequence[tuple[tuple[int, str, int], Any]],
+    scorer_version: int,
+) -> None:
+    """Write a scoring.Score with all verdicts for each (run id, prompt id, sample)."""
     insert(
         connection,
         "score",
@@ -43,7 +53,7 @@ def add_scores(
                 "scorer_version": scorer_version,
                 **_columns(score),
             }
-            for prompt_id, sample, score in scored
+            for (run_id, prompt_id, sample), score in scored
         ],
     )
     insert(
@@ -62,7 +72,7 @@ def add_scores(
                 "explanation": result.explanation,
                 "cut": result.cut,
             }
-            for prompt_id, sample, score in scored
+            for (run_id, prompt_id, sample), score in scored
             for position, result in enumerate(score.constraints)
         ],
     )

@@ -15,8 +15,7 @@ from vibecore.core.records import Generation, LoadReport, Protocol
 from vibecore.core.rows import Output
 from vibecore.store.checksum import unseal
 from vibecore.store.connection import AlreadyStored, insert
-from vibecore.store.read import AMONG, among
-from vibecore.store.scores import add_scores
+from vibecore.store.scores import insert_scores
 
 if TYPE_CHECKING:
     # A reader of the database needs no YAML.
@@ -56,6 +55,21 @@ class NewRun:
     kind: str | None = None
     weights_sha256: str | None = None
     stored_as: str | None = None
+
+
+# Prompt id, columns of the generation table (see `generation_row`), of all rows alike and without
+# `sample` a prompt's first, and a scoring.Score, or None where quality is not scored.
+OutputRow = tuple[str, Mapping[str, Any], Any]
+
+
+@dataclass(frozen=True)
+class NewBatch:
+    """Outputs of a run that were decoded together, about to be written. `index` is the batch's
+    place among all of the run."""
+
+    run_id: int
+    index: int
+    rows: Sequence[OutputRow]
 
 
 def now() -> datetime:
@@ -164,22 +178,30 @@ def add_generations(
     connection: duckdb.DuckDBPyConnection,
     run_id: int,
     batch_index: int,
-    rows: Sequence[tuple[str, Mapping[str, Any], Any]],
+    rows: Sequence[OutputRow],
     scorer_version: int,
 ) -> None:
-    """Write one batch of (prompt id, generation, score) with all verdicts.
+    """Write one batch of a run, as `add_batches` does."""
+    add_batches(connection, [NewBatch(run_id, batch_index, rows)], scorer_version)
 
-    `generation` holds columns of the generation table (see `generation_row`), of all rows alike;
-    without `sample` it is a prompt's first. `score` is a scoring.Score, or None where quality is
-    not scored. Raises AlreadyStored, which undoes the transaction, for an output that is there
-    already or twice among these: no index of the table would (m011).
+
+def add_batches(
+    connection: duckdb.DuckDBPyConnection, batches: Sequence[NewBatch], scorer_version: int
+) -> None:
+    """Write batches of any runs with all scores and verdicts, at the cost of one: each statement
+    costs as much as ten of its rows.
+
+    Raises AlreadyStored, which undoes the transaction, for an output that is there already or twice
+    among these: no index of the table would (m011).
     """
-    keys = [(prompt_id, generation.get("sample", 0)) for prompt_id, generation, _ in rows]
-    stored = connection.execute(
-        f"SELECT prompt_id, sample FROM generation {AMONG} LIMIT 1", among(run_id, keys)
-    ).fetchone()
-    if stored or len(set(keys)) < len(keys):
-        raise AlreadyStored
+    # Rows of a run are stored together.
+    batches = sorted(batches, key=lambda batch: batch.run_id)
+    rows = [
+        ((batch.run_id, prompt_id, generation.get("sample", 0)), batch.index, generation, score)
+        for batch in batches
+        for prompt_id, generation, score in batch.rows
+    ]
+    _refuse_stored(connection, [key for key, *_ in rows])
     created = now()
     insert(
         connection,
@@ -188,20 +210,37 @@ def add_generations(
             {
                 "run_id": run_id,
                 "prompt_id": prompt_id,
-                "sample": 0,
+                "sample": sample,
                 "batch_index": batch_index,
                 "created_at": created,
                 **generation,
             }
-            for prompt_id, generation, _ in rows
+            for (run_id, prompt_id, sample), batch_index, generation, _ in rows
         ],
     )
-    scored = [
-        (prompt_id, generation.get("sample", 0), score)
-        for prompt_id, generation, score in rows
-        if score is not None
-    ]
-    add_scores(connection, run_id, scored, scorer_version)
+    scored = [(key, score) for key, _, _, score in rows if score is not None]
+    insert_scores(connection, scored, scorer_version)
+
+
+def _refuse_stored(
+    connection: duckdb.DuckDBPyConnection, keys: Sequence[tuple[int, str, int]]
+) -> None:
+    """Raise AlreadyStored where one of (run id, prompt id, sample) is stored, or there twice."""
+    if not keys:
+        return
+    run_ids, prompts, samples = zip(*keys, strict=True)
+    # Named in words, runs leave out what is stored of others.
+    among = ", ".join(map(str, sorted(set(run_ids))))
+    stored = connection.execute(
+        f"""SELECT 1 FROM generation
+            WHERE run_id IN ({among}) AND (run_id, prompt_id, sample) IN (
+                SELECT (unnest($runs::INTEGER[]), unnest($prompts::VARCHAR[]),
+                        unnest($samples::INTEGER[])))
+            LIMIT 1""",
+        {"runs": run_ids, "prompts": prompts, "samples": samples},
+    ).fetchone()
+    if stored or len(set(keys)) < len(keys):
+        raise AlreadyStored
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _rescore(
                 if changes is not None:
                     stored = store.read_judged(connection, run_id, [key[:2] for key in scores])
                     found_here += find_changes(configs[run_id], stored, scores)
-                store.add_scores(connection, run_id, scores, SCORER_VERSION, replace=True)
+                store.replace_scores(connection, run_id, scores, SCORER_VERSION)
         if changes is not None:
             # Now that they are stored.
             changes += found_here

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from vibecore import store
 from vibecore.catalog.weights import load_request
 from vibecore.core.records import Decoding, Generation, LoadReport, LoadRequest
 from vibecore.studies.commits import Commits
 from vibecore.studies.events import Event, OnEvent
 from vibecore.studies.jobs import Job, Plan, PlannedBatch, require_same_place, require_same_sampler
+
+# Batches that come sooner than this after the last storing are stored with the one that does not: a
+# transaction of one output takes as long as 40 outputs in one (docs/size.md), and a kill loses no
+# more than the work of so long besides.
+TOGETHER_SECONDS = 0.5
 
 
 class ConfigWorker(Protocol):
@@ -53,6 +60,8 @@ class Attempt:
     on_event: OnEvent
     place: str | None = None
     batches_done: int = 0
+    _kept: list[tuple[store.NewBatch, tuple[Generation, ...]]] = field(default_factory=list)
+    _stored_at: float = 0.0
 
     @property
     def outputs_done(self) -> int:
@@ -84,18 +93,44 @@ class Attempt:
         worker.warm_up(texts[0])
         worker.prepare(texts, protocol.max_new_tokens, protocol.decoding)
         self.commits.start(job, report)
+        self._stored_at = time.monotonic()
         self.emit("running", report=report)
         # A GPU's timings are not of this processor: it works on while its outputs are stored.
         ahead = report.environment.get("device") == "cuda"
         answer: Callable[[], list[Generation]] | None = None
-        for number, batch in enumerate(job.batches):
-            made = (answer or self._ask(worker, batch))()
-            answer = None
-            try:
-                if ahead and number + 1 < len(job.batches):
-                    answer = self._ask(worker, job.batches[number + 1])
-            finally:
-                self._store(batch, made)
+        try:
+            for number, batch in enumerate(job.batches):
+                made = (answer or self._ask(worker, batch))()
+                answer = None
+                try:
+                    if ahead and number + 1 < len(job.batches):
+                        answer = self._ask(worker, job.batches[number + 1])
+                finally:
+                    self.keep(batch, made)
+        finally:
+            self.store_kept()
+
+    def keep(self, batch: PlannedBatch, made: Sequence[Generation]) -> None:
+        """Score a batch, and store it with what was kept before unless that was done just now; the
+        next one, or `store_kept`, stores it then."""
+        generations = tuple(
+            replace(generation, sample=sample)
+            for generation, sample in zip(made, batch.samples, strict=True)
+        )
+        self._kept.append((self.commits.score(self.job, batch, generations), generations))
+        if time.monotonic() - self._stored_at >= TOGETHER_SECONDS:
+            self.store_kept()
+
+    def store_kept(self) -> None:
+        """Store what is kept, then tell of it."""
+        kept, self._kept = self._kept, []
+        if not kept:
+            return
+        self.commits.add([batch for batch, _ in kept])
+        self._stored_at = time.monotonic()
+        for _, generations in kept:
+            self.batches_done += 1
+            self.emit("generated", generations=generations)
 
     def _ask(self, worker: ConfigWorker, batch: PlannedBatch) -> Callable[[], list[Generation]]:
         decoding = self.plan.protocol.decoding
@@ -105,12 +140,3 @@ class Attempt:
             decoding=decoding,
             seeds=[decoding.of_sample(sample).seed for sample in batch.samples],
         )
-
-    def _store(self, batch: PlannedBatch, made: Sequence[Generation]) -> None:
-        generations = [
-            replace(generation, sample=sample)
-            for generation, sample in zip(made, batch.samples, strict=True)
-        ]
-        self.commits.add(self.job, batch, generations)
-        self.batches_done += 1
-        self.emit("generated", generations=tuple(generations))
