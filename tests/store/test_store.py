@@ -91,7 +91,7 @@ def test_each_sample_of_a_prompt_is_a_row_of_its_own(db: Path) -> None:
         outputs = store.read_outputs(connection, "s")
         verdicts = store.read_verdicts(connection, "s")
         scores = store.read_scores(connection, "s")
-        texts = store.read_texts(connection, "s")
+        texts = store.read_texts(connection, run_id, store.text_keys(connection, run_id))
     assert [(row.sample, row.text, row.adherent) for row in outputs] == [
         (0, "hi there", True),
         (1, "no", False),
@@ -321,7 +321,7 @@ def test_scores_are_written_whole_and_replaced_whole(db: Path) -> None:
     wanted = score_output(PROMPT, looping, [1])
     with store.reading(db) as connection:
         [output] = store.read_outputs(connection, "s")
-        [texts] = store.read_texts(connection, "s")
+        [texts] = store.read_texts(connection, run_id, store.text_keys(connection, run_id))
         [row] = store.read_scores(connection, "s")
     for name in SCORE_COLUMNS:
         value = getattr(output, name)
@@ -439,7 +439,7 @@ def test_what_was_asked_and_thought_is_kept_beside_the_answer(db: Path, reason: 
         store.add_generations(connection, run_id, 0, rows, 2)
     with store.reading(db) as connection:
         [output] = store.read_outputs(connection, "s")
-        texts = store.read_texts(connection, "s")
+        texts = store.read_texts(connection, run_id, store.text_keys(connection, run_id))
     assert output.finish_reason == reason
     assert output.rendered_prompt == generation.rendered_prompt
     assert (output.reasoning, output.reasoning_tokens) == (generation.reasoning, 2)

@@ -105,6 +105,40 @@ def test_a_stopped_rescoring_is_finished_by_the_next(
     assert versions_note(queries.read_runs(db, "s"), "s") is None
 
 
+def test_texts_are_read_in_parts_and_scored_in_the_order_of_the_study(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = make(db)
+    with store.writing(db) as connection:
+        study = store.read_study(connection, "s")
+        other = replace(RUN, config="1M-4bit", precision="4bit")
+        second = store.add_runs(connection, study.study_id, [other])["1M-4bit"]
+        # Stored in another order than the suite's, one prompt with two samples, one without text.
+        for place, (prompt, sample, text) in enumerate(
+            [("p3", 0, "hi"), ("p0", 1, "hi"), ("p0", 0, "hi"), ("p1", 0, None)]
+        ):
+            row = (prompt, {"text": text, "sample": sample}, text and score_output(PROMPT, "no"))
+            store.add_generations(connection, second, place, [row], 1)
+    monkeypatch.setattr(vibecore.studies.rescore, "OUTPUTS_AT_ONCE", 2)
+    read: list[tuple[int, list[tuple[str, int]]]] = []
+    read_texts = store.read_texts
+
+    def noted(connection: object, run_id: int, keys: list[tuple[str, int]]) -> object:
+        read.append((run_id, keys))
+        return read_texts(connection, run_id, keys)
+
+    monkeypatch.setattr(store, "read_texts", noted)
+    rescore(db, "s")
+    assert read == [
+        (run_id, [("p0", 0), ("p1", 0)]),
+        (run_id, [("p2", 0), ("p3", 0)]),
+        (run_id, [("p4", 0)]),
+        (second, [("p0", 0), ("p0", 1)]),
+        (second, [("p3", 0)]),
+    ]
+    assert {row.scorer_version for row in queries.read_scores(db, "s")} == {SCORER_VERSION}
+
+
 def test_other_studies_are_left_alone(db: Path) -> None:
     make(db)
     with store.writing(db) as connection:

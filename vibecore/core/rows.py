@@ -360,7 +360,6 @@ class TextRow:
     """What there is to score of one output: the answer's text, and the tokens of reasoning and
     answer."""
 
-    run_id: int
     prompt_id: str
     sample: int
     text: str

@@ -73,6 +73,7 @@ from vibecore.store.scores import (
     read_texts,
     replace_scores,
     set_protocol,
+    text_keys,
 )
 from vibecore.store.write import (
     NewBatch,

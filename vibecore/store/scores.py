@@ -86,24 +86,34 @@ def _columns(score: Any) -> Row:
     return columns
 
 
-def read_texts(connection: duckdb.DuckDBPyConnection, name: str) -> list[TextRow]:
-    """What there is to score of a study.
+def text_keys(connection: duckdb.DuckDBPyConnection, run_id: int) -> list[tuple[str, int]]:
+    """(prompt id, sample) of every output of a run that can be scored, in the order of the suite.
 
     Outputs without text (random weights) and numerically broken ones are left out.
     """
-    rows = rows_of(
-        connection,
-        """SELECT generation.run_id, generation.prompt_id, sample, generation.text, token_ids,
-                  finish_reason, reasoning_tokens
-           FROM generation JOIN run USING (run_id)
+    return connection.execute(
+        """SELECT generation.prompt_id, sample FROM generation JOIN run USING (run_id)
            JOIN prompt ON prompt.study_id = run.study_id
                       AND prompt.prompt_id = generation.prompt_id
-           WHERE run.study_id = ? AND generation.text IS NOT NULL
+           WHERE generation.run_id = ? AND generation.text IS NOT NULL
              AND generation.finish_reason IS DISTINCT FROM 'non_finite'
-           ORDER BY run.position, prompt.position, sample""",
-        [study_id_of(connection, name)],
+           ORDER BY prompt.position, sample""",
+        [run_id],
+    ).fetchall()
+
+
+def read_texts(
+    connection: duckdb.DuckDBPyConnection, run_id: int, keys: Sequence[tuple[str, int]]
+) -> list[TextRow]:
+    """What there is to score of some outputs of a run, in the order of `keys`."""
+    rows = rows_of(
+        connection,
+        f"""SELECT prompt_id, sample, text, token_ids, finish_reason, reasoning_tokens
+            FROM generation {AMONG}""",
+        among(run_id, keys),
     )
-    return [TextRow(**row) for row in rows]
+    found = {(row["prompt_id"], row["sample"]): TextRow(**row) for row in rows}
+    return [found[key] for key in keys]
 
 
 def read_judged(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vibecore import store
+from vibecore.catalog.suites import Prompt
 from vibecore.core.errors import InputError
 from vibecore.core.rows import RunRow, TextRow
 from vibecore.runtime import study_use
@@ -25,7 +26,7 @@ from vibecore.studies.score_changes import Change, find_changes
 
 Row = dict[str, Any]
 
-# Scored outside any transaction, then written in one, so short that a running study can wait.
+# Read, scored outside any transaction, then written in one, so short that a running study can wait.
 OUTPUTS_AT_ONCE = 200
 
 
@@ -55,7 +56,6 @@ def _rescore(
         prompts = {
             row.prompt_id: stored_prompt(row) for row in store.read_prompts(connection, study)
         }
-        rows = store.read_texts(connection, study)
         before = store.count_scores(connection, study)
         runs = store.read_configs(connection, study)
         old = _versions(runs)
@@ -66,35 +66,41 @@ def _rescore(
         )
     if execute_code:
         require_isolation()
+
+    def score(prompt: Prompt, row: TextRow) -> Score:
+        if found.source == "published":
+            return score_sample(prompt, row.text)
+        return score_output(
+            prompt,
+            row.text,
+            _answer_ids(row),
+            execute_code=execute_code,
+            finish_reason=row.finish_reason,
+        )
+
     # Rows of a score are replaced, which tables of an earlier schema do not take.
     store.prepare(db)
-    configs = {run.run_id: run.config for run in runs}
-    for start in range(0, len(rows), OUTPUTS_AT_ONCE):
-        scored: dict[int, list[tuple[str, int, Score]]] = {}
-        for row in rows[start : start + OUTPUTS_AT_ONCE]:
-            prompt = prompts[row.prompt_id]
-            score = (
-                score_sample(prompt, row.text)
-                if found.source == "published"
-                else score_output(
-                    prompt,
-                    row.text,
-                    _answer_ids(row),
-                    execute_code=execute_code,
-                    finish_reason=row.finish_reason,
-                )
-            )
-            scored.setdefault(row.run_id, []).append((row.prompt_id, row.sample, score))
-        found_here: list[Change] = []
-        with store.writing(db) as connection:
-            for run_id, scores in scored.items():
+    rescored = 0
+    for run in runs:
+        with store.reading(db) as connection:
+            keys = store.text_keys(connection, run.run_id)
+        for start in range(0, len(keys), OUTPUTS_AT_ONCE):
+            part = keys[start : start + OUTPUTS_AT_ONCE]
+            with store.reading(db) as connection:
+                rows = store.read_texts(connection, run.run_id, part)
+            scored = [
+                (row.prompt_id, row.sample, score(prompts[row.prompt_id], row)) for row in rows
+            ]
+            found_here: list[Change] = []
+            with store.writing(db) as connection:
                 if changes is not None:
-                    stored = store.read_judged(connection, run_id, [key[:2] for key in scores])
-                    found_here += find_changes(configs[run_id], stored, scores)
-                store.replace_scores(connection, run_id, scores, SCORER_VERSION)
-        if changes is not None:
-            # Now that they are stored.
-            changes += found_here
+                    stored = store.read_judged(connection, run.run_id, part)
+                    found_here += find_changes(run.config, stored, scored)
+                store.replace_scores(connection, run.run_id, scored, SCORER_VERSION)
+            if changes is not None:
+                # Now that they are stored.
+                changes += found_here
+        rescored += len(keys)
     checks = {c.check for prompt in prompts.values() for c in prompt.constraints}
     if protocol and execute_code and checks & set(EXECUTING):
         with store.writing(db) as connection:
@@ -105,7 +111,7 @@ def _rescore(
         after = store.count_scores(connection, study)
     versions = {"measure": "scorer version", "before": old, "after": str(SCORER_VERSION)}
     counts = [{"measure": name, "before": before[name], "after": after[name]} for name in after]
-    return [versions, *counts] if rows else []
+    return [versions, *counts] if rescored else []
 
 
 def versions_note(runs: Sequence[RunRow], study: str) -> str | None:
