@@ -19,6 +19,10 @@ from vibecore.core.paths import DEFAULT_DB
 from vibecore.core.records import LoadReport, Protocol
 from vibecore.runtime import study_use
 from vibecore.scoring import SCORER_VERSION, score_output
+from vibecore.store import connection as connection_module
+from vibecore.store import copy as copy_module
+from vibecore.store import join as join_module
+from vibecore.store import parquet as parquet_module
 from vibecore.studies.bench.report_file import read_report
 from vibecore.studies.exchange import export_parquet, import_parquet, is_parquet_export
 from vibecore.studies.queries import read_fidelity_summaries, read_study
@@ -147,6 +151,38 @@ def test_two_machines_make_one_study(tmp_path: Path) -> None:
     # Once more changes nothing.
     assert import_parquet(one, folder)[1] == store.Joined([], 0, 8)
     assert texts(one) == found
+
+
+def test_all_rows_of_an_import_go_through_a_bounded_part_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "MEMORY", "321MB")
+    folder = exported(make(tmp_path / "a.duckdb", {"one-bf16": range(4)}), tmp_path / "x")
+    limits: list[str] = []
+    copy_places, require_whole = copy_module.copy_places, parquet_module._require_whole
+
+    def note(connection: duckdb.DuckDBPyConnection) -> None:
+        [(limit,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        limits.append(limit)
+
+    def noted_copy(connection: duckdb.DuckDBPyConnection) -> None:
+        note(connection)
+        copy_places(connection)
+
+    def noted_whole(connection: duckdb.DuckDBPyConnection, *given: Any) -> None:
+        note(connection)
+        require_whole(connection, *given)
+
+    monkeypatch.setattr(copy_module, "copy_places", noted_copy)
+    monkeypatch.setattr(join_module, "copy_places", noted_copy)
+    monkeypatch.setattr(parquet_module, "_require_whole", noted_whole)
+    other = make(tmp_path / "b.duckdb", {"one-bf16": range(2)})
+    import_parquet(tmp_path / "c.duckdb", folder)
+    import_parquet(other, folder)
+    # Staged and copied as a new study, staged and joined to one.
+    assert len(limits) == 4
+    assert len(set(limits)) == 1 and limits[0].startswith("306")  # 321 MB in MiB
+    assert len(texts(other)) == 4
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:

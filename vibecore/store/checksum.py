@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import duckdb
 
+from vibecore.store.connection import bound_memory
 from vibecore.store.digest import drop_digest
 from vibecore.store.read import study_id_of
 
@@ -26,6 +27,7 @@ MOST_HASHED = 200_000
 
 def seal_study(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Write the checksum of a study's rows as they are now."""
+    bound_memory(connection)
     study_id = study_id_of(connection, name)
     counts, found = _counts(connection, study_id), _sums(connection, study_id)
     connection.execute(

@@ -34,6 +34,8 @@ LOCAL_ONLY: dict[str, Any] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+# What has been read would else be kept until most of the machine's memory is full.
+MEMORY = "2GB"
 # What DuckDB then misses where the file is SQLite's.
 SQLITE_SCANNER = "sqlite_scanner"
 LOCK_MESSAGES = (
@@ -253,6 +255,12 @@ def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.close()
     except duckdb.Error as error:
         raise damaged(path, error) from error
+
+
+def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have DuckDB keep no more than MEMORY of what is read and written on a connection: for what
+    goes through all rows of a study."""
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
 
 
 def check_writable(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from vibecore.core.errors import InputError
-from vibecore.store.connection import prepare, quoted, reading, writing
+from vibecore.store.connection import bound_memory, prepare, quoted, reading, writing
 from vibecore.store.damage import in_words
 from vibecore.store.digest import SCHEMA
 from vibecore.store.read import list_studies, read_study, study_exists
@@ -47,6 +47,7 @@ def copy_studies(source: Path, target: Path, names: tuple[str, ...] | None = Non
         wanted = there if names is None else [read_study(connection, name).name for name in names]
     prepare(target)
     with writing(target) as connection:
+        bound_memory(connection)
         for name in wanted:
             if study_exists(connection, name):
                 raise InputError(

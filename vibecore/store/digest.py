@@ -20,6 +20,7 @@ import duckdb
 from vibecore.core.records import Aggregate
 from vibecore.core.rows import RunOutcomes
 from vibecore.store.columns import BROKEN, compile_aggregates, of_one_run
+from vibecore.store.connection import bound_memory
 
 Row = dict[str, Any]
 
@@ -141,6 +142,7 @@ def write_digests(
     aggregates: Mapping[str, Aggregate],
 ) -> None:
     """Make the digests of runs that have outputs and no true digest yet."""
+    bound_memory(connection)
     counts = _counts(connection, runs)
     known = read_digests(connection, runs, aggregates, counts)
     fresh = set(known) & set(_stored_outcomes(connection, runs, counts))

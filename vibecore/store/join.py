@@ -11,7 +11,7 @@ import duckdb
 from vibecore.core.errors import InputError
 from vibecore.core.formats import listed
 from vibecore.core.rows import StudyRow
-from vibecore.store.connection import quoted, reading, writing
+from vibecore.store.connection import bound_memory, quoted, reading, writing
 from vibecore.store.copy import OTHER_KEYS, RUN_TABLES, copy_places
 from vibecore.store.read import read_study
 from vibecore.store.run_status import settle_runs
@@ -51,6 +51,7 @@ def join_study(source: Path, target: Path, name: str) -> Joined:
     with reading(source) as connection:
         theirs = read_study(connection, name)
     with writing(target) as connection:
+        bound_memory(connection)
         connection.execute(f"ATTACH '{quoted(source)}' AS copied_from (READ_ONLY)")
         ours = read_study(connection, name)
         _require_same_suite(connection, name)

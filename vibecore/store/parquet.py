@@ -9,7 +9,14 @@ import duckdb
 
 from vibecore.core.errors import InputError
 from vibecore.core.special_files import refuse_special_in
-from vibecore.store.connection import LOCAL_ONLY, STORAGE, duckdb_path, prepare, quoted
+from vibecore.store.connection import (
+    LOCAL_ONLY,
+    STORAGE,
+    bound_memory,
+    duckdb_path,
+    prepare,
+    quoted,
+)
 from vibecore.store.read import study_id_of
 from vibecore.store.schema import MIGRATIONS
 
@@ -17,8 +24,6 @@ from vibecore.store.schema import MIGRATIONS
 CONTENTS = "export.parquet"
 # A part has whole runs, of so many outputs or a run more: some 100 MB.
 OUTPUTS_A_PART = 100_000
-# What has been read would else be kept until most of the machine's memory is full.
-MEMORY = "2GB"
 # Tables with rows for every output, in parts.
 IN_PARTS = ("generation", "score", "verdict")
 _OF_RUNS = "run_id IN (SELECT run_id FROM run WHERE study_id = $study)"
@@ -46,7 +51,7 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, name: str, folder: Path
     """Write a study into an empty folder, giving each file once it is whole; memory does not grow
     with the study. Raises InputError for an unknown study."""
     study = {"study": study_id_of(connection, name)}
-    connection.execute(f"SET memory_limit = '{MEMORY}'")
+    bound_memory(connection)
 
     def write(query: str, file: str, parameters: dict[str, object]) -> Path:
         target = folder / f"{file}.parquet"
@@ -97,10 +102,9 @@ def read_parquet(folder: Path, target: Path) -> str:
     folder = folder.absolute()
     refuse_special_in(folder)
     prepare(target)
-    connection = duckdb.connect(
-        duckdb_path(target), config=LOCAL_ONLY | STORAGE | {"memory_limit": MEMORY}
-    )
+    connection = duckdb.connect(duckdb_path(target), config=LOCAL_ONLY | STORAGE)
     try:
+        bound_memory(connection)
         version, parts, counts = _contents(connection, folder)
         if version > len(MIGRATIONS):
             raise InputError(
