@@ -1,8 +1,8 @@
 """Charts: memory against speed and quality, speed, loss, repetition and adherence, prompts.
 
 With 95 % intervals and the Pareto front, by category and prompt by prompt. Each chart says its
-finding in its title, and a click opens the outputs behind a mark. Of a study of more than 50 configs
-so many are drawn, by name and order.
+finding in its title, and a click opens the outputs behind a mark. Of a study of more than 50
+configs so many are drawn, by name and order.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ chosen, with Python code that runs it. Then speed, TTFT, TPOT and MBU where they
 against bf16, broken outputs by kind, adherence at both levels, memory; what excluded each other
 config, and what would change the choice. Controls: memory cap, speed floor and, where fidelity was
 measured, a cap on mean KLD. Under "How this was decided": tests, α, stability, and every config
-judged against the best on each metric. Of a study of more than 50 configs so many are shown, by name
-and order.
+judged against the best on each metric. Of a study of more than 50 configs so many are shown, by
+name and order.
 """
 
 from __future__ import annotations
