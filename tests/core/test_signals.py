@@ -11,6 +11,7 @@ import pytest
 
 from vibecore import read_outputs, read_runs, store
 from vibecore.core.signals import INTERRUPTED_QUERY, ended_as_by_ctrl_c
+from vibecore.studies.dispatch import attempt
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
 
@@ -102,10 +103,24 @@ def test_a_thread_that_gets_no_ctrl_c_writes_all_the_same(db: Path) -> None:
         assert connection.execute("SELECT count(*) FROM written").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("part", ["start_run", "add_generations", "finish_run"])
+@pytest.mark.parametrize(
+    ("part", "together", "stored"),
+    [
+        ("start_run", 0.0, 0),
+        ("add_batches", 0.0, 1),
+        ("add_batches", 600.0, 30),
+        ("finish_run", 0.0, 30),
+    ],
+)
 def test_a_study_interrupted_while_it_stores_is_stopped_whole(
-    db: Path, fake_worker, monkeypatch: pytest.MonkeyPatch, part: str
+    db: Path,
+    fake_worker,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    together: float,
+    stored: int,
 ) -> None:
+    monkeypatch.setattr(attempt, "TOGETHER_SECONDS", together)
     store_it = getattr(store, part)
 
     def interrupted(connection, *given, **named) -> None:
@@ -116,6 +131,5 @@ def test_a_study_interrupted_while_it_stores_is_stopped_whole(
     with pytest.raises(KeyboardInterrupt):
         run_study(new_plan(Options(study="s", configs=("1M-bf16",)), db), lambda event: None)
     [run] = read_runs(db, "s")
-    stored = {"start_run": 0, "add_generations": 1, "finish_run": 30}[part]
     assert len(read_outputs(db, "s")) == stored
-    assert run.status == ("complete" if part == "finish_run" else "stopped")
+    assert run.status == ("complete" if stored == 30 else "stopped")
