@@ -67,8 +67,7 @@ if not shown.whole:
     frame.show_note(OF_THESE)
 few = study.prompt_count <= MOST_PROMPTS
 with frame.errors_in_words():
-    named = () if shown.whole else tuple(row.config for row in rows)
-    scores = cached.scores(key, study.name, named) if few else []
+    scores = cached.scores(key, study.name, shown.named) if few else []
 
 wide = {
     "speed": speed_figure(rows, outcomes),

@@ -230,8 +230,7 @@ address.write("metrics", parameters)
 with fold:
     if stability is not None:
         show_list([changes["alpha"]])
-    among = () if shown.whole else tuple(row.config for row in shown.rows)
     if shown.rows:
         with frame.errors_in_words():
-            decision = cached.judged(content, study.name, *thresholds, among)
+            decision = cached.judged(content, study.name, *thresholds, shown.named)
     show_decision(decision, shown)

@@ -56,6 +56,11 @@ class Shown:
         """Whether these are all configs of the study."""
         return len(self.rows) == self.configs
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names of the rows, for a reader that takes all where none is named; none for all."""
+        return () if self.whole else tuple(row.config for row in self.rows)
+
     def sentence(self) -> str:
         """Which configs these are."""
         if not self.rows:

@@ -128,9 +128,8 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
     few = summary.study.prompt_count <= MOST_PROMPTS
     drawn = _drawn(summary)
     rows = drawn.rows
-    named = () if drawn.whole else [row.config for row in rows]
     measured = summary.study.source == "measured"
-    scores = read_scores(db, study, named) if few and measured else []
+    scores = read_scores(db, study, drawn.named) if few and measured else []
     # What compares all outputs with each other is left out of a study of millions.
     too_many = too_many_outputs(db, study)
     figures = [
@@ -160,7 +159,7 @@ def read_content(db: Path, study: str, rule: Rule | None = None) -> Content:
         tuple(folded),
         tuple(figures),
         None if too_many else _fidelity(db, study, rows),
-        _samples(db, study, named),
+        _samples(db, study, drawn.named),
         tuple(_facts(summary, runs)),
         tuple(filter(None, (find_loss(db, study), *asking_warnings(summary.rows)))),
         tuple(_notes(summary, drawn, too_many)),
