@@ -3,12 +3,14 @@ and the statistic is that of few configs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from tests.support.metric_rows import metric_row
 from vibecore.analysis.outcomes import Outcomes
-from vibecore.analysis.quality import BROKEN
+from vibecore.analysis.quality import BROKEN, columns_of
 from vibecore.analysis.quality_of_many import OutcomesOfMany
 from vibecore.analysis.sampled import MOST_BY_PAIRS
 from vibecore.analysis.stats.permutation import Family, SmallestP, pair_statistics
@@ -99,21 +101,49 @@ def test_the_statistic_is_that_of_all_pairs() -> None:
     assert statistics_against(values, weights, counted, best) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("sizes", [(3, 3, 3), (3, 2, 4), (2, 3)])
-def test_a_rotation_moves_every_value_to_one_place(sizes: tuple[int, ...]) -> None:
+SIZES = [(3, 3, 3), (3, 2, 4), (2, 3), (2, 3, 4, 5, 7)]
+
+
+def grids(sizes: tuple[int, ...]) -> Iterator[tuple[list[int], list[tuple[int, ...]]]]:
+    """The models of configs and their blocks; the second has none."""
     models = [model for model, size in enumerate(sizes) for _ in range(size)]
     starts = np.cumsum([0, *sizes[:-1]])
-    blocks = [tuple(range(start, start + min(sizes))) for start in starts]
-    for given in (blocks, []):
-        rotations = Rotations(models, given, 5, 50)
-        places = np.empty((5, len(models)), dtype=np.intp)
+    yield models, [tuple(range(start, start + min(sizes))) for start in starts]
+    yield models, []
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_rotation_moves_every_value_to_one_place(sizes: tuple[int, ...]) -> None:
+    for models, blocks in grids(sizes):
+        rotations = Rotations(models, blocks, 5, 100)
         seen = np.zeros((len(models), len(models)), dtype=int)
-        for draw in range(50):
-            rotations.places(draw, "configs", places)
+        for number in range(101):
+            places = rotations.sources(number)
             assert (np.sort(places, axis=1) == np.arange(len(models))).all()
             for unit in places:
                 seen[np.arange(len(models)), unit] += 1
-        assert given or (seen > 0).all()
+        assert blocks or (seen > 0).all()
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("of_model", [False, True])
+def test_draws_are_rotations_of_what_one_more_makes_the_data_of(
+    sizes: tuple[int, ...], of_model: bool
+) -> None:
+    values = np.random.default_rng(1).normal(size=(4, sum(sizes)))
+    for models, blocks in grids(sizes):
+        rotations = Rotations(models, blocks, 4, 20)
+        before = np.empty(values.shape)
+        np.put_along_axis(before, rotations.sources(0), values, axis=1)
+        drawn = rotations.prepare(values, of_model=of_model).draw(3, 20)
+        for place, number in enumerate(range(4, 21)):
+            expected = np.take_along_axis(before, rotations.sources(number), axis=1)
+            if of_model:
+                expected = columns_of(expected, blocks or [(i,) for i in range(len(models))])
+                expected = expected[:, rotations.ring]
+            else:
+                expected = expected[:, rotations.columns]
+            assert drawn[place] == pytest.approx(expected, abs=1e-6)
 
 
 def test_resampled_studies_are_judged_as_the_study_itself() -> None:

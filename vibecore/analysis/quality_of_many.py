@@ -216,13 +216,12 @@ class OutcomesOfMany(OfMany):
             found[name] = np.where(totals > 0, counts / np.maximum(1, totals), np.nan)
         return found
 
-    def _values(self, name: str, *, of_model: bool) -> Array:
-        """What a column has beyond the common rate, more being worse: (units, columns)."""
-        values = oriented(name, self._yes[name], self._known[name])
-        return columns_of(values, self.grid.blocks if of_model else None)
+    def _values(self, name: str) -> Array:
+        """What a config has beyond the common rate, more being worse: (units, configs)."""
+        return oriented(name, self._yes[name], self._known[name])
 
     def _level(self, name: str, *, of_model: bool, counted: Array, best: Array | None) -> Seen:
-        values = self._values(name, of_model=of_model)
+        values = columns_of(self._values(name), self.grid.blocks if of_model else None)
         if best is None:
             best = (self._weights @ values).argmin(axis=1)
         return Seen(statistics_against(values, self._weights, counted, best), best)
@@ -230,11 +229,7 @@ class OutcomesOfMany(OfMany):
     def _draw(self, sets: Mapping[Key, Sequence[Array]]) -> dict[Key, Drawn]:
         rotations = Rotations(self.grid.models, self.grid.blocks, self._units, DRAWS, self._seed)
         wanted = [
-            Wanted(
-                self._values(name, of_model=of_model),
-                nested,
-                "models" if of_model and self.grid.blocks else "configs",
-            )
+            Wanted(self._values(name), nested, of_model)
             for (name, of_model), nested in sets.items()
         ]
         return dict(zip(sets, draw(rotations, wanted), strict=True))
