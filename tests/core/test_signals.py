@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from vibecore import read_outputs, read_runs, store
 from vibecore.core.signals import INTERRUPTED_QUERY, ended_as_by_ctrl_c
+from vibecore.store import connection as connections
 from vibecore.studies.dispatch import attempt
 from vibecore.studies.plan import Options, new_plan
 from vibecore.studies.run import run_study
@@ -86,6 +89,23 @@ def test_an_opening_to_write_is_interrupted_as_by_ctrl_c(
         raise AssertionError("it was opened")
 
 
+@pytest.mark.parametrize(
+    "use", [store.check_writable, lambda path: store.reading(path).__enter__()]
+)
+def test_a_look_at_the_schema_is_interrupted_as_by_ctrl_c(
+    use: Callable[[Path], object], published_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object) -> int:
+        raise RuntimeError(INTERRUPTED_QUERY)
+
+    monkeypatch.setattr(connections, "_version", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        use(published_db)
+    monkeypatch.undo()
+    with store.writing(published_db, wait_seconds=0):
+        pass
+
+
 def test_another_error_of_a_read_is_what_it_was(db: Path) -> None:
     with pytest.raises(RuntimeError, match="of ours"), store.reading(db):
         raise RuntimeError("of ours")
@@ -133,3 +153,15 @@ def test_a_study_interrupted_while_it_stores_is_stopped_whole(
     [run] = read_runs(db, "s")
     assert len(read_outputs(db, "s")) == stored
     assert run.status == ("complete" if stored == 30 else "stopped")
+
+
+def test_an_interrupt_in_a_destructor_comes_again() -> None:
+    class Slow:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    before = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), ended_as_by_ctrl_c():
+        Slow()
+        time.sleep(30)
+    assert sys.unraisablehook == before

@@ -1,14 +1,22 @@
-"""Ctrl-C and DuckDB: an interrupted query raises a RuntimeError of DuckDB's own."""
+"""Ctrl-C is neither lost nor in the way of a commit; other signals end a command as it does."""
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 INTERRUPTED_QUERY = "Query interrupted"
+AGAIN_SECONDS = 0.01
 # Whether this process was told to end by another signal than Ctrl-C.
 _told_to_end = threading.Event()
 
@@ -40,7 +48,8 @@ def finished_first() -> Iterator[None]:
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[list[signal.Signals]]:
     """SIGTERM and SIGHUP end the block as Ctrl-C does, so that what it does then is done: gives
-    the list of those that came. One that is ignored, as under nohup, stays so."""
+    the list of those that came. One that is ignored, as under nohup, stays so. What a destructor
+    is interrupted in comes again."""
     came: list[signal.Signals] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
@@ -49,7 +58,9 @@ def ended_as_by_ctrl_c() -> Iterator[list[signal.Signals]]:
         _as_by_ctrl_c()
 
     before = {}
+    hook = sys.unraisablehook
     if threading.current_thread() is threading.main_thread():
+        sys.unraisablehook = partial(_not_lost, hook)
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) == signal.SIG_DFL:
@@ -59,7 +70,18 @@ def ended_as_by_ctrl_c() -> Iterator[list[signal.Signals]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook
         _told_to_end.clear()
+
+
+def _not_lost(otherwise: Callable[[UnraisableHookArgs], object], lost: UnraisableHookArgs) -> None:
+    """Python drops what is raised in a destructor, as in those that run while regex, which
+    transformers and the scoring import, compiles a pattern."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        # Raised here it would be dropped as well.
+        threading.Timer(AGAIN_SECONDS, _thread.interrupt_main).start()
+    else:
+        otherwise(lost)
 
 
 def _as_by_ctrl_c() -> None:
