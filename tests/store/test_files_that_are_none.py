@@ -14,6 +14,7 @@ import pytest
 from vibecore import store
 from vibecore.core.errors import InputError
 from vibecore.store import connection as connections
+from vibecore.store.shared_reader import SharedReader
 from vibecore.studies.exchange import export_parquet
 
 
@@ -23,11 +24,13 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict]]:
     asked: list[tuple[str, dict]] = []
     connect = duckdb.connect
 
-    def noted(file: str, *, read_only: bool, config: dict) -> duckdb.DuckDBPyConnection:
+    def noted(file: str = ":memory:", *, config: dict) -> duckdb.DuckDBPyConnection:
         asked.append((file, config))
-        return connect(file, read_only=read_only, config=config)
+        return connect(file, config=config)
 
     monkeypatch.setattr(duckdb, "connect", noted)
+    # One instance that another test has made reads for all of this process.
+    monkeypatch.setattr(connections, "_readers", SharedReader(connections.LOCAL_ONLY))
     return asked
 
 
@@ -80,10 +83,10 @@ def test_an_older_database_that_cannot_be_written_says_what_to_do(
         connection.execute("DELETE FROM schema_version WHERE version > 8")
     connect = duckdb.connect
 
-    def read_only_place(file: str, *, read_only: bool, config: dict) -> duckdb.DuckDBPyConnection:
-        if not read_only:
+    def read_only_place(file: str = "", *, config: dict) -> duckdb.DuckDBPyConnection:
+        if file:
             raise duckdb.IOException(f'IO Error: Cannot open file "{file}": Read-only file system')
-        return connect(file, read_only=read_only, config=config)
+        return connect(config=config)
 
     monkeypatch.setattr(duckdb, "connect", read_only_place)
     said = r"of an older Vibe check and has to be migrated once.*Read-only file system.*cp .*--db F"

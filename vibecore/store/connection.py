@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from vibecore.store.damage import (
     refuse_damaged_log,
 )
 from vibecore.store.schema import MIGRATIONS, READABLE, migrate
+from vibecore.store.shared_reader import SharedReader
 
 # The format every DuckDB since 1.0 reads (facts.md: 2.0's default cannot be read by 1.x).
 STORAGE: dict[str, Any] = {"storage_compatibility_version": "v1.0.0"}
@@ -53,6 +54,7 @@ ROWS_A_STATEMENT = 2_000
 _told_of_waits: list[Callable[[Path], None]] = []
 # Threads of one process would be let in together, and keys are checked before they are written.
 one_writer = threading.RLock()
+_readers = SharedReader(LOCAL_ONLY)
 # (table, columns) -> their types, which no migration changes: to ask takes a millisecond.
 _kinds: dict[tuple[str, str], list[str]] = {}
 
@@ -85,13 +87,24 @@ def waiting_on(tell: Callable[[Path], None]) -> Iterator[None]:
         _told_of_waits.remove(tell)
 
 
-def _open(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:
-    config = LOCAL_ONLY if read_only else LOCAL_ONLY | STORAGE
+def _open(path: Path, *, wait_seconds: float) -> duckdb.DuckDBPyConnection:
     return when_free(
         path,
-        lambda: duckdb.connect(duckdb_path(path), read_only=read_only, config=config),
+        lambda: duckdb.connect(duckdb_path(path), config=LOCAL_ONLY | STORAGE),
         wait_seconds=wait_seconds,
     )
+
+
+@contextmanager
+def _opened(path: Path, *, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection."""
+    with as_keyboard_interrupt():
+        name = duckdb_path(path)
+        reader = when_free(path, lambda: _readers.open(name), wait_seconds=wait_seconds)
+        try:
+            yield reader.connection
+        finally:
+            _readers.close(reader)
 
 
 def when_free(path: Path, opened: Callable[[], T], *, wait_seconds: float) -> T:
@@ -178,24 +191,21 @@ def reading(
             f"There is no database at {path}. Name one with --db, or make one: "
             "python -m vibecore run --family demo --db FILE."
         )
-    connection = _open(path, read_only=True, wait_seconds=wait_seconds)
-    try:
+    with ExitStack() as stack:
+        connection = stack.enter_context(_opened(path, wait_seconds=wait_seconds))
         if _known_version(connection, path) < READABLE:
-            connection.close()
+            stack.close()
             _migrate_first(path)
-            connection = _open(path, read_only=True, wait_seconds=wait_seconds)
-        with as_keyboard_interrupt():
-            try:
-                yield connection
-            # DuckDB reads a block when a query needs it, and finds damage no earlier.
-            except duckdb.Error as error:
-                raise in_words(path, error) from error
-            except OTHER_VALUES as error:
-                if raised_by_store(error.__traceback__):
-                    raise not_ours(path, error) from error
-                raise
-    finally:
-        _close(connection, path)
+            connection = stack.enter_context(_opened(path, wait_seconds=wait_seconds))
+        try:
+            yield connection
+        # DuckDB reads a block when a query needs it, and finds damage no earlier.
+        except duckdb.Error as error:
+            raise in_words(path, error) from error
+        except OTHER_VALUES as error:
+            if raised_by_store(error.__traceback__):
+                raise not_ours(path, error) from error
+            raise
 
 
 def _migrate_first(path: Path) -> None:
@@ -218,7 +228,7 @@ def writing(
     """
     with one_writer:
         with as_keyboard_interrupt():
-            connection = _open(path, read_only=False, wait_seconds=wait_seconds)
+            connection = _open(path, wait_seconds=wait_seconds)
         with finished_first():
             try:
                 with transaction(connection, path):
@@ -269,15 +279,13 @@ def check_writable(path: Path) -> None:
         raise InputError(f"The folder {path.parent} does not exist. Make it, or change --db.")
     if not path.exists():
         return
-    connection = _open(path, read_only=True, wait_seconds=WAIT_SECONDS)
-    try:
-        tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-        if tables:
-            _known_version(connection, path)
-    except duckdb.Error as error:
-        raise in_words(path, error) from error
-    finally:
-        _close(connection, path)
+    with _opened(path, wait_seconds=WAIT_SECONDS) as connection:
+        try:
+            tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+            if tables:
+                _known_version(connection, path)
+        except duckdb.Error as error:
+            raise in_words(path, error) from error
 
 
 def prepare(path: Path) -> None:
@@ -304,7 +312,7 @@ def quoted(path: Path) -> str:
 
 def copy_compact(source: Path, target: Path) -> None:
     """Copy a database into a new file without the space that many small transactions left."""
-    connection = _open(target, read_only=False, wait_seconds=WAIT_SECONDS)
+    connection = _open(target, wait_seconds=WAIT_SECONDS)
     try:
         connection.execute(f"ATTACH '{quoted(source)}' AS copied_from (READ_ONLY)")
         row = connection.execute("SELECT current_database()").fetchone()
