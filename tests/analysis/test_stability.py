@@ -188,9 +188,10 @@ def test_nothing_to_compare_has_no_stability() -> None:
 def test_outcomes_are_what_the_scores_say(tmp_path: Path) -> None:
     path = made.build(tmp_path / "varied.duckdb")
     with store.reading(path) as connection:
-        columns = store.read_outcomes(connection, "varied")
-        configs = [row.config for row in store.read_configs(connection, "varied")]
+        runs = store.read_configs(connection, "varied")
+        columns = store.read_outcomes(connection, runs)
         outputs = store.read_outputs(connection, "varied")
+    configs = [run.config for run in runs]
     outcomes = to_outcomes(columns, configs)
     positions = {p: i for i, p in enumerate(dict.fromkeys(row.prompt_id for row in outputs))}
     assert outcomes.prompts == len(positions)
@@ -210,7 +211,8 @@ def test_outcomes_are_what_the_scores_say(tmp_path: Path) -> None:
         known -= int((flags >= 0).sum()) + int((flags[outcomes.tokens > 0] < 0).sum())
     assert known == 0
     with store.reading(path) as connection:
-        empty = store.read_outcomes(connection, "speed-only")
+        runs = store.read_configs(connection, "speed-only")
+        empty = store.read_outcomes(connection, runs)
     assert (to_outcomes(empty, configs).flags["broken outputs"] == -1).all()
 
 

@@ -10,7 +10,13 @@ import pytest
 from vibecore import store
 from vibecore.analysis.metrics import AGGREGATES
 from vibecore.analysis.outcomes import to_outcomes
-from vibecore.store.digest import read_digests, read_outcomes_of, read_sums, rows_of_outcomes
+from vibecore.store.digest import (
+    counts_of,
+    read_digests,
+    read_outcomes_of,
+    read_sums,
+    rows_of_outcomes,
+)
 from vibecore.studies import digests
 from vibecore.studies.queries import list_studies, read_summary
 from vibecore.studies.rescore import rescore
@@ -41,9 +47,11 @@ def test_every_shipped_study_has_the_same_figures_from_digests(db: Path) -> None
     for study in list_studies(db):
         with store.reading(db) as connection:
             runs = runs_with_outputs(connection, study.name)
-            stored = read_digests(connection, runs, AGGREGATES)
+            counts = counts_of(connection, runs)
+            stored = read_digests(connection, runs, AGGREGATES, counts)
             assert stored == read_sums(connection, runs, AGGREGATES)
-            outcomes, rows = read_outcomes_of(connection, runs), rows_of_outcomes(connection, runs)
+            outcomes = read_outcomes_of(connection, counts)
+            rows = rows_of_outcomes(connection, runs)
             assert set(outcomes) == set(rows) == set(stored) == set(runs)
             for run_id, one in outcomes.items():
                 other = rows[run_id]
@@ -64,21 +72,23 @@ def test_a_changed_run_has_no_digest(db: Path) -> None:
         )
         connection.execute("UPDATE digest SET version = 'older' WHERE run_id = ?", [runs[2]])
     with store.reading(db) as connection:
-        left = set(read_digests(connection, runs, AGGREGATES))
+        counts = counts_of(connection, runs)
+        left = set(read_digests(connection, runs, AGGREGATES, counts))
         assert left == set(runs[3:])
         # Their rows are read.
-        assert set(read_outcomes_of(connection, runs)) == set(runs)
+        assert set(read_outcomes_of(connection, counts)) == set(runs)
 
 
 def test_a_rescoring_makes_them_anew(db: Path) -> None:
     with store.writing(db) as connection:
         connection.execute("UPDATE score SET empty = NOT empty")
     with store.reading(db) as connection:
-        before = read_digests(connection, runs_with_outputs(connection, "demo"), AGGREGATES)
+        runs = runs_with_outputs(connection, "demo")
+        before = read_digests(connection, runs, AGGREGATES, counts_of(connection, runs))
     rescore(db, "demo")
     with store.reading(db) as connection:
         runs = runs_with_outputs(connection, "demo")
-        after = read_digests(connection, runs, AGGREGATES)
+        after = read_digests(connection, runs, AGGREGATES, counts_of(connection, runs))
         assert set(after) == set(before) == set(runs)
         assert after == read_sums(connection, runs, AGGREGATES)
 
@@ -86,7 +96,8 @@ def test_a_rescoring_makes_them_anew(db: Path) -> None:
 def test_outcomes_without_times_are_the_same_but_for_them(db: Path) -> None:
     with store.reading(db) as connection:
         runs = runs_with_outputs(connection, "demo")
-        whole, bare = (read_outcomes_of(connection, runs, times=times) for times in (True, False))
+        counts = counts_of(connection, runs)
+        whole, bare = (read_outcomes_of(connection, counts, times=times) for times in (True, False))
     assert set(whole) == set(bare)
     for run_id, one in bare.items():
         assert one.new_tokens is None
@@ -116,7 +127,8 @@ def test_runs_of_other_prompts_keep_their_places(db: Path) -> None:
             )
         connection.execute("DELETE FROM digest WHERE run_id = ?", [runs[0]])
         digests.digest_study(connection, "demo")
-        outcomes, rows = read_outcomes_of(connection, runs), rows_of_outcomes(connection, runs)
+        outcomes = read_outcomes_of(connection, counts_of(connection, runs))
+        rows = rows_of_outcomes(connection, runs)
     assert 0 < len(outcomes[runs[0]].prompt) < len(outcomes[runs[1]].prompt)
     configs = [str(run_id) for run_id in runs]
     mine, theirs = (

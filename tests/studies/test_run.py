@@ -219,7 +219,7 @@ def test_each_sample_of_a_prompt_is_stored_and_resumed_by_itself(db: Path, fake_
     with store.reading(db) as connection:
         [progress] = store.read_run_progress(connection, "s", datetime(2026, 1, 1))
         results = store.read_prompt_results(connection, "s", ["code_001"])
-        outcomes = store.read_outcomes(connection, "s")
+        outcomes = store.read_outcomes(connection, [run])
     assert to_outcomes(outcomes, [run.config]).flags["broken outputs"].shape == (60, 1)
     assert (progress.done, progress.total) == (60, 60)
     assert [result.sample for result in results] == [0, 1]

@@ -77,6 +77,7 @@ class RunRow:
     """A config's run, with what its outputs took.
 
     `aggregates` are those that were asked for, by their names, None where a run has no output.
+    `generations` and `scores` are how many outputs are stored and how many of them are scored.
     `total_seconds` counts each batch once. Fields that begin with `published_` are the figures of
     a report that has no outputs behind it, None for a measured study. `copy_bytes_per_second` is
     the memory bandwidth that a copy reached, where `bench` measured the run. `weights_sha256` is
@@ -128,6 +129,7 @@ class RunRow:
     aggregates: Mapping[str, float | int | None] = field(default_factory=dict)
     # Empty where all of the study was made on one kind of hardware.
     device_speeds: tuple[DeviceSpeed, ...] = ()
+    scores: int = 0
 
     def to_record(self) -> dict[str, Any]:
         """The run as it is printed, its aggregates among its other fields."""

@@ -143,7 +143,7 @@ def write_digests(
 ) -> None:
     """Make the digests of runs that have outputs and no true digest yet."""
     bound_memory(connection)
-    counts = _counts(connection, runs)
+    counts = counts_of(connection, runs)
     known = read_digests(connection, runs, aggregates, counts)
     fresh = set(known) & set(_stored_outcomes(connection, runs, counts))
     missing = [run_id for run_id in runs if counts[run_id][0] and run_id not in fresh]
@@ -171,13 +171,12 @@ def read_digests(
     connection: duckdb.DuckDBPyConnection,
     runs: Sequence[int],
     aggregates: Mapping[str, Aggregate],
-    counts: Mapping[int, tuple[int, int]] | None = None,
+    counts: Mapping[int, tuple[int, int]],
 ) -> dict[int, Row]:
-    """What read_sums gives, of the runs that have a true digest of these aggregates. `counts` are
-    those of the runs' outputs and scores, where they are known."""
+    """What read_sums gives, of the runs that have a true digest of these aggregates. `counts` has
+    how many outputs and scores each run has."""
     if not has_digests(connection):
         return {}
-    counts = _counts(connection, runs) if counts is None else counts
     rows = connection.execute(
         f"""SELECT run_id, outputs, scores, figures FROM digest
             WHERE run_id IN ({_ids(runs)}) AND starts_with(version, ?)""",
@@ -195,16 +194,38 @@ def read_digests(
 
 
 def read_outcomes_of(
-    connection: duckdb.DuckDBPyConnection, runs: Sequence[int], *, times: bool = True
+    connection: duckdb.DuckDBPyConnection,
+    counts: Mapping[int, tuple[int, int]],
+    *,
+    times: bool = True,
 ) -> dict[int, RunOutcomes]:
-    """What each output of runs came to, by run id; runs without outputs are left out. Without
-    `times`, new tokens and seconds may be None."""
+    """What each output of runs came to, by run id; runs without outputs are left out. `counts` has
+    how many outputs and scores each run has. Without `times`, new tokens and seconds may be
+    None."""
+    runs = list(counts)
     if not has_digests(connection):
         return rows_of_outcomes(connection, runs)
-    counts = _counts(connection, runs)
     found = _stored_outcomes(connection, runs, counts, times=times)
     rest = [run_id for run_id in runs if counts[run_id][0] and run_id not in found]
     return found | (rows_of_outcomes(connection, rest) if rest else {})
+
+
+def counts_of(
+    connection: duckdb.DuckDBPyConnection, runs: Sequence[int]
+) -> dict[int, tuple[int, int]]:
+    """How many outputs and scores each run has."""
+    outputs, scores = (count_rows(connection, table, runs) for table in ("generation", "score"))
+    return {run_id: (outputs[run_id], scores[run_id]) for run_id in runs}
+
+
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, runs: Sequence[int]
+) -> dict[int, int]:
+    """How many rows of a table each run has."""
+    found = connection.execute(
+        f"SELECT run_id, count(*) FROM {table} WHERE run_id IN ({_ids(runs)}) GROUP BY run_id"
+    ).fetchall()
+    return dict.fromkeys(runs, 0) | dict(found)
 
 
 def has_digests(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -266,22 +287,6 @@ def _version(aggregates: Mapping[str, Aggregate]) -> str:
 
 def _hash(*queries: str) -> str:
     return sha256("".join(queries).encode()).hexdigest()[:16]
-
-
-def _counts(
-    connection: duckdb.DuckDBPyConnection, runs: Sequence[int]
-) -> dict[int, tuple[int, int]]:
-    """How many outputs and scores each run has."""
-    both = [
-        dict(
-            connection.execute(
-                f"""SELECT run_id, count(*) FROM {table} WHERE run_id IN ({_ids(runs)})
-                    GROUP BY run_id"""
-            ).fetchall()
-        )
-        for table in ("generation", "score")
-    ]
-    return {run_id: (both[0].get(run_id, 0), both[1].get(run_id, 0)) for run_id in runs}
 
 
 def _ids(runs: Iterable[int]) -> str:

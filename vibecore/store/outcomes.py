@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 
-from vibecore.core.rows import RunOutcomes
+from vibecore.core.rows import RunOutcomes, RunRow
 from vibecore.store.digest import read_outcomes_of
-from vibecore.store.read import run_ids
 
 
 def read_outcomes(
-    connection: duckdb.DuckDBPyConnection, name: str, *, times: bool = True
+    connection: duckdb.DuckDBPyConnection, runs: Sequence[RunRow], *, times: bool = True
 ) -> dict[int, RunOutcomes]:
-    """The outcomes of each run that has outputs, by its place among the study's runs, from 0.
-    Without `times`, new tokens and seconds may be None."""
-    runs = run_ids(connection, name)
-    found = read_outcomes_of(connection, runs, times=times)
-    return {place: found[run_id] for place, run_id in enumerate(runs) if run_id in found}
+    """The outcomes of each run that has outputs, by its place among `runs`, from 0. Without
+    `times`, new tokens and seconds may be None."""
+    counts = {run.run_id: (run.generations or 0, run.scores) for run in runs}
+    found = read_outcomes_of(connection, counts, times=times)
+    return {place: found[run.run_id] for place, run in enumerate(runs) if run.run_id in found}

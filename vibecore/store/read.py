@@ -20,7 +20,7 @@ from vibecore.core.rows import (
     VerdictRow,
 )
 from vibecore.store.columns import BROKEN, compile_aggregates, of_one_run
-from vibecore.store.digest import read_digests, read_sums
+from vibecore.store.digest import count_rows, read_digests, read_sums
 from vibecore.store.places import device_speeds
 from vibecore.store.run_status import ERROR, SAMPLES, STATUS
 
@@ -190,7 +190,9 @@ def read_configs(
     )
     aggregates = aggregates or {}
     runs = [row["run_id"] for row in rows]
-    found = read_digests(connection, runs, aggregates)
+    scores = count_rows(connection, "score", runs)
+    counts = {row["run_id"]: (row["generations"] or 0, scores[row["run_id"]]) for row in rows}
+    found = read_digests(connection, runs, aggregates, counts)
     rest = [one for one in runs if one not in found]
     # Mostly one machine's, which is seen without reading an output.
     [there] = connection.execute("SELECT count(DISTINCT device) FROM place").fetchone() or [0]
@@ -204,6 +206,7 @@ def read_configs(
             **found[row["run_id"]]["sums"],
             aggregates=found[row["run_id"]]["aggregates"] | among.get(row["run_id"], {}),
             device_speeds=speeds.get(row["run_id"], ()),
+            scores=scores[row["run_id"]],
         )
         for row in rows
     ]

@@ -129,12 +129,14 @@ def _compared(
     connection: Connection, study: str, runs: Sequence[RunRow] | None = None
 ) -> tuple[list[ConfigMetrics], Outcomes | None]:
     """The metrics table, and what each output came to."""
-    rows = summarise(store.read_configs(connection, study, AGGREGATES) if runs is None else runs)
+    if runs is None:
+        runs = store.read_configs(connection, study, AGGREGATES)
+    rows = summarise(runs)
     if any(row.mean_kld is not None for row in rows):
         rows = with_kld_intervals(rows, store.read_kld_sums(connection, study))
     # The outputs of a batch have no time of their own.
     times = any(batch_size(row) == 1 for row in rows)
-    outcomes = store.read_outcomes(connection, study, times=times)
+    outcomes = store.read_outcomes(connection, runs, times=times)
     return rows, to_outcomes(outcomes, [row.config for row in rows])
 
 

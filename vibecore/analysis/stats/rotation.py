@@ -219,15 +219,12 @@ def statistics_against(values: Any, weights: Any, counted: Any, best: Any) -> An
     units); `counted` (studies, columns) are those over which the mean of all pairs is taken,
     `best` (studies,) the columns that are compared with.
     """
+    place = best[:, None]
     sums, squares = weights @ values, weights @ np.square(values)
-    number = counted.sum(axis=1)
-    totals = counted @ values.T
+    number, totals = counted.sum(axis=1), counted @ values.T
     together = number * (squares * counted).sum(axis=1) - (weights * np.square(totals)).sum(axis=1)
     mean = np.maximum(2 * together / np.maximum(1, number * (number - 1)), 0)
-    own = np.empty_like(sums)
-    for column in np.unique(best):
-        mine = best == column
-        shared = weights[mine] @ (values * values[:, [column]])
-        own[mine] = squares[mine] + squares[mine, column][:, None] - 2 * shared
-    gaps = sums - np.take_along_axis(sums, best[:, None], axis=1)
+    own = squares + np.take_along_axis(squares, place, axis=1)
+    own -= 2 * ((weights * values[:, best].T) @ values)
+    gaps = sums - np.take_along_axis(sums, place, axis=1)
     return statistic(gaps, np.maximum(own, 0), mean[:, None])
