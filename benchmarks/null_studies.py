@@ -1,11 +1,12 @@
 """How often each verdict is wrong, and how often it is right, in simulated studies.
 
     python -m benchmarks.null_studies [--studies 2000] [--prompts 30]
-    python -m benchmarks.null_studies --rule [--studies 2000] [--prompts 30,100,300]
+    python -m benchmarks.null_studies --rule [--many] [--studies 2000] [--prompts 30,100,300]
 
 With `--rule` the sweet spot's quality step: how often it drops any of six configs that are all
 alike, and how often the one, or the model, that is 30 points worse, beside what the rule did before
-(Holm-adjusted exact McNemar tests, at α for each metric). Else the verdicts on two configs: null
+(Holm-adjusted exact McNemar tests, at α for each metric). With `--many` the same of 48 configs,
+which are judged by rotations. Else the verdicts on two configs: null
 studies have no difference ("better" or "worse" is an error) or are on the margin's edge
 ("equivalent" is an error). Power is beside its exact value: the sum over every table. Needs
 the development requirements (scipy).
@@ -126,9 +127,9 @@ SIX, TWO = tuple("abcdef"), tuple("aaabbb")
 
 @dataclass(frozen=True)
 class Case:
-    """Simulated studies of six configs: the chance of a broken output and of an adherent one, by
-    config. Each prompt's outcome is shared by all configs with chance `together`, else by those of
-    a model with chance `within`."""
+    """Simulated studies: the chance of a broken output and of an adherent one, by config. Each
+    prompt's outcome is shared by all configs with chance `together`, else by those of a model with
+    chance `within`."""
 
     name: str
     models: tuple[str, ...]
@@ -140,7 +141,7 @@ class Case:
 
     def draw(self, rng: np.random.Generator, prompts: int) -> np.ndarray:
         """Outcomes of shape (2, prompts, configs): broken, adherent."""
-        chances = rng.random((2, prompts, 6))
+        chances = rng.random((2, prompts, len(self.models)))
         for model in dict.fromkeys(self.models):
             own = [place for place, other in enumerate(self.models) if other == model]
             shared = rng.random((2, prompts)) < self.within
@@ -149,7 +150,7 @@ class Case:
             chances[:, :, own] = values
         shared = rng.random((2, prompts)) < self.together
         chances[shared] = chances[shared][:, :1]
-        return chances < np.array([self.broken, [self.adherent] * 6])[:, None, :]
+        return chances < np.array([self.broken, [self.adherent] * len(self.models)])[:, None, :]
 
 
 def _alike(rate: float) -> tuple[float, ...]:
@@ -188,16 +189,73 @@ DIFFERENT = (
 )
 
 
+def _same(models: tuple[str, ...]) -> tuple[float, ...]:
+    return (0.2,) * len(models)
+
+
+def _worse_first(models: tuple[str, ...], number: int) -> tuple[float, ...]:
+    return (0.35,) * number + (0.05,) * (len(models) - number)
+
+
+# Forty-eight models, or sixteen at three precisions, of which eight may lack one.
+FORTY_EIGHT = tuple(f"m{i}" for i in range(48))
+SIXTEEN = tuple(f"m{i // 3}" for i in range(48))
+UNEVEN = SIXTEEN[:24] + tuple(model for i, model in enumerate(SIXTEEN[24:]) if i % 3 < 2)
+ALIKE_MANY = (
+    Case("48 models, apart", FORTY_EIGHT, _same(FORTY_EIGHT)),
+    Case("48 models, half of prompts together", FORTY_EIGHT, _same(FORTY_EIGHT), together=0.5),
+    Case("16 x 3, apart", SIXTEEN, _same(SIXTEEN)),
+    Case("16 x 3, models agree", SIXTEEN, _same(SIXTEEN), together=0.3, within=0.8),
+    Case("8 x 3 and 8 x 2, apart", UNEVEN, _same(UNEVEN)),
+    Case("8 x 3 and 8 x 2, models agree", UNEVEN, _same(UNEVEN), together=0.3, within=0.8),
+    Case("16 x 3, counts alone, apart", SIXTEEN, _same(SIXTEEN), counts_only=True),
+    Case(
+        "16 x 3, counts alone, models agree",
+        SIXTEEN,
+        _same(SIXTEEN),
+        together=0.3,
+        within=0.8,
+        counts_only=True,
+    ),
+)
+
+
+DIFFERENT_MANY = (
+    Case("one config of 48 models, apart", FORTY_EIGHT, _worse_first(FORTY_EIGHT, 1)),
+    Case(
+        "one precision of 16 x 3, models agree",
+        SIXTEEN,
+        _worse_first(SIXTEEN, 1),
+        together=0.3,
+        within=0.8,
+    ),
+    Case(
+        "a model of 16 x 3, models agree",
+        SIXTEEN,
+        _worse_first(SIXTEEN, 3),
+        together=0.3,
+        within=0.8,
+    ),
+    Case("a model of 8 x 3 and 8 x 2, apart", UNEVEN, _worse_first(UNEVEN, 3)),
+    Case("half of 48 models, apart", FORTY_EIGHT, _worse_first(FORTY_EIGHT, 24)),
+)
+
+
 def dropped_by_rule(case: Case, flags: np.ndarray) -> np.ndarray:
     """Which configs the rule finds worse than the best, (configs,); where they differ, those that
     are not usable too."""
     prompts = flags.shape[1]
-    names = [f"{model}-{PRECISIONS[i % 3]}" for i, model in enumerate(case.models)]
+    configs = len(case.models)
+    # Where every model has one config, precisions are told apart from nothing.
+    places = [case.models[:i].count(model) for i, model in enumerate(case.models)]
+    alone = configs == len(set(case.models))
+    precisions = [PRECISIONS[i % 3 if alone else place] for i, place in enumerate(places)]
+    names = [f"{model}-{own}" for model, own in zip(case.models, precisions, strict=True)]
     rows = [
         ConfigMetrics(
             config=names[i],
             model=case.models[i],
-            precision=PRECISIONS[i % 3],
+            precision=precisions[i],
             prompts=prompts,
             tokens_per_second=1.0,
             memory_bytes=1,
@@ -206,9 +264,9 @@ def dropped_by_rule(case: Case, flags: np.ndarray) -> np.ndarray:
             adherent_prompts=int(flags[1, :, i].sum()),
             adherence_judged=prompts,
         )
-        for i in range(6)
+        for i in range(configs)
     ]
-    nothing = np.full((prompts, 6), np.nan)
+    nothing = np.full((prompts, configs), np.nan)
     outcomes = Outcomes(
         tuple(names),
         {name: one.astype(np.int8) for name, one in zip(RULE_METRICS, flags, strict=True)},
@@ -227,8 +285,8 @@ def dropped_by_rule(case: Case, flags: np.ndarray) -> np.ndarray:
 
 def dropped_before(case: Case, flags: np.ndarray) -> np.ndarray:
     """Which configs the rule of before drops: (configs,)."""
-    dropped = np.zeros(6, dtype=bool)
-    prompts = flags.shape[1]
+    prompts, configs = flags.shape[1:]
+    dropped = np.zeros(configs, dtype=bool)
     for one, sign in zip(flags, (1, -1), strict=True):
         counts = one.sum(axis=0)
         best = int((sign * counts).argmin())
@@ -238,10 +296,10 @@ def dropped_before(case: Case, flags: np.ndarray) -> np.ndarray:
             else mcnemar_exact(
                 int((one[:, i] & ~one[:, best]).sum()), int((one[:, best] & ~one[:, i]).sum())
             )
-            for i in range(6)
+            for i in range(configs)
             if i != best
         ]
-        dropped[[i for i in range(6) if i != best]] |= holm(p) < ALPHA
+        dropped[[i for i in range(configs) if i != best]] |= holm(p) < ALPHA
     return dropped
 
 
@@ -249,7 +307,7 @@ def measure(task: tuple[Case, int, int]) -> np.ndarray:
     """How often each config is dropped, and any, now and before: (2, configs + 1), as shares."""
     case, prompts, studies = task
     rng = np.random.default_rng(2026)
-    found = np.zeros((2, 7))
+    found = np.zeros((2, len(case.models) + 1))
     for _ in range(studies):
         flags = case.draw(rng, prompts)
         for place, rule in enumerate((dropped_by_rule, dropped_before)):
@@ -258,21 +316,22 @@ def measure(task: tuple[Case, int, int]) -> np.ndarray:
     return found / studies
 
 
-def show_rule(studies: int, sizes: Sequence[int], workers: int) -> None:
+def show_rule(studies: int, sizes: Sequence[int], workers: int, *, many: bool) -> None:
     """Print what the rule drops of alike and of different configs, as Markdown tables."""
-    alike = [(case, prompts, studies) for case in ALIKE for prompts in sizes]
-    different = [(case, sizes[0], studies) for case in DIFFERENT]
+    alikes, differents = (ALIKE_MANY, DIFFERENT_MANY) if many else (ALIKE, DIFFERENT)
+    alike = [(case, prompts, studies) for case in alikes for prompts in sizes]
+    different = [(case, sizes[0], studies) for case in differents]
     with ProcessPoolExecutor(workers) as pool:
         print(f"{studies:,} studies a line, α {ALPHA:g}\n")
-        print("| six alike configs | prompts | any dropped | before |\n| --- | --- | --- | --- |")
+        print("| alike configs | prompts | any dropped | before |\n| --- | --- | --- | --- |")
         for (case, prompts, _), found in zip(alike, pool.map(measure, alike), strict=True):
-            now, before = found[:, 6]
+            now, before = found[:, -1]
             print(f"| {case.name} | {prompts} | {now:.2%} | {before:.2%} |", flush=True)
         print("\n| 35 % broken against 5 % | prompts | power | before | others | before |")
         print("| --- | --- | --- | --- | --- | --- |")
         for (case, prompts, _), found in zip(different, pool.map(measure, different), strict=True):
             worse = np.array(case.broken) > min(case.broken)
-            shares = [one[:6][which].mean() for which in (worse, ~worse) for one in found]
+            shares = [one[:-1][which].mean() for which in (worse, ~worse) for one in found]
             figures = " | ".join(f"{share:.1%}" for share in shares)
             print(f"| {case.name} | {prompts} | {figures} |", flush=True)
 
@@ -331,12 +390,13 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=2_000)
     parser.add_argument("--prompts", default="30", help="with --rule several, by commas")
     parser.add_argument("--rule", action="store_true", help="the sweet spot's quality step")
+    parser.add_argument("--many", action="store_true", help="with --rule, of 48 configs")
     parser.add_argument("--workers", type=int, default=1, help="processes of --rule")
     options = parser.parse_args()
     studies = options.studies
     sizes = [int(number) for number in options.prompts.split(",")]
     if options.rule:
-        show_rule(studies, sizes, options.workers)
+        show_rule(studies, sizes, options.workers, many=options.many)
         return
     n = sizes[0]
 

@@ -56,6 +56,9 @@ RAY_SECONDS = 16.0
 RAY_GONE_SECONDS = 100.0
 MAKING_SECONDS = 2.0
 TRY_SECONDS = 8.0
+# From a worker's start to its answer, and some time after.
+WORKER_SECONDS = 2.0
+POLL_SECONDS = 0.02
 WHOLE_SECONDS = 240.0
 
 NEW = (
@@ -309,7 +312,8 @@ def _cut_playground(
     was lost has to be said, by the next prompt too where it got a worker that was about to end, and
     the one after it be answered."""
     figures.tries += 1
-    moment = ground.chance.uniform(0, TRY_SECONDS)
+    longest = TRY_SECONDS if target == "playground" else WORKER_SECONDS
+    moment = ground.chance.uniform(0, longest)
     how = f"{signal_number.name} to the {target} after {moment:.2f} s"
     log = ground.fresh("playground.log")
     with log.open("wb") as told:
@@ -326,11 +330,8 @@ def _cut_playground(
     answers = process.stdout.fileno()
     process.stdin.write(b"prompt\n")
     process.stdin.flush()
+    chosen = [process.pid] if target == "playground" else _first_worker(process.pid)
     said = lines_of(answers, moment, at_first=True)
-    chosen = [process.pid]
-    if target != "playground":
-        servers = children_of(process.pid, "--fork-server")
-        chosen = [worker for server in servers for worker in children_of(server, "")][:1]
     for pid in chosen:
         with suppress(ProcessLookupError):
             os.kill(pid, signal_number)
@@ -345,7 +346,7 @@ def _cut_playground(
         figures.count(_read_status(said, figures, how))
         process.stdin.write(b"prompt\nprompt\n")
         process.stdin.close()
-        last = lines_of(answers, WHOLE_SECONDS).splitlines()[1:]
+        last = lines_of(answers, WHOLE_SECONDS).splitlines()[-1:]
         if (status := _read_status(b"".join(last), figures, how)) != "done":
             figures.count("stuck", f"{how}: a later prompt is {status}")
     try:
@@ -359,6 +360,17 @@ def _cut_playground(
         figures.count("traceback", f"{how}: {last_line(text)}")
     if left := ground.left_running():
         figures.count("left running", f"{how}: {left}")
+
+
+def _first_worker(pid: int) -> list[int]:
+    """The worker of a playground's first session, once there is one."""
+    deadline = time.monotonic() + WHOLE_SECONDS
+    while time.monotonic() < deadline:
+        servers = children_of(pid, "--fork-server")
+        if workers := [worker for server in servers for worker in children_of(server, "")]:
+            return workers[:1]
+        time.sleep(POLL_SECONDS)
+    return []
 
 
 def _read_status(said: bytes, figures: Figures, how: str) -> str:
