@@ -29,6 +29,8 @@ STUDY = (
     *("--family", "demo", "--max-new-tokens", "24", "--batch-size", "5", "--device", "cpu"),
     *("--study", "k"),
 )
+# On a slow machine a node may still come too late: so many tries for each that does not.
+MOST_OF_EACH = 3
 
 
 def join_late(ground: Ground, tries: int) -> Figures:
@@ -39,16 +41,22 @@ def join_late(ground: Ground, tries: int) -> Figures:
     ended = ground.command("run", *STUDY, "--db", str(alone), seconds=WHOLE_SECONDS)
     assert ended.code == 0, ended
     truth = read_stored(alone)
-    for _ in range(tries):
+    killed = 0
+    for _ in range(MOST_OF_EACH * tries):
         figures.tries += 1
-        _join(ground, figures, truth)
+        killed += _join(ground, figures, truth)
         if left := ground.left_running(seconds=RAY_GONE_SECONDS):
             figures.count("left running", str(left))
+        if killed == tries:
+            break
+    else:
+        figures.count("error", f"only {killed} of {tries} late nodes got a config")
     figures.seconds = time.monotonic() - started
     return figures
 
 
-def _join(ground: Ground, figures: Figures, truth: object) -> None:
+def _join(ground: Ground, figures: Figures, truth: object) -> bool:
+    """Whether the late node got a config, in which it was killed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -67,21 +75,22 @@ def _join(ground: Ground, figures: Figures, truth: object) -> None:
         _wait_until(lambda: b"first output" in log.read_bytes() or run.poll() is not None)
         late = _start_node(ground, "--address", address)
         _wait_until(lambda: _works(late) or run.poll() is not None)
-        if run.poll() is None:
+        in_time = run.poll() is None
+        if in_time:
             figures.count("late node got a config")
             time.sleep(ground.chance.uniform(0, 2))
             for raylet in descendants_of(late.pid, "raylet"):
                 os.kill(raylet, signal.SIGKILL)
                 figures.count("late node killed")
         else:
-            figures.count("error", f"the late node got no config: {_end_of(log)}")
+            figures.count("the study had ended before")
         try:
             code = run.wait(WHOLE_SECONDS)
         except subprocess.TimeoutExpired:
             run.kill()
             run.wait()
             figures.count("hang", _end_of(log))
-            return
+            return in_time
         if TRACEBACK in log.read_text("utf-8", "replace"):
             figures.count("traceback", _end_of(log))
         elif code != 0:
@@ -93,6 +102,7 @@ def _join(ground: Ground, figures: Figures, truth: object) -> None:
             figures.count("doubled")
         else:
             figures.count("same rows as without Ray")
+        return in_time
     finally:
         for node in (late, head):
             if node is not None:
