@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from vibecore import store
+from vibecore.store import shared_reader
 from vibecore.store.connection import LOCAL_ONLY
 from vibecore.store.shared_reader import SharedReader
 
@@ -73,4 +74,27 @@ def test_an_instance_that_an_error_ended_is_replaced(published_db: Path, held: b
     first.instance.connection = working
     if held:
         readers.close(first)
+    assert writable_elsewhere(published_db)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_an_instance_is_renewed_once_nobody_reads_with_it(
+    published_db: Path, db: Path, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_reader, "MOST_ATTACHED", 3)
+    store.prepare(db)
+    readers = SharedReader(LOCAL_ONLY)
+    instances = set()
+    first = readers.open(str(db)) if held else None
+    for _ in range(7):
+        reader = readers.open(str(published_db))
+        instances.add(id(reader.instance.connection))
+        assert reader.connection.execute("SELECT count(*) FROM study").fetchone() == (1,)
+        readers.close(reader)
+    if first is not None:
+        assert instances == {id(first.instance.connection)}
+        readers.close(first)
+    after = readers.open(str(db))
+    assert after.instance.attached == (1 if held else 2)
+    readers.close(after)
     assert writable_elsewhere(published_db)

@@ -11,19 +11,22 @@ import os
 import tempfile
 import threading
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+# Some kilobytes stay with an instance of each file that it lets go of.
+MOST_ATTACHED = 200
+
 
 @dataclass
 class _Instance:
-    """An instance, and by path what is attached to it."""
+    """An instance, by path what is attached to it, and how often anything was."""
 
     connection: duckdb.DuckDBPyConnection
     files: dict[str, _File] = field(default_factory=dict)
+    attached: int = 0
 
 
 @dataclass
@@ -47,7 +50,6 @@ class SharedReader:
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
         self._lock = threading.Lock()
-        self._numbers = count()
         self._instance: _Instance | None = None
 
     def open(self, path: str) -> Reader:
@@ -73,8 +75,11 @@ class SharedReader:
             del instance.files[reader.path]
             try:
                 instance.connection.execute(f"DETACH {file.name}")
+                worn = instance.attached >= MOST_ATTACHED and not instance.files
             except duckdb.Error:
-                self._instance = None if instance is self._instance else self._instance
+                worn = True
+            if worn and instance is self._instance:
+                self._instance = None
             if instance is not self._instance and not instance.files:
                 instance.connection.close()
 
@@ -82,7 +87,8 @@ class SharedReader:
         instance = self._instance = self._instance or self._make_instance()
         file = instance.files.get(path)
         if file is None:
-            file = _File(f"read_{next(self._numbers)}")
+            instance.attached += 1
+            file = _File(f"read_{instance.attached}")
             quoted = path.replace("'", "''")
             instance.connection.execute(f"ATTACH '{quoted}' AS {file.name} (READ_ONLY)")
             instance.files[path] = file
