@@ -19,6 +19,7 @@ from vibecore.core.errors import InputError, RunError
 from vibecore.core.paths import PROJECT_ROOT
 from vibecore.runtime import cluster as runtime_cluster
 from vibecore.studies import run as run_module
+from vibecore.studies.dispatch import attempt
 from vibecore.studies.dispatch import cluster as dispatch_cluster
 from vibecore.studies.events import Event
 from vibecore.studies.plan import Options, new_plan, resumed_plan
@@ -28,7 +29,7 @@ from vibecore.studies.run import run_study
 ray = pytest.importorskip("ray")
 
 CONFIGS = ("1M-bf16", "1M-4bit")
-SETTINGS = {"max_new_tokens": 6, "batch_size": 10, "device": "cpu"}
+SETTINGS = {"max_new_tokens": 12, "batch_size": 3, "device": "cpu"}
 COMPARED = ("config", "prompt_id", "sample", "text", "token_ids", "finish_reason", "words")
 
 
@@ -68,15 +69,22 @@ def test_rows_are_those_of_a_run_without_ray(db: Path, without: list[tuple]) -> 
     assert actors() == []
 
 
-def test_a_killed_actor_costs_nothing(db: Path, without: list[tuple]) -> None:
+def test_a_killed_actor_costs_nothing(
+    db: Path, without: list[tuple], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first batch is told of at once, while the others are made: these are quick.
+    monkeypatch.setattr(attempt, "TOGETHER_SECONDS", 0)
+    begun: set[int] = set()
     killed: list[int] = []
     again: list[Event] = []
 
     def kill_once(event: Event) -> None:
         if event.kind == "retrying":
             again.append(event)
+        if event.kind == "running" and not killed:
+            begun.update(process.pid for process in actors())
         if event.kind == "generated" and not killed:
-            killed.extend(process.pid for process in actors())
+            killed.extend(begun)
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
@@ -89,7 +97,7 @@ def begun_driver(db: Path) -> subprocess.Popen[str]:
     """A run on a cluster of its own that has made outputs."""
     command = [sys.executable, "-m", "vibecore", "run", "--study=s", "--device=cpu"]
     command += [f"--config={config}" for config in CONFIGS]
-    command += ["--max-new-tokens=6", "--batch-size=10", "--ray=auto", f"--db={db}"]
+    command += ["--max-new-tokens=12", "--batch-size=3", "--ray=auto", f"--db={db}"]
     process = subprocess.Popen(
         command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
