@@ -6,10 +6,9 @@
 With `--rule` the sweet spot's quality step: how often it drops any of six configs that are all
 alike, and how often the one, or the model, that is 30 points worse, beside what the rule did before
 (Holm-adjusted exact McNemar tests, at α for each metric). With `--many` the same of 48 configs,
-which are judged by rotations. Else the verdicts on two configs: null
-studies have no difference ("better" or "worse" is an error) or are on the margin's edge
-("equivalent" is an error). Power is beside its exact value: the sum over every table. Needs
-the development requirements (scipy).
+which are judged by rotations. Else the verdicts on two configs: null studies have no difference
+("better" or "worse" is an error) or are on the margin's edge ("equivalent" is an error). Power is
+beside its exact value: the sum over every table. Needs the development requirements (scipy).
 """
 
 from __future__ import annotations
@@ -153,8 +152,8 @@ class Case:
         return chances < np.array([self.broken, [self.adherent] * len(self.models)])[:, None, :]
 
 
-def _alike(rate: float) -> tuple[float, ...]:
-    return (rate,) * 6
+def _alike(rate: float, models: tuple[str, ...] = SIX) -> tuple[float, ...]:
+    return (rate,) * len(models)
 
 
 ALIKE = (
@@ -189,10 +188,6 @@ DIFFERENT = (
 )
 
 
-def _same(models: tuple[str, ...]) -> tuple[float, ...]:
-    return (0.2,) * len(models)
-
-
 def _worse_first(models: tuple[str, ...], number: int) -> tuple[float, ...]:
     return (0.35,) * number + (0.05,) * (len(models) - number)
 
@@ -202,24 +197,24 @@ FORTY_EIGHT = tuple(f"m{i}" for i in range(48))
 SIXTEEN = tuple(f"m{i // 3}" for i in range(48))
 UNEVEN = SIXTEEN[:24] + tuple(model for i, model in enumerate(SIXTEEN[24:]) if i % 3 < 2)
 ALIKE_MANY = (
-    Case("48 models, apart", FORTY_EIGHT, _same(FORTY_EIGHT)),
-    Case("48 models, half of prompts together", FORTY_EIGHT, _same(FORTY_EIGHT), together=0.5),
-    Case("16 x 3, apart", SIXTEEN, _same(SIXTEEN)),
-    Case("16 x 3, models agree", SIXTEEN, _same(SIXTEEN), together=0.3, within=0.8),
-    Case("8 x 3 and 8 x 2, apart", UNEVEN, _same(UNEVEN)),
-    Case("8 x 3 and 8 x 2, models agree", UNEVEN, _same(UNEVEN), together=0.3, within=0.8),
-    Case("16 x 3, counts alone, apart", SIXTEEN, _same(SIXTEEN), counts_only=True),
+    Case("48 models, apart", FORTY_EIGHT, _alike(0.2, FORTY_EIGHT)),
+    Case(
+        "48 models, half of prompts together", FORTY_EIGHT, _alike(0.2, FORTY_EIGHT), together=0.5
+    ),
+    Case("16 x 3, apart", SIXTEEN, _alike(0.2, SIXTEEN)),
+    Case("16 x 3, models agree", SIXTEEN, _alike(0.2, SIXTEEN), together=0.3, within=0.8),
+    Case("8 x 3 and 8 x 2, apart", UNEVEN, _alike(0.2, UNEVEN)),
+    Case("8 x 3 and 8 x 2, models agree", UNEVEN, _alike(0.2, UNEVEN), together=0.3, within=0.8),
+    Case("16 x 3, counts alone, apart", SIXTEEN, _alike(0.2, SIXTEEN), counts_only=True),
     Case(
         "16 x 3, counts alone, models agree",
         SIXTEEN,
-        _same(SIXTEEN),
+        _alike(0.2, SIXTEEN),
         together=0.3,
         within=0.8,
         counts_only=True,
     ),
 )
-
-
 DIFFERENT_MANY = (
     Case("one config of 48 models, apart", FORTY_EIGHT, _worse_first(FORTY_EIGHT, 1)),
     Case(
@@ -246,7 +241,7 @@ def dropped_by_rule(case: Case, flags: np.ndarray) -> np.ndarray:
     are not usable too."""
     prompts = flags.shape[1]
     configs = len(case.models)
-    # Where every model has one config, precisions are told apart from nothing.
+    # Where each model has one config they alternate, so that no precision is shared by all.
     places = [case.models[:i].count(model) for i, model in enumerate(case.models)]
     alone = configs == len(set(case.models))
     precisions = [PRECISIONS[i % 3 if alone else place] for i, place in enumerate(places)]

@@ -279,8 +279,13 @@ def _chosen(process: subprocess.Popen[bytes], target: str) -> list[int]:
     servers = children_of(process.pid, "--fork-server")
     if target == "fork server":
         return servers[:1] or [process.pid]
-    workers = [worker for server in servers for worker in children_of(server, "")]
-    return workers[:1] or servers[:1] or [process.pid]
+    return workers_of(process.pid)[:1] or servers[:1] or [process.pid]
+
+
+def workers_of(pid: int) -> list[int]:
+    """The workers of a process's fork server."""
+    servers = children_of(pid, "--fork-server")
+    return [worker for server in servers for worker in children_of(server, "")]
 
 
 def children_of(pid: int, word: str) -> list[int]:
@@ -366,8 +371,7 @@ def _first_worker(pid: int) -> list[int]:
     """The worker of a playground's first session, once there is one."""
     deadline = time.monotonic() + WHOLE_SECONDS
     while time.monotonic() < deadline:
-        servers = children_of(pid, "--fork-server")
-        if workers := [worker for server in servers for worker in children_of(server, "")]:
+        if workers := workers_of(pid):
             return workers[:1]
         time.sleep(POLL_SECONDS)
     return []

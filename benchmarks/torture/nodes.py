@@ -16,10 +16,10 @@ from benchmarks.torture.ground import TRACEBACK, Ground, last_line
 from benchmarks.torture.kills import (
     RAY_GONE_SECONDS,
     WHOLE_SECONDS,
-    children_of,
     count_rows,
     descendants_of,
     read_stored,
+    workers_of,
 )
 from vibecore.core.paths import PROJECT_ROOT
 
@@ -135,8 +135,7 @@ def _start_node(ground: Ground, *given: str) -> subprocess.Popen[bytes]:
 def _works(node: subprocess.Popen[bytes]) -> bool:
     """Whether a worker process of ours runs on the node."""
     actors = descendants_of(node.pid, "ray::ConfigActor")
-    servers = [server for actor in actors for server in children_of(actor, "--fork-server")]
-    return any(children_of(server, "") for server in servers)
+    return any(workers_of(actor) for actor in actors)
 
 
 def _wait_until(holds: object) -> None:

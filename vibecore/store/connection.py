@@ -99,7 +99,7 @@ def _open(path: Path, *, wait_seconds: float) -> duckdb.DuckDBPyConnection:
 def _opened(path: Path, *, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection."""
     with as_keyboard_interrupt():
-        name = duckdb_path(path)
+        name = quoted(path)
         reader = when_free(path, lambda: _readers.open(name), wait_seconds=wait_seconds)
         try:
             yield reader.connection

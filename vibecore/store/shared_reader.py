@@ -53,8 +53,8 @@ class SharedReader:
         self._instance: _Instance | None = None
 
     def open(self, path: str) -> Reader:
-        """A connection in which a database's tables are known by their names. Raises duckdb.Error
-        where it cannot be opened now."""
+        """A connection in which a database's tables are known by their names; `path` is quoted for
+        SQL. Raises duckdb.Error where it cannot be opened now."""
         with self._lock:
             try:
                 return self._attach(path)
@@ -89,8 +89,7 @@ class SharedReader:
         if file is None:
             instance.attached += 1
             file = _File(f"read_{instance.attached}")
-            quoted = path.replace("'", "''")
-            instance.connection.execute(f"ATTACH '{quoted}' AS {file.name} (READ_ONLY)")
+            instance.connection.execute(f"ATTACH '{path}' AS {file.name} (READ_ONLY)")
             instance.files[path] = file
         connection = instance.connection.cursor()
         file.readers += 1

@@ -89,6 +89,7 @@ class Rotations:
         # The first of each is the rotation that makes the data.
         self._moves = generator.integers(len(whole), size=(1 + draws, units))
         self._turns = generator.integers(len(self._turned), size=(1 + draws, units))
+        self._made = self.sources(0)
 
     @property
     def columns(self) -> Any:
@@ -108,7 +109,7 @@ class Rotations:
     def prepare(self, values: Any, *, of_model: bool) -> _Prepared:
         """Values (units, configs) for `_Prepared.draw`."""
         before = np.empty(values.shape, np.float32)
-        np.put_along_axis(before, self.sources(0), values.astype(np.float32), axis=1)
+        np.put_along_axis(before, self._made, values.astype(np.float32), axis=1)
         # Of each unit every turn: (units and turns, configs).
         turned = before[:, self._turned].reshape(-1, values.shape[1])
         moving = turned[:, self._moving]
